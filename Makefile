@@ -1,0 +1,61 @@
+# `make sweep` is the main job. Every target sets up what it needs first, once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+EXPERIMENT ?= digits
+ARGS ?=
+
+# The active conda environment `rnnkit` is used where there is one, else .venv.
+ifeq ($(notdir $(CONDA_PREFIX)),rnnkit)
+  ENV := $(CONDA_PREFIX)
+else
+  ENV := .venv
+endif
+PY := $(ENV)/bin/python
+STAMP := $(ENV)/.rnnkit-installed
+
+# PYTHON=/path/to/python chooses the interpreter that .venv is made from.
+PYTHON ?=
+
+SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
+                 $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY))
+
+.PHONY: help setup sweep train sync test check
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
+	  awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@echo
+	@echo "  options: EXPERIMENT=digits TRIALS=24 WORKERS=2 SEED=0 STUDY=name, and ARGS=\"...\" for flags of the command,"
+	@echo "  as in: make train EXPERIMENT=digits ARGS=\"--hidden-size 32 --cell lstm\""
+
+setup: $(STAMP)  ## install what is needed into .venv, or into the active conda environment rnnkit
+
+sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT= TRIALS= WORKERS= SEED= STUDY=
+	@$(PY) -m sweeps.run $(EXPERIMENT) $(SWEEP_OPTIONS) $(ARGS)
+
+train: $(STAMP)  ## one run: EXPERIMENT= SEED= ARGS="--hidden-size 32"
+	@$(PY) -m experiments.$(EXPERIMENT) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+sync: $(STAMP)  ## send runs that were recorded offline to Weights & Biases
+	@$(PY) -m sweeps.sync $(ARGS)
+
+test: $(STAMP)  ## run the tests
+	@$(PY) -m pytest $(ARGS)
+
+check: $(STAMP)  ## lint, and check the formatting
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+$(STAMP): pyproject.toml constraints.txt
+ifeq ($(ENV),.venv)
+	@python=; for p in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+	  if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$p; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "rnnkit needs Python 3.11 or newer, and found none$(if $(PYTHON), at $(PYTHON)): install it, or name it with PYTHON=/path/to/python" >&2; exit 1; fi; \
+	echo "Setting up .venv with $$("$$python" -V) (about a minute, once) ..."; \
+	"$$python" -m venv .venv >/dev/null 2>&1 || { \
+	  echo "This Python cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+endif
+	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

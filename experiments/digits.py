@@ -1,0 +1,111 @@
+"""Handwritten digits, read as sequences of inked pixels: a small task where size, depth and cell matter.
+
+    python -m experiments.digits
+    python -m experiments.digits --cell lstm --hidden-size 16 --depth 1 --no-bidirectional
+
+Each image is the sequence of its inked pixels from the top left to the bottom right, three features a step (row,
+column, intensity): 1,797 sequences of 16 to 42 steps. The net reads a packed batch of them and names the digit from
+its final state. Beside it stands what a logistic regression on the 64 pixels reaches on the same split.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import rnnkit
+from rnnkit import commands
+from rnnkit.config import BaseConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(BaseConfig):
+    """Settings of one run."""
+
+    experiment: ClassVar[str] = "digits"
+
+    patience: int = 8
+    """Stop after so many epochs without a better validation accuracy; 0 for never."""
+    view: Literal["ink", "rows", "pixels"] = "ink"
+    """The images as inked pixels (16 to 42 steps of 3), as rows (8 of 8), or as all pixels (64 of 1)."""
+    split_seed: int = 0
+    """Seed of the split into training, validation and test part."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require("split_seed", 0 <= self.split_seed < 2**32, "between 0 and 2^32 - 1")
+
+
+def run(config: Config, report=None) -> "rnnkit.records.Result":
+    """Train one net and test it. `report(epoch, validation accuracy)` may raise `rnnkit.training.Pruned`."""
+    # Imports that take a second stand here, so that --help need not wait for them.
+    from torch.nn.functional import cross_entropy
+
+    from rnnkit import diagnostics, models, scores, sequences, training
+    from rnnkit.datasets import digits
+
+    device = training.device_of(config)
+    data = digits.load(config.view, config.split_seed)
+
+    with rnnkit.tracking.start(config, data={"digits": data.sha256}) as run:
+        model = models.classifier(config, data.features, digits.CLASSES).to(device)
+        valid = list(sequences.batches(data.valid, 256))
+        test = list(sequences.batches(data.test, 256))
+        monitored = sequences.collate(data.valid.subset(range(32))).to(device)
+
+        def loss(model, batch):
+            return cross_entropy(model(batch.inputs), batch.targets)
+
+        def evaluate():
+            outputs, targets = training.scores(model, valid, device)
+            row = {"loss/valid": cross_entropy(outputs, targets).item()}
+            for name, value in scores.classification(targets, outputs.argmax(1)).items():
+                row[f"metric/{name}/valid"] = value
+            for name, value in diagnostics.hidden_statistics(model, lambda: model(monitored.inputs)).items():
+                row[f"hidden/{name}"] = value
+            return row
+
+        training.fit(
+            model,
+            config,
+            run,
+            batches=lambda epoch: sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch),
+            steps_per_epoch=-(-len(data.train) // config.batch_size),
+            loss=loss,
+            evaluate=evaluate,
+            watch="metric/accuracy/valid",
+            report=report,
+        )
+
+        final = evaluate()  # of the best weights, which fit() has put back
+        outputs, targets = training.scores(model, test, device)
+        predicted = outputs.argmax(1)
+        for name, value in scores.classification(targets, predicted).items():
+            final[f"metric/{name}/test"] = value
+        right = (predicted == targets).numpy()
+        comparison = scores.compare("logistic regression on pixels", right, baseline(config.split_seed))
+        run.finish(model, final, comparison=comparison.as_dict())
+    return run.result
+
+
+def baseline(split_seed: int):
+    """Which test digits a logistic regression on the standardised pixels names rightly, of shape (examples,)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from rnnkit.datasets import digits
+
+    data = digits.load("rows", split_seed)
+    regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+    regression.fit(data.images["train"], data.train.targets.numpy())
+    return regression.predict(data.images["test"]) == data.test.targets.numpy()
+
+
+def main() -> None:
+    """Run with the settings of the command line, and say what came out."""
+    config = commands.parse(Config, "python -m experiments.digits", sys.argv[1:], __doc__)
+    rnnkit.printing.print_result(run(config))
+
+
+if __name__ == "__main__":
+    commands.main(main)

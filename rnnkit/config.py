@@ -1,0 +1,94 @@
+"""What every experiment can be told, checked when it is made. Imports no torch, so that `--help` answers at once."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from rnnkit.errors import UserError
+
+
+# Where a run lies and who watches it do not belong to what it computes.
+_placement = {"placement": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseConfig:
+    """The settings that all experiments share; an experiment subclasses it, sets `experiment`, and adds its own.
+
+    Raises `UserError` for a value that cannot be used.
+    """
+
+    experiment: ClassVar[str]
+
+    seed: int = 0
+    """One seed for initial weights, data order and dropout, each with a random stream of its own."""
+    cell: Literal["rnn", "gru", "lstm"] = "gru"
+    """Recurrent cell."""
+    hidden_size: int = 64
+    """Units in each layer and direction."""
+    depth: int = 2
+    """Recurrent layers, one on top of the other."""
+    bidirectional: bool = True
+    """Read each sequence from both ends."""
+    dropout: float = 0.0
+    """Share of units dropped between layers (depth 2 or more)."""
+    learning_rate: float = 0.01
+    """Adam's learning rate, at its peak where there is a schedule."""
+    clip: float = 1.0
+    """Scale gradients down to this norm where theirs is larger; 0 for never."""
+    batch_size: int = 32
+    """Sequences in a batch."""
+    epochs: int = 15
+    """Passes over the training data."""
+    patience: int = 0
+    """Stop after so many evaluations without a better one; 0 for never."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes a GPU where there is one."""
+    track: Literal["auto", "offline", "online", "off"] = field(default="auto", metadata=_placement)
+    """Mirror the run to Weights & Biases; auto is online where you are logged in, else offline."""
+    runs_dir: Path = field(default=Path("runs"), metadata=_placement)
+    """Folder that holds the runs."""
+
+    def __post_init__(self):
+        for name in ("hidden_size", "depth", "batch_size", "epochs"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("seed", "clip", "patience"):
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require("seed", self.seed < 2**63, "below 2^63")
+        self._require("learning_rate", 0 < self.learning_rate < float("inf"), "above 0 and finite")
+        self._require("clip", self.clip < float("inf"), "finite")
+        self._require("dropout", 0 <= self.dropout < 1, "at least 0 and below 1")
+        if self.dropout and self.depth == 1:
+            raise UserError("--dropout acts between layers: it needs --depth 2 or more")
+
+    def _require(self, name: str, holds: bool, what: str) -> None:
+        if not holds:
+            raise UserError(f"--{name.replace('_', '-')} must be {what}, not {getattr(self, name)}")
+
+
+def settings(config: BaseConfig) -> dict:
+    """What the run computes with, as plain values: all fields but those that only say where it lies."""
+    fields = [f for f in dataclasses.fields(config) if not f.metadata.get("placement")]
+    return {f.name: getattr(config, f.name) for f in fields}
+
+
+def run_name(config: BaseConfig) -> str:
+    """`<experiment>-s<seed>-<hash>`; runs that differ in their seed alone share the hash."""
+    values = {k: v for k, v in settings(config).items() if k != "seed"}
+    digest = hashlib.sha256(json.dumps([config.experiment, values], sort_keys=True).encode()).hexdigest()
+    return f"{config.experiment}-s{config.seed}-{digest[:8]}"
+
+
+def command(config: BaseConfig) -> str:
+    """The command line that gives this configuration again: the flags that differ from the defaults."""
+    words = [f"python -m experiments.{config.experiment}"]
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        if value == f.default or f.metadata.get("placement"):
+            continue
+        flag = f.name.replace("_", "-")
+        words.append(f"--{'' if value else 'no-'}{flag}" if isinstance(value, bool) else f"--{flag} {value}")
+    return " ".join(words)

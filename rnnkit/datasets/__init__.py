@@ -1,0 +1,12 @@
+"""One file a data set: what it is, where it comes from, and how it becomes sequences."""
+
+import importlib
+
+
+_SETS = ("digits",)
+
+
+def __getattr__(name: str):
+    if name in _SETS:
+        return importlib.import_module(f"rnnkit.datasets.{name}")
+    raise AttributeError(f"module 'rnnkit.datasets' has no attribute {name!r}")

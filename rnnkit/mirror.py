@@ -1,0 +1,198 @@
+"""The mirror process: reads a run's record while it grows and carries it to Weights & Biases, online or offline.
+
+Started by rnnkit.tracking as `python -m rnnkit.mirror`. Each line on its standard input is an order, {"folder": ...,
+"track": ...}; they are carried out one after the other. The end of the input says that the training process is gone.
+What the mirror knows of a run stands in the run's wandb/mirror.json, whose time of change is its sign of life.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from rnnkit import records, tracking, wandb_file
+from rnnkit.records import Result
+
+
+POLL = 0.1  # seconds between two looks at the record
+FLUSHED = 5  # seconds within which W&B's file holds all rows of a run that is finished
+
+_no_server = False  # once the server could not be reached, later runs do not wait for it again
+
+
+def mode_for(track: str) -> str:
+    """online, offline or disabled. `auto` obeys WANDB_MODE, then asks whether there are credentials. Never prompts."""
+    import wandb
+
+    if track != "auto":
+        return track
+    wanted = os.environ.get("WANDB_MODE")
+    if wanted:
+        return {"dryrun": "offline", "shared": "online"}.get(wanted, wanted)
+    try:
+        return "online" if wandb.login(prompt=False, verify=False) else "offline"
+    except wandb.errors.Error:  # a malformed key
+        return "offline"
+
+
+def follow(folder: Path, track: str, gone: threading.Event) -> dict:
+    """Carry one run to W&B, from its first row to its end, and return what became of it.
+
+    The end is result.json, or that the training process is `gone`. The file that wandb wrote is read back: rows that
+    it does not hold make the state `failed`.
+    """
+
+    manifest = records.read_json(folder / "manifest.json")
+    (folder / "wandb").mkdir(exist_ok=True)
+    mode = mode_for(track)
+    if mode == "disabled":
+        return _say(folder, state="complete", mode=mode)
+    run = _open(manifest, folder, mode)
+    offline = run.settings.mode == "offline"
+    log = Path(run.settings.sync_file)
+    said = {"mode": "offline" if offline else "online", "folder": str(log.parent.relative_to(folder))}
+    if not offline:
+        said["url"] = run.url
+    _say(folder, state="following", **said)
+
+    count = 0
+    for row in tail(folder, gone):
+        run.log(row)
+        count += 1
+    result = Result.read(folder)
+    if result is not None:
+        run.summary.update({"status": result.status, "reason": result.reason, **result.metrics})
+    else:
+        run.summary.update({"status": "killed"})
+    try:
+        run.finish(exit_code=0 if result is not None and result.status in ("finished", "pruned") else 1)
+    except TimeoutError:
+        return _say(folder, state="failed", reason="the server did not take the end of the run", **said)
+
+    held = _rows_in_file(log, count)
+    if held < count:
+        return _say(folder, state="failed", reason=f"W&B's file holds {held} of {count} rows", **said)
+    return _say(folder, state="complete", rows=count, **said)
+
+
+def _open(manifest: dict, folder: Path, mode: str):
+    """Start the W&B run; offline where the server cannot be reached or refuses."""
+    import wandb
+
+    global _no_server
+    config = {k: manifest[k] for k in ("experiment", "study", "trial", "point", "command", "git", "versions", "data")}
+    options = {
+        "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
+        # A run repeated elsewhere has the same name; what was sent before must not be overwritten by it.
+        "id": f"{manifest['run']}-{_milliseconds(manifest['started']):x}",
+        "name": manifest["run"],
+        "group": manifest["study"],
+        "job_type": "trial" if manifest["study"] else "run",
+        "tags": [manifest["experiment"], manifest["config"]["cell"]],
+        "config": {**manifest["config"], **config},
+        "dir": str(folder),
+        "reinit": "finish_previous",
+    }
+    settings = {
+        "init_timeout": 20,
+        "finish_timeout": 30,
+        "finish_timeout_raises": True,
+        "silent": True,
+        "console": "off",
+        "disable_git": True,
+        "disable_code": True,
+        "x_disable_meta": True,  # it would describe this process, not the run
+        "x_disable_stats": True,
+        "x_transaction_log_flush_interval": 1,  # seconds; a kill loses no more than that
+    }
+    if mode == "online" and not _no_server:
+        try:
+            return _define(wandb.init(mode="online", settings=wandb.Settings(**settings), **options))
+        except (wandb.errors.CommError, wandb.errors.UsageError):
+            _no_server = True
+    return _define(wandb.init(mode="offline", settings=wandb.Settings(**settings), **options))
+
+
+def _rows_in_file(log: Path, expected: int) -> int:
+    """How many rows W&B's file holds. wandb writes the last ones a moment after it says that the run is finished."""
+    end = time.monotonic() + FLUSHED
+    while (held := len(wandb_file.rows(log))) < expected and time.monotonic() < end:
+        time.sleep(POLL / 2)
+    return held
+
+
+def _milliseconds(started: str) -> int:
+    return int(datetime.fromisoformat(started).timestamp() * 1000)
+
+
+def _define(run):
+    run.define_metric("step", hidden=True)
+    run.define_metric("*", step_metric="step")
+    return run
+
+
+def tail(folder: Path, gone: threading.Event) -> Iterator[dict]:
+    """The rows of a run's metrics.jsonl as they are written, until the run has ended or its process is gone."""
+    path = folder / "metrics.jsonl"
+    position, rest = 0, b""
+    while True:
+        ended = gone.is_set() or (folder / "result.json").exists()  # asked first: rows come before the end
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(position)
+                content = file.read()
+            position += len(content)
+            *lines, rest = (rest + content).split(b"\n")
+            for line in lines:
+                yield records.decode(json.loads(line))
+        if ended:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(folder / "wandb" / "mirror.json")
+        time.sleep(POLL)
+
+
+def _say(run_folder: Path, /, **state) -> dict:
+    records.write_json(run_folder / "wandb" / "mirror.json", state)
+    return state
+
+
+def _orders(gone: threading.Event) -> "queue.Queue[dict | None]":
+    """The orders that come on standard input; None after the last."""
+    orders: queue.Queue[dict | None] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            orders.put(json.loads(line))
+        gone.set()
+        orders.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return orders
+
+
+def main() -> None:
+    """Carry out orders until there are no more."""
+    os.nice(5)  # the runs come first
+    os.environ["WANDB_ERROR_REPORTING"] = "false"
+    gone = threading.Event()
+    orders = _orders(gone)
+    while (order := orders.get()) is not None:
+        folder = Path(order["folder"])
+        try:
+            follow(folder, order["track"], gone)
+        except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
+            reason = f"{type(error).__name__}: {error}"
+            with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
+                (folder / "wandb").mkdir(exist_ok=True)
+                _say(folder, **{**tracking.mirror_state(folder), "state": "failed", "reason": reason})
+
+
+if __name__ == "__main__":
+    main()

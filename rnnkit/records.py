@@ -1,0 +1,229 @@
+"""What a run leaves behind: the manifest it started from, its weights with a checksum, its result."""
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import io
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnkit import config as configuration
+from rnnkit.errors import UserError
+
+
+FORMAT = 1
+_TRAILER = b"RNNCKPT1"  # then the SHA-256 of all before it; torch.load skips both
+_VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended: what result.json holds, and the folder it lies in.
+
+    `status` is finished, pruned, failed, diverged or interrupted; `metrics` holds the last value of each metric and
+    the final ones; `reason` says in a line why a run did not finish.
+    """
+
+    run: str
+    status: str
+    step: int
+    seconds: float
+    metrics: dict[str, float]
+    folder: Path
+    weights_sha256: str | None = None
+    reason: str | None = None
+    parameters: int | None = None
+    comparison: dict | None = None
+
+    def write(self) -> None:
+        """Write result.json into the run's folder."""
+        values = {k: v for k, v in dataclasses.asdict(self).items() if k != "folder" and v is not None}
+        write_json(self.folder / "result.json", {**values, "metrics": encode(self.metrics)})
+
+    @classmethod
+    def read(cls, folder: Path) -> "Result | None":
+        """The result in a run's folder; None where the run has not ended."""
+        path = folder / "result.json"
+        if not path.exists():
+            return None
+        values = read_json(path)
+        return cls(**{**values, "metrics": decode(values["metrics"]), "folder": folder})
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The study that a run belongs to, its trial there, and the planned point that the trial carries out."""
+
+    study: str | None = None
+    trial: int | None = None
+    point: int | None = None
+
+
+def manifest(
+    config: configuration.BaseConfig, run: str, data: dict[str, str], started: str, member: Membership
+) -> dict:
+    """All that the run starts from, as plain values.
+
+    `data` maps each data set to the SHA-256 of its contents; `started` is a time in ISO format.
+    """
+    import torch
+
+    return {
+        "format": FORMAT,
+        "run": run,
+        "experiment": config.experiment,
+        "config": configuration.settings(config),
+        "seed": config.seed,
+        "command": configuration.command(config),
+        "git": dict(git_state()),
+        "versions": {"python": platform.python_version(), **installed_versions()},
+        "machine": {
+            "system": platform.system(),
+            "processor": processor(),
+            "capability": torch.backends.cpu.get_cpu_capability(),
+            "cores": os.cpu_count(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
+        "threads": torch.get_num_threads(),
+        "numerics": {"MKL_CBWR": os.environ.get("MKL_CBWR")},
+        "data": data,
+        "started": started,
+        **dataclasses.asdict(member),
+    }
+
+
+@functools.cache
+def git_state() -> tuple[tuple[str, object], ...]:
+    """The commit of this checkout and whether files in it differ from it; both None outside a checkout."""
+    root = Path(__file__).resolve().parents[1]
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD") if (root / ".git").exists() else None
+    changes = git("status", "--porcelain") if commit else None
+    return ("commit", commit), ("dirty", None if changes is None else bool(changes))
+
+
+@functools.cache
+def installed_versions() -> dict[str, str]:
+    """The versions of the packages that a result can depend on."""
+    return {name: importlib.metadata.version(name) for name in _VERSIONED}
+
+
+def processor() -> str:
+    """The processor's model, as the system names it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def weights_sha256(model) -> str:
+    """SHA-256 over names, types, shapes and bytes of a model's state, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        tensor = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_checkpoint(path: Path, state: dict) -> None:
+    """Write tensors and plain values so that what lies at `path` is always whole, with a checksum at its end."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    body = buffer.getvalue()
+    write_whole(path, body + _TRAILER + hashlib.sha256(body).digest())
+
+
+def load_checkpoint(path: Path) -> dict:
+    """Read what `save_checkpoint` wrote, onto the CPU. Loads tensors and plain values alone: nothing is run.
+
+    Raises `UserError` for a file that is missing, damaged, or no checkpoint.
+    """
+    import torch
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the checkpoint {path}: {error.strerror}") from None
+    size = len(content) - len(_TRAILER) - 32
+    body, trailer = content[: max(size, 0)], content[max(size, 0) :]
+    if size < 0 or trailer != _TRAILER + hashlib.sha256(body).digest():
+        raise UserError(f"{path} is damaged or no checkpoint: its checksum does not fit")
+    return torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+
+
+def encode(row: dict) -> dict:
+    """A row of numbers as JSON can hold it: floats that are not finite become strings."""
+    return {k: _encode_float(v) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def _encode_float(value: float) -> float | str:
+    if math.isnan(value):
+        return "NaN"
+    return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def decode(row: dict) -> dict:
+    """What `encode` was given."""
+    return {k: _NON_FINITE.get(v, v) if isinstance(v, str) else v for k, v in row.items()}
+
+
+def read_rows(folder: Path) -> list[dict]:
+    """All rows of a run's metrics.jsonl, in order. A last line that a crash cut short is left out."""
+    path = folder / "metrics.jsonl"
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    return [decode(json.loads(line)) for line in whole.splitlines()]
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file of ours. Raises `UserError` where it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+
+
+def write_json(path: Path, values: dict) -> None:
+    """Write a JSON file that is always whole, the old one or the new one."""
+    text = json.dumps(values, indent=2, allow_nan=False, default=str)
+    write_whole(path, (text + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file so that a crash at any moment leaves the old content or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if sys.platform != "win32":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

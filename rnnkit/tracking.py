@@ -1,0 +1,247 @@
+"""The record of a run: its folder, its rows, its end; and the start of the process that mirrors it to W&B.
+
+The training process never imports wandb. It appends to `metrics.jsonl`; a mirror process (`rnnkit.mirror`), one for
+each process that trains, reads along. Nothing that happens to the mirror can reach the run.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rnnkit import config as configuration
+from rnnkit import records
+from rnnkit.errors import UserError
+from rnnkit.records import Membership, Result
+
+
+_member: ContextVar[Membership] = ContextVar("member", default=Membership())  # noqa: B039 (it is frozen)
+
+
+class Pruned(Exception):
+    """Raised by a `report` callback: this run is not worth its remaining steps."""
+
+
+class Diverged(Exception):
+    """The loss or the gradient is not finite any more. The message says where."""
+
+
+@contextlib.contextmanager
+def belonging_to(member: Membership) -> Iterator[None]:
+    """Runs that start inside are recorded as this trial of this study."""
+    token = _member.set(member)
+    try:
+        yield
+    finally:
+        _member.reset(token)
+
+
+class Run:
+    """A run that is being recorded; `start` makes one.
+
+    `result` is None until the run has ended.
+    """
+
+    def __init__(self, config: configuration.BaseConfig, folder: Path, lock: int):
+        self.config = config
+        self.folder = folder
+        self.name = folder.name
+        self.result: Result | None = None
+        self.latest: dict[str, float] = {}
+        self.step = 0
+        self._lock = lock
+        self._began = time.perf_counter()
+        self._rows = (folder / "metrics.jsonl").open("wb", buffering=0)  # what is logged is in the file
+
+    def log(self, step: int, row: dict[str, float]) -> None:
+        """Append one row. Steps must grow; all that belongs to a step goes into its one row."""
+        if step <= self.step:
+            raise ValueError(f"step {step} was logged after step {self.step}")
+        self.step = step
+        self.latest.update(row)
+        line = json.dumps({"step": step, **records.encode(row)}, allow_nan=False) + "\n"
+        try:
+            rest = memoryview(line.encode())
+            while rest:  # a disk that fills up takes a part
+                rest = rest[self._rows.write(rest) :]
+        except OSError as error:
+            raise UserError(f"cannot write {self._rows.name}: {error.strerror}") from None
+
+    def finish(self, model=None, metrics: dict[str, float] | None = None, **notes) -> None:
+        """End the run as finished: save the model's weights, then the result with the final metrics.
+
+        `notes` are further fields of `Result`.
+        """
+        if model is not None:
+            records.save_checkpoint(self.folder / "checkpoint.pt", {"weights": model.state_dict()})
+            notes |= {
+                "weights_sha256": records.weights_sha256(model),
+                "parameters": sum(p.numel() for p in model.parameters()),
+            }
+        self.end("finished", metrics=metrics, **notes)
+
+    def end(self, status: str, metrics: dict[str, float] | None = None, **notes) -> None:
+        """Write the result with the given status, and let go of the folder."""
+        self._rows.close()
+        self.result = Result(
+            run=self.name,
+            status=status,
+            step=self.step,
+            seconds=round(time.perf_counter() - self._began, 3),
+            metrics={**self.latest, **(metrics or {})},
+            folder=self.folder,
+            **notes,
+        )
+        try:
+            self.result.write()
+        finally:
+            os.close(self._lock)
+
+
+@contextlib.contextmanager
+def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Run]:
+    """Record a run from here to the end of the `with` block.
+
+    `data` maps each data set to the SHA-256 of its contents. Whatever happens inside ends in result.json: `Pruned`
+    and `Diverged` end the block quietly with that status, everything else is recorded (interrupted, failed) and
+    raised on. Raises `UserError` where the runs folder cannot be written.
+    """
+    folder, lock = _claim_folder(config)
+    started = datetime.now(UTC).isoformat(timespec="microseconds")
+    manifest = records.manifest(config, folder.name, data, started, _member.get())
+    try:
+        records.write_json(folder / "manifest.json", {**manifest, "track": config.track})
+        run = Run(config, folder, lock)
+    except OSError as error:
+        os.close(lock)
+        shutil.rmtree(folder)
+        raise _cannot_write(config, error) from None
+    if config.track != "off":
+        _mirror(folder, config.track)
+    try:
+        yield run
+        if run.result is None:
+            raise RuntimeError("the run was not finished: call run.finish(...)")
+    except Pruned:
+        run.end("pruned")
+    except Diverged as error:
+        run.end("diverged", reason=str(error))
+    except BaseException as error:
+        if run.result is None:
+            stopped = isinstance(error, (KeyboardInterrupt, SystemExit))
+            reason = None if stopped else f"{type(error).__name__}: {error}"
+            with contextlib.suppress(OSError):  # a full disk, most likely the very error that is raised on
+                run.end("interrupted" if stopped else "failed", reason=reason)
+        raise
+
+
+def _claim_folder(config: configuration.BaseConfig) -> tuple[Path, int]:
+    """The folder for a run of this configuration, locked for as long as this process holds it.
+
+    An unfinished run of the same configuration that no process works on is taken up; else a new folder is made, with
+    -2, -3, ... at its end for a repeat.
+    """
+    name = configuration.run_name(config)
+    repeat = 1
+    while True:
+        folder = config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise _cannot_write(config, error) from None
+        if _try_lock(lock):
+            result = Result.read(folder)
+            if result is None or result.status == "interrupted":
+                _clear(folder)
+                return folder, lock
+        os.close(lock)
+        repeat += 1
+
+
+def _cannot_write(config: configuration.BaseConfig, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write the runs folder {config.runs_dir} ({error.strerror}): choose another with --runs-dir"
+    )
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_live(folder: Path) -> bool:
+    """Whether a process works on the run in this folder."""
+    path = folder / "lock"
+    if not path.exists():
+        return False
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _clear(folder: Path) -> None:
+    """Make an unfinished run's folder new: it starts from its first step."""
+    for path in folder.iterdir():
+        if path.name == "lock":
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+_mirror_process: subprocess.Popen | None = None
+
+
+def _mirror(folder: Path, track: str) -> None:
+    """Have this process's mirror follow the run; start it where there is none, or none any more."""
+    global _mirror_process
+    if _mirror_process is None or _mirror_process.poll() is not None:
+        path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")])
+        _mirror_process = subprocess.Popen(
+            [sys.executable, "-m", "rnnkit.mirror"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is meant for the run, and the mirror has to see its end
+            env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep), "OMP_NUM_THREADS": "1"},
+        )
+        os.set_blocking(_mirror_process.stdin.fileno(), False)
+    order = json.dumps({"folder": str(folder), "track": track}) + "\n"
+    with contextlib.suppress(BrokenPipeError, BlockingIOError):  # a mirror that died or hangs: `make sync` mends it
+        os.write(_mirror_process.stdin.fileno(), order.encode())
+
+
+def mirror_state(folder: Path) -> dict:
+    """What the mirror last said of a run: `state` (following, complete, failed), `mode`, `folder`; {} if nothing."""
+    try:
+        return json.loads((folder / "wandb" / "mirror.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def wait_for_mirror(folder: Path, limit: float = 10.0, patience: float = 1.0) -> dict:
+    """Wait until the mirror has all of an ended run, and return its last word, as `mirror_state` does.
+
+    Gives up after `limit` seconds, and at once where the mirror has not stirred for `patience` seconds: it goes on by
+    itself, or `make sync` completes its work.
+    """
+    end = time.monotonic() + limit
+    path = folder / "wandb" / "mirror.json"
+    while (state := mirror_state(folder)).get("state") not in ("complete", "failed"):
+        stirred = path.stat().st_mtime if path.exists() else 0
+        if time.monotonic() > end or time.time() - stirred > patience:
+            break
+        time.sleep(0.02)
+    return state

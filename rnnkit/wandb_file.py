@@ -1,0 +1,82 @@
+"""Reads W&B's transaction log, the `.wandb` file of a run, without a server. Imports wandb's record definition.
+
+The format is LevelDB's log: a 7-byte header, then blocks of 32 KiB with records of (checksum, length, type), a record
+that does not fit into a block continued in the next.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+
+BLOCK = 32_768
+FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
+
+
+def records(path: Path) -> Iterator:
+    """The protocol-buffer records of a `.wandb` file, in order. A torn end is where they stop.
+
+    Raises `ValueError` for a file of another kind, or one that is damaged before its end.
+    """
+    from wandb.proto import wandb_internal_pb2
+
+    content = path.read_bytes()
+    if len(content) < 7 or struct.unpack("<4sH", content[:6]) != (b":W&B", 0xBEE1):
+        raise ValueError(f"{path} is not a W&B transaction log")
+    position, parts = 7, []
+    while position < len(content):
+        left = BLOCK - position % BLOCK
+        if left < 7:  # too little for a header: the block's tail is padding
+            position += left
+            continue
+        header = content[position : position + 7]
+        if len(header) < 7:
+            return
+        checksum, length, kind = struct.unpack("<IHB", header)
+        body = content[position + 7 : position + 7 + length]
+        if len(body) < length or (kind == 0 and length == 0):
+            return
+        if zlib.crc32(body, zlib.crc32(bytes([kind]))) != checksum:
+            raise ValueError(f"{path} is damaged at byte {position}")
+        position += 7 + length
+        parts = [body] if kind in (FULL, FIRST) else [*parts, body]
+        if kind in (FULL, LAST):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(b"".join(parts))
+            yield record
+
+
+def rows(path: Path) -> list[dict]:
+    """The logged rows of a run, as dicts of metric to value, without W&B's own keys (those with an underscore)."""
+    result = []
+    for record in records(path):
+        if record.WhichOneof("record_type") == "history":
+            items = {item.key or ".".join(item.nested_key): item.value_json for item in record.history.item}
+            result.append({k: json.loads(v) for k, v in items.items() if not k.startswith("_")})
+    return result
+
+
+def run(path: Path):
+    """The record that describes the run (`run_id`, `run_group`, `tags`, ...) as last written; None if there is none."""
+    found = None
+    for record in records(path):
+        if record.WhichOneof("record_type") == "run":
+            found = record.run
+    return found
+
+
+def config(path: Path) -> dict:
+    """The configuration that the run was started with."""
+    return {item.key: json.loads(item.value_json) for item in run(path).config.update}
+
+
+def summary(path: Path) -> dict:
+    """The run's summary as last written."""
+    values = {}
+    for record in records(path):
+        if record.WhichOneof("record_type") == "summary":
+            for item in record.summary.update:
+                values[item.key or ".".join(item.nested_key)] = json.loads(item.value_json)
+    return values

@@ -1,0 +1,1 @@
+"""Studies over an experiment's settings, and what looks at many runs."""

@@ -1,0 +1,18 @@
+"""What several tests share: one small sweep."""
+
+import pytest
+
+from tests.helpers import run_command
+
+
+SWEEP = ["sweeps.run", "digits", "--trials", "14", "--workers", "2", "--study", "small"]
+SETTINGS = ["--view", "rows", "--epochs", "1", "--batch-size", "64"]
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory):
+    """A sweep of 14 quick trials on two workers: the folder of its runs, and what it printed."""
+    runs = tmp_path_factory.mktemp("swept") / "runs"
+    done = run_command(*SWEEP, "--runs-dir", runs, "--", *SETTINGS)
+    assert done.returncode == 0, done.stderr
+    return runs, done.stdout

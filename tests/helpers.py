@@ -1,0 +1,46 @@
+"""Commands run as a person would, and what a run's mirror wrote."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rnnkit import tracking
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def no_account() -> dict[str, str]:
+    """This process's environment without anything that W&B would take for a login."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("WANDB") and k != "MKL_CBWR"}
+    return clean | {"NETRC": os.devnull, "PYTHONPATH": str(ROOT), "WANDB_ERROR_REPORTING": "false"}
+
+
+def run_command(*words, env=None, cwd=ROOT, timeout=120) -> subprocess.CompletedProcess:
+    """Run `python -m <words>` with no W&B account and no terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, words)],
+        cwd=cwd,
+        env=no_account() | (env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def mirrored(folder: Path, limit: float = 30) -> dict:
+    """The state of a run's mirror once it has ended its work."""
+    end = time.monotonic() + limit
+    while (state := tracking.mirror_state(folder)).get("state") not in ("complete", "failed"):
+        assert time.monotonic() < end, f"the mirror of {folder.name} did not end: {state}"
+        time.sleep(0.05)
+    return state
+
+
+def offline_log(folder: Path) -> Path:
+    """The .wandb file that the mirror of an offline run wrote."""
+    (log,) = (folder / mirrored(folder)["folder"]).glob("*.wandb")
+    return log

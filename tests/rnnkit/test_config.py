@@ -1,0 +1,74 @@
+import dataclasses
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.digits import Config
+from rnnkit import commands, config
+from rnnkit.errors import UserError
+
+
+configurations = st.builds(
+    Config,
+    seed=st.integers(0, 2**63 - 1),
+    cell=st.sampled_from(["rnn", "gru", "lstm"]),
+    hidden_size=st.integers(1, 300),
+    depth=st.integers(2, 4),
+    bidirectional=st.booleans(),
+    dropout=st.floats(0, 0.9),
+    learning_rate=st.floats(1e-6, 1),
+    clip=st.floats(0, 10),
+    view=st.sampled_from(["ink", "rows", "pixels"]),
+)
+
+
+@given(configurations)
+def test_the_command_gives_the_configuration_again(chosen):
+    words = shlex.split(config.command(chosen))
+    assert words[:3] == ["python", "-m", "experiments.digits"]
+    assert commands.parse(Config, "digits", words[3:]) == chosen
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"hidden_size": 0}, "--hidden-size must be at least 1, not 0"),
+        ({"seed": -1}, "--seed must be 0 or more, not -1"),
+        ({"learning_rate": float("nan")}, "--learning-rate must be above 0 and finite, not nan"),
+        ({"clip": float("inf")}, "--clip must be finite"),
+        ({"dropout": 1.0}, "--dropout must be at least 0 and below 1"),
+        ({"dropout": 0.1, "depth": 1}, "--dropout acts between layers"),
+        ({"split_seed": 2**32}, "--split-seed must be between 0 and"),
+    ],
+)
+def test_values_that_cannot_be_used(wrong, message):
+    with pytest.raises(UserError, match=message):
+        Config(**wrong)
+
+
+def test_the_name_of_a_run_tells_settings_apart_and_nothing_else():
+    name = config.run_name(Config(seed=3))
+    assert name.startswith("digits-s3-")
+    assert config.run_name(Config(seed=3, track="off", runs_dir=Path("elsewhere"))) == name
+    assert config.run_name(Config(seed=4)) == name.replace("-s3-", "-s4-")
+    for field in dataclasses.fields(Config):
+        other = {"cell": "rnn", "bidirectional": False, "view": "rows", "device": "cpu", "dropout": 0.1}
+        if field.metadata.get("placement") or field.name == "seed":
+            continue
+        changed = dataclasses.replace(Config(seed=3), **{field.name: other.get(field.name, 7)})
+        assert config.run_name(changed) != name, field.name
+
+
+@pytest.mark.parametrize("words", [["--cell", "foo"], ["--seed", "x"], ["--nope"], ["--hidden-size"]])
+def test_wrong_flags_become_one_line_that_names_them(words):
+    with pytest.raises(UserError) as caught:
+        commands.parse(Config, "python -m experiments.digits", words)
+    message = str(caught.value)
+    assert words[0] in message
+    assert "\n" not in message
+    assert message.endswith("(see: python -m experiments.digits --help)")
+    assert "│" not in message
+    assert "─" not in message

@@ -1,0 +1,155 @@
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from experiments.digits import Config
+from rnnkit import mirror, records, tracking, wandb_file
+from rnnkit.records import Membership
+from tests.helpers import ROOT, mirrored, no_account, offline_log
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A run of a study whose record is complete, and nobody has mirrored."""
+    with (
+        tracking.belonging_to(Membership(study="a-study", trial=3, point=1)),
+        tracking.start(Config(runs_dir=tmp_path / "runs", track="off", cell="lstm"), data={"digits": "abc"}) as run,
+    ):
+        for step, odd in enumerate([float("nan"), float("inf"), -float("inf"), 0.0, 1e-300], start=1):
+            run.log(step, {"loss/train": 1 / step, "odd": odd})
+        run.finish(metrics={"metric/accuracy/test": 0.75})
+    return run.folder
+
+
+def mirror_process(folder, before="", track="offline"):
+    """Have a mirror process of its own carry out one order, after the Python statements `before`."""
+    code = f"import sys\n{before}\nfrom rnnkit import mirror\nmirror.main()"
+    order = json.dumps({"folder": str(folder), "track": track}) + "\n"
+    subprocess.run([sys.executable, "-c", code], input=order, text=True, env=no_account(), cwd=ROOT, check=True)
+    return tracking.mirror_state(folder)
+
+
+def test_a_run_is_mirrored_whole(recorded):
+    """What W&B's file holds is exactly what metrics.jsonl holds, with the configuration, the group and the end."""
+    state = mirror_process(recorded)
+    assert (state["state"], state["mode"], state["rows"]) == ("complete", "offline", 5)
+    log = offline_log(recorded)
+    held, logged = wandb_file.rows(log), records.read_rows(recorded)
+    assert [records.encode(row) for row in held] == [records.encode(row) for row in logged]  # nan is not equal to nan
+    run = wandb_file.run(log)
+    assert (run.run_group, run.job_type, run.display_name) == ("a-study", "trial", recorded.name)
+    assert sorted(run.tags) == ["digits", "lstm"]
+    config = wandb_file.config(log)
+    manifest = records.read_json(recorded / "manifest.json")
+    assert {k: config[k] for k in manifest["config"]} == manifest["config"]
+    assert (config["study"], config["trial"], config["point"], config["data"]) == (
+        "a-study",
+        3,
+        1,
+        {"digits": "abc"},
+    )
+    summary = wandb_file.summary(log)
+    assert (summary["status"], summary["metric/accuracy/test"]) == ("finished", 0.75)
+
+
+def test_rows_that_the_file_does_not_hold_are_noticed(recorded):
+    lies = "from rnnkit import mirror, wandb_file; mirror.FLUSHED = 0; wandb_file.rows = lambda path: [{}] * 3"
+    state = mirror_process(recorded, lies)
+    assert state["state"] == "failed"
+    assert state["reason"] == "W&B's file holds 3 of 5 rows"
+
+
+def test_a_mirror_without_wandb_says_so(recorded):
+    state = mirror_process(recorded, "sys.modules['wandb'] = None")  # as where it is not installed
+    assert state["state"] == "failed"
+    assert "wandb" in state["reason"]
+
+
+def test_a_run_that_cannot_be_mirrored_stops_no_other(recorded, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "manifest.json").write_text("{")
+    folders = [tmp_path / "gone", tmp_path / "broken", recorded]
+    orders = "".join(json.dumps({"folder": str(folder), "track": "offline"}) + "\n" for folder in folders)
+    subprocess.run([sys.executable, "-m", "rnnkit.mirror"], input=orders, text=True, env=no_account(), check=True)
+    states = [tracking.mirror_state(folder) for folder in folders]
+    assert [state.get("state") for state in states] == [None, "failed", "complete"], states
+    assert not folders[0].exists()
+
+
+@pytest.mark.parametrize(
+    ("track", "environment", "mode"),
+    [
+        ("auto", {}, "offline"),
+        ("auto", {"WANDB_API_KEY": "too short"}, "offline"),
+        ("auto", {"WANDB_API_KEY": "k" * 40, "WANDB_MODE": "disabled"}, "disabled"),
+        ("auto", {"WANDB_MODE": "dryrun"}, "offline"),
+        ("offline", {"WANDB_MODE": "online"}, "offline"),
+    ],
+)
+def test_the_mode_is_found_without_a_prompt(track, environment, mode):
+    """On a terminal, where wandb would ask: nothing is asked, and the answer comes at once."""
+    code = f"from rnnkit import mirror; print('mode:', mirror.mode_for({track!r}))"
+    terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=no_account() | environment,
+        stdin=terminal[1],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=20,
+    )
+    for end in terminal:
+        os.close(end)
+    assert f"mode: {mode}" in done.stdout
+
+
+def test_the_tail_sees_each_row_once_while_the_record_grows(tmp_path):
+    (tmp_path / "wandb").mkdir()
+    path, gone = tmp_path / "metrics.jsonl", threading.Event()
+
+    def write():
+        with path.open("wb", buffering=0) as file:
+            for step in range(40):
+                line = json.dumps({"step": step}).encode() + b"\n"
+                file.write(line[:4])
+                time.sleep(0.005)
+                file.write(line[4:])
+        gone.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert [row["step"] for row in mirror.tail(tmp_path, gone)] == list(range(40))
+    writer.join()
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from experiments.digits import Config
+from rnnkit import tracking
+with tracking.start(Config(runs_dir=Path(sys.argv[1]), track="offline"), data={}) as run:
+    for step in range(1, 4):
+        run.log(step, {"loss/train": 1.0 / step})
+    while tracking.mirror_state(run.folder).get("state") != "following":
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_mirror_outlives_a_killed_run_and_says_what_became_of_it(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, env=no_account(), timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    (folder,) = (path.parent for path in tmp_path.glob("*/manifest.json"))
+    assert mirrored(folder)["state"] == "complete"
+    log = offline_log(folder)
+    assert wandb_file.rows(log) == records.read_rows(folder)
+    assert len(wandb_file.rows(log)) == 3
+    assert wandb_file.summary(log)["status"] == "killed"

@@ -1,0 +1,109 @@
+import json
+import math
+import pickle
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from rnnkit import records
+from rnnkit.errors import UserError
+
+
+@given(st.dictionaries(st.text(), st.floats() | st.integers(-(2**53), 2**53)))
+def test_rows_come_back_exactly(row):
+    text = json.dumps(records.encode(row), allow_nan=False)
+    again = records.decode(json.loads(text))
+    assert again.keys() == row.keys()
+    for key, value in row.items():
+        same = math.isnan(again[key]) if isinstance(value, float) and math.isnan(value) else again[key] == value
+        assert same
+        assert type(again[key]) is type(value)
+
+
+def test_a_torn_last_row_is_left_out(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "a": "NaN"}\n{"step": 2, "a": 0.')
+    (row,) = records.read_rows(tmp_path)
+    assert row["step"] == 1
+    assert math.isnan(row["a"])
+
+
+def test_a_checkpoint_comes_back_and_plain_torch_reads_it_too(tmp_path):
+    state = {"weights": nn.GRU(2, 3).state_dict(), "epoch": 4}
+    records.save_checkpoint(tmp_path / "c.pt", state)
+    for again in (
+        records.load_checkpoint(tmp_path / "c.pt"),
+        torch.load(tmp_path / "c.pt", weights_only=True),
+    ):
+        assert again["epoch"] == 4
+        assert all(torch.equal(again["weights"][k], v) for k, v in state["weights"].items())
+    assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_every_damage_to_a_checkpoint_is_noticed(tmp_path):
+    path = tmp_path / "c.pt"
+    records.save_checkpoint(path, {"weights": torch.arange(50.0)})
+    whole = path.read_bytes()
+    generator = torch.Generator().manual_seed(0)
+    for position in torch.randint(len(whole), (60,), generator=generator).tolist():
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        with pytest.raises(UserError, match="damaged"):
+            records.load_checkpoint(path)
+        path.write_bytes(whole[:position])
+        with pytest.raises(UserError, match="damaged"):
+            records.load_checkpoint(path)
+
+
+class Runs:
+    """What an attacker would put into a checkpoint: code that runs when it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (open, (str(self.marker), "w"))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
+    marker = tmp_path / "ran"
+    records.save_checkpoint(tmp_path / "c.pt", {"weights": Runs(marker)})
+    with pytest.raises(pickle.UnpicklingError):
+        records.load_checkpoint(tmp_path / "c.pt")
+    assert not marker.exists()
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    records.write_json(path, {"a": 1})
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        records.write_json(path, {"a": 2})
+    assert records.read_json(path) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_hash_of_weights_tells_values_names_and_types_apart():
+    torch.manual_seed(0)
+    model = nn.Linear(2, 3)
+    first = records.weights_sha256(model)
+    assert records.weights_sha256(model) == first
+    with torch.no_grad():
+        model.weight[0, 0] = torch.nextafter(model.weight[0, 0], torch.tensor(9.0))
+    second = records.weights_sha256(model)
+    assert (
+        len(
+            {
+                first,
+                second,
+                records.weights_sha256(model.double()),
+                records.weights_sha256(nn.Sequential(model)),
+            }
+        )
+        == 4
+    )

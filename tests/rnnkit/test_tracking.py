@@ -1,0 +1,152 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from experiments.digits import Config
+from rnnkit import config as configuration
+from rnnkit import records, tracking
+from rnnkit.errors import UserError
+from rnnkit.records import Membership, Result
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(runs_dir=tmp_path / "runs", track="off")
+
+
+def test_a_run_leaves_its_whole_record(config):
+    model = nn.Linear(2, 3)
+    member = Membership(study="s", trial=4, point=2)
+    with tracking.belonging_to(member), tracking.start(config, data={"digits": "abc"}) as run:
+        manifest = records.read_json(run.folder / "manifest.json")  # there before the first step
+        assert tracking.is_live(run.folder)
+        run.log(1, {"loss/train": 0.1, "x": float("nan")})
+        run.log(2, {"loss/train": 1 / 3})
+        run.finish(model, {"metric/accuracy/test": 0.5})
+    assert not tracking.is_live(run.folder)
+    assert run.folder == config.runs_dir / configuration.run_name(config)
+    assert manifest["config"] == configuration.settings(config)
+    assert manifest["data"] == {"digits": "abc"}
+    assert (manifest["study"], manifest["trial"], manifest["point"]) == ("s", 4, 2)
+    assert [row["step"] for row in records.read_rows(run.folder)] == [1, 2]
+    assert records.read_rows(run.folder)[1]["loss/train"] == 1 / 3
+
+    result = Result.read(run.folder)
+    assert (result.status, result.step, result.parameters) == ("finished", 2, 9)
+    assert result.metrics["loss/train"] == 1 / 3
+    assert result.metrics["metric/accuracy/test"] == 0.5
+    weights = records.load_checkpoint(run.folder / "checkpoint.pt")["weights"]
+    other = nn.Linear(2, 3)
+    other.load_state_dict(weights)
+    assert records.weights_sha256(other) == result.weights_sha256
+    assert torch.equal(other.weight, model.weight)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "raised"),
+    [
+        (tracking.Pruned(), "pruned", None),
+        (tracking.Diverged("loss nan at step 1"), "diverged", None),
+        (KeyboardInterrupt(), "interrupted", KeyboardInterrupt),
+        (SystemExit(143), "interrupted", SystemExit),
+        (ValueError("broken"), "failed", ValueError),
+    ],
+)
+def test_every_end_is_recorded(config, error, status, raised):
+    def body():
+        with tracking.start(config, data={}) as run:
+            run.log(1, {"a": 1.0})
+            body.folder = run.folder
+            raise error
+
+    if raised:
+        with pytest.raises(raised):
+            body()
+    else:
+        body()
+    result = Result.read(body.folder)
+    assert (result.status, result.step, result.metrics) == (status, 1, {"a": 1.0})
+    expected = {"diverged": "loss nan at step 1", "failed": "ValueError: broken"}
+    assert result.reason == expected.get(status)
+    assert not tracking.is_live(body.folder)
+
+
+def test_a_run_that_is_not_finished_has_failed(config):
+    with pytest.raises(RuntimeError, match="not finished"), tracking.start(config, data={}) as run:
+        pass
+    assert Result.read(run.folder).status == "failed"
+
+
+def finished(config):
+    with tracking.start(config, data={}) as run:
+        run.log(1, {"a": 1.0})
+        run.finish()
+    return run.folder
+
+
+def test_repeats_get_a_number_and_live_runs_are_left_alone(config):
+    name = configuration.run_name(config)
+    assert finished(config).name == name
+    assert finished(config).name == f"{name}-2"
+    with tracking.start(config, data={}) as live:
+        live.log(1, {"a": 2.0})
+        assert finished(config).name == f"{name}-4"
+        live.log(2, {"a": 2.0})
+        live.finish()
+    assert live.name == f"{name}-3"
+    assert len(records.read_rows(live.folder)) == 2
+
+
+def test_an_unfinished_run_is_taken_up_in_its_folder(config):
+    with pytest.raises(KeyboardInterrupt), tracking.start(config, data={}) as run:
+        run.log(1, {"a": 1.0})
+        run.log(2, {"a": 1.0})
+        raise KeyboardInterrupt
+    folder = finished(config)
+    assert folder == run.folder
+    assert [row["step"] for row in records.read_rows(folder)] == [1]
+    (folder / "result.json").unlink()  # as a kill leaves it
+    assert finished(config) == folder
+
+
+def test_a_step_is_logged_once(config):
+    with tracking.start(config, data={}) as run:
+        run.log(3, {"a": 1.0})
+        for step in (3, 2):
+            with pytest.raises(ValueError, match=f"step {step} was logged after step 3"):
+                run.log(step, {"a": 1.0})
+        run.finish()
+
+
+def test_a_runs_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", Path("/proc/nowhere")):
+        with (
+            pytest.raises(UserError, match=f"cannot write the runs folder {path} .*--runs-dir"),
+            tracking.start(Config(runs_dir=path, track="off"), data={}),
+        ):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_ends_the_run_with_a_clear_error(config):
+    with (
+        pytest.raises(UserError, match="cannot write .*: No space left"),
+        tracking.start(config, data={}) as run,
+    ):
+        run._rows.close()
+        run._rows = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 (the run closes it)
+        run.log(1, {"a": 1.0})
+    assert Result.read(run.folder).status == "failed"
+
+
+def test_waiting_for_a_mirror_that_does_not_stir_ends_at_once(tmp_path):
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "mirror.json").write_text(json.dumps({"state": "following"}))
+    os.utime(tmp_path / "wandb" / "mirror.json", (1, 1))
+    assert tracking.wait_for_mirror(tmp_path, limit=60) == {"state": "following"}
+    assert tracking.wait_for_mirror(tmp_path / "none", limit=60) == {}

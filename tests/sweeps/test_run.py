@@ -1,0 +1,249 @@
+"""The sweep as a command: what each trial ran with, that it goes on, and what it prints."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from rnnkit import records, tracking, wandb_file
+from rnnkit.records import Result
+from sweeps import study as studies
+from tests.conftest import SETTINGS, SWEEP
+from tests.helpers import ROOT, no_account, offline_log, run_command
+
+
+def load(runs, name="small"):
+    folder = studies.read_folder(runs / "studies" / name, runs, "off")
+    return folder, studies.load(folder)
+
+
+def test_each_trial_ran_with_exactly_what_was_suggested(swept):
+    """Judged by what the run did: the shapes of its weights, the learning rates of its steps, the batches it saw."""
+    runs, _ = swept
+    folder, study = load(runs)
+    assert len(study.trials) == 14
+    for trial in study.trials:
+        run = runs / trial.user_attrs["run"]
+        manifest = records.read_json(run / "manifest.json")
+        assert {k: manifest["config"][k] for k in trial.params} == trial.params
+        assert (manifest["study"], manifest["trial"]) == ("small", trial.number)
+        rows = records.read_rows(run)
+        if trial.state == TrialState.COMPLETE:
+            weights = records.load_checkpoint(run / "checkpoint.pt")["weights"]
+            layers = {name.split("_l")[1][0] for name in weights if name.startswith("encoder.weight_hh")}
+            gates = {"rnn": 1, "gru": 3, "lstm": 4}[trial.params["cell"]]
+            rows_hh, hidden_size = weights["encoder.weight_hh_l0"].shape
+            assert len(layers) == trial.params["depth"]
+            assert (hidden_size, rows_hh) == (trial.params["hidden_size"], gates * hidden_size)
+            assert ("encoder.weight_hh_l0_reverse" in weights) == trial.params["bidirectional"]
+            assert trial.value == Result.read(run).metrics["metric/accuracy/valid"]
+        assert max(row["schedule/learning_rate"] for row in rows) == pytest.approx(
+            trial.params["learning_rate"], rel=0.02
+        )  # the cycle's peak lies between two steps
+        assert manifest["config"]["dropout"] == trial.params.get("dropout", 0.0)
+        assert (manifest["config"]["view"], manifest["config"]["batch_size"]) == ("rows", 64)
+        assert len(rows) == 17  # one epoch of 1,077 in batches of 64
+
+
+def test_the_plane_is_complete_and_every_trial_has_its_own_seed(swept):
+    runs, _ = swept
+    folder, study = load(runs)
+    points = {t.user_attrs["point"]: t for t in study.trials}
+    assert sorted(points) == list(range(14))
+    plane = [(points[i].params["hidden_size"], points[i].params["depth"]) for i in range(12)]
+    assert plane == [(size, depth) for size in (8, 16, 32, 64) for depth in (1, 2, 3)]
+    assert {points[i].params["cell"] for i in range(12)} == {"gru"}
+    seeds = [records.read_json(runs / t.user_attrs["run"] / "manifest.json")["seed"] for t in study.trials]
+    assert len(set(seeds)) == 14
+    assert all(t.state == TrialState.COMPLETE for i, t in points.items() if i < 12)  # the plane is never pruned
+
+
+def test_two_workers_shared_the_work_with_one_thread_each(swept):
+    runs, _ = swept
+    folder, study = load(runs)
+    threads = {records.read_json(runs / t.user_attrs["run"] / "manifest.json")["threads"] for t in study.trials}
+    assert threads == {1}
+    spans = sorted((t.datetime_start, t.datetime_complete) for t in study.trials)
+    assert any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:], strict=False))
+
+
+def test_every_trial_is_one_offline_run_in_the_studys_group(swept):
+    runs, _ = swept
+    folder, study = load(runs)
+    for trial in study.trials:
+        run = runs / trial.user_attrs["run"]
+        log = offline_log(run)
+        assert wandb_file.run(log).run_group == "small"
+        assert wandb_file.rows(log) == records.read_rows(run)
+        assert wandb_file.config(log)["hidden_size"] == trial.params["hidden_size"]
+
+
+def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
+    runs, printed = swept
+    folder, study = load(runs)
+    for trial in study.trials:
+        if trial.user_attrs["point"] < 12:
+            parameters = Result.read(runs / trial.user_attrs["run"]).parameters
+            assert f"{trial.value:.4f} ({parameters:,})" in printed
+    best = study.best_trial
+    result = Result.read(runs / best.user_attrs["run"])
+    assert f"best: trial {best.number}, validation accuracy {best.value:.4f}" in printed
+    assert f"test accuracy {result.metrics['metric/accuracy/test']:.4f}" in printed
+    found = re.search(r"logistic regression .* 0.9694; difference (\S+), 95 % interval (\S+) to (\S+): worse", printed)
+    assert float(found[1]) == pytest.approx(result.comparison["difference"], abs=1e-4)
+    assert "wandb leet" in printed
+    assert "make sync" in printed
+    summary = records.read_json(runs / "studies" / "small" / "summary.json")
+    assert summary["best"]["trial"] == best.number
+    assert summary["trials"]["ended"] == 14
+    assert f"| {best.number} | {best.value:.4f} |" in (runs / "studies" / "small" / "summary.md").read_text()
+
+
+def test_the_printed_command_trains_the_best_again_to_the_same_bits(swept, tmp_path):
+    runs, _ = swept
+    best = records.read_json(runs / "studies" / "small" / "summary.json")["best"]
+    words = best["command"].split()[2:]
+    done = run_command(*words, "--runs-dir", tmp_path, "--track", "off")
+    assert done.returncode == 0, done.stderr
+    (run,) = tmp_path.iterdir()
+    assert Result.read(run).weights_sha256 == Result.read(runs / best["run"]).weights_sha256
+
+
+def test_the_same_command_adds_nothing_and_more_trials_add_the_rest(swept, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(swept[0], runs, symlinks=True)
+    before = [(t.number, t.value, t.params) for t in load(runs)[1].trials]
+    done = run_command(*SWEEP, "--runs-dir", runs, "--track", "off", "--", *SETTINGS)
+    assert done.returncode == 0, done.stderr
+    assert "14 of 14 trials are done" in done.stdout
+    assert [(t.number, t.value, t.params) for t in load(runs)[1].trials] == before
+
+    more = [word if word != "14" else "15" for word in SWEEP]
+    done = run_command(*more, "--runs-dir", runs, "--track", "off", "--", *SETTINGS)
+    assert done.returncode == 0, done.stderr
+    _, study = load(runs)
+    assert [(t.number, t.value, t.params) for t in study.trials[:14]] == before
+    assert study.trials[14].user_attrs["point"] == 14
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, stop):
+    runs = tmp_path / "runs"
+    words = [
+        "sweeps.run",
+        "digits",
+        "--study",
+        "cut",
+        "--trials",
+        "3",
+        "--workers",
+        "2",
+        "--runs-dir",
+        str(runs),
+    ]
+    words += ["--track", "off", "--", "--view", "rows", "--epochs", "8"]
+    with subprocess.Popen(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env=no_account(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        end = time.monotonic() + 60
+        while sum(1 for _ in runs.glob("*/metrics.jsonl")) < 2 and time.monotonic() < end:
+            time.sleep(0.02)
+        process.send_signal(stop)
+        printed, errors = process.communicate(timeout=30)
+    if stop == signal.SIGINT:
+        assert process.returncode == 130
+        assert "the same command goes on" in printed
+        assert "Traceback" not in errors
+    end = time.monotonic() + 20  # the workers notice at their next epoch that the sweep is gone
+    while any(tracking.is_live(path.parent) for path in runs.glob("*/lock")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+    done = run_command(*words)
+    assert done.returncode == 0, done.stderr
+    points = studies.by_point(load(runs, "cut")[1])
+    for point in range(3):
+        states = [t.state for t in points[point]]
+        assert states.count(TrialState.COMPLETE) == 1
+        assert set(states) <= {TrialState.COMPLETE, TrialState.FAIL}
+    assert {t.user_attrs.get("retry_of") for trials in points.values() for t in trials} != {None}
+    finished = [Result.read(path.parent).status for path in runs.glob("*/manifest.json")]
+    assert finished == ["finished"] * 3  # the cut-off runs were taken up in their folders
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing"], "there is no experiment 'nothing': choose one of digits"),
+        ([], "Which experiment to sweep. (required)"),
+        (["digits", "--trials", "0"], "--trials must be at least 1, not 0"),
+        (["digits", "--workers", "two"], "--workers"),
+        (["digits", "--study", "a/b"], "--study must be made of letters, digits and dashes, not 'a/b'"),
+        (["digits", "--runs-dir", "/proc/none"], "cannot write the runs folder /proc/none"),
+        (["digits", "--", "--hidden", "3"], "--hidden"),
+        (["digits", "--", "--seed", "3"], "--seed is the sweep's own option"),
+    ],
+)
+def test_a_users_mistake_ends_in_one_line(words, message, tmp_path):
+    done = run_command("sweeps.run", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_is_not_continued_with_other_settings(swept, tmp_path):
+    runs, _ = swept
+    done = run_command(*SWEEP, "--runs-dir", runs, "--", "--view", "rows", "--epochs", "7", "--batch-size", "64")
+    assert done.returncode == 2
+    assert "study small was started with another config (epochs 1, not 7)" in done.stderr
+
+
+def test_a_study_is_swept_by_one_parent_at_a_time(swept):
+    runs, _ = swept
+    with studies.exclusive(runs / "studies" / "small" / "lock"):
+        done = run_command(*SWEEP, "--runs-dir", runs, "--", *SETTINGS)
+    assert done.returncode == 2
+    assert done.stderr == "error: study small is being swept by another process\n"
+
+
+def test_runs_that_fail_are_told_apart_and_stop_no_other(tmp_path):
+    """A learning rate that diverges: every trial fails with its reason, and the sweep says so."""
+    words = ["sweeps.run", "digits", "--trials", "2", "--workers", "1", "--runs-dir", str(tmp_path / "runs")]
+    space = tmp_path / "sitecustomize.py"
+    space.write_text(
+        "import dataclasses, sweeps.spaces as s\n"
+        "start = {'cell': 'rnn', 'bidirectional': False, 'learning_rate': 1e38}\n"
+        "digits = dataclasses.replace(s.SPACES['digits'], start=start, learning_rate_range=(1e-3, 1e39))\n"
+        "s.SPACES['digits'] = digits\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = run_command(*words, "--track", "off", "--", "--epochs", "1", "--clip", "0", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("failed (diverged: loss") == 2
+    assert "no trial finished" in done.stdout
+    assert "0 finished, 0 pruned, 2 failed" in done.stdout
+
+
+def test_trials_are_seeded_by_their_point_alone():
+    seeds = {studies.point_seed(study, point) for study in range(5) for point in range(100)}
+    assert len(seeds) == 500
+
+    def suggest(point):
+        study = optuna.create_study(sampler=studies.sampler(0, point), direction="maximize")
+        return json.dumps(studies.SPACES["digits"].suggest(study.ask()))
+
+    assert suggest(13) == suggest(13) != suggest(14)
