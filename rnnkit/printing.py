@@ -1,6 +1,8 @@
 """What commands say of a run."""
 
 import os
+import sys
+from pathlib import Path
 
 from rnnkit import tracking
 from rnnkit.records import Result
@@ -25,7 +27,14 @@ def print_result(result: Result) -> None:
     elif state.get("mode") == "online":
         print(f"  W&B: {state['url']}")
     elif state:
-        print(f"  W&B: recorded offline; look with `wandb leet {shown}/{state['folder']}`, send with `make sync`")
+        print("  W&B: recorded offline; `make sync` sends it; to see its curves:")
+        print(f"    {leet(result.folder / state['folder'])}")
+
+
+def leet(log: Path) -> str:
+    """The command that shows an offline run's curves in the terminal, by its folder."""
+    wandb = Path(sys.executable).parent / "wandb"
+    return f"{os.path.relpath(wandb) if wandb.exists() else 'wandb'} leet {os.path.relpath(log)}"
 
 
 def comparison_in_words(comparison: dict) -> str:

@@ -1,7 +1,6 @@
 """What a study came to: the table hidden size x depth, the best trial, its test score beside the baseline's."""
 
 import os
-from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -113,7 +112,7 @@ def short(folder: StudyFolder, facts: dict) -> str:
     if best is None:
         return "\n".join([*lines, "", f"no trial finished: see {os.path.relpath(folder.path)}"])
     lines += ["", best_in_words(facts), *(f"  {line}" for line in test_in_words(best)), "", "look further:"]
-    lines += [f"  {command:<66} {what}" for command, what in next_commands(folder, best)]
+    lines += [f"  {what + ':':<24} {command}" for command, what in next_commands(folder, best)]
     return "\n".join(lines)
 
 
@@ -149,16 +148,12 @@ def next_commands(folder: StudyFolder, best: dict) -> list[tuple[str, str]]:
     state = tracking.mirror_state(run)
     commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
     if state.get("mode") == "offline":
-        commands.append((f"wandb leet {_shown(run / state['folder'])}", "its curves, in the terminal"))
-        commands.append(("make sync", "send the runs to Weights & Biases"))
+        commands.append((printing.leet(run / state["folder"]), "see its curves"))
+        commands.append(("make sync", "send all to W&B"))
     elif state.get("url"):
-        commands.append((state["url"], "its curves"))
-    commands.append((f"less {_shown(folder.path / 'summary.md')}", "all trials"))
+        commands.append((state["url"], "see its curves"))
+    commands.append((f"less {os.path.relpath(folder.path / 'summary.md')}", "read about all trials"))
     return commands
-
-
-def _shown(path: Path) -> str:
-    return os.path.relpath(path)
 
 
 def markdown(folder: StudyFolder, study: optuna.Study, facts: dict) -> str:
