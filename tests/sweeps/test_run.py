@@ -133,22 +133,8 @@ def test_the_same_command_adds_nothing_and_more_trials_add_the_rest(swept, tmp_p
     assert study.trials[14].user_attrs["point"] == 14
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, stop):
-    runs = tmp_path / "runs"
-    words = [
-        "sweeps.run",
-        "digits",
-        "--study",
-        "cut",
-        "--trials",
-        "3",
-        "--workers",
-        "2",
-        "--runs-dir",
-        str(runs),
-    ]
-    words += ["--track", "off", "--", "--view", "rows", "--epochs", "8"]
+def stopped(words, runs, number):
+    """Start a sweep, send it a signal once two of its runs have begun, and wait until none of them is live."""
     with subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=ROOT,
@@ -158,18 +144,27 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, stop):
         text=True,
     ) as process:
         end = time.monotonic() + 60
-        while sum(1 for _ in runs.glob("*/metrics.jsonl")) < 2 and time.monotonic() < end:
+        while sum(tracking.is_live(path.parent) for path in runs.glob("*/metrics.jsonl")) < 2:
+            assert time.monotonic() < end
             time.sleep(0.02)
-        process.send_signal(stop)
+        process.send_signal(number)
         printed, errors = process.communicate(timeout=30)
-    if stop == signal.SIGINT:
-        assert process.returncode == 130
-        assert "the same command goes on" in printed
-        assert "Traceback" not in errors
-    end = time.monotonic() + 20  # the workers notice at their next epoch that the sweep is gone
+    end = time.monotonic() + 20  # after a kill, the workers notice at their next epoch that the sweep is gone
     while any(tracking.is_live(path.parent) for path in runs.glob("*/lock")):
         assert time.monotonic() < end
         time.sleep(0.05)
+    return process.returncode, printed, errors
+
+
+def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
+    runs = tmp_path / "runs"
+    words = ["sweeps.run", "digits", "--study", "cut", "--trials", "3", "--workers", "2", "--runs-dir", str(runs)]
+    words += ["--track", "off", "--", "--view", "rows", "--epochs", "8"]
+    code, printed, errors = stopped(words, runs, signal.SIGINT)
+    assert code == 130
+    assert "the same command goes on" in printed
+    assert "Traceback" not in errors
+    assert stopped(words, runs, signal.SIGKILL)[0] == -signal.SIGKILL
 
     done = run_command(*words)
     assert done.returncode == 0, done.stderr
