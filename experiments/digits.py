@@ -47,7 +47,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     data = digits.load(config.view, config.split_seed)
 
     with rnnkit.tracking.start(config, data={"digits": data.sha256}) as run:
-        model = models.classifier(config, data.features, digits.CLASSES).to(device)
+        longest = max(len(sequence) for sequence in data.train.inputs)
+        model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
         valid = list(sequences.batches(data.valid, 256))
         test = list(sequences.batches(data.test, 256))
         monitored = sequences.collate(data.valid.subset(range(32))).to(device)

@@ -4,17 +4,20 @@ Parts are loaded when they are first used, so that `import rnnkit` costs nothing
 
     import rnnkit
 
-    run = rnnkit.tracking.start(config)   # loads rnnkit.tracking, and no torch
+    encoder = rnnkit.LSTM(8, 16, bidirectional=True)   # loads rnnkit.layers, and torch
 """
 
 import importlib
 
 
 _PARTS = (
+    "cells",
     "config",
     "datasets",
     "diagnostics",
     "heads",
+    "initialisation",
+    "layers",
     "models",
     "printing",
     "records",
@@ -25,14 +28,18 @@ _PARTS = (
     "training",
 )
 
+_LAYERS = ("RNN", "GRU", "LSTM")
+
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str):
+    if name in _LAYERS:
+        return getattr(importlib.import_module("rnnkit.layers"), name)
     if name in _PARTS:
         return importlib.import_module(f"rnnkit.{name}")
     raise AttributeError(f"module 'rnnkit' has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *_PARTS])
+    return sorted([*globals(), *_LAYERS, *_PARTS])

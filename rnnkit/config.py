@@ -35,6 +35,10 @@ class BaseConfig:
     """Read each sequence from both ends."""
     dropout: float = 0.0
     """Share of units dropped between layers (depth 2 or more)."""
+    init: Literal["default", "orthogonal", "identity", "forget-bias", "chrono"] = "default"
+    """How the recurrent layers' weights start; see rnnkit.initialisation."""
+    layers: Literal["rnnkit", "torch"] = "rnnkit"
+    """Whose recurrent layers to use; they agree within rounding."""
     learning_rate: float = 0.01
     """Adam's learning rate, at its peak where there is a schedule."""
     clip: float = 1.0
@@ -63,6 +67,9 @@ class BaseConfig:
         self._require("dropout", 0 <= self.dropout < 1, "at least 0 and below 1")
         if self.dropout and self.depth == 1:
             raise UserError("--dropout acts between layers: it needs --depth 2 or more")
+
+        if self.cell == "rnn" and self.init in ("forget-bias", "chrono"):
+            raise UserError(f"--init {self.init} sets the bias of a gate: it needs --cell gru or lstm")
 
     def _require(self, name: str, holds: bool, what: str) -> None:
         if not holds:

@@ -4,12 +4,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit import seeding
+from rnnkit import initialisation, layers, seeding
 from rnnkit.config import BaseConfig
 from rnnkit.heads import LastState
 
 
-CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+CELLS = {
+    "rnnkit": {"rnn": layers.RNN, "gru": layers.GRU, "lstm": layers.LSTM},
+    "torch": {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM},
+}
 
 
 class SequenceClassifier(nn.Module):
@@ -31,20 +34,23 @@ class SequenceClassifier(nn.Module):
         return self.head(self.pool(h_n))
 
 
-def classifier(config: BaseConfig, input_size: int, classes: int) -> SequenceClassifier:
+def classifier(config: BaseConfig, input_size: int, classes: int, longest: int) -> SequenceClassifier:
     """The classifier that `config` describes, its initial weights drawn from the run's stream for weights.
+
+    `longest` is the length of the longest sequence, which the chrono initialisation spreads its time scales up to.
 
     The global random state is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeding.stream(config.seed, "weights"))
-        encoder = CELLS[config.cell](
+        encoder = CELLS[config.layers][config.cell](
             input_size,
             config.hidden_size,
             num_layers=config.depth,
             bidirectional=config.bidirectional,
             dropout=config.dropout,
         )
+        initialisation.initialise_(encoder, config.init, longest)
         return SequenceClassifier(encoder, classes)
 
 

@@ -41,6 +41,7 @@ def test_the_command_gives_the_configuration_again(chosen):
         ({"clip": float("inf")}, "--clip must be finite"),
         ({"dropout": 1.0}, "--dropout must be at least 0 and below 1"),
         ({"dropout": 0.1, "depth": 1}, "--dropout acts between layers"),
+        ({"cell": "rnn", "init": "chrono"}, "--init chrono sets the bias of a gate: it needs --cell gru or lstm"),
         ({"split_seed": 2**32}, "--split-seed must be between 0 and"),
     ],
 )
@@ -55,7 +56,15 @@ def test_the_name_of_a_run_tells_settings_apart_and_nothing_else():
     assert config.run_name(Config(seed=3, track="off", runs_dir=Path("elsewhere"))) == name
     assert config.run_name(Config(seed=4)) == name.replace("-s3-", "-s4-")
     for field in dataclasses.fields(Config):
-        other = {"cell": "rnn", "bidirectional": False, "view": "rows", "device": "cpu", "dropout": 0.1}
+        other = {
+            "cell": "rnn",
+            "bidirectional": False,
+            "view": "rows",
+            "device": "cpu",
+            "dropout": 0.1,
+            "init": "chrono",
+            "layers": "torch",
+        }
         if field.metadata.get("placement") or field.name == "seed":
             continue
         changed = dataclasses.replace(Config(seed=3), **{field.name: other.get(field.name, 7)})

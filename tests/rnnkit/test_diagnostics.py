@@ -11,7 +11,7 @@ from rnnkit import diagnostics, models
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_gradient_norms_by_group_and_in_all(cell):
-    model = models.classifier(Config(cell=cell, hidden_size=5, depth=2), 3, 4)
+    model = models.classifier(Config(cell=cell, hidden_size=5, depth=2), 3, 4, longest=9)
     packed = pack_sequence([torch.randn(n, 3) for n in (4, 2, 6)], enforce_sorted=False)
     model(packed).square().sum().backward()
     groups = diagnostics.parameter_groups(model)
@@ -80,7 +80,7 @@ def test_hidden_statistics_of_a_net_whose_states_are_known():
 
 def test_hidden_statistics_are_of_evaluation_mode_and_both_directions():
     config = Config(hidden_size=4, depth=2, dropout=0.9)
-    model = models.classifier(config, 3, 2).train()
+    model = models.classifier(config, 3, 2, longest=9).train()
     packed = pack_sequence([torch.randn(n, 3) for n in (5, 2)])
     first, second = (diagnostics.hidden_statistics(model, lambda: model(packed)) for _ in range(2))
     assert first == second

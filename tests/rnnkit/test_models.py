@@ -19,7 +19,7 @@ def examples_of(lengths):
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_sequence_scores_alone_as_it_does_in_a_batch(cell, bidirectional, depth):
     config = Config(cell=cell, bidirectional=bidirectional, depth=depth, hidden_size=5)
-    model = models.classifier(config, 3, 4)
+    model = models.classifier(config, 3, 4, longest=9)
     examples = examples_of([3, 7, 1, 5])
     together = model(collate(examples).inputs)
     alone = torch.cat([model(collate(examples.subset([i])).inputs) for i in range(4)])
@@ -28,7 +28,7 @@ def test_a_sequence_scores_alone_as_it_does_in_a_batch(cell, bidirectional, dept
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_head_reads_the_last_valid_state_of_both_directions(cell):
-    model = models.classifier(Config(cell=cell, hidden_size=5, depth=2), 3, 4)
+    model = models.classifier(Config(cell=cell, hidden_size=5, depth=2), 3, 4, longest=9)
     sequence = torch.randn(6, 3)
     output, _ = model.encoder(sequence)
     expected = model.head(torch.cat([output[-1, :5], output[0, 5:]]))
@@ -39,7 +39,7 @@ def test_the_head_reads_the_last_valid_state_of_both_directions(cell):
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
 def test_the_model_is_what_the_configuration_says(cell, gates):
     config = Config(cell=cell, hidden_size=6, depth=3, bidirectional=True, dropout=0.25)
-    model = models.classifier(config, 3, 10)
+    model = models.classifier(config, 3, 10, longest=9)
     encoder = model.encoder
     assert (encoder.hidden_size, encoder.num_layers, encoder.dropout) == (6, 3, 0.25)
     first = 2 * (gates * 6 * (3 + 6) + 2 * gates * 6)
@@ -50,9 +50,12 @@ def test_the_model_is_what_the_configuration_says(cell, gates):
 def test_initial_weights_come_from_the_seed_and_leave_the_global_state():
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    one = models.classifier(Config(seed=1), 3, 4)
+    one = models.classifier(Config(seed=1), 3, 4, longest=9)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(4)
-    again, other = models.classifier(Config(seed=1), 3, 4), models.classifier(Config(seed=2), 3, 4)
+    again, other = (
+        models.classifier(Config(seed=1), 3, 4, longest=9),
+        models.classifier(Config(seed=2), 3, 4, longest=9),
+    )
     assert torch.equal(one.head.weight, again.head.weight)
     assert not torch.equal(one.head.weight, other.head.weight)

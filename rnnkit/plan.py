@@ -1,0 +1,165 @@
+"""In which order the rows of a packed sequence are worked through, for one direction.
+
+Packed data hold the rows of step 0 first, then those of step 1, and so on; step t has `batch_sizes[t]` rows, and row b
+of every step belongs to sequence b. The forward direction takes the steps from the first, and sequences end on its
+way; the backward direction takes them from the last, and sequences begin on its way. Nothing is flipped or padded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+class Geometry:
+    """What the rows of a packed batch are, from its `batch_sizes` (a list, or a tensor on the CPU).
+
+    `batch` is the number of sequences, `steps` that of the longest, `rows` that of the valid steps of all of them.
+    """
+
+    def __init__(self, batch_sizes: Sequence[int] | Tensor):
+        self.sizes: list[int] = batch_sizes.tolist() if isinstance(batch_sizes, Tensor) else list(batch_sizes)
+        self.batch, self.steps, self.rows = self.sizes[0], len(self.sizes), sum(self.sizes)
+        self.equal = self.sizes[-1] == self.batch
+
+    @cached_property
+    def tensor(self) -> Tensor:
+        """The sizes of the steps, of shape (steps,)."""
+        return torch.tensor(self.sizes, device="cpu")
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """The first row of each step, of shape (steps,)."""
+        return self.tensor.cumsum(0) - self.tensor
+
+    @cached_property
+    def first(self) -> Tensor:
+        """The row of each sequence's first step, of shape (batch,)."""
+        return torch.arange(self.batch, device="cpu")
+
+    @cached_property
+    def last(self) -> Tensor:
+        """The row of each sequence's last step, of shape (batch,)."""
+        shorter = torch.searchsorted(self.tensor.flip(0), self.first + 1)  # steps that the sequence does not have
+        return self.starts[self.steps - 1 - shorter] + self.first
+
+    @cached_property
+    def mirrored(self) -> Tensor:
+        """For each row the row of the same sequence as many steps from its end as this is from its start."""
+        step = torch.arange(self.steps, device="cpu").repeat_interleave(self.tensor)
+        sequence = torch.arange(self.rows, device="cpu") - self.starts[step]
+        length = torch.bincount(sequence)
+        return self.starts[length[sequence] - 1 - step] + sequence
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive steps whose rows lie in `start`..`stop` of the packed data, small enough for the processor's cache.
+
+    `sizes` holds the rows of each step in working order. The sequences `begins[0]`..`begins[1]` - 1 have their first
+    worked row in this chunk, the sequences `ends[0]`..`ends[1]` - 1 their last.
+    """
+
+    start: int
+    stop: int
+    sizes: tuple[int, ...]
+    begins: tuple[int, int]
+    ends: tuple[int, int]
+
+    @property
+    def rows(self) -> slice:
+        """The chunk's rows of the packed data."""
+        return slice(self.start, self.stop)
+
+
+class Plan:
+    """The way through a packed batch in one direction, in chunks of about `chunk_rows` rows."""
+
+    def __init__(self, geometry: Geometry, reverse: bool, chunk_rows: int):
+        self.geometry = geometry
+        self.reverse = reverse
+        self.chunk_rows = chunk_rows
+
+    @cached_property
+    def chunks(self) -> list[Chunk]:
+        """The chunks in working order."""
+        return _chunks(self.geometry.sizes, self.reverse, self.chunk_rows)
+
+    @cached_property
+    def longest(self) -> int:
+        """The rows of the largest chunk."""
+        return max(chunk.stop - chunk.start for chunk in self.chunks)
+
+    @property
+    def all_begins(self) -> Tensor:
+        """The row in which each sequence is worked first, of shape (batch,)."""
+        return self.geometry.last if self.reverse else self.geometry.first
+
+    @property
+    def all_ends(self) -> Tensor:
+        """The row in which each sequence is worked last, of shape (batch,)."""
+        return self.geometry.first if self.reverse else self.geometry.last
+
+    def steps(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
+        """A chunk's rows cut into its steps, in working order."""
+        if self.reverse:
+            return rows.split(chunk.sizes[::-1])[::-1]
+        return rows.split(chunk.sizes)
+
+    def steps_back(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
+        """A chunk's rows cut into its steps, against working order."""
+        if self.reverse:
+            return rows.split(chunk.sizes[::-1])
+        return rows.split(chunk.sizes)[::-1]
+
+    def begins(self, chunk: Chunk) -> Tensor:
+        """The rows, counted from the chunk's first, in which the sequences `chunk.begins` are worked first."""
+        return self.all_begins[slice(*chunk.begins)] - chunk.start
+
+    def ends(self, chunk: Chunk) -> Tensor:
+        """The rows, counted from the chunk's first, in which the sequences `chunk.ends` are worked last."""
+        return self.all_ends[slice(*chunk.ends)] - chunk.start
+
+    def final(self, states: Tensor) -> Tensor:
+        """The last worked state of each sequence, of shape (batch, hidden), from those of all rows."""
+        return states.index_select(0, self.all_ends)
+
+    def previous(self, states: Tensor, initial: Tensor, chunk: Chunk, out: Tensor) -> Tensor:
+        """For each row of a chunk the state before it: of the step worked before, or the initial one. Into `out`.
+
+        `states` is of shape (rows, hidden), `initial` of shape (batch, hidden), the result of (chunk rows, hidden).
+        """
+        torch.index_select(states, 0, self._previous[chunk.rows], out=out)
+        if chunk.begins[0] < chunk.begins[1]:
+            out.index_copy_(0, self.begins(chunk), initial[slice(*chunk.begins)])
+        return out
+
+    @cached_property
+    def _previous(self) -> Tensor:
+        """For each row the row of the same sequence one step before, in working order; anything where it begins."""
+        sizes = self.geometry.tensor
+        # From one step to the next, a sequence's row moves by the size of the earlier of the two.
+        shift = sizes if self.reverse else -sizes.roll(1)
+        rows = torch.arange(self.geometry.rows, device="cpu") + shift.repeat_interleave(sizes)
+        return rows.clamp_(0, self.geometry.rows - 1)
+
+
+def _chunks(batch_sizes: Sequence[int], reverse: bool, chunk_rows: int) -> list[Chunk]:
+    """Cut the steps into chunks of at most `chunk_rows` rows, but at least one step, in working order."""
+    chunks, start, first = [], 0, 0
+    while first < len(batch_sizes):
+        last, stop = first, start
+        while last < len(batch_sizes) and (last == first or stop - start + batch_sizes[last] <= chunk_rows):
+            stop += batch_sizes[last]
+            last += 1
+        sizes = tuple(batch_sizes[first:last])
+        opening = (0, batch_sizes[0]) if first == 0 else (0, 0)  # sequences whose first step is here, in time
+        closing = (batch_sizes[last] if last < len(batch_sizes) else 0, sizes[0])  # and whose last step is
+        if reverse:
+            chunks.insert(0, Chunk(start, stop, sizes[::-1], begins=closing, ends=opening))
+        else:
+            chunks.append(Chunk(start, stop, sizes, begins=opening, ends=closing))
+        first, start = last, stop
+    return chunks

@@ -1,0 +1,383 @@
+"""Our layers against torch.nn's and against the cell loop: values, all gradients, forms, errors."""
+
+import contextlib
+import copy
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
+
+import rnnkit
+from rnnkit import cells, fused, kernels
+
+
+KINDS = {
+    "RNN": (rnnkit.RNN, nn.RNN, {}),
+    "ReLU": (rnnkit.RNN, nn.RNN, {"nonlinearity": "relu"}),
+    "GRU": (rnnkit.GRU, nn.GRU, {}),
+    "LSTM": (rnnkit.LSTM, nn.LSTM, {}),
+}
+
+
+def pair(kind, *sizes, dtype=torch.float32, seed=0, **options):
+    """Our layer and torch's with the same weights."""
+    ours, theirs, extra = KINDS[kind]
+    torch.manual_seed(seed)
+    layers = ours(*sizes, dtype=dtype, **extra, **options), theirs(*sizes, dtype=dtype, **extra, **options)
+    layers[1].load_state_dict(layers[0].state_dict())
+    return layers
+
+
+def states_for(layer, batch, dtype):
+    shape = layer.num_layers * (2 if layer.bidirectional else 1), batch, layer.hidden_size
+    states = tuple(torch.randn(shape, dtype=dtype).requires_grad_() for _ in range(2))
+    return states if isinstance(layer, nn.LSTM) else states[0]
+
+
+def leaves(state):
+    return [] if state is None else list(state) if isinstance(state, tuple) else [state]
+
+
+def outcome(layer, sequence, state, weights_of_loss, dropout_seed=7):
+    """Outputs, and the gradients of a loss that weighs each of them, of input, states and parameters."""
+    data = sequence.data if isinstance(sequence, PackedSequence) else sequence
+    for tensor in [data, *leaves(state), *layer.parameters()]:
+        tensor.grad = None
+    torch.manual_seed(dropout_seed)
+    output, final = layer(sequence, state)
+    outputs = [output.data if isinstance(output, PackedSequence) else output, *leaves(final)]
+    generator = torch.Generator().manual_seed(1)
+    loss = 0.0
+    for tensor, weight in zip(outputs, weights_of_loss, strict=False):
+        if weight:
+            loss = loss + (tensor * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)).sum()
+    loss.backward()
+    gradients = [data.grad, *(s.grad for s in leaves(state)), *(p.grad for p in layer.parameters())]
+    return [tensor.detach() for tensor in outputs], [g for g in gradients if g is not None]
+
+
+def assert_equal_within_rounding(ours, theirs, dtype):
+    """The bars that hold for these layers: values to 1e-6 (1e-12 in float64), gradients to 1e-5 (1e-10)."""
+    value, gradient = (1e-6, 1e-5) if dtype == torch.float32 else (1e-12, 1e-10)
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        assert a.shape == b.shape
+        assert (a - b).abs().max() <= value * max(1.0, b.abs().max().item())
+    assert len(ours[1]) == len(theirs[1])
+    for a, b in zip(ours[1], theirs[1], strict=True):
+        assert (a - b).abs().max() <= gradient * b.abs().max().clamp_min(1e-30)
+
+
+@st.composite
+def problems(draw):
+    """A layer of any kind and size, a packed batch for it in any order, what the loss looks at."""
+    options = {
+        "num_layers": draw(st.integers(1, 3)),
+        "bidirectional": draw(st.booleans()),
+        "bias": draw(st.booleans()),
+    }
+    if options["num_layers"] > 1:
+        options["dropout"] = draw(st.sampled_from([0.0, 0.3]))
+    return {
+        "kind": draw(st.sampled_from(list(KINDS))),
+        "sizes": (draw(st.integers(1, 9)), draw(st.integers(1, 9))),
+        "lengths": draw(st.lists(st.integers(1, 12), min_size=1, max_size=8)),
+        "dtype": draw(st.sampled_from([torch.float32, torch.float64])),
+        "with_state": draw(st.booleans()),
+        "looks_at": draw(st.sampled_from([(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (1, 1, 1)])),
+        "seed": draw(st.integers(0, 5)),
+        "options": options,
+    }
+
+
+def packed_batch(lengths, features, dtype):
+    packed = pack_sequence([torch.randn(n, features, dtype=dtype) for n in lengths], enforce_sorted=False)
+    return packed._replace(data=packed.data.requires_grad_())
+
+
+@settings(max_examples=250, deadline=None)
+@given(problems())
+def test_packed_sequences_as_torch_does_them(problem):
+    ours, theirs = pair(
+        problem["kind"], *problem["sizes"], dtype=problem["dtype"], seed=problem["seed"], **problem["options"]
+    )
+    packed = packed_batch(problem["lengths"], problem["sizes"][0], problem["dtype"])
+    state = states_for(ours, len(problem["lengths"]), problem["dtype"]) if problem["with_state"] else None
+    looks_at = problem["looks_at"] if isinstance(ours, nn.LSTM) or problem["looks_at"] != (0, 0, 1) else (1, 1, 0)
+    found = [outcome(layer, packed, state, looks_at) for layer in (ours, theirs)]
+    assert_equal_within_rounding(*found, problem["dtype"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("with_state", [False, True])
+def test_padded_and_unbatched_inputs_as_torch_does_them(kind, dtype, batch_first, with_state):
+    ours, theirs = pair(kind, 4, 5, dtype=dtype, num_layers=2, bidirectional=True, batch_first=batch_first)
+    x = torch.randn(3, 6, 4, dtype=dtype).requires_grad_()
+    state = states_for(ours, 3 if batch_first else 6, dtype) if with_state else None
+    assert_equal_within_rounding(*(outcome(layer, x, state, (1, 1, 1)) for layer in (ours, theirs)), dtype)
+    single = torch.randn(6, 4, dtype=dtype).requires_grad_()
+    if with_state:
+        one = tuple(torch.randn(4, 5, dtype=dtype).requires_grad_() for _ in range(2))
+        state = one if isinstance(ours, nn.LSTM) else one[0]
+    assert_equal_within_rounding(*(outcome(layer, single, state, (1, 1, 1)) for layer in (ours, theirs)), dtype)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell"), [("RNN", cells.rnn_cell), ("GRU", cells.gru_cell), ("LSTM", cells.lstm_cell)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_ragged_batch_as_the_equations_say(kind, cell, dtype):
+    """Each sequence by itself through the cell loop, forward, and backward on the reversed sequence."""
+    layer, _ = pair(kind, 3, 4, dtype=dtype, bidirectional=True)
+    sequences = [torch.randn(n, 3, dtype=dtype) for n in (5, 1, 7, 3)]
+    output, final = layer(pack_sequence(sequences, enforce_sorted=False))
+    weights = list(layer.parameters())
+    unpacked, lengths = nn.utils.rnn.pad_packed_sequence(output)
+    zero = torch.zeros(1, 4, dtype=dtype)
+    start = (zero, zero) if kind == "LSTM" else zero
+    tolerance = 1e-6 if dtype == torch.float32 else 1e-12
+    for i, sequence in enumerate(sequences):
+        forward, _ = cells.unroll(cell, sequence.unsqueeze(1), start, *weights[:4])
+        backward, last = cells.unroll(cell, sequence.flip(0).unsqueeze(1), start, *weights[4:])
+        expected = torch.cat([forward[:, 0], backward[:, 0].flip(0)], dim=1)
+        torch.testing.assert_close(unpacked[: lengths[i], i], expected, rtol=0, atol=tolerance)
+        for state, by_hand in zip(leaves(final), leaves(last), strict=True):
+            torch.testing.assert_close(state[1, i], by_hand[0], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_gradients_by_finite_differences_once_and_twice(kind, bidirectional):
+    layer, _ = pair(kind, 2, 3, dtype=torch.float64, num_layers=2, bidirectional=bidirectional)
+    packed = packed_batch([2, 1, 3], 2, torch.float64)
+    state = states_for(layer, 3, torch.float64)
+    parameters = list(layer.parameters())
+
+    def function(data, *others):
+        names = dict(zip((n for n, _ in layer.named_parameters()), others[len(leaves(state)) :], strict=True))
+        hx = others[: len(leaves(state))]
+        output, final = torch.func.functional_call(
+            layer, names, (packed._replace(data=data), hx if isinstance(layer, nn.LSTM) else hx[0])
+        )
+        return output.data, *leaves(final)
+
+    inputs = (packed.data, *leaves(state), *parameters)
+    assert torch.autograd.gradcheck(function, inputs)
+    if not bidirectional and kind != "ReLU":
+        assert torch.autograd.gradgradcheck(function, inputs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_second_derivatives_are_torchs(kind):
+    found = []
+    for layer in pair(kind, 3, 4, dtype=torch.float64, bidirectional=True):
+        packed = packed_batch([4, 2, 1], 3, torch.float64)
+        torch.manual_seed(0)
+        with torch.no_grad():
+            packed.data.normal_()
+        output, _ = layer(packed)
+        (gradient,) = torch.autograd.grad(output.data.pow(3).sum(), packed.data, create_graph=True)
+        gradient.pow(2).sum().backward()
+        found.append([packed.data.grad, *(p.grad for p in layer.parameters())])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+class Spy:
+    """Counts the calls of the fast kernels."""
+
+    def __init__(self, monkeypatch):
+        self.calls = 0
+        for kernel in (kernels.RNN, kernels.GRU, kernels.LSTM, fused.FusedLSTM):
+            monkeypatch.setattr(kernel, "apply", self._counting(kernel.apply))
+
+    def _counting(self, apply):
+        def counted(*args):
+            self.calls += 1
+            return apply(*args)
+
+        return counted
+
+
+@pytest.fixture
+def spy(monkeypatch):
+    return Spy(monkeypatch)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_packed_sequences_take_the_fast_path(kind, dtype, spy):
+    layer, _ = pair(kind, 3, 4, dtype=dtype, num_layers=2, bidirectional=True)
+    layer(packed_batch([4, 2, 2], 3, dtype))
+    assert spy.calls == 4
+
+
+def jvp(layer, packed):
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(packed.data, torch.ones_like(packed.data))
+        output, _ = layer(packed._replace(data=dual))
+        return torch.autograd.forward_ad.unpack_dual(output.data).tangent
+
+
+def vjp(layer, packed):
+    x = packed.data.detach().view(1, len(packed.data), -1)
+    return torch.func.vjp(lambda x: layer(x)[0], x)[1](torch.ones(1, len(packed.data), 4, dtype=x.dtype))[0]
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("asked", [jvp, vjp])
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's forward mode uses it
+def test_forward_mode_and_functional_transforms_take_torchs_path(kind, asked, spy):
+    ours, theirs = pair(kind, 3, 4, dtype=torch.float64)
+    packed = pack_sequence([torch.randn(n, 3, dtype=torch.float64) for n in (3, 2)])
+    torch.testing.assert_close(asked(ours, packed), asked(theirs, packed))
+    assert spy.calls == 0
+
+
+def test_what_else_takes_torchs_path(spy):
+    packed = pack_sequence([torch.randn(n, 3) for n in (3, 2)])
+    projected = rnnkit.LSTM(3, 4, proj_size=2)
+    assert projected(packed)[0].data.shape == (5, 2)
+    half = rnnkit.GRU(3, 4, dtype=torch.bfloat16)
+    assert half(packed._replace(data=packed.data.bfloat16()))[0].data.dtype == torch.bfloat16
+    meta = rnnkit.GRU(3, 4, device="meta")
+    assert meta(torch.empty(5, 2, 3, device="meta"))[0].shape == (5, 2, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rnnkit.LSTM(3, 4)(torch.randn(5, 2, 3))
+    assert spy.calls == 0
+
+
+MISTAKES = [
+    lambda layer: layer(torch.randn(5, 2, 7)),  # features
+    lambda layer: layer(torch.randn(5, 2, 3, 1)),  # dimensions
+    lambda layer: layer(torch.randn(5, 2, 3, dtype=torch.float64)),  # type
+    lambda layer: layer(torch.randn(5, 2, 3), torch.zeros(1, 3, 4)),  # batch of the state
+    lambda layer: layer(torch.randn(5, 3), torch.zeros(1, 1, 4)),  # unbatched with a batched state
+    lambda layer: layer(torch.randn(0, 2, 3)),  # no steps
+    lambda layer: layer(pack_sequence([torch.randn(2, 7)])),
+    lambda layer: layer(pack_sequence([torch.randn(2, 3)]), torch.zeros(1, 2, 4)),
+    lambda layer: layer(PackedSequence(torch.randn(5, 3), torch.tensor([2, 2]))),  # rows that do not fit
+    lambda layer: layer(pack_padded_sequence(torch.randn(5, 2, 3), torch.tensor([6, 2]))),  # length beyond the input
+    lambda layer: layer([1, 2]),
+]
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("number", range(len(MISTAKES)))
+def test_mistakes_give_torchs_errors(kind, number):
+    """The same error with the same words; where torch lets one pass, as some do for some kinds, so does ours."""
+    said = []
+    for layer in pair(kind, 3, 4):
+        try:
+            said.append(MISTAKES[number](layer)[0][0].shape)
+        except Exception as error:  # noqa: BLE001 (whatever torch.nn raises, ours must)
+            said.append((type(error), str(error)))
+    assert said[0] == said[1]
+
+
+def test_most_mistakes_are_errors():
+    count = 0
+    for mistake in MISTAKES:
+        with contextlib.suppress(RuntimeError, ValueError, TypeError, AttributeError):
+            mistake(rnnkit.GRU(3, 4))
+            count += 1
+    assert count <= 1
+
+
+def test_it_is_torchs_class_with_torchs_state_in_every_respect():
+    layer = rnnkit.LSTM(3, 4, num_layers=2, bidirectional=True)
+    assert isinstance(layer, nn.LSTM)
+    assert list(layer.state_dict()) == list(nn.LSTM(3, 4, num_layers=2, bidirectional=True).state_dict())
+    assert repr(layer) == repr(nn.LSTM(3, 4, num_layers=2, bidirectional=True))
+    packed = pack_sequence([torch.randn(n, 3) for n in (3, 2)])
+    expected = layer(packed)[0].data
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301 (our own bytes)
+        assert torch.equal(twin(packed)[0].data, expected)
+    torch.manual_seed(3)
+    ours = rnnkit.GRU(3, 4).state_dict()
+    torch.manual_seed(3)
+    assert all(torch.equal(ours[k], v) for k, v in nn.GRU(3, 4).state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_a_sequence_in_pieces_with_its_state_carried_is_the_whole(kind):
+    layer, _ = pair(kind, 3, 4, dtype=torch.float64, num_layers=2)
+    x = torch.randn(12, 2, 3, dtype=torch.float64)
+    whole, last = layer(x)
+    pieces, state = [], None
+    for piece in x.split(5):
+        output, state = layer(piece, state)
+        pieces.append(output)
+    torch.testing.assert_close(torch.cat(pieces), whole, rtol=0, atol=1e-14)
+    for a, b in zip(leaves(state), leaves(last), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_every_sequence_of_a_batch_gets_its_gradient(kind):
+    """Also those shorter than the longest, through their final state alone."""
+    layer, _ = pair(kind, 3, 4, bidirectional=True)
+    packed = packed_batch([6, 1, 3, 2], 3, torch.float32)
+    _, final = layer(packed)
+    leaves(final)[0].sum().backward()
+    padded, lengths = nn.utils.rnn.pad_packed_sequence(packed._replace(data=packed.data.grad))
+    for i, length in enumerate(lengths):
+        assert (padded[:length, i].abs().sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_a_step_alone_gets_what_it_gets_in_company(kind):
+    """Batch-invariance: neither values nor gradients of a sequence depend on what it is batched with."""
+    layer, _ = pair(kind, 3, 4, dtype=torch.float64, num_layers=2, bidirectional=True)
+    sequences = [torch.randn(n, 3, dtype=torch.float64) for n in (5, 2, 7)]
+    alone, together = sequences[1].clone().requires_grad_(), sequences[1].clone().requires_grad_()
+    layer(pack_sequence([alone]))[0].data.square().sum().backward()
+    output, _ = layer(pack_sequence([sequences[0], together, sequences[2]], enforce_sorted=False))
+    padded, _ = nn.utils.rnn.pad_packed_sequence(output)
+    padded[:2, 1].square().sum().backward()
+    torch.testing.assert_close(alone.grad, together.grad, rtol=1e-12, atol=1e-14)
+
+
+def test_dropout_is_off_in_evaluation_and_drawn_as_torch_draws_it():
+    ours, theirs = pair("GRU", 3, 4, num_layers=3, dropout=0.5)
+    packed = pack_sequence([torch.randn(n, 3) for n in (5, 2)])
+    ours.eval()
+    assert torch.equal(ours(packed)[0].data, ours(packed)[0].data)
+    ours.train()
+    torch.manual_seed(5)
+    first = ours(packed)[0].data
+    after = torch.get_rng_state()
+    torch.manual_seed(5)
+    torch.testing.assert_close(first, theirs(packed)[0].data, rtol=0, atol=1e-6)
+    assert torch.equal(torch.get_rng_state(), after)
+
+
+def test_two_backward_passes_through_one_graph_give_the_same():
+    for kind in KINDS:
+        layer, _ = pair(kind, 3, 4, bidirectional=True)
+        packed = packed_batch([5, 2, 3], 3, torch.float32)
+        output, _ = layer(packed)
+        first = torch.autograd.grad(output.data.sum(), packed.data, retain_graph=True)[0]
+        assert torch.equal(first, torch.autograd.grad(output.data.sum(), packed.data)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frozen_parameters_and_inputs_get_no_gradient_and_change_nothing(kind):
+    layer, _ = pair(kind, 3, 4, num_layers=2, bidirectional=True)
+    packed = packed_batch([5, 2, 3], 3, torch.float32)
+    layer(packed)[0].data.square().sum().backward()
+    expected = {name: p.grad.clone() for name, p in layer.named_parameters()}
+    for frozen in ("weight_ih_l0", "bias_hh_l1", "weight_hh_l0_reverse"):
+        layer.zero_grad()
+        parameter = layer.get_parameter(frozen).requires_grad_(False)
+        layer(packed._replace(data=packed.data.detach()))[0].data.square().sum().backward()
+        assert parameter.grad is None
+        for name, p in layer.named_parameters():
+            if name != frozen:
+                torch.testing.assert_close(p.grad, expected[name], rtol=1e-5, atol=1e-6)
+        parameter.requires_grad_()
