@@ -20,7 +20,7 @@ PYTHON ?=
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
                  $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY))
 
-.PHONY: help setup sweep train sync test check
+.PHONY: help setup sweep train sync bench test check
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -39,6 +39,9 @@ train: $(STAMP)  ## one run: EXPERIMENT= SEED= ARGS="--hidden-size 32"
 
 sync: $(STAMP)  ## send runs that were recorded offline to Weights & Biases
 	@$(PY) -m sweeps.sync $(ARGS)
+
+bench: $(STAMP)  ## time the layers beside torch.nn's (ARGS="--json FILE" keeps the figures)
+	@$(PY) -m tests.bench.layers $(ARGS)
 
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest $(ARGS)

@@ -15,6 +15,7 @@ _PARTS = (
     "config",
     "datasets",
     "diagnostics",
+    "errors",
     "heads",
     "initialisation",
     "layers",

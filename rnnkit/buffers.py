@@ -39,30 +39,33 @@ class WeightGradients:
     `wanted` says for (input, w_ih, w_hh, b_ih, b_hh) whether anybody asks.
     """
 
-    def __init__(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, wanted: tuple[bool, ...]):
-        self.x_source, self.w_ih_source = x, w_ih
+    def __init__(self, x: Tensor, w_ih: Tensor, wanted: tuple[bool, ...]):
+        self._x, self._w_ih, self._wanted = x, w_ih, wanted
         self.x = torch.empty_like(x) if wanted[0] else None
-        self.w_ih = torch.zeros_like(w_ih) if wanted[1] else None
-        self.w_hh = torch.zeros_like(w_hh) if wanted[2] else None
-        self.b_ih = w_ih.new_zeros(len(w_ih)) if wanted[3] else None
-        self.b_hh = w_hh.new_zeros(len(w_hh)) if wanted[4] else None
+        self._sums: list[Tensor | None] = [None] * 4
 
     def from_input(self, gates: Tensor, chunk: Chunk) -> None:
         """Take the gradient of a chunk's gates, of shape (rows, gates), as the input's part of them sees it."""
-        if self.w_ih is not None:
-            self.w_ih.addmm_(gates.t(), self.x_source[chunk.rows])
-        if self.b_ih is not None:
-            self.b_ih += gates.sum(0)
+        self._product(0, gates, self._x[chunk.rows])
+        self._rows(2, gates)
         if self.x is not None:
-            torch.mm(gates, self.w_ih_source, out=self.x[chunk.rows])
+            torch.mm(gates, self._w_ih, out=self.x[chunk.rows])
 
     def from_state(self, gates: Tensor, previous: Tensor) -> None:
         """Take the gradient of a chunk's gates as the state's part of them sees it, and the states before them."""
-        if self.w_hh is not None:
-            self.w_hh.addmm_(gates.t(), previous)
-        if self.b_hh is not None:
-            self.b_hh += gates.sum(0)
+        self._product(1, gates, previous)
+        self._rows(3, gates)
 
     def all(self) -> tuple[Tensor | None, ...]:
-        """The gradients of the weights and biases, in the order of the arguments."""
-        return self.w_ih, self.w_hh, self.b_ih, self.b_hh
+        """The gradients of w_ih, w_hh, b_ih and b_hh; None for those that nobody asked for."""
+        return tuple(self._sums)
+
+    def _product(self, index: int, gates: Tensor, rows: Tensor) -> None:
+        if self._wanted[1 + index]:
+            total = self._sums[index]
+            self._sums[index] = gates.t() @ rows if total is None else total.addmm_(gates.t(), rows)
+
+    def _rows(self, index: int, gates: Tensor) -> None:
+        if self._wanted[1 + index]:
+            total = self._sums[index]
+            self._sums[index] = gates.sum(0) if total is None else total.add_(gates.sum(0))

@@ -17,6 +17,8 @@ from rnnkit import twice
 from rnnkit.plan import Geometry, Plan
 
 
+_forward = torch.ops.aten.mkldnn_rnn_layer.default
+_backward = torch.ops.aten.mkldnn_rnn_layer_backward.default
 LSTM_MODE = 2  # torch's number for the cell
 SHUT = 1e4  # far enough that a sigmoid is 0 or 1 exactly, whatever the other terms of its argument are
 
@@ -69,8 +71,16 @@ class Segments:
     def rows(self) -> Tensor:
         """The packed row in each place of the rectangles, of shape (places,); the number of rows for padding."""
         rows = torch.full((self.all[-1].padded.stop,), self.geometry.rows, device="cpu")
-        rows[self.places] = torch.arange(self.geometry.rows, device="cpu")
-        return rows
+        return rows.scatter_(0, self.places, torch.arange(self.geometry.rows, device="cpu"))
+
+    def in_order(self, backwards: bool) -> tuple[list[Segment], list[Tensor]]:
+        """The segments and their `places_within`, in the order of time or against it."""
+        return (self.all[::-1], self.places_within[::-1]) if backwards else (self.all, self.places_within)
+
+    @cached_property
+    def places_within(self) -> list[Tensor]:
+        """For each segment, where its packed rows stand within its own rectangle."""
+        return [self.places[segment.packed] - segment.padded.start for segment in self.all]
 
 
 def _cheapest_cuts(batch_sizes: Sequence[int], call_rows: float, most: int = 64) -> list[int]:
@@ -121,22 +131,21 @@ class FusedLSTM(torch.autograd.Function):
         padded = _with_padding(inputs).index_select(0, segments.rows)
         output, final_cell = x.new_empty(len(x), size), torch.empty_like(c_0)
         options = (plan.reverse, [], LSTM_MODE, size, 1, biased, False, False, train)
-        parts = segments.all[::-1] if plan.reverse else segments.all
+        parts, places = segments.in_order(plan.reverse)
         h, c = state[: parts[0].batch], cell[: parts[0].batch]
         calls = []
-        for part in parts:
-            if part.batch > len(h):  # backwards in time, sequences begin, from zeros
-                h, c = (torch.cat([s, s.new_zeros(part.batch - len(s), size)]) for s in (h, c))
-            rectangle = padded[part.padded].view(part.steps, part.batch, -1)
-            with torch.set_grad_enabled(train):  # it keeps what its backward needs in this mode alone
-                y, h_after, c_after, workspace = torch.ops.aten.mkldnn_rnn_layer(rectangle, *weights, h, c, *options)
-            places = segments.places[part.packed] - part.padded.start
-            torch.index_select(y.view(-1, size), 0, places, out=output[part.packed])
-            calls.append((h, c, y, h_after, c_after, workspace))
-            h, c = h_after, c_after
-            if not plan.reverse:
-                final_cell[part.remaining : part.batch] = c[part.remaining :]
-                h, c = h[: part.remaining], c[: part.remaining]
+        with torch.set_grad_enabled(train):  # the kernel keeps what its backward needs in this mode alone
+            for part, within in zip(parts, places, strict=True):
+                if part.batch > len(h):  # backwards in time, sequences begin, from zeros
+                    h, c = (torch.cat([s, s.new_zeros(part.batch - len(s), size)]) for s in (h, c))
+                rectangle = padded[part.padded].view(part.steps, part.batch, -1)
+                y, h_after, c_after, workspace = _forward(rectangle, *weights, h, c, *options)
+                torch.index_select(y.view(-1, size), 0, within, out=output[part.packed])
+                calls.append((h, c, y, h_after, c_after, workspace))
+                h, c = h_after, c_after
+                if not plan.reverse:
+                    final_cell[part.remaining : part.batch] = c[part.remaining :]
+                    h, c = h[: part.remaining], c[: part.remaining]
         if plan.reverse:
             final_cell.copy_(c)
         ctx.save_for_backward(x, h_0, c_0, w_ih, w_hh, b_ih, b_hh)
@@ -160,9 +169,10 @@ class FusedLSTM(torch.autograd.Function):
             direct.index_add_(0, segments.places[plan.all_ends], grad_final)
         options = (plan.reverse, LSTM_MODE, size, 1, biased, True, False, [], False)
         grad_x = padded.new_empty(segments.geometry.rows, padded.shape[1]) if ctx.needs_input_grad[0] else None
-        parts = segments.all if plan.reverse else segments.all[::-1]
+        parts, places = segments.in_order(not plan.reverse)
         sums = carry = carry_cell = None
-        for part, (h, c, y, h_after, c_after, workspace) in zip(parts, reversed(calls), strict=True):
+        for part, within, call in zip(parts, places, reversed(calls), strict=True):
+            h, c, y, h_after, c_after, workspace = call
             shape = part.steps, part.batch, -1
             grad_h, grad_c = _carried(carry, part, direct), _carried(carry_cell, part, direct)
             if grad_final_cell is not None and plan.reverse and carry is None:
@@ -170,16 +180,16 @@ class FusedLSTM(torch.autograd.Function):
             elif grad_final_cell is not None and not plan.reverse:
                 grad_c[part.remaining :] += grad_final_cell[part.remaining : part.batch]
             rectangle, grad_y = padded[part.padded].view(shape), direct[part.padded].view(shape)
-            found = torch.ops.aten.mkldnn_rnn_layer_backward(
+            found = _backward(
                 rectangle, *weights, h, c, y, h_after, c_after, grad_y, grad_h, grad_c, *options, workspace
             )
             if sums is None:
                 sums = found[1:5]
             else:
-                torch._foreach_add_(sums, found[1:5])
+                for total, one in zip(sums, found[1:5], strict=True):
+                    total += one
             if grad_x is not None:
-                places = segments.places[part.packed] - part.padded.start
-                torch.index_select(found[0].view(-1, padded.shape[1]), 0, places, out=grad_x[part.packed])
+                torch.index_select(found[0].view(-1, padded.shape[1]), 0, within, out=grad_x[part.packed])
             carry, carry_cell = found[5], found[6]
         w_ih, w_hh, b_ih, b_hh = sums
         biases = (b_ih, b_hh) if biased else (None, None)

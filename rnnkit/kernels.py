@@ -20,13 +20,6 @@ from rnnkit.buffers import Buffer, WeightGradients, add, project
 from rnnkit.plan import Chunk, Plan
 
 
-def _resize(state: Tensor, size: int, initial: Tensor) -> Tensor:
-    """The state that a step of `size` rows starts from: without sequences that have ended, with those that begin."""
-    if size <= len(state):
-        return state[:size]
-    return torch.cat([state, initial[len(state) : size]])
-
-
 def _direct(grad_output: Tensor | None, grad_final: Tensor | None, plan: Plan, chunk: Chunk, out: Tensor) -> Tensor:
     """The gradient that reaches a chunk's states directly: as outputs, and as final states. Into `out`."""
     if grad_output is None:
@@ -54,7 +47,7 @@ class RNN(torch.autograd.Function):
             project(x[chunk.rows], w_ih, bias, out=rows)
             for n, h_t in zip(chunk.sizes, plan.steps(rows, chunk), strict=True):
                 if n != size:
-                    h, size = _resize(h, n, h_0), n
+                    h, size = h[:n] if n < size else torch.cat([h, h_0[size:n]]), n
                 h = activate(h_t.addmm_(h, w_state))
         ctx.save_for_backward(x, h_0, w_ih, w_hh, b_ih, b_hh, output)
         ctx.plan, ctx.relu = plan, relu
@@ -69,7 +62,7 @@ class RNN(torch.autograd.Function):
             return *twice.gradients(mode, ctx.plan, ctx.saved_tensors[:6], (grad_output, grad_final)), None, None
         x, h_0, w_ih, w_hh, b_ih, b_hh, output = ctx.saved_tensors
         plan, needs = ctx.plan, ctx.needs_input_grad
-        sums = WeightGradients(x, w_ih, w_hh, (needs[0], *needs[2:6]))
+        sums = WeightGradients(x, w_ih, (needs[0], *needs[2:6]))
         grad_initial = torch.empty_like(h_0)
         buffers = [Buffer(output, plan, h_0.shape[1], keep=False) for _ in range(2)]
         after, size = x, 0  # nothing comes after the last step
@@ -127,7 +120,7 @@ class GRU(torch.autograd.Function):
             steps = (chunk.sizes, *(plan.steps(part, chunk) for part in parts))
             for count, rz_t, r_t, z_t, n_t, hn_t, h_t in zip(*steps, strict=True):
                 if count != rows:
-                    h, rows = _resize(h, count, h_0), count
+                    h, rows = h[:count] if count < rows else torch.cat([h, h_0[rows:count]]), count
                 rz_t.addmm_(h, w_gates).sigmoid_()
                 n_t.addcmul_(r_t, hn_t.addmm_(h, w_candidate)).tanh_()
                 h = lerp(n_t, h, z_t, out=h_t)
@@ -143,7 +136,7 @@ class GRU(torch.autograd.Function):
             return *twice.gradients("GRU", ctx.plan, ctx.saved_tensors[:6], (grad_output, grad_final)), None
         x, h_0, w_ih, w_hh, b_ih, b_hh, output, gates, candidates, recurrents = ctx.saved_tensors
         plan, needs, size = ctx.plan, ctx.needs_input_grad, h_0.shape[1]
-        sums = WeightGradients(x, w_ih, w_hh, (needs[0], *needs[2:6]))
+        sums = WeightGradients(x, w_ih, (needs[0], *needs[2:6]))
         grad_initial = torch.empty_like(h_0)
         flat = [Buffer(x, plan, size, keep=False) for _ in range(4)]
         triple = [Buffer(x, plan, 3, size, keep=False) for _ in range(2)]
@@ -212,8 +205,10 @@ class LSTM(torch.autograd.Function):
             parts += (cells.rows(chunk), squashed.rows(chunk), output[chunk.rows])
             steps = (chunk.sizes, *(plan.steps(part, chunk) for part in parts))
             for count, all_t, if_t, i_t, f_t, g_t, o_t, c_t, s_t, h_t in zip(*steps, strict=True):
-                if count != rows:
-                    h, c, rows = _resize(h, count, h_0), _resize(c, count, c_0), count
+                if count < rows:  # some have ended
+                    h, c, rows = h[:count], c[:count], count
+                elif count > rows:  # some begin
+                    h, c, rows = torch.cat([h, h_0[rows:count]]), torch.cat([c, c_0[rows:count]]), count
                 all_t.addmm_(h, w_state)
                 if_t.sigmoid_()
                 g_t.tanh_()
@@ -232,7 +227,7 @@ class LSTM(torch.autograd.Function):
             return *twice.gradients("LSTM", ctx.plan, ctx.saved_tensors[:7], grads), None
         x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, output, gates, cells, squashed = ctx.saved_tensors
         plan, needs, size = ctx.plan, ctx.needs_input_grad, h_0.shape[1]
-        sums = WeightGradients(x, w_ih, w_hh, (needs[0], *needs[3:7]))
+        sums = WeightGradients(x, w_ih, (needs[0], *needs[3:7]))
         grad_initial, grad_initial_cell = torch.empty_like(h_0), torch.empty_like(c_0)
         flat = [Buffer(x, plan, size, keep=False) for _ in range(5)]
         four = [Buffer(x, plan, 4, size, keep=False) for _ in range(2)]

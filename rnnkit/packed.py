@@ -15,6 +15,12 @@ GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 CHUNK_BYTES = 2**21  # of gates in a chunk: with what belongs to them, about what a core's second-level cache holds
 
 
+# glibc gives freed memory back to the system above a threshold, which follows the largest block freed so far. A layer
+# uses many middling blocks, so that without this each pass would fault all of its pages in again (a third of the time
+# of a small LSTM). The block is never touched, and costs nothing; other C libraries take no notice.
+torch.empty(31 * 2**20, dtype=torch.uint8, device="cpu")
+
+
 @dataclass(frozen=True)
 class Stack:
     """What a recurrent module computes: its kind (torch.nn's `mode`) and sizes.

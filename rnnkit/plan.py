@@ -17,17 +17,15 @@ class Geometry:
     """What the rows of a packed batch are, from its `batch_sizes` (a list, or a tensor on the CPU).
 
     `batch` is the number of sequences, `steps` that of the longest, `rows` that of the valid steps of all of them.
+    `sizes` and `tensor`, of shape (steps,), hold how many rows each step has.
     """
 
     def __init__(self, batch_sizes: Sequence[int] | Tensor):
-        self.sizes: list[int] = batch_sizes.tolist() if isinstance(batch_sizes, Tensor) else list(batch_sizes)
+        tensor = isinstance(batch_sizes, Tensor)
+        self.tensor = batch_sizes if tensor else torch.tensor(batch_sizes, device="cpu")
+        self.sizes: list[int] = batch_sizes.tolist() if tensor else list(batch_sizes)
         self.batch, self.steps, self.rows = self.sizes[0], len(self.sizes), sum(self.sizes)
         self.equal = self.sizes[-1] == self.batch
-
-    @cached_property
-    def tensor(self) -> Tensor:
-        """The sizes of the steps, of shape (steps,)."""
-        return torch.tensor(self.sizes, device="cpu")
 
     @cached_property
     def starts(self) -> Tensor:
