@@ -2,6 +2,7 @@
 
 import pytest
 
+import rnnkit
 from tests.helpers import run_command
 
 
@@ -16,3 +17,9 @@ def swept(tmp_path_factory):
     done = run_command(*SWEEP, "--runs-dir", runs, "--", *SETTINGS)
     assert done.returncode == 0, done.stderr
     return runs, done.stdout
+
+
+@pytest.fixture
+def fast_path_for_few_steps(monkeypatch):
+    """Our kernels also where sequences are so short that torch's path would be taken, and nothing of ours be tested."""
+    monkeypatch.setattr(rnnkit.layers, "FEWEST_STEPS", 1)

@@ -15,11 +15,7 @@ import rnnkit
 from rnnkit import cells, fused, kernels
 
 
-@pytest.fixture(autouse=True)
-def _fast_path_for_few_steps_too(monkeypatch):
-    """Short sequences would take torch's path, and these tests would see nothing of ours."""
-    monkeypatch.setattr(rnnkit.layers, "FEWEST_STEPS", 1)
-
+pytestmark = pytest.mark.usefixtures("fast_path_for_few_steps")
 
 KINDS = {
     "RNN": (rnnkit.RNN, nn.RNN, {}),
