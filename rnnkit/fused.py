@@ -20,6 +20,7 @@ from rnnkit.plan import Geometry, Plan
 _forward = torch.ops.aten.mkldnn_rnn_layer.default
 _backward = torch.ops.aten.mkldnn_rnn_layer_backward.default
 LSTM_MODE = 2  # torch's number for the cell
+WIDEST = 192
 SHUT = 1e4  # far enough that a sigmoid is 0 or 1 exactly, whatever the other terms of its argument are
 
 
@@ -105,10 +106,13 @@ def _cheapest_cuts(batch_sizes: Sequence[int], call_rows: float, most: int = 64)
     return cuts[::-1]
 
 
-def serves(data: Tensor, *, backwards: bool, from_zeros: bool) -> bool:
-    """Whether `FusedLSTM` can do this: 32-bit numbers, oneDNN at hand, and zero states where sequences begin late."""
+def serves(data: Tensor, hidden_size: int, *, backwards: bool, from_zeros: bool) -> bool:
+    """Whether `FusedLSTM` can do this: 32-bit numbers, oneDNN at hand, and zero states where sequences begin late.
+
+    Wide layers are left to `kernels.LSTM`, which is as fast there and keeps half as much for its backward.
+    """
     mkldnn = torch.backends.mkldnn
-    at_hand = mkldnn.is_available() and mkldnn.enabled
+    at_hand = mkldnn.is_available() and mkldnn.enabled and hidden_size <= WIDEST
     return at_hand and data.dtype == torch.float32 and (from_zeros or not backwards)
 
 

@@ -61,7 +61,9 @@ def run(
         for direction, plan in enumerate(plans):
             index = layer * stack.directions + direction
             states = [zeros if state is None else state[index] for state in initial]
-            if stack.mode == "LSTM" and fused.serves(data, backwards=plan.reverse, from_zeros=None in initial):
+            if stack.mode == "LSTM" and fused.serves(
+                data, stack.hidden_size, backwards=plan.reverse, from_zeros=None in initial
+            ):
                 segments = segments or fused.Segments(geometry, fused.call_rows(data.shape[1], stack.hidden_size))
                 output, *final = fused.FusedLSTM.apply(data, *states, *weights[index], segments, plan)
             elif stack.mode == "LSTM":
