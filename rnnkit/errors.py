@@ -1,4 +1,7 @@
-"""The one error that a user's input can cause."""
+"""The one error that a user's input can cause, and what a disk does as one of these."""
+
+import contextlib
+from collections.abc import Iterator
 
 
 class UserError(Exception):
@@ -6,3 +9,17 @@ class UserError(Exception):
 
     Commands print it as `error: <message>` and exit with 2, without a traceback.
     """
+
+
+@contextlib.contextmanager
+def writing(what: object) -> Iterator[None]:
+    """Raise `UserError` where what is done inside cannot write `what`: a full disk, a folder of somebody else."""
+    try:
+        yield
+    except BrokenPipeError:  # no disk: whoever read our output is gone
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            f"cannot write {what} ({reason}): make room or allow it, or choose another folder with --runs-dir"
+        ) from None

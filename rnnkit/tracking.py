@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rnnkit import config as configuration
 from rnnkit import records
-from rnnkit.errors import UserError
+from rnnkit.errors import UserError, writing
 from rnnkit.records import Membership, Result
 
 
@@ -68,12 +68,10 @@ class Run:
         self.step = step
         self.latest.update(row)
         line = json.dumps({"step": step, **records.encode(row)}, allow_nan=False) + "\n"
-        try:
+        with writing(self._rows.name):
             rest = memoryview(line.encode())
             while rest:  # a disk that fills up takes a part
                 rest = rest[self._rows.write(rest) :]
-        except OSError as error:
-            raise UserError(f"cannot write {self._rows.name}: {error.strerror}") from None
 
     def finish(self, model=None, metrics: dict[str, float] | None = None, **notes) -> None:
         """End the run as finished: save the model's weights, then the result with the final metrics.
@@ -81,7 +79,8 @@ class Run:
         `notes` are further fields of `Result`.
         """
         if model is not None:
-            records.save_checkpoint(self.folder / "checkpoint.pt", {"weights": model.state_dict()})
+            with writing(self.folder / "checkpoint.pt"):
+                records.save_checkpoint(self.folder / "checkpoint.pt", {"weights": model.state_dict()})
             notes |= {
                 "weights_sha256": records.weights_sha256(model),
                 "parameters": sum(p.numel() for p in model.parameters()),
@@ -101,7 +100,8 @@ class Run:
             **notes,
         )
         try:
-            self.result.write()
+            with writing(self.folder / "result.json"):
+                self.result.write()
         finally:
             os.close(self._lock)
 
@@ -118,12 +118,13 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
     started = datetime.now(UTC).isoformat(timespec="microseconds")
     manifest = records.manifest(config, folder.name, data, started, _member.get())
     try:
-        records.write_json(folder / "manifest.json", {**manifest, "track": config.track})
-        run = Run(config, folder, lock)
-    except OSError as error:
+        with writing(f"the runs folder {config.runs_dir}"):
+            records.write_json(folder / "manifest.json", {**manifest, "track": config.track})
+            run = Run(config, folder, lock)
+    except UserError:
         os.close(lock)
         shutil.rmtree(folder)
-        raise _cannot_write(config, error) from None
+        raise
     if config.track != "off":
         _mirror(folder, config.track)
     try:
@@ -138,7 +139,7 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
         if run.result is None:
             stopped = isinstance(error, (KeyboardInterrupt, SystemExit))
             reason = None if stopped else f"{type(error).__name__}: {error}"
-            with contextlib.suppress(OSError):  # a full disk, most likely the very error that is raised on
+            with contextlib.suppress(UserError):  # a full disk, most likely the very error that is raised on
                 run.end("interrupted" if stopped else "failed", reason=reason)
         raise
 
@@ -153,24 +154,17 @@ def _claim_folder(config: configuration.BaseConfig) -> tuple[Path, int]:
     repeat = 1
     while True:
         folder = config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
-        try:
+        with writing(f"the runs folder {config.runs_dir}"):
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-        except OSError as error:
-            raise _cannot_write(config, error) from None
         if _try_lock(lock):
             result = Result.read(folder)
             if result is None or result.status == "interrupted":
-                _clear(folder)
+                with writing(folder):
+                    _clear(folder)
                 return folder, lock
         os.close(lock)
         repeat += 1
-
-
-def _cannot_write(config: configuration.BaseConfig, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write the runs folder {config.runs_dir} ({error.strerror}): choose another with --runs-dir"
-    )
 
 
 def _try_lock(descriptor: int) -> bool:

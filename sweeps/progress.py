@@ -68,7 +68,7 @@ def outcome(trial: FrozenTrial) -> str:
         return f"{trial.value:.4f}"
     if trial.state == TrialState.PRUNED:
         return "pruned"
-    return f"failed ({trial.user_attrs.get('reason', 'its worker died; queued again')})"
+    return f"failed ({trial.user_attrs.get('reason', 'cut off; queued again')})"
 
 
 def plain(value) -> str:

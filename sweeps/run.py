@@ -19,8 +19,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+import rnnkit
 from rnnkit import commands
-from rnnkit.errors import UserError
+from rnnkit.errors import UserError, writing
 
 
 RETRIES = 3  # a point whose worker dies more often than this is left for the next time
@@ -68,10 +69,13 @@ def sweep(options: Options, flags: list[str]) -> None:
         raise UserError(f"{fixed[0]} is the sweep's own option: give it before the --")
     prog = f"python -m experiments.{options.experiment}"
     base = commands.parse(module.Config, prog, [*flags, "--runs-dir", str(options.runs_dir), "--track", options.track])
+    if base.device == "cuda":  # checked before a study is made that could not work
+        rnnkit.training.device_of(base)
     name = options.study or f"{options.experiment}-s{options.seed}"
     folder = studies.open_folder(options.runs_dir, name, base, options.seed)
 
-    with studies.exclusive(folder.path / "lock", busy=f"study {name} is being swept by another process"):
+    busy = f"study {name} is being swept by another process"
+    with writing(folder.path), studies.exclusive(folder.path / "lock", busy=busy):
         study = studies.load(folder, create=True)
         with Progress(folder, study, options.trials) as progress:
             rounds = 0
@@ -98,6 +102,8 @@ def work(options: Options, folder, progress) -> None:
     try:
         for i in range(min(options.workers, progress.left())):
             log = (folder.path / f"worker-{i}.log").open("w")
+            # Its first line has the disk give the file a block, in which a last word fits even if the disk is full.
+            print(f"worker {i} of study {folder.name}", file=log, flush=True)
             # In a session of its own: Ctrl-C comes here alone, and here it is decided how the workers stop.
             worker = subprocess.Popen(
                 command,
@@ -115,8 +121,10 @@ def work(options: Options, folder, progress) -> None:
         progress.look()
     finally:
         stop(workers)
-    if progress.left() and all(worker.returncode == 2 for worker in workers):
-        raise UserError((folder.path / "worker-0.log").read_text().strip().removeprefix("error: "))
+    for i, worker in enumerate(workers):
+        if worker.returncode == 2 and progress.left():  # no other worker, and no other try, would fare better
+            *_, reason = (folder.path / f"worker-{i}.log").read_text().splitlines()
+            raise UserError(reason.removeprefix("error: "))
 
 
 def stop(workers: list[subprocess.Popen], patience: float = 10.0) -> None:

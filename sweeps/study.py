@@ -24,7 +24,7 @@ import experiments
 from rnnkit import config as configuration
 from rnnkit import records, seeding
 from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.errors import UserError, writing
 from sweeps.spaces import SPACES, Space
 
 
@@ -96,13 +96,9 @@ def open_folder(runs_dir: Path, name: str, base: BaseConfig, seed: int) -> Study
                     "give those settings again to continue it, or choose a new name with --study"
                 )
         return folder
-    try:
+    with writing(f"the runs folder {runs_dir}"):
         folder.path.mkdir(parents=True, exist_ok=True)
         records.write_json(described, folder.describe())
-    except OSError as error:
-        raise UserError(
-            f"cannot write the runs folder {runs_dir} ({error.strerror}): choose another with --runs-dir"
-        ) from None
     return folder
 
 
@@ -130,7 +126,8 @@ def experiment(name: str):
 @contextlib.contextmanager
 def exclusive(path: Path, busy: str | None = None) -> Iterator[None]:
     """Hold the lock file at `path`. With `busy`, raise `UserError(busy)` at once where another holds it; else wait."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    with writing(path):
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))

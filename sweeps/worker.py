@@ -5,6 +5,7 @@ one study. It stops when no point is left, when it is told to (SIGTERM), or when
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -29,7 +30,11 @@ def work(folder: StudyFolder, parent: int) -> None:
 
 
 def run_point(folder: StudyFolder, study: optuna.Study, run, trial: optuna.Trial, point: int, parent: int) -> None:
-    """Carry out one trial, and tell the study how it ended: complete, pruned, or failed with the reason."""
+    """Carry out one trial, and tell the study how it ended: complete, pruned, or failed with the reason.
+
+    An error that the machine or the settings cause is no fault of the point: its trial fails without a reason, so that
+    the point stays open, and the error is raised on.
+    """
     prunes = point >= len(folder.space.plane())  # the plane is the table at the end: every point of it is trained out
 
     def report(step: int, value: float) -> None:
@@ -39,15 +44,17 @@ def run_point(folder: StudyFolder, study: optuna.Study, run, trial: optuna.Trial
         if prunes and trial.should_prune():
             raise tracking.Pruned
 
-    config = folder.config(point, folder.space.suggest(trial))
     try:
+        config = folder.config(point, folder.space.suggest(trial))
         with tracking.belonging_to(Membership(study=folder.name, trial=trial.number, point=point)):
             result = run(config, report)
+    except (UserError, OSError):
+        with contextlib.suppress(OSError):  # the journal may lie on the same full disk; the parent tells it then
+            study.tell(trial, state=TrialState.FAIL)
+        raise
     except Exception as error:  # noqa: BLE001 (recorded in the study and in the run; the other points go on)
         trial.set_user_attr("reason", f"{type(error).__name__}: {error}")
         study.tell(trial, state=TrialState.FAIL)
-        if isinstance(error, UserError):  # it would meet every other point too
-            raise
         return
     trial.set_user_attr("run", result.run)
     tell(study, trial, result, folder.space.metric)
@@ -71,7 +78,10 @@ def main() -> None:
     parser.add_argument("--runs-dir", type=Path, required=True, help="where its runs are placed")
     parser.add_argument("--track", default="auto", help="auto, offline, online or off")
     given = parser.parse_args()
-    work(studies.read_folder(given.folder, given.runs_dir, given.track), os.getppid())
+    try:
+        work(studies.read_folder(given.folder, given.runs_dir, given.track), os.getppid())
+    except OSError as error:
+        raise UserError(str(error)) from None  # it names the file
 
 
 if __name__ == "__main__":

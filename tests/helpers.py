@@ -6,7 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+from experiments.digits import Config
 from rnnkit import tracking
+from sweeps import study as studies
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,3 +46,15 @@ def offline_log(folder: Path) -> Path:
     """The .wandb file that the mirror of an offline run wrote."""
     (log,) = (folder / mirrored(folder)["folder"]).glob("*.wandb")
     return log
+
+
+def new_study(runs: Path, **settings):
+    """A study of digits without trials, made in this process: its folder and Optuna's study."""
+    folder = studies.open_folder(runs, "small", Config(runs_dir=runs, track="off", **settings), 0)
+    return folder, studies.load(folder, create=True)
+
+
+def a_trial(folder, study):
+    """The next trial of a study that has one point planned, and the point."""
+    studies.plan(folder, study, 1)
+    return studies.claim(folder, study)

@@ -13,10 +13,12 @@ import pytest
 from optuna.trial import TrialState
 
 from rnnkit import records, tracking, wandb_file
+from rnnkit.errors import UserError
 from rnnkit.records import Result
+from sweeps import run, summary
 from sweeps import study as studies
 from tests.conftest import SETTINGS, SWEEP
-from tests.helpers import ROOT, no_account, offline_log, run_command
+from tests.helpers import ROOT, a_trial, new_study, no_account, offline_log, run_command
 
 
 def load(runs, name="small"):
@@ -242,3 +244,31 @@ def test_trials_are_seeded_by_their_point_alone():
         return json.dumps(studies.SPACES["digits"].suggest(study.ask()))
 
     assert suggest(13) == suggest(13) != suggest(14)
+
+
+def test_what_a_worker_could_not_do_ends_the_sweep_in_its_words(tmp_path, monkeypatch):
+    worker = tmp_path / "worker"
+    worker.write_text("#!/bin/sh\necho a warning >&2\necho error: no room on the disk >&2\nexit 2\n")
+    worker.chmod(0o755)
+    monkeypatch.setattr(run.sys, "executable", str(worker))
+    with pytest.raises(UserError, match="^no room on the disk$"):
+        run.sweep(run.Options("digits", trials=2, workers=2, runs_dir=tmp_path / "runs", track="off"), [])
+
+
+def test_a_gpu_that_is_not_there_is_noticed_before_a_study_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="--device cuda: this machine has no GPU"):
+        run.sweep(run.Options("digits", runs_dir=tmp_path / "runs"), ["--device", "cuda"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_summary_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    folder, study = new_study(tmp_path)
+    study.tell(a_trial(folder, study)[0], 0.5)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(summary, "write", full)
+    with pytest.raises(UserError, match=r"cannot write .*small \(No space left on device\): make room"):
+        run.sweep(run.Options("digits", trials=1, study="small", runs_dir=tmp_path, track="off"), [])
