@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -17,11 +18,16 @@ from datetime import datetime
 from pathlib import Path
 
 from rnnkit import records, tracking, wandb_file
+from rnnkit.errors import UserError
 from rnnkit.records import Result
 
 
 POLL = 0.1  # seconds between two looks at the record
+INIT_TIMEOUT = 20  # seconds within which the server must take a new run; else it is recorded offline
 FLUSHED = 5  # seconds within which W&B's file holds all rows of a run that is finished
+
+# What WANDB_MODE can say, and what it means here.
+_MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "dryrun": "offline", "shared": "online"}
 
 _no_server = False  # once the server could not be reached, later runs do not wait for it again
 
@@ -34,7 +40,9 @@ def mode_for(track: str) -> str:
         return track
     wanted = os.environ.get("WANDB_MODE")
     if wanted:
-        return {"dryrun": "offline", "shared": "online"}.get(wanted, wanted)
+        if wanted not in _MODES:
+            raise UserError(f"WANDB_MODE is {wanted!r}: it must be one of {', '.join(_MODES)}")
+        return _MODES[wanted]
     try:
         return "online" if wandb.login(prompt=False, verify=False) else "offline"
     except wandb.errors.Error:  # a malformed key
@@ -100,7 +108,7 @@ def _open(manifest: dict, folder: Path, mode: str):
         "reinit": "finish_previous",
     }
     settings = {
-        "init_timeout": 20,
+        "init_timeout": INIT_TIMEOUT,
         "finish_timeout": 30,
         "finish_timeout_raises": True,
         "silent": True,
@@ -116,6 +124,9 @@ def _open(manifest: dict, folder: Path, mode: str):
             return _define(wandb.init(mode="online", settings=wandb.Settings(**settings), **options))
         except (wandb.errors.CommError, wandb.errors.UsageError):
             _no_server = True
+            wandb.teardown()  # else W&B's service holds on to the run's id, and refuses it
+            for started in (folder / "wandb").glob("run-*"):  # and this would look like a second run
+                shutil.rmtree(started)
     return _define(wandb.init(mode="offline", settings=wandb.Settings(**settings), **options))
 
 
@@ -188,7 +199,7 @@ def main() -> None:
         try:
             follow(folder, order["track"], gone)
         except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
-            reason = f"{type(error).__name__}: {error}"
+            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)
                 _say(folder, **{**tracking.mirror_state(folder), "state": "failed", "reason": reason})

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from rnnkit import tracking
+from rnnkit import records, tracking
 from rnnkit.records import Result
 
 
@@ -19,16 +19,23 @@ def print_result(result: Result) -> None:
             print(f"  {metric.replace('_', ' ')} ({split}): {value:.4f}")
     if result.comparison:
         print(f"  {comparison_in_words(result.comparison)}")
-    shown = os.path.relpath(result.folder)
-    print(f"  record: {shown}")
-    state = tracking.wait_for_mirror(result.folder)
+    print(f"  record: {os.path.relpath(result.folder)}")
+    if records.read_json(result.folder / "manifest.json")["track"] != "off":
+        print(f"  W&B: {mirror_in_words(result.folder)}")
+
+
+def mirror_in_words(folder: Path) -> str:
+    """What W&B has of an ended run, once its mirror is done or can be waited for no longer."""
+    state = tracking.wait_for_mirror(folder)
     if state.get("state") == "failed":
-        print(f"  W&B: not complete ({state['reason']}); the record is, and `make sync` sends it")
-    elif state.get("mode") == "online":
-        print(f"  W&B: {state['url']}")
-    elif state:
-        print("  W&B: recorded offline; `make sync` sends it; to see its curves:")
-        print(f"    {leet(result.folder / state['folder'])}")
+        return f"not complete ({state.get('reason')}); the record is, and `make sync` sends it"
+    if state.get("state") != "complete":
+        return "the mirror is still at work; `make sync` completes it where it stops"
+    if state["mode"] == "disabled":
+        return "not to be tracked, says WANDB_MODE=disabled"
+    if state["mode"] == "online":
+        return state["url"]
+    return f"recorded offline; `make sync` sends it; to see its curves:\n    {leet(folder / state['folder'])}"
 
 
 def leet(log: Path) -> str:

@@ -57,6 +57,8 @@ def sync(folder: Path) -> tuple[str, str | None]:
     state = mend(folder)
     if state["state"] != "complete":
         return "failed", state.get("reason")
+    if state["mode"] == "disabled":
+        return "not to be tracked", None
     if state["mode"] != "offline":
         return "sent before", None
     (log,) = (folder / state["folder"]).glob("*.wandb")

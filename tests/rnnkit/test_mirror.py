@@ -28,11 +28,12 @@ def recorded(tmp_path):
     return run.folder
 
 
-def mirror_process(folder, before="", track="offline"):
+def mirror_process(folder, before="", track="offline", **environment):
     """Have a mirror process of its own carry out one order, after the Python statements `before`."""
     code = f"import sys\n{before}\nfrom rnnkit import mirror\nmirror.main()"
     order = json.dumps({"folder": str(folder), "track": track}) + "\n"
-    subprocess.run([sys.executable, "-c", code], input=order, text=True, env=no_account(), cwd=ROOT, check=True)
+    environment = no_account() | environment
+    subprocess.run([sys.executable, "-c", code], input=order, text=True, env=environment, cwd=ROOT, check=True)
     return tracking.mirror_state(folder)
 
 
@@ -70,6 +71,21 @@ def test_a_mirror_without_wandb_says_so(recorded):
     state = mirror_process(recorded, "sys.modules['wandb'] = None")  # as where it is not installed
     assert state["state"] == "failed"
     assert "wandb" in state["reason"]
+
+
+def test_a_server_that_is_not_there_leaves_the_whole_run_offline(recorded):
+    """With a login, and nothing that answers at the server's address."""
+    address = {"WANDB_API_KEY": "k" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}
+    state = mirror_process(recorded, "from rnnkit import mirror; mirror.INIT_TIMEOUT = 0.5", "online", **address)
+    assert (state["state"], state["mode"], state["rows"]) == ("complete", "offline", 5), state
+    assert len(wandb_file.rows(offline_log(recorded))) == 5
+    assert [path.name for path in recorded.glob("wandb/*run-2*")] == [state["folder"].split("/")[1]]
+
+
+def test_a_mode_that_wandb_does_not_know_is_named_in_one_line(recorded):
+    state = mirror_process(recorded, track="auto", WANDB_MODE="bogus")
+    assert state["state"] == "failed"
+    assert state["reason"] == ("WANDB_MODE is 'bogus': it must be one of online, offline, disabled, dryrun, shared")
 
 
 def test_a_run_that_cannot_be_mirrored_stops_no_other(recorded, tmp_path):
