@@ -9,6 +9,7 @@ same command goes on where it stopped; a larger --trials adds to what is there. 
 own settings for all trials.
 """
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import tyro
 
 import rnnkit
 from rnnkit import commands
+from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError, writing
 
 
@@ -63,12 +65,7 @@ def sweep(options: Options, flags: list[str]) -> None:
     from sweeps import summary
     from sweeps.progress import Progress
 
-    module = studies.experiment(options.experiment)
-    fixed = [w for w in flags if w.split("=")[0] in ("--seed", "--runs-dir", "--track")]
-    if fixed:
-        raise UserError(f"{fixed[0]} is the sweep's own option: give it before the --")
-    prog = f"python -m experiments.{options.experiment}"
-    base = commands.parse(module.Config, prog, [*flags, "--runs-dir", str(options.runs_dir), "--track", options.track])
+    base = base_config(options, flags)
     if base.device == "cuda":  # checked before a study is made that could not work
         rnnkit.training.device_of(base)
     name = options.study or f"{options.experiment}-s{options.seed}"
@@ -91,6 +88,24 @@ def sweep(options: Options, flags: list[str]) -> None:
                 file=sys.stderr,
             )
             sys.exit(1)
+
+
+def base_config(options: Options, flags: list[str]) -> BaseConfig:
+    """What all trials start from: the experiment's defaults, changed by `flags`, which are not the sweep's to set."""
+    from sweeps import study as studies
+
+    kind = studies.experiment(options.experiment).Config
+    base = commands.parse(kind, f"python -m experiments.{options.experiment}", flags)
+    own = {field.name for field in dataclasses.fields(Options)}
+    varied = studies.SPACES[options.experiment].varied()
+    for field in dataclasses.fields(base):
+        if getattr(base, field.name) != field.default:
+            flag = f"--{field.name.replace('_', '-')}"
+            if field.name in own:
+                raise UserError(f"{flag} is the sweep's own option: give it before the --")
+            if field.name in varied:
+                raise UserError(f"{flag} is what the sweep varies: leave it out")
+    return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
 
 
 def work(options: Options, folder, progress) -> None:

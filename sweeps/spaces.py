@@ -32,6 +32,10 @@ class Space:
             points.append(point | ({"dropout": 0.0} if depth > 1 else {}))
         return points
 
+    def varied(self) -> set[str]:
+        """The names of the settings that the search varies."""
+        return set().union(*self.plane())
+
     def suggest(self, trial) -> dict:
         """Ask an Optuna trial for a point. What the trial was planned with comes back unchanged."""
         point = {

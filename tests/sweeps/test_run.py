@@ -246,6 +246,40 @@ def test_trials_are_seeded_by_their_point_alone():
     assert suggest(13) == suggest(13) != suggest(14)
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--seed=3"], "--seed is the sweep's own option: give it before the --"),
+        (["--runs_dir", "elsewhere"], "--runs-dir is the sweep's own option: give it before the --"),
+        (["--track", "off"], "--track is the sweep's own option: give it before the --"),
+        (["--hidden-size", "5"], "--hidden-size is what the sweep varies: leave it out"),
+        (["--depth", "1"], "--depth is what the sweep varies: leave it out"),
+        (["--cell", "lstm"], "--cell is what the sweep varies: leave it out"),
+        (["--no-bidirectional"], "--bidirectional is what the sweep varies: leave it out"),
+        (["--learning_rate", "1e-3"], "--learning-rate is what the sweep varies: leave it out"),
+        (["--dropout", "0.3"], "--dropout is what the sweep varies: leave it out"),
+    ],
+)
+def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_written(tmp_path, flags, message):
+    options = run.Options("digits", runs_dir=tmp_path / "runs")
+    with pytest.raises(UserError) as caught:
+        run.sweep(options, flags)
+    assert str(caught.value) == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_settings_are_kept_beside_the_sweeps_own(tmp_path):
+    options = run.Options("digits", runs_dir=tmp_path, track="off", seed=5)
+    base = run.base_config(options, ["--epochs", "3", "--patience=0"])
+    assert (base.epochs, base.patience, base.runs_dir, base.track) == (3, 0, tmp_path, "off")
+
+
+def test_what_the_search_varies_is_what_it_suggests():
+    space = studies.SPACES["digits"]
+    assert all(space.varied() >= set(space.suggest(optuna.trial.FixedTrial(point))) for point in space.plane())
+    assert space.varied() == set(space.suggest(optuna.trial.FixedTrial(space.plane()[1])))
+
+
 def test_what_a_worker_could_not_do_ends_the_sweep_in_its_words(tmp_path, monkeypatch):
     worker = tmp_path / "worker"
     worker.write_text("#!/bin/sh\necho a warning >&2\necho error: no room on the disk >&2\nexit 2\n")
