@@ -73,6 +73,8 @@ def sweep(options: Options, flags: list[str]) -> None:
 
     busy = f"study {name} is being swept by another process"
     with writing(folder.path), studies.exclusive(folder.path / "lock", busy=busy):
+        studies.wait_for_workers(folder)
+        studies.heal(folder)
         study = studies.load(folder, create=True)
         with Progress(folder, study, options.trials) as progress:
             rounds = 0
@@ -112,7 +114,7 @@ def work(options: Options, folder, progress) -> None:
     """Start the workers and watch until the last has ended. A signal stops them, and is passed on."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "sweeps.worker", str(folder.path)]
-    command += ["--runs-dir", str(options.runs_dir), "--track", options.track]
+    command += ["--runs-dir", str(options.runs_dir), "--track", options.track, "--parent", str(os.getpid())]
     workers = []
     try:
         for i in range(min(options.workers, progress.left())):

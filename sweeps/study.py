@@ -9,6 +9,8 @@ import contextlib
 import dataclasses
 import fcntl
 import importlib
+import itertools
+import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -126,16 +128,66 @@ def experiment(name: str):
 @contextlib.contextmanager
 def exclusive(path: Path, busy: str | None = None) -> Iterator[None]:
     """Hold the lock file at `path`. With `busy`, raise `UserError(busy)` at once where another holds it; else wait."""
-    with writing(path):
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-    try:
+    with _lock_file(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError:
             raise UserError(busy) from None
         yield
+
+
+@contextlib.contextmanager
+def present(folder: StudyFolder) -> Iterator[None]:
+    """Be seen as a worker of the study, by `wait_for_workers`, also after the sweep that started it is gone."""
+    with _lock_file(folder.path / "workers.lock") as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+
+
+def wait_for_workers(folder: StudyFolder) -> None:
+    """Wait for the workers of a sweep that was killed: they notice at the end of an epoch that it is gone."""
+    with _lock_file(folder.path / "workers.lock") as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(
+                f"Waiting for workers that a killed sweep of {folder.name} left: they end with their epoch", flush=True
+            )
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+@contextlib.contextmanager
+def _lock_file(path: Path) -> Iterator[int]:
+    with writing(path):
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def heal(folder: StudyFolder) -> None:
+    """Cut journal.log where a full disk or a crash tore a line: Optuna could never write to it again.
+
+    Whatever follows a torn line was never read by anybody. Call it before the storage is opened, and while no other
+    process has it open.
+    """
+    path = folder.path / "journal.log"
+    if not path.exists():
+        return
+    with writing(path), path.open("rb+") as file:
+        whole = sum(len(line) for line in itertools.takewhile(_is_whole, file))
+        torn = os.fstat(file.fileno()).st_size - whole
+        if torn:
+            file.truncate(whole)
+            print(f"{path}: dropped {torn} bytes at its end, which a full disk or a crash had torn")
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def load(folder: StudyFolder, create: bool = False) -> optuna.Study:

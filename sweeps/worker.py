@@ -38,9 +38,9 @@ def run_point(folder: StudyFolder, study: optuna.Study, run, trial: optuna.Trial
     prunes = point >= len(folder.space.plane())  # the plane is the table at the end: every point of it is trained out
 
     def report(step: int, value: float) -> None:
-        trial.report(value, step)
-        if os.getppid() != parent:
+        if os.getppid() != parent:  # the run ends as interrupted, and the next sweep takes it up
             sys.exit("the sweep is gone")
+        trial.report(value, step)
         if prunes and trial.should_prune():
             raise tracking.Pruned
 
@@ -77,9 +77,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the study's folder, runs/studies/<study>")
     parser.add_argument("--runs-dir", type=Path, required=True, help="where its runs are placed")
     parser.add_argument("--track", default="auto", help="auto, offline, online or off")
+    parser.add_argument("--parent", type=int, default=os.getppid(), help="the process that it must not outlive")
     given = parser.parse_args()
+    folder = studies.read_folder(given.folder, given.runs_dir, given.track)
     try:
-        work(studies.read_folder(given.folder, given.runs_dir, given.track), os.getppid())
+        with studies.present(folder):
+            work(folder, given.parent)
     except OSError as error:
         raise UserError(str(error)) from None  # it names the file
 

@@ -136,7 +136,7 @@ def test_the_same_command_adds_nothing_and_more_trials_add_the_rest(swept, tmp_p
 
 
 def stopped(words, runs, number):
-    """Start a sweep, send it a signal once two of its runs have begun, and wait until none of them is live."""
+    """Start a sweep, and send it a signal once two of its runs have begun."""
     with subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=ROOT,
@@ -151,10 +151,6 @@ def stopped(words, runs, number):
             time.sleep(0.02)
         process.send_signal(number)
         printed, errors = process.communicate(timeout=30)
-    end = time.monotonic() + 20  # after a kill, the workers notice at their next epoch that the sweep is gone
-    while any(tracking.is_live(path.parent) for path in runs.glob("*/lock")):
-        assert time.monotonic() < end
-        time.sleep(0.05)
     return process.returncode, printed, errors
 
 
@@ -168,7 +164,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
     assert "Traceback" not in errors
     assert stopped(words, runs, signal.SIGKILL)[0] == -signal.SIGKILL
 
-    done = run_command(*words)
+    done = run_command(*words)  # at once: workers may have yet to notice that their sweep is gone
     assert done.returncode == 0, done.stderr
     points = studies.by_point(load(runs, "cut")[1])
     for point in range(3):

@@ -5,7 +5,9 @@ import os
 import pytest
 from optuna.trial import TrialState
 
+from experiments import digits
 from rnnkit.errors import UserError
+from rnnkit.records import Result
 from sweeps import study as studies
 from sweeps import worker
 from tests.helpers import a_trial, new_study
@@ -38,6 +40,23 @@ def test_a_trial_that_fails_by_itself_keeps_its_reason_and_has_ended(tmp_path):
     (trial,) = study.trials
     assert trial.user_attrs["reason"] == "ValueError: broken"
     assert studies.has_ended([trial])
+
+
+def test_a_worker_whose_sweep_is_gone_ends_its_run_as_interrupted(tmp_path):
+    folder, study = new_study(tmp_path, epochs=2, view="rows", batch_size=64)
+    trial, point = a_trial(folder, study)
+
+    def run(config, report):
+        def late(epoch, value):
+            study.tell(trial.number, state=TrialState.FAIL)  # as a sweep does that has begun meanwhile
+            report(epoch, value)
+
+        return digits.run(config, late)
+
+    with pytest.raises(SystemExit, match="the sweep is gone"):
+        worker.run_point(folder, study, run, trial, point, parent=-1)
+    (result,) = (Result.read(path.parent) for path in tmp_path.glob("*/result.json"))
+    assert result.status == "interrupted"
 
 
 def test_a_worker_that_cannot_write_ends_in_one_line(tmp_path, monkeypatch):

@@ -1,0 +1,59 @@
+"""A study on disk: its journal, its locks."""
+
+import threading
+
+import pytest
+
+from rnnkit.errors import UserError
+from sweeps import study as studies
+from tests.helpers import a_trial, new_study
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole + b'{"op_code": 5, "work',  # a disk that was full
+        lambda whole: whole[:-10],
+        lambda whole: whole + b"\0\0\0\n",  # a file system after a crash
+        lambda whole: whole + b'{"op_code": 5, "work{"op_code":4}\n{"op_code":4}\n',  # and others wrote on
+    ],
+)
+def test_a_torn_journal_is_healed_and_written_again(tmp_path, damage, capsys):
+    folder, study = new_study(tmp_path)
+    study.tell(a_trial(folder, study)[0], 0.5)
+    journal = folder.path / "journal.log"
+    whole = journal.read_bytes()
+    journal.write_bytes(damage(whole))
+    studies.heal(folder)
+    healed = journal.read_bytes()
+    assert healed == (whole if damage(whole).startswith(whole) else whole[: whole[:-1].rindex(b"\n") + 1])
+    assert capsys.readouterr().out.count("\n") == 1
+    again = studies.load(folder, create=True)
+    studies.plan(folder, again, 2)
+    again.tell(studies.claim(folder, again)[0], 0.25)
+    assert len(studies.load(folder).trials) >= 2
+
+    studies.heal(folder)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_sweep_waits_for_the_workers_of_a_killed_one(tmp_path, capsys):
+    folder, _ = new_study(tmp_path)
+    studies.wait_for_workers(folder)
+    assert capsys.readouterr().out == ""
+    waiting = threading.Thread(target=studies.wait_for_workers, args=(folder,))
+    with studies.present(folder), studies.present(folder):
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+    waiting.join()
+    assert capsys.readouterr().out.startswith("Waiting for workers that a killed sweep of small left")
+
+
+def test_a_study_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with (
+        pytest.raises(UserError, match=r"cannot write .*lock \(Is a directory\)"),
+        studies.exclusive(tmp_path / "lock"),
+    ):
+        pass
