@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 for something that the user gave, 130 after Ctrl-C, 143 af
 
 import contextlib
 import io
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -32,9 +33,9 @@ def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: st
 
 
 def _first_block(box: str) -> str:
-    """The message inside the box that tyro draws: its lines up to the first rule, joined."""
+    """The message inside the box that tyro draws, coloured on a terminal: its lines up to the first rule, joined."""
     lines = []
-    for line in box.splitlines()[1:]:
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]:
         text = line.strip("│╭╮╰╯ ")
         if not text.strip("─"):
             break

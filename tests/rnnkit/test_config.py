@@ -71,13 +71,16 @@ def test_the_name_of_a_run_tells_settings_apart_and_nothing_else():
         assert config.run_name(changed) != name, field.name
 
 
+@pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("words", [["--cell", "foo"], ["--seed", "x"], ["--nope"], ["--hidden-size"]])
-def test_wrong_flags_become_one_line_that_names_them(words):
+def test_wrong_flags_become_one_line_that_names_them(words, terminal, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)  # tyro draws in colours then
     with pytest.raises(UserError) as caught:
         commands.parse(Config, "python -m experiments.digits", words)
     message = str(caught.value)
     assert words[0] in message
-    assert "\n" not in message
+    assert message.isprintable()
     assert message.endswith("(see: python -m experiments.digits --help)")
     assert "│" not in message
     assert "─" not in message
