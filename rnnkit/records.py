@@ -50,12 +50,15 @@ class Result:
 
     @classmethod
     def read(cls, folder: Path) -> "Result | None":
-        """The result in a run's folder; None where the run has not ended."""
+        """The result in a run's folder; None where the run has not ended. Raises `UserError` where it is damaged."""
         path = folder / "result.json"
         if not path.exists():
             return None
         values = read_json(path)
-        return cls(**{**values, "metrics": decode(values["metrics"]), "folder": folder})
+        try:
+            return cls(**{**values, "metrics": decode(values["metrics"]), "folder": folder})
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder") from None
 
 
 @dataclass(frozen=True)
@@ -196,11 +199,16 @@ def read_rows(folder: Path) -> list[dict]:
 
 
 def read_json(path: Path) -> dict:
-    """A JSON file of ours. Raises `UserError` where it is none."""
+    """A JSON file of ours, which holds an object. Raises `UserError` where it cannot be read, or is no such file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): delete it, or its whole folder") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is damaged (it holds no JSON object): delete it, or its whole folder")
+    return values
 
 
 def write_json(path: Path, values: dict) -> None:

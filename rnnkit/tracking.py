@@ -157,14 +157,20 @@ def _claim_folder(config: configuration.BaseConfig) -> tuple[Path, int]:
         with writing(f"the runs folder {config.runs_dir}"):
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-        if _try_lock(lock):
-            result = Result.read(folder)
-            if result is None or result.status == "interrupted":
-                with writing(folder):
-                    _clear(folder)
-                return folder, lock
+        if _try_lock(lock) and _is_unfinished(folder):
+            with writing(folder):
+                _clear(folder)
+            return folder, lock
         os.close(lock)
         repeat += 1
+
+
+def _is_unfinished(folder: Path) -> bool:
+    try:
+        result = Result.read(folder)
+    except UserError:  # damaged: it has ended, however it did
+        return False
+    return result is None or result.status == "interrupted"
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -220,8 +226,8 @@ def _mirror(folder: Path, track: str) -> None:
 def mirror_state(folder: Path) -> dict:
     """What the mirror last said of a run: `state` (following, complete, failed), `mode`, `folder`; {} if nothing."""
     try:
-        return json.loads((folder / "wandb" / "mirror.json").read_text())
-    except (OSError, ValueError):
+        return records.read_json(folder / "wandb" / "mirror.json")
+    except UserError:  # not there, or damaged
         return {}
 
 

@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rnnkit import config as configuration
 from rnnkit import printing, records, tracking
+from rnnkit.errors import UserError
 from rnnkit.records import Result
 from sweeps import study as studies
 from sweeps.progress import in_words, outcome, plain
@@ -42,6 +43,7 @@ def collect(folder: StudyFolder, study: optuna.Study) -> dict:
         "minutes": (max(t.datetime_complete for t in ended) - min(starts)).total_seconds() / 60 if starts else 0.0,
         "plane": plane(folder, trials),
         "best": describe(folder, best) if best else None,
+        "unread": unread(folder, complete),
     }
 
 
@@ -64,8 +66,22 @@ def plane(folder: StudyFolder, trials: list[FrozenTrial]) -> list[dict]:
 
 
 def run_result(folder: StudyFolder, trial: FrozenTrial) -> Result | None:
-    """The result of a trial's run; None where its folder is not there any more."""
-    return Result.read(folder.base.runs_dir / trial.user_attrs["run"])
+    """The result of a trial's run; None where its folder is not there any more, or it is damaged."""
+    try:
+        return Result.read(folder.base.runs_dir / trial.user_attrs["run"])
+    except UserError:  # said by unread()
+        return None
+
+
+def unread(folder: StudyFolder, trials: list[FrozenTrial]) -> list[str]:
+    """A line for each run of `trials` whose result is damaged."""
+    lines = []
+    for trial in trials:
+        try:
+            Result.read(folder.base.runs_dir / trial.user_attrs["run"])
+        except UserError as error:
+            lines.append(f"trial {trial.number} is shown without its run: {error}")
+    return lines
 
 
 def describe(folder: StudyFolder, trial: FrozenTrial) -> dict:
@@ -111,7 +127,8 @@ def short(folder: StudyFolder, facts: dict) -> str:
     best = facts["best"]
     if best is None:
         return "\n".join([*lines, "", f"no trial finished: see {os.path.relpath(folder.path)}"])
-    lines += ["", best_in_words(facts), *(f"  {line}" for line in test_in_words(best)), "", "look further:"]
+    lines += ["", best_in_words(facts), *(f"  {line}" for line in test_in_words(best)), *facts["unread"]]
+    lines += ["", "look further:"]
     lines += [f"  {what + ':':<24} {command}" for command, what in next_commands(folder, best)]
     return "\n".join(lines)
 
@@ -169,6 +186,7 @@ def markdown(folder: StudyFolder, study: optuna.Study, facts: dict) -> str:
         lines += ["", "Chosen on the validation part; the test part played no role in it. Again:", ""]
         lines += [f"    {best['command']}", ""]
     lines += ["## Trials", ""]
+    lines += [*(f"- {line}" for line in facts["unread"]), ""] if facts["unread"] else []
     header = ["trial", in_words(facts["metric"]), "settings", "run"]
     rows = [
         [

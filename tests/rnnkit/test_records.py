@@ -30,6 +30,13 @@ def test_a_torn_last_row_is_left_out(tmp_path):
     assert math.isnan(row["a"])
 
 
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"metrics": [], "run": "x"}', "\0\0"])
+def test_a_damaged_result_is_named_in_one_line(tmp_path, content):
+    (tmp_path / "result.json").write_text(content)
+    with pytest.raises(UserError, match=r"^.*result\.json is damaged \(.*\): delete it, or its whole folder$"):
+        records.Result.read(tmp_path)
+
+
 def test_a_checkpoint_comes_back_and_plain_torch_reads_it_too(tmp_path):
     state = {"weights": nn.GRU(2, 3).state_dict(), "epoch": 4}
     records.save_checkpoint(tmp_path / "c.pt", state)

@@ -101,6 +101,20 @@ def test_repeats_get_a_number_and_live_runs_are_left_alone(config):
     assert len(records.read_rows(live.folder)) == 2
 
 
+@pytest.mark.parametrize("damage", ["", "{", "{}"])
+def test_a_run_whose_result_is_damaged_has_ended(config, damage):
+    folder = finished(config)
+    (folder / "result.json").write_text(damage)
+    assert finished(config).name == f"{folder.name}-2"
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "7", "{", ""])
+def test_what_is_no_state_of_a_mirror_counts_as_none(tmp_path, content):
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "mirror.json").write_text(content)
+    assert tracking.mirror_state(tmp_path) == {}
+
+
 def test_an_unfinished_run_is_taken_up_in_its_folder(config):
     with pytest.raises(KeyboardInterrupt), tracking.start(config, data={}) as run:
         run.log(1, {"a": 1.0})

@@ -57,3 +57,11 @@ def test_a_study_folder_that_cannot_be_written_is_one_line(tmp_path):
         studies.exclusive(tmp_path / "lock"),
     ):
         pass
+
+
+@pytest.mark.parametrize("content", ["[]", "{", ""])
+def test_a_study_json_that_is_none_is_named_in_one_line(tmp_path, content):
+    folder, _ = new_study(tmp_path)
+    (folder.path / "study.json").write_text(content)
+    with pytest.raises(UserError, match=r"^.*study\.json is damaged \(.*\): delete it, or its whole folder$"):
+        new_study(tmp_path)
