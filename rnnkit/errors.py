@@ -11,6 +11,11 @@ class UserError(Exception):
     """
 
 
+def in_words(error: Exception) -> str:
+    """What an error says, with its kind where it is not one for a user."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
 @contextlib.contextmanager
 def writing(what: object) -> Iterator[None]:
     """Raise `UserError` where what is done inside cannot write `what`: a full disk, a folder of somebody else."""

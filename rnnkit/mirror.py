@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from rnnkit import records, tracking, wandb_file
-from rnnkit.errors import UserError
+from rnnkit import locks, records, tracking, wandb_file
+from rnnkit.errors import UserError, in_words
 from rnnkit.records import Result
 
 
@@ -197,12 +197,12 @@ def main() -> None:
     while (order := orders.get()) is not None:
         folder = Path(order["folder"])
         try:
-            follow(folder, order["track"], gone)
+            with locks.exclusive(folder / "mirror.lock"):
+                follow(folder, order["track"], gone)
         except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
-            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)
-                _say(folder, **{**tracking.mirror_state(folder), "state": "failed", "reason": reason})
+                _say(folder, **{**tracking.mirror_state(folder), "state": "failed", "reason": in_words(error)})
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def is_live(folder: Path) -> bool:
 def _clear(folder: Path) -> None:
     """Make an unfinished run's folder new: it starts from its first step."""
     for path in folder.iterdir():
-        if path.name == "lock":
+        if path.name in ("lock", "mirror.lock"):
             continue
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 

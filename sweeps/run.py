@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import tyro
 
 import rnnkit
-from rnnkit import commands
+from rnnkit import commands, locks
 from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError, writing
 
@@ -72,7 +72,7 @@ def sweep(options: Options, flags: list[str]) -> None:
     folder = studies.open_folder(options.runs_dir, name, base, options.seed)
 
     busy = f"study {name} is being swept by another process"
-    with writing(folder.path), studies.exclusive(folder.path / "lock", busy=busy):
+    with writing(folder.path), locks.exclusive(folder.path / "lock", busy=busy):
         studies.wait_for_workers(folder)
         studies.heal(folder)
         study = studies.load(folder, create=True)

@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 import experiments
 from rnnkit import config as configuration
-from rnnkit import records, seeding
+from rnnkit import locks, records, seeding
 from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError, writing
 from sweeps.spaces import SPACES, Space
@@ -126,27 +126,16 @@ def experiment(name: str):
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, busy: str | None = None) -> Iterator[None]:
-    """Hold the lock file at `path`. With `busy`, raise `UserError(busy)` at once where another holds it; else wait."""
-    with _lock_file(path) as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-        except BlockingIOError:
-            raise UserError(busy) from None
-        yield
-
-
-@contextlib.contextmanager
 def present(folder: StudyFolder) -> Iterator[None]:
     """Be seen as a worker of the study, by `wait_for_workers`, also after the sweep that started it is gone."""
-    with _lock_file(folder.path / "workers.lock") as descriptor:
+    with locks.opened(folder.path / "workers.lock") as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
 
 
 def wait_for_workers(folder: StudyFolder) -> None:
     """Wait for the workers of a sweep that was killed: they notice at the end of an epoch that it is gone."""
-    with _lock_file(folder.path / "workers.lock") as descriptor:
+    with locks.opened(folder.path / "workers.lock") as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -154,16 +143,6 @@ def wait_for_workers(folder: StudyFolder) -> None:
                 f"Waiting for workers that a killed sweep of {folder.name} left: they end with their epoch", flush=True
             )
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-@contextlib.contextmanager
-def _lock_file(path: Path) -> Iterator[int]:
-    with writing(path):
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def heal(folder: StudyFolder) -> None:
@@ -257,7 +236,7 @@ def plan(folder: StudyFolder, study: optuna.Study, total: int) -> None:
 
 def claim(folder: StudyFolder, study: optuna.Study) -> tuple[optuna.Trial, int] | None:
     """Take the next queued point: its trial, now running, and its number. None where the queue is empty."""
-    with exclusive(folder.path / "claim.lock"):
+    with locks.exclusive(folder.path / "claim.lock"):
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if not waiting:
             return None

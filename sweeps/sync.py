@@ -2,19 +2,27 @@
 
     python -m sweeps.sync
 
-A run whose mirror is missing or incomplete is first mirrored anew from its record. What was sent before is skipped.
+A run whose mirror is missing or incomplete is first mirrored anew from its record, offline; that needs no login. What
+was sent before is skipped.
 """
 
+import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit import commands, mirror, records, tracking
-from rnnkit.errors import UserError
+from rnnkit import commands, locks, mirror, records, tracking
+from rnnkit.errors import UserError, in_words
+
+
+TIMEOUT = 120  # seconds within which the server must have taken a run
 
 
 @dataclass(frozen=True)
@@ -25,72 +33,129 @@ class Options:
     """Folder that holds the runs."""
 
 
+def prepare(folder: Path) -> str:
+    """Make the offline copy of one run whole, and say in few words what is left to do. Raises what prevents it."""
+    if tracking.is_live(folder):
+        return "still running"
+    if records.read_json(folder / "manifest.json")["track"] == "off":
+        return "not to be tracked"
+    try:
+        with locks.exclusive(folder / "mirror.lock", busy="its mirror is at work"):
+            state = mend(folder)
+    except locks.Busy:
+        return "still being mirrored"
+    if state["mode"] == "disabled":
+        return "not to be tracked"
+    if state["mode"] == "online" or synced(log_of(folder)):
+        return "sent before"
+    return "to send"
+
+
 def mend(folder: Path) -> dict:
-    """Complete the offline mirror of a run that has ended, from its record; return its state."""
+    """The state of the mirror of a run that has ended, whose work is done first where it is not complete."""
     state = tracking.mirror_state(folder)
     if state.get("state") == "complete":
         return state
     shutil.rmtree(folder / "wandb", ignore_errors=True)  # a part of it; the record holds all
     gone = threading.Event()
     gone.set()
-    return mirror.follow(folder, "offline", gone)
+    state = mirror.follow(folder, "offline", gone)
+    if state["state"] != "complete":
+        raise UserError(state["reason"])
+    print(f"{folder.name}: mirrored offline, {state['rows']} rows", flush=True)
+    return state
+
+
+def log_of(folder: Path) -> Path:
+    """The file of W&B's that holds a run which was mirrored offline."""
+    (log,) = (folder / tracking.mirror_state(folder)["folder"]).glob("*.wandb")
+    return log
+
+
+def synced(log: Path) -> bool:
+    """Whether the server has the run that the file holds. Only this says it: `wandb sync` exits with 0 in any case."""
+    return Path(f"{log}.synced").exists()
+
+
+def log_in() -> None:
+    """Log in to W&B without asking anything, and see that its server answers.
+
+    Raises `UserError` where there is no login, and exits with 1 where the server is out of reach or refuses it.
+    """
+    import wandb
+
+    wandb.teardown()  # else what was found out before is not asked again
+    wandb.setup(wandb.Settings(silent=True))
+    try:
+        known = wandb.login(prompt=False, verify=True)
+    except wandb.errors.Error as error:
+        sys.exit(f"error: the W&B server is out of reach, or refuses the login ({first_line(error)}): try again later")
+    if not known:
+        raise UserError(f"no W&B login: run `{shlex.quote(sys.executable)} -m wandb login` first (needs an account)")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in a line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def send(log: Path) -> str | None:
     """Send one offline run; None where the server has it now, else the reason why not."""
-    done = subprocess.run(
-        [sys.executable, "-m", "wandb", "sync", str(log.parent)], capture_output=True, text=True, check=False
-    )
-    if Path(f"{log}.synced").exists():  # the exit code says nothing
-        return None
-    said = (done.stderr + done.stdout).strip().splitlines()
-    return said[-1] if said else f"wandb sync ended with {done.returncode}"
+    with tempfile.TemporaryFile("w+") as said:  # no pipe: W&B's service may hold it open after its parent's end
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wandb", "sync", str(log.parent)],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        try:
+            process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return f"the server did not take it within {TIMEOUT} seconds"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        said.seek(0)
+        lines = said.read().strip().splitlines() or [f"wandb sync ended with {process.returncode}"]
+    return None if synced(log) else lines[-1]
 
 
-def sync(folder: Path) -> tuple[str, str | None]:
-    """What became of one run: live, untracked, sent, sent before or failed; and the reason of a failure."""
-    manifest = records.read_json(folder / "manifest.json")
-    if tracking.is_live(folder):
-        return "still running", None
-    if manifest["track"] == "off":
-        return "not to be tracked", None
-    state = mend(folder)
-    if state["state"] != "complete":
-        return "failed", state.get("reason")
-    if state["mode"] == "disabled":
-        return "not to be tracked", None
-    if state["mode"] != "offline":
-        return "sent before", None
-    (log,) = (folder / state["folder"]).glob("*.wandb")
-    if Path(f"{log}.synced").exists():
-        return "sent before", None
-    reason = send(log)
-    return ("failed", reason) if reason else ("sent", None)
+def send_all(folders: list[Path]) -> list[str]:
+    """Send one run after the other, with a line for each, and return what became of them: sent or failed."""
+    outcomes = []
+    for number, folder in enumerate(folders, start=1):
+        print(f"[{number}/{len(folders)}] {folder.name}: ", end="", flush=True)
+        reason = send(log_of(folder))
+        print(reason or "sent", flush=True)
+        outcomes.append("failed" if reason else "sent")
+        if reason:
+            log_in()  # is the server still there? Else the others would wait as long, for nothing
+    return outcomes
 
 
 def main() -> None:
     """Sync all runs, and report."""
-    import wandb
-
     options = commands.parse(Options, "python -m sweeps.sync", sys.argv[1:], __doc__)
     folders = sorted(path.parent for path in options.runs_dir.glob("*/manifest.json"))
     if not folders:
         raise UserError(f"there are no runs in {options.runs_dir}: choose another folder with --runs-dir")
-    try:
-        known = wandb.login(prompt=False, verify=False)
-    except wandb.errors.Error as error:
-        raise UserError(f"W&B does not accept the login: {error}") from None
-    if not known:
-        raise UserError(f"no W&B login: run `{sys.executable} -m wandb login` first (needs an account)")
     counts: Counter[str] = Counter()
+    ready = []
     for folder in folders:
         try:
-            outcome, reason = sync(folder)
+            outcome = prepare(folder)
         except Exception as error:  # noqa: BLE001 (reported; the other runs are sent all the same)
-            outcome, reason = "failed", f"{type(error).__name__}: {error}"
-        counts[outcome] += 1
-        if reason:
-            print(f"{folder.name}: {reason}", file=sys.stderr)
+            outcome = "failed"
+            print(f"{folder.name}: {in_words(error)}", file=sys.stderr)
+        if outcome == "to send":
+            ready.append(folder)
+        else:
+            counts[outcome] += 1
+    if ready:
+        log_in()
+        counts.update(send_all(ready))
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
     sys.exit(1 if counts["failed"] else 0)
 

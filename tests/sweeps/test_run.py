@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from rnnkit import records, tracking, wandb_file
+from rnnkit import locks, records, tracking, wandb_file
 from rnnkit.errors import UserError
 from rnnkit.records import Result
 from sweeps import run, summary
@@ -207,7 +207,7 @@ def test_a_study_is_not_continued_with_other_settings(swept, tmp_path):
 
 def test_a_study_is_swept_by_one_parent_at_a_time(swept):
     runs, _ = swept
-    with studies.exclusive(runs / "studies" / "small" / "lock"):
+    with locks.exclusive(runs / "studies" / "small" / "lock"):
         done = run_command(*SWEEP, "--runs-dir", runs, "--", *SETTINGS)
     assert done.returncode == 2
     assert done.stderr == "error: study small is being swept by another process\n"

@@ -50,15 +50,6 @@ def test_a_sweep_waits_for_the_workers_of_a_killed_one(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("Waiting for workers that a killed sweep of small left")
 
 
-def test_a_study_folder_that_cannot_be_written_is_one_line(tmp_path):
-    (tmp_path / "lock").mkdir()
-    with (
-        pytest.raises(UserError, match=r"cannot write .*lock \(Is a directory\)"),
-        studies.exclusive(tmp_path / "lock"),
-    ):
-        pass
-
-
 @pytest.mark.parametrize("content", ["[]", "{", ""])
 def test_a_study_json_that_is_none_is_named_in_one_line(tmp_path, content):
     folder, _ = new_study(tmp_path)

@@ -1,0 +1,21 @@
+import pytest
+
+from rnnkit import locks
+from rnnkit.errors import UserError
+
+
+def test_a_lock_is_held_by_one_at_a_time(tmp_path):
+    with (
+        locks.exclusive(tmp_path / "lock"),
+        pytest.raises(UserError, match="^in use$"),
+        locks.exclusive(tmp_path / "lock", busy="in use"),
+    ):
+        pass
+    with locks.exclusive(tmp_path / "lock", busy="in use"):
+        pass
+
+
+def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*lock \(Is a directory\)"), locks.exclusive(tmp_path / "lock"):
+        pass
