@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from rnnkit.errors import UserError
 
 
-# Where a run lies and who watches it do not belong to what it computes.
+# Where a run lies, how many threads it takes and who watches it do not belong to what it computes.
 _placement = {"placement": True}
 
 
@@ -51,13 +51,15 @@ class BaseConfig:
     """Stop after so many evaluations without a better one; 0 for never."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
+    threads: int = field(default=1, metadata=_placement)
+    """Threads to compute with; the results are the same for any number."""
     track: Literal["auto", "offline", "online", "off"] = field(default="auto", metadata=_placement)
     """Mirror the run to Weights & Biases; auto is online where you are logged in, else offline."""
     runs_dir: Path = field(default=Path("runs"), metadata=_placement)
     """Folder that holds the runs."""
 
     def __post_init__(self):
-        for name in ("hidden_size", "depth", "batch_size", "epochs"):
+        for name in ("hidden_size", "depth", "batch_size", "epochs", "threads"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("seed", "clip", "patience"):
             self._require(name, getattr(self, name) >= 0, "0 or more")

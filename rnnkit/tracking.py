@@ -114,6 +114,9 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
     and `Diverged` end the block quietly with that status, everything else is recorded (interrupted, failed) and
     raised on. Raises `UserError` where the runs folder cannot be written.
     """
+    import torch
+
+    torch.set_num_threads(config.threads)
     folder, lock = _claim_folder(config)
     started = datetime.now(UTC).isoformat(timespec="microseconds")
     manifest = records.manifest(config, folder.name, data, started, _member.get())

@@ -107,6 +107,8 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
                 raise UserError(f"{flag} is the sweep's own option: give it before the --")
             if field.name in varied:
                 raise UserError(f"{flag} is what the sweep varies: leave it out")
+            if field.name == "threads":
+                raise UserError("--threads is 1 in a sweep: choose with --workers, before the --, what it takes")
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
 
 

@@ -36,6 +36,7 @@ def test_the_command_gives_the_configuration_again(chosen):
     ("wrong", "message"),
     [
         ({"hidden_size": 0}, "--hidden-size must be at least 1, not 0"),
+        ({"threads": 0}, "--threads must be at least 1, not 0"),
         ({"seed": -1}, "--seed must be 0 or more, not -1"),
         ({"learning_rate": float("nan")}, "--learning-rate must be above 0 and finite, not nan"),
         ({"clip": float("inf")}, "--clip must be finite"),
@@ -53,7 +54,7 @@ def test_values_that_cannot_be_used(wrong, message):
 def test_the_name_of_a_run_tells_settings_apart_and_nothing_else():
     name = config.run_name(Config(seed=3))
     assert name.startswith("digits-s3-")
-    assert config.run_name(Config(seed=3, track="off", runs_dir=Path("elsewhere"))) == name
+    assert config.run_name(Config(seed=3, track="off", threads=2, runs_dir=Path("elsewhere"))) == name
     assert config.run_name(Config(seed=4)) == name.replace("-s3-", "-s4-")
     for field in dataclasses.fields(Config):
         other = {

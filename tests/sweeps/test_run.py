@@ -253,6 +253,7 @@ def test_trials_are_seeded_by_their_point_alone():
         (["--cell", "lstm"], "--cell is what the sweep varies: leave it out"),
         (["--no-bidirectional"], "--bidirectional is what the sweep varies: leave it out"),
         (["--learning_rate", "1e-3"], "--learning-rate is what the sweep varies: leave it out"),
+        (["--threads", "2"], "--threads is 1 in a sweep: choose with --workers, before the --, what it takes"),
         (["--dropout", "0.3"], "--dropout is what the sweep varies: leave it out"),
     ],
 )
