@@ -1,6 +1,7 @@
 """What commands say of a run."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def print_result(result: Result) -> None:
             print(f"  {metric.replace('_', ' ')} ({split}): {value:.4f}")
     if result.comparison:
         print(f"  {comparison_in_words(result.comparison)}")
-    print(f"  record: {os.path.relpath(result.folder)}")
+    print(f"  record: {shown(result.folder)}")
     if records.read_json(result.folder / "manifest.json")["track"] != "off":
         print(f"  W&B: {mirror_in_words(result.folder)}")
 
@@ -27,21 +28,35 @@ def print_result(result: Result) -> None:
 def mirror_in_words(folder: Path) -> str:
     """What W&B has of an ended run, once its mirror is done or can be waited for no longer."""
     state = tracking.wait_for_mirror(folder)
+    sync = sync_command(folder.parent)
     if state.get("state") == "failed":
-        return f"not complete ({state.get('reason')}); the record is, and `make sync` sends it"
+        return f"not complete ({state.get('reason')}); the record is, and `{sync}` sends it"
     if state.get("state") != "complete":
-        return "the mirror is still at work; `make sync` completes it where it stops"
+        return f"the mirror is still at work; `{sync}` completes it where it stops"
     if state["mode"] == "disabled":
         return "not to be tracked, says WANDB_MODE=disabled"
     if state["mode"] == "online":
         return state["url"]
-    return f"recorded offline; `make sync` sends it; to see its curves:\n    {leet(folder / state['folder'])}"
+    return f"recorded offline; `{sync}` sends it; to see its curves:\n    {leet(folder / state['folder'])}"
 
 
 def leet(log: Path) -> str:
     """The command that shows an offline run's curves in the terminal, by its folder."""
     wandb = Path(sys.executable).parent / "wandb"
-    return f"{os.path.relpath(wandb) if wandb.exists() else 'wandb'} leet {os.path.relpath(log)}"
+    return f"{shown(wandb) if wandb.exists() else 'wandb'} leet {shown(log)}"
+
+
+def sync_command(runs_dir: Path) -> str:
+    """The command that sends all runs of a folder to W&B."""
+    if runs_dir.absolute() == Path("runs").absolute():
+        return "make sync"
+    words = f"--runs-dir {shown(runs_dir)}".replace("$", "$$")  # for make
+    return f'make sync ARGS="{words}"' if not set(words) & set('"$`\\') else f"make sync ARGS={shlex.quote(words)}"
+
+
+def shown(path: Path) -> str:
+    """A path as it can be pasted into a command: from here, quoted where that is needed."""
+    return shlex.quote(os.path.relpath(path))
 
 
 def comparison_in_words(comparison: dict) -> str:

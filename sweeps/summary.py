@@ -1,7 +1,5 @@
 """What a study came to: the table hidden size x depth, the best trial, its test score beside the baseline's."""
 
-import os
-
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
@@ -126,7 +124,7 @@ def short(folder: StudyFolder, facts: dict) -> str:
     lines += ["  " + "   ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
     best = facts["best"]
     if best is None:
-        return "\n".join([*lines, "", f"no trial finished: see {os.path.relpath(folder.path)}"])
+        return "\n".join([*lines, "", f"no trial finished: see {printing.shown(folder.path)}"])
     lines += ["", best_in_words(facts), *(f"  {line}" for line in test_in_words(best)), *facts["unread"]]
     lines += ["", "look further:"]
     lines += [f"  {what + ':':<24} {command}" for command, what in next_commands(folder, best)]
@@ -166,10 +164,10 @@ def next_commands(folder: StudyFolder, best: dict) -> list[tuple[str, str]]:
     commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
     if state.get("mode") == "offline":
         commands.append((printing.leet(run / state["folder"]), "see its curves"))
-        commands.append(("make sync", "send all to W&B"))
+        commands.append((printing.sync_command(folder.base.runs_dir), "send all to W&B"))
     elif state.get("url"):
         commands.append((state["url"], "see its curves"))
-    commands.append((f"less {os.path.relpath(folder.path / 'summary.md')}", "read about all trials"))
+    commands.append((f"less {printing.shown(folder.path / 'summary.md')}", "read about all trials"))
     return commands
 
 

@@ -1,3 +1,6 @@
+import shlex
+import subprocess
+
 import pytest
 
 from experiments.digits import Config
@@ -42,3 +45,25 @@ def test_a_run_that_is_not_tracked_says_nothing_of_wandb(tmp_path, capsys):
         run.finish()
     printing.print_result(run.result)
     assert "W&B" not in capsys.readouterr().out
+
+
+def test_printed_commands_can_be_pasted(ended, capsys, monkeypatch):
+    (ended.folder / "wandb").mkdir()
+    records.write_json(
+        ended.folder / "wandb" / "mirror.json", {"state": "complete", "mode": "offline", "folder": "wandb/x"}
+    )
+    monkeypatch.chdir(ended.folder.parents[1])
+    printing.print_result(ended)
+    *_, record, wandb, command = capsys.readouterr().out.splitlines()
+    assert shlex.split(record) == ["record:", f"my runs/{ended.run}"]
+    assert "`make sync ARGS=\"--runs-dir 'my runs'\"`" in wandb
+    assert shlex.split(command)[-2:] == ["leet", f"my runs/{ended.run}/wandb/x"]
+
+
+@pytest.mark.parametrize("name", ["runs", "my runs", "it's", 'a "b" c', "$HOME `x`"])
+def test_the_sync_command_reaches_its_folder_through_make(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Makefile").write_text("sync:\n\t@printf '%s\\n' $(ARGS)\n")
+    command = printing.sync_command(tmp_path / name)
+    printed = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines() == ([""] if name == "runs" else ["--runs-dir", name])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnkit import tracking
+from rnnkit import records, tracking
 from sweeps import study as studies
 from sweeps import summary
 from tests.helpers import new_study
@@ -48,3 +48,14 @@ def test_a_damaged_mirror_state_costs_nothing(told):
     (runs[1] / "wandb").mkdir()
     (runs[1] / "wandb" / "mirror.json").write_text("[]")
     assert "best: trial 1" in summary.write(folder, study)
+
+
+def test_printed_commands_can_be_pasted(told, monkeypatch):
+    folder, study, runs = told
+    (runs[1] / "wandb").mkdir()
+    records.write_json(runs[1] / "wandb" / "mirror.json", {"state": "complete", "mode": "offline", "folder": "wandb/x"})
+    monkeypatch.chdir(folder.base.runs_dir.parent)
+    printed = summary.write(folder, study)
+    assert f"leet 'my runs/{runs[1].name}/wandb/x'" in printed
+    assert "make sync ARGS=\"--runs-dir 'my runs'\"" in printed
+    assert "less 'my runs/studies/small/summary.md'" in printed
