@@ -105,7 +105,10 @@ def baseline(split_seed: int):
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
     config = commands.parse(Config, "python -m experiments.digits", sys.argv[1:], __doc__)
-    rnnkit.printing.print_result(run(config))
+    result = run(config)
+    rnnkit.printing.print_result(result)
+    if result.status == "diverged":
+        sys.exit(1)
 
 
 if __name__ == "__main__":

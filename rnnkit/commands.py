@@ -1,6 +1,7 @@
 """Typed command lines from dataclasses (by tyro), with errors of one line, and exits that scripts can rely on.
 
-Exit codes: 0 done, 2 for something that the user gave, 130 after Ctrl-C, 143 after SIGTERM.
+Exit codes: 0 done, 1 for what was tried and failed (a run that diverged), 2 for something that the user gave, 130 after
+Ctrl-C, 143 after SIGTERM.
 """
 
 import contextlib

@@ -108,20 +108,17 @@ def test_report_is_called_each_epoch_and_may_prune(tmp_path):
     assert result.metrics["metric/accuracy/valid"] == seen[-1][1]
 
 
-def test_a_run_that_diverges_stops_at_that_step(tmp_path):
-    config = digits.Config(
-        view="rows",
-        cell="rnn",
-        epochs=2,
-        hidden_size=4,
-        depth=1,
-        learning_rate=1e38,
-        clip=0,
-        track="off",
-        runs_dir=tmp_path,
-    )
-    result = digits.run(config)
+def test_a_run_that_diverges_stops_at_that_step_and_exits_1(tmp_path, monkeypatch, capsys):
+    words = ["--view", "rows", "--cell", "rnn", "--epochs", "2", "--hidden-size", "4", "--depth", "1"]
+    words += ["--learning-rate", "1e38", "--clip", "0", "--track", "off", "--runs-dir", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["digits", *words])
+    with pytest.raises(SystemExit) as stop:
+        digits.main()
+    assert stop.value.code == 1
+    (folder,) = tmp_path.iterdir()
+    result = Result.read(folder)
     assert result.status == "diverged"
+    assert f"{result.run}: diverged after {result.step} steps" in capsys.readouterr().out
     rows = records.read_rows(result.folder)
     assert rows[-1]["step"] == result.step
     assert f"step {result.step}" in result.reason
