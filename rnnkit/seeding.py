@@ -28,9 +28,10 @@ def generator(seed: int, name: str, *indices: int):
 
 
 def settle_numerics() -> None:
-    """Ask the matrix library for results that do not depend on the number of threads.
+    """Ask the matrix library for results that do not depend on the number of threads, and idle threads to sleep.
 
-    It listens only before a process's first matrix product, so commands call this before anything else. A value that
-    the user chose stays.
+    Threads that wait in a loop would take the cores from other runs. Both are heard only before a process's first
+    matrix product, so commands call this before anything else. A value that the user chose stays.
     """
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

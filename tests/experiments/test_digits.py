@@ -87,12 +87,13 @@ def test_it_prints_its_scores_beside_the_baseline(two_processes):
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_torchs_layers_and_ours_train_alike(tmp_path, cell):
     settings = {"epochs": 1, "hidden_size": 6, "cell": cell, "track": "off", "runs_dir": tmp_path, "batch_size": 128}
-    losses = []
+    losses, weights = [], []
     for layers in ("rnnkit", "torch"):
         result = digits.run(digits.Config(layers=layers, **settings))
         losses.append([row["loss/train"] for row in records.read_rows(result.folder)])
+        weights.append(result.weights_sha256)
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    assert losses[0] != losses[1]  # they did take different kernels
+    assert weights[0] != weights[1]  # they did take different kernels
 
 
 def test_report_is_called_each_epoch_and_may_prune(tmp_path):
