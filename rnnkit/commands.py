@@ -44,9 +44,13 @@ def _first_block(box: str) -> str:
     return " ".join(lines) or box.strip()
 
 
-def main(action: Callable[[], None]) -> None:
-    """Run a command to its exit code. A `UserError` becomes one line on stderr; signals become 130 and 143."""
-    seeding.settle_numerics()
+def main(action: Callable[[], None], settle: bool = True) -> None:
+    """Run a command to its exit code. A `UserError` becomes one line on stderr; signals become 130 and 143.
+
+    `settle` asks for results that are the same at any number of threads, at some cost; see `seeding.settle_numerics`.
+    """
+    if settle:
+        seeding.settle_numerics()
     signal.signal(signal.SIGTERM, _terminated)
     try:
         action()

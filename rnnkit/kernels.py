@@ -63,15 +63,15 @@ class RNN(torch.autograd.Function):
         x, h_0, w_ih, w_hh, b_ih, b_hh, output = ctx.saved_tensors
         plan, needs = ctx.plan, ctx.needs_input_grad
         sums = WeightGradients(x, w_ih, (needs[0], *needs[2:6]))
-        grad_initial = torch.empty_like(h_0)
+        grad_initial = torch.empty_like(h_0) if needs[1] else None
         buffers = [Buffer(output, plan, h_0.shape[1], keep=False) for _ in range(2)]
-        after, size = x, 0  # nothing comes after the last step
+        after, size, one = x, 0, x.new_ones(())  # nothing comes after the last step
         for chunk in reversed(plan.chunks):
             states, (delta, slope) = output[chunk.rows], (buffer.rows(chunk) for buffer in buffers)
             if ctx.relu:
                 slope.copy_(states > 0)
             else:
-                torch.mul(states, states, out=slope).neg_().add_(1)  # tanh' = 1 - tanh^2
+                torch.addcmul(one, states, states, value=-1, out=slope)  # tanh' = 1 - tanh^2
             _direct(grad_output, grad_final, plan, chunk, out=delta)
             steps = (chunk.sizes[::-1], plan.steps_back(delta, chunk), plan.steps_back(slope, chunk))
             for n, d, s in zip(*steps, strict=True):
@@ -86,7 +86,7 @@ class RNN(torch.autograd.Function):
             after = after.clone()  # its buffer is used again
             sums.from_input(delta, chunk)
             sums.from_state(delta, plan.previous(output, h_0, chunk, out=slope))
-            if chunk.begins[0] < chunk.begins[1]:
+            if needs[1] and chunk.begins[0] < chunk.begins[1]:
                 grad_initial[slice(*chunk.begins)] = delta[plan.begins(chunk)] @ w_hh
         return sums.x, grad_initial, *sums.all(), None, None
 
@@ -137,7 +137,7 @@ class GRU(torch.autograd.Function):
         x, h_0, w_ih, w_hh, b_ih, b_hh, output, gates, candidates, recurrents = ctx.saved_tensors
         plan, needs, size = ctx.plan, ctx.needs_input_grad, h_0.shape[1]
         sums = WeightGradients(x, w_ih, (needs[0], *needs[2:6]))
-        grad_initial = torch.empty_like(h_0)
+        grad_initial = torch.empty_like(h_0) if needs[1] else None
         flat = [Buffer(x, plan, size, keep=False) for _ in range(4)]
         triple = [Buffer(x, plan, 3, size, keep=False) for _ in range(2)]
         after = g_after = z_after = x  # nothing comes after the last step
@@ -173,7 +173,7 @@ class GRU(torch.autograd.Function):
             after, g_after, z_after = after.clone(), g_after.clone(), z_after.clone()  # their buffers are used again
             through = gradients.view(-1, 3 * size)
             sums.from_state(through, previous)
-            if chunk.begins[0] < chunk.begins[1]:
+            if needs[1] and chunk.begins[0] < chunk.begins[1]:
                 first = plan.begins(chunk)
                 grad_initial[slice(*chunk.begins)] = torch.addcmul(through[first] @ w_hh, delta[first], keep[first])
             torch.mul(delta, slope_n, out=gradients[:, 2])  # the input's part of n is not multiplied by r
@@ -272,7 +272,7 @@ class LSTM(torch.autograd.Function):
             through = gradients.view(-1, 4 * size)
             sums.from_input(through, chunk)
             sums.from_state(through, plan.previous(output, h_0, chunk, out=previous))
-            if chunk.begins[0] < chunk.begins[1]:
+            if (needs[1] or needs[2]) and chunk.begins[0] < chunk.begins[1]:
                 first = plan.begins(chunk)
                 grad_initial[slice(*chunk.begins)] = through[first] @ w_hh
                 grad_initial_cell[slice(*chunk.begins)] = gamma[first] * forget[first]

@@ -5,9 +5,11 @@
 
 Forward and backward of one module in float32, the gradient of the input included; lengths uniform in [T/4, T]; CPU time
 of one thread, all variants in turn in one process, the median of the repeats. Peak memory is that of a fresh process
-for each. Shapes are (batch, steps of the longest, inputs, hidden).
+for each. Shapes are (batch, steps of the longest, inputs, hidden). With MKL_CBWR=AUTO,STRICT in the environment it
+shows what results cost that do not depend on the number of threads.
 """
 
+import os
 import platform
 import statistics
 import subprocess
@@ -250,6 +252,7 @@ def main() -> None:
         return
     options = commands.parse(Options, "python -m tests.bench.layers", sys.argv[1:], __doc__)
     machine = f"{records.processor()}, {torch.backends.cpu.get_cpu_capability()}, one thread, torch {torch.__version__}"
+    machine += f", MKL_CBWR {os.environ.get('MKL_CBWR', 'not set')}"
     print(f"{machine}, Python {platform.python_version()}\n")
     chosen = [part for part in options.only.split(",") if part] or list(PARTS)
     unknown = [part for part in chosen if part not in PARTS]
@@ -261,4 +264,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    commands.main(main, settle=False)  # as in a program that just imports the layers
