@@ -47,6 +47,7 @@ class Segments:
     def __init__(self, geometry: Geometry, call_rows: float):
         self.geometry = geometry
         self.cuts = _cheapest_cuts(geometry.sizes, call_rows)
+        self._last: tuple[Tensor, Tensor] | None = None
 
     @cached_property
     def all(self) -> list[Segment]:
@@ -73,6 +74,15 @@ class Segments:
         """The packed row in each place of the rectangles, of shape (places,); the number of rows for padding."""
         rows = torch.full((self.all[-1].padded.stop,), self.geometry.rows, device="cpu")
         return rows.scatter_(0, self.places, torch.arange(self.geometry.rows, device="cpu"))
+
+    def padded(self, x: Tensor) -> Tensor:
+        """The rows of `x` in the places of all rectangles, with the feature that marks padding.
+
+        Both directions of a layer read the same rows: the second gets what was made for the first.
+        """
+        if self._last is None or self._last[0] is not x:
+            self._last = x, _with_padding(x.detach()).index_select(0, self.rows)
+        return self._last[1]
 
     def in_order(self, backwards: bool) -> tuple[list[Segment], list[Tensor]]:
         """The segments and their `places_within`, in the order of time or against it."""
@@ -129,10 +139,10 @@ class FusedLSTM(torch.autograd.Function):
     def forward(ctx, x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, segments: Segments, plan: Plan):
         """Returns the states of all rows, the final ones, and the final cell states."""
         size, biased, train = h_0.shape[1], b_ih is not None, any(ctx.needs_input_grad)
-        inputs, state, cell, w_x, w_h = (tensor.detach() for tensor in (x, h_0, c_0, w_ih, w_hh))
+        state, cell, w_x, w_h = (tensor.detach() for tensor in (h_0, c_0, w_ih, w_hh))
         biases = (b_ih.detach(), b_hh.detach()) if biased else (w_ih.new_zeros(4 * size),) * 2
         weights = (_with_shutter(w_x), w_h, *biases)
-        padded = _with_padding(inputs).index_select(0, segments.rows)
+        padded = segments.padded(x)
         output, final_cell = x.new_empty(len(x), size), torch.empty_like(c_0)
         options = (plan.reverse, [], LSTM_MODE, size, 1, biased, False, False, train)
         parts, places = segments.in_order(plan.reverse)
@@ -152,8 +162,8 @@ class FusedLSTM(torch.autograd.Function):
                     h, c = h[: part.remaining], c[: part.remaining]
         if plan.reverse:
             final_cell.copy_(c)
-        ctx.save_for_backward(x, h_0, c_0, w_ih, w_hh, b_ih, b_hh)
-        ctx.kept = (weights, padded, calls) if train else None
+        kept = (tensor for call in calls for tensor in call) if train else ()
+        ctx.save_for_backward(x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, padded, *weights, *kept)
         ctx.segments, ctx.plan, ctx.biased = segments, plan, biased
         ctx.set_materialize_grads(False)
         return output, plan.final(output), final_cell
@@ -163,8 +173,10 @@ class FusedLSTM(torch.autograd.Function):
         """The kernel's own backward, segment by segment, from the last that was worked to the first."""
         if torch.is_grad_enabled():
             grads = grad_output, grad_final, grad_final_cell
-            return *twice.gradients("LSTM", ctx.plan, ctx.saved_tensors, grads), None, None
-        segments, plan, (weights, padded, calls) = ctx.segments, ctx.plan, ctx.kept
+            return *twice.gradients("LSTM", ctx.plan, ctx.saved_tensors[:7], grads), None, None
+        segments, plan, padded, *kept = ctx.segments, ctx.plan, *ctx.saved_tensors[7:]
+        weights, kept = kept[:4], kept[4:]
+        calls = [kept[i : i + 6] for i in range(0, len(kept), 6)]
         size, biased = weights[1].shape[1], ctx.biased
         direct = padded.new_zeros(len(padded), size)
         if grad_output is not None:
