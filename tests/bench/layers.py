@@ -214,7 +214,7 @@ def lengths(repeats: int) -> list[dict]:
 
 
 def memory(_: int) -> list[dict]:
-    """The largest resident size of a fresh process for each of the two on the same packed batch, the median of three."""
+    """The largest resident size of a fresh process, the median of three, for both on the same packed batch."""
     print(f"\n{'peak memory, MiB':<38}{'torch packed':>13}{'ours':>8}{'ratio':>8}")
     rows = []
     for case in (Case(kind, shape, both) for kind in KINDS for both in (False, True) for shape in SHAPES[2:]):
