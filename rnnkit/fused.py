@@ -21,7 +21,7 @@ _forward = torch.ops.aten.mkldnn_rnn_layer.default
 _backward = torch.ops.aten.mkldnn_rnn_layer_backward.default
 LSTM_MODE = 2  # torch's number for the cell
 WIDEST = 192
-SHUT = 1e4  # far enough that a sigmoid is 0 or 1 exactly, whatever the other terms of its argument are
+SHUT = 1e30  # far enough that a sigmoid is 0 or 1 exactly, whatever the other terms of its argument are
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,9 @@ class FusedLSTM(torch.autograd.Function):
     def forward(ctx, x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, segments: Segments, plan: Plan):
         """Returns the states of all rows, the final ones, and the final cell states."""
         size, biased, train = h_0.shape[1], b_ih is not None, any(ctx.needs_input_grad)
-        state, cell, w_x, w_h = (tensor.detach() for tensor in (h_0, c_0, w_ih, w_hh))
-        biases = (b_ih.detach(), b_hh.detach()) if biased else (w_ih.new_zeros(4 * size),) * 2
+        # The kernel reads raw memory: what it gets must be laid out plainly.
+        state, cell, w_x, w_h = (tensor.detach().contiguous() for tensor in (h_0, c_0, w_ih, w_hh))
+        biases = (b_ih.detach().contiguous(), b_hh.detach().contiguous()) if biased else (w_ih.new_zeros(4 * size),) * 2
         weights = (_with_shutter(w_x), w_h, *biases)
         padded = segments.padded(x)
         output, final_cell = x.new_empty(len(x), size), torch.empty_like(c_0)

@@ -65,15 +65,16 @@ class RNN(torch.autograd.Function):
         sums = WeightGradients(x, w_ih, (needs[0], *needs[2:6]))
         grad_initial = torch.empty_like(h_0) if needs[1] else None
         buffers = [Buffer(output, plan, h_0.shape[1], keep=False) for _ in range(2)]
+        relu = ctx.relu
         after, size, one = x, 0, x.new_ones(())  # nothing comes after the last step
         for chunk in reversed(plan.chunks):
             states, (delta, slope) = output[chunk.rows], (buffer.rows(chunk) for buffer in buffers)
-            if ctx.relu:
-                slope.copy_(states > 0)
+            if relu:
+                shut = states <= 0  # selected, not multiplied: an infinite gradient times 0 would be NaN
             else:
                 torch.addcmul(one, states, states, value=-1, out=slope)  # tanh' = 1 - tanh^2
             _direct(grad_output, grad_final, plan, chunk, out=delta)
-            steps = (chunk.sizes[::-1], plan.steps_back(delta, chunk), plan.steps_back(slope, chunk))
+            steps = (chunk.sizes[::-1], plan.steps_back(delta, chunk), plan.steps_back(shut if relu else slope, chunk))
             for n, d, s in zip(*steps, strict=True):
                 if n == size:
                     d.addmm_(after, w_hh)
@@ -82,7 +83,7 @@ class RNN(torch.autograd.Function):
                         d[:size].addmm_(after, w_hh)
                 else:  # the others begin in the step after this one
                     d.addmm_(after[:n], w_hh)
-                after, size = d.mul_(s), n
+                after, size = d.masked_fill_(s, 0) if relu else d.mul_(s), n
             after = after.clone()  # its buffer is used again
             sums.from_input(delta, chunk)
             sums.from_state(delta, plan.previous(output, h_0, chunk, out=slope))
@@ -228,7 +229,7 @@ class LSTM(torch.autograd.Function):
         x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, output, gates, cells, squashed = ctx.saved_tensors
         plan, needs, size = ctx.plan, ctx.needs_input_grad, h_0.shape[1]
         sums = WeightGradients(x, w_ih, (needs[0], *needs[3:7]))
-        grad_initial, grad_initial_cell = torch.empty_like(h_0), torch.empty_like(c_0)
+        grad_initial, grad_initial_cell = torch.zeros_like(h_0), torch.zeros_like(c_0)
         flat = [Buffer(x, plan, size, keep=False) for _ in range(5)]
         four = [Buffer(x, plan, 4, size, keep=False) for _ in range(2)]
         after = c_after = f_after = x  # nothing comes after the last step

@@ -20,6 +20,8 @@ def gradients(
     `mode` is torch.nn's; `inputs` are x, h_0, c_0 for an LSTM, w_ih, w_hh, b_ih and b_hh; `grad_outputs` are those of
     the states, the final ones and, for an LSTM, the final cell states. All as the kernels take and give them.
     """
+    # Aliases: where one input was computed from another, the gradient of the other must not run through it here too.
+    inputs = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
     x, *states, w_ih, w_hh, b_ih, b_hh = inputs
     mirrored = plan.geometry.mirrored if plan.reverse else None
     rows = x if mirrored is None else x.index_select(0, mirrored)

@@ -397,3 +397,84 @@ def test_frozen_parameters_and_inputs_get_no_gradient_and_change_nothing(kind):
             if name != frozen:
                 torch.testing.assert_close(p.grad, expected[name], rtol=1e-5, atol=1e-6)
         parameter.requires_grad_()
+
+
+LAYOUTS = {
+    "expanded": lambda shape: torch.linspace(-1, 1, shape[-1]).expand(shape),
+    "every other": lambda shape: torch.randn(*shape[:-1], 2 * shape[-1])[..., ::2],
+    "half of a wider one": lambda shape: torch.randn(*shape[:-1], 2 * shape[-1])[..., : shape[-1]],
+    "transposed": lambda shape: torch.randn(*shape[::-1]).permute(2, 1, 0),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_initial_states_in_any_layout(kind, layout):
+    torch.manual_seed(0)
+    state = LAYOUTS[layout]((1, 5, 6))
+    state = (state, state) if kind == "LSTM" else state
+    packed = packed_batch([30, 17, 17, 5, 1], 3, torch.float32)
+    found = []
+    for layer in pair(kind, 3, 6):
+        layer.zero_grad()
+        packed.data.grad = None
+        output, final = layer(packed, state)
+        (output.data.sum() + leaves(final)[-1].square().sum()).backward()
+        found.append(([output.data, *leaves(final)], [packed.data.grad, *(p.grad for p in layer.parameters())]))
+    assert_equal_within_rounding(*found, torch.float32)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_second_derivatives_where_one_input_comes_from_another(kind):
+    found = []
+    for layer in pair(kind, 4, 4, dtype=torch.float64):
+        packed = packed_batch([5, 3, 2], 4, torch.float64)
+        with torch.no_grad():
+            packed.data.copy_(torch.linspace(-1, 1, packed.data.numel()).view_as(packed.data))
+        state = torch.tanh(packed.data[:3]).unsqueeze(0)
+        output, _ = layer(packed, (state, state) if kind == "LSTM" else state)
+        loss = output.data.square().sum()
+        found.append(torch.autograd.grad(loss, [packed.data, *layer.parameters()], create_graph=True))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_outputs_may_be_changed_in_place_before_the_backward(kind, dtype):
+    found = []
+    packed = packed_batch([5, 3, 2], 3, dtype)
+    for layer in pair(kind, 3, 4, dtype=dtype):
+        output, final = layer(packed)
+        output.data.mul_(2)
+        leaves(final)[0].mul_(3)
+        packed.data.grad = None
+        (output.data.sum() + leaves(final)[0].sum()).backward()
+        found.append(packed.data.grad)
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("change", [2e4, -2e4])
+def test_large_biases_do_not_open_the_padding(change):
+    """Final cell states are carried through padding, which no bias of the layer's own may disturb."""
+    packed = packed_batch([30, 20, 14, 3, 1], 3, torch.float32)
+    for gate in (slice(0, 4), slice(4, 8)):
+        found = []
+        for layer in pair("LSTM", 3, 4):
+            with torch.no_grad():
+                layer.bias_ih_l0[gate] = change
+            found.append(layer(packed)[1][1])
+        torch.testing.assert_close(*found, rtol=1e-5, atol=1e-5)
+
+
+def test_nan_in_a_last_step_lets_gradients_through_relu_as_torch_does():
+    found = []
+    packed = packed_batch([15, 9, 2], 3, torch.float32)
+    with torch.no_grad():
+        packed.data[-1, 0] = float("nan")
+    for layer in pair("ReLU", 3, 6):
+        packed.data.grad = None
+        layer(packed)[1].sum().backward()
+        found.append(packed.data.grad)
+    assert found[1][-1].abs().sum() > 0
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6, equal_nan=True)
