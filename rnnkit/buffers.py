@@ -43,6 +43,7 @@ class WeightGradients:
         self._x, self._w_ih, self._wanted = x, w_ih, wanted
         self.x = torch.empty_like(x) if wanted[0] else None
         self._sums: list[Tensor | None] = [None] * 4
+        self._same = False
 
     def from_input(self, gates: Tensor, chunk: Chunk) -> None:
         """Take the gradient of a chunk's gates, of shape (rows, gates), as the input's part of them sees it."""
@@ -51,13 +52,20 @@ class WeightGradients:
         if self.x is not None:
             torch.mm(gates, self._w_ih, out=self.x[chunk.rows])
 
-    def from_state(self, gates: Tensor, previous: Tensor) -> None:
-        """Take the gradient of a chunk's gates as the state's part of them sees it, and the states before them."""
+    def from_state(self, gates: Tensor, previous: Tensor, same: bool = True) -> None:
+        """Take the gradient of a chunk's gates as the state's part of them sees it, and the states before them.
+
+        `same` says that it is the one that the input's part sees, so that both biases have one gradient.
+        """
         self._product(1, gates, previous)
-        self._rows(3, gates)
+        self._same = same and self._wanted[3]
+        if not self._same:
+            self._rows(3, gates)
 
     def all(self) -> tuple[Tensor | None, ...]:
         """The gradients of w_ih, w_hh, b_ih and b_hh; None for those that nobody asked for."""
+        if self._same and self._wanted[4]:
+            self._sums[3] = self._sums[2].clone()
         return tuple(self._sums)
 
     def _product(self, index: int, gates: Tensor, rows: Tensor) -> None:

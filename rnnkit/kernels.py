@@ -173,7 +173,7 @@ class GRU(torch.autograd.Function):
                 after, g_after, z_after, before = d, g, z_t, count
             after, g_after, z_after = after.clone(), g_after.clone(), z_after.clone()  # their buffers are used again
             through = gradients.view(-1, 3 * size)
-            sums.from_state(through, previous)
+            sums.from_state(through, previous, same=False)
             if needs[1] and chunk.begins[0] < chunk.begins[1]:
                 first = plan.begins(chunk)
                 grad_initial[slice(*chunk.begins)] = torch.addcmul(through[first] @ w_hh, delta[first], keep[first])
