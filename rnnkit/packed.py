@@ -77,6 +77,6 @@ def run(
         data = outputs[0] if stack.directions == 1 else torch.cat(outputs, dim=1)
         if stack.dropout and layer + 1 < stack.num_layers:
             data = functional.dropout(data, stack.dropout)
-    if stack.directions == 1:
-        data = data.clone()  # a kernel keeps its states for its backward; what is given out may be changed in place
+    if stack.directions == 1 and segments is None:
+        data = data.clone()  # these kernels keep their states for the backward, and what is given out may be changed
     return data, tuple(torch.stack(states) for states in zip(*finals, strict=True))
