@@ -116,14 +116,18 @@ def _cheapest_cuts(batch_sizes: Sequence[int], call_rows: float, most: int = 64)
     return cuts[::-1]
 
 
+def kernel_at_hand(data: Tensor) -> bool:
+    """Whether oneDNN's fused kernel is there and takes numbers of this type."""
+    mkldnn = torch.backends.mkldnn
+    return data.dtype == torch.float32 and mkldnn.is_available() and mkldnn.enabled
+
+
 def serves(data: Tensor, hidden_size: int, *, backwards: bool, from_zeros: bool) -> bool:
     """Whether `FusedLSTM` can do this: 32-bit numbers, oneDNN at hand, and zero states where sequences begin late.
 
     Wide layers are left to `kernels.LSTM`, which is as fast there and keeps half as much for its backward.
     """
-    mkldnn = torch.backends.mkldnn
-    at_hand = mkldnn.is_available() and mkldnn.enabled and hidden_size <= WIDEST
-    return at_hand and data.dtype == torch.float32 and (from_zeros or not backwards)
+    return kernel_at_hand(data) and hidden_size <= WIDEST and (from_zeros or not backwards)
 
 
 def call_rows(input_size: int, hidden_size: int) -> float:

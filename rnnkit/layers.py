@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit import packed
+from rnnkit import fused, packed
 from rnnkit.plan import Geometry
 
 
@@ -136,8 +136,7 @@ def _is_packed(data: Tensor, geometry: Geometry) -> bool:
 
 def _has_padded_kernel(module: nn.RNNBase, data: Tensor) -> bool:
     """Whether torch has a fused kernel for equal lengths, which nothing here beats."""
-    mkldnn = torch.backends.mkldnn
-    return module.mode == "LSTM" and data.dtype == torch.float32 and mkldnn.is_available() and mkldnn.enabled
+    return module.mode == "LSTM" and fused.kernel_at_hand(data)
 
 
 def _initial(module: nn.RNNBase, hx, batch: int) -> tuple[Tensor | None, ...] | None:

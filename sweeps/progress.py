@@ -56,7 +56,7 @@ class Progress:
         return done
 
     def _say(self, trial: FrozenTrial) -> None:
-        settings = ", ".join(f"{k.replace('_', ' ')} {plain(v)}" for k, v in trial.params.items())
+        settings = settings_in_words(trial.params)
         seconds = (trial.datetime_complete - trial.datetime_start).total_seconds() if trial.datetime_start else 0
         with tqdm.external_write_mode():
             print(f"trial {trial.number:>3}  {outcome(trial)}  {seconds:5.1f} s  {settings}", flush=True)
@@ -69,6 +69,11 @@ def outcome(trial: FrozenTrial) -> str:
     if trial.state == TrialState.PRUNED:
         return "pruned"
     return f"failed ({trial.user_attrs.get('reason', 'cut off; queued again')})"
+
+
+def settings_in_words(settings: dict) -> str:
+    """A trial's settings in a line: `hidden size 32, depth 2, cell gru`."""
+    return ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in settings.items())
 
 
 def plain(value) -> str:

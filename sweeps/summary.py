@@ -8,7 +8,7 @@ from rnnkit import printing, records, tracking
 from rnnkit.errors import UserError
 from rnnkit.records import Result
 from sweeps import study as studies
-from sweeps.progress import in_words, outcome, plain
+from sweeps.progress import in_words, outcome, settings_in_words
 from sweeps.study import StudyFolder
 
 
@@ -143,7 +143,7 @@ def headline(facts: dict) -> str:
 def best_in_words(facts: dict) -> str:
     """The best trial in one line."""
     best = facts["best"]
-    settings = ", ".join(f"{k.replace('_', ' ')} {plain(v)}" for k, v in best["settings"].items())
+    settings = settings_in_words(best["settings"])
     return f"best: trial {best['trial']}, {in_words(facts['metric'])} {best['value']:.4f} ({settings})"
 
 
@@ -190,7 +190,7 @@ def markdown(folder: StudyFolder, study: optuna.Study, facts: dict) -> str:
         [
             str(trial.number),
             outcome(trial),
-            ", ".join(f"{k.replace('_', ' ')} {plain(v)}" for k, v in trial.params.items()),
+            settings_in_words(trial.params),
             trial.user_attrs.get("run", ""),
         ]
         for trial in study.get_trials(deepcopy=False)
