@@ -84,7 +84,8 @@ class RNN(torch.autograd.Function):
                 else:  # the others begin in the step after this one
                     d.addmm_(after[:n], w_hh)
                 after, size = d.masked_fill_(s, 0) if relu else d.mul_(s), n
-            after = after.clone()  # its buffer is used again
+            if chunk is not plan.chunks[0]:
+                after = after.clone()  # its buffer is used again
             sums.from_input(delta, chunk)
             sums.from_state(delta, plan.previous(output, h_0, chunk, out=slope))
             if needs[1] and chunk.begins[0] < chunk.begins[1]:

@@ -157,8 +157,7 @@ def _serves(module: nn.RNNBase, data: Tensor, states: tuple[Tensor | None, ...])
         return False
     tensors = [data, *module._flat_weights, *(s for s in states if s is not None)]
     return all(
-        t is not None and type(t) in (Tensor, nn.Parameter) and t.device.type == "cpu" and t.dtype == data.dtype
-        for t in tensors
+        t is not None and type(t) in (Tensor, nn.Parameter) and t.is_cpu and t.dtype == data.dtype for t in tensors
     )
 
 

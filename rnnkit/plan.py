@@ -5,9 +5,11 @@ of every step belongs to sequence b. The forward direction takes the steps from 
 way; the backward direction takes them from the last, and sequences begin on its way. Nothing is flipped or padded.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -40,8 +42,11 @@ class Geometry:
     @cached_property
     def last(self) -> Tensor:
         """The row of each sequence's last step, of shape (batch,)."""
-        shorter = torch.searchsorted(self.tensor.flip(0), self.first + 1)  # steps that the sequence does not have
-        return self.starts[self.steps - 1 - shorter] + self.first
+        rows, stop, longer = [], self.rows, 0
+        for size, count in reversed(Counter(self.sizes).items()):  # sizes never grow: equal ones stand together
+            rows += range(stop - size + longer, stop)  # the sequences `longer`..`size` - 1 have no further step
+            stop, longer = stop - size * count, size
+        return torch.tensor(rows, device="cpu")
 
     @cached_property
     def mirrored(self) -> Tensor:
@@ -56,13 +61,15 @@ class Geometry:
 class Chunk:
     """Consecutive steps whose rows lie in `start`..`stop` of the packed data, small enough for the processor's cache.
 
-    `sizes` holds the rows of each step in working order. The sequences `begins[0]`..`begins[1]` - 1 have their first
-    worked row in this chunk, the sequences `ends[0]`..`ends[1]` - 1 their last.
+    `sizes` holds the rows of each step in working order, `before` is the rows of the step worked before the first of
+    them, or 0. The sequences `begins[0]`..`begins[1]` - 1 have their first worked row in this chunk, the sequences
+    `ends[0]`..`ends[1]` - 1 their last.
     """
 
     start: int
     stop: int
-    sizes: tuple[int, ...]
+    sizes: Sequence[int]
+    before: int
     begins: tuple[int, int]
     ends: tuple[int, int]
 
@@ -83,7 +90,11 @@ class Plan:
     @cached_property
     def chunks(self) -> list[Chunk]:
         """The chunks in working order."""
-        return _chunks(self.geometry.sizes, self.reverse, self.chunk_rows)
+        geometry = self.geometry
+        if geometry.rows <= self.chunk_rows:
+            sizes, every = geometry.sizes, (0, geometry.batch)
+            return [Chunk(0, geometry.rows, sizes[::-1] if self.reverse else sizes, 0, begins=every, ends=every)]
+        return _chunks(geometry.sizes, self.reverse, self.chunk_rows)
 
     @cached_property
     def longest(self) -> int:
@@ -103,14 +114,14 @@ class Plan:
     def steps(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
         """A chunk's rows cut into its steps, in working order."""
         if self.reverse:
-            return rows.split(chunk.sizes[::-1])[::-1]
-        return rows.split(chunk.sizes)
+            return torch.unsafe_split_with_sizes(rows, chunk.sizes[::-1])[::-1]
+        return torch.unsafe_split_with_sizes(rows, chunk.sizes)
 
     def steps_back(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
         """A chunk's rows cut into its steps, against working order."""
         if self.reverse:
-            return rows.split(chunk.sizes[::-1])
-        return rows.split(chunk.sizes)[::-1]
+            return torch.unsafe_split_with_sizes(rows, chunk.sizes[::-1])
+        return torch.unsafe_split_with_sizes(rows, chunk.sizes)[::-1]
 
     def begins(self, chunk: Chunk) -> Tensor:
         """The rows, counted from the chunk's first, in which the sequences `chunk.begins` are worked first."""
@@ -129,19 +140,22 @@ class Plan:
 
         `states` is of shape (rows, hidden), `initial` of shape (batch, hidden), the result of (chunk rows, hidden).
         """
-        torch.index_select(states, 0, self._previous[chunk.rows], out=out)
-        if chunk.begins[0] < chunk.begins[1]:
-            out.index_copy_(0, self.begins(chunk), initial[slice(*chunk.begins)])
-        return out
-
-    @cached_property
-    def _previous(self) -> Tensor:
-        """For each row the row of the same sequence one step before, in working order; anything where it begins."""
-        sizes = self.geometry.tensor
-        # From one step to the next, a sequence's row moves by the size of the earlier of the two.
-        shift = sizes if self.reverse else -sizes.roll(1)
-        rows = torch.arange(self.geometry.rows, device="cpu") + shift.repeat_interleave(sizes)
-        return rows.clamp_(0, self.geometry.rows - 1)
+        runs = [*Counter(chunk.sizes).items()]  # (rows, steps): how many steps have as many rows
+        pieces = []  # few, since over steps of one size what comes before their rows stands together too
+        if self.reverse:
+            at, following = chunk.stop, chunk.before
+            for size, count in runs:
+                at -= size * count
+                pieces += [initial[following:size], states[at + size : at + size * count + following]]
+                following = size
+            pieces.reverse()
+        else:
+            at, size = chunk.start, chunk.sizes[0]
+            pieces.append(states[at - chunk.before : at - chunk.before + size] if chunk.before else initial[:size])
+            for (size, count), (following, _) in pairwise([*runs, (0, 0)]):
+                pieces.append(states[at : at + size * (count - 1) + following])
+                at += size * count
+        return torch.cat(pieces, out=out)
 
 
 def _chunks(batch_sizes: Sequence[int], reverse: bool, chunk_rows: int) -> list[Chunk]:
@@ -156,8 +170,9 @@ def _chunks(batch_sizes: Sequence[int], reverse: bool, chunk_rows: int) -> list[
         opening = (0, batch_sizes[0]) if first == 0 else (0, 0)  # sequences whose first step is here, in time
         closing = (batch_sizes[last] if last < len(batch_sizes) else 0, sizes[0])  # and whose last step is
         if reverse:
-            chunks.insert(0, Chunk(start, stop, sizes[::-1], begins=closing, ends=opening))
+            chunks.insert(0, Chunk(start, stop, sizes[::-1], closing[0], begins=closing, ends=opening))
         else:
-            chunks.append(Chunk(start, stop, sizes, begins=opening, ends=closing))
+            before = batch_sizes[first - 1] if first else 0
+            chunks.append(Chunk(start, stop, sizes, before, begins=opening, ends=closing))
         first, start = last, stop
     return chunks
