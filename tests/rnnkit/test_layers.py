@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequen
 
 import rnnkit
 from rnnkit import cells, fused, kernels
+from rnnkit.packed import CHUNK_BYTES
 
 
 pytestmark = pytest.mark.usefixtures("fast_path_for_few_steps")
@@ -95,6 +96,7 @@ def problems(draw):
         "with_state": draw(st.booleans()),
         "looks_at": draw(st.sampled_from([(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (1, 1, 1)])),
         "seed": draw(st.integers(0, 5)),
+        "chunk_bytes": draw(st.sampled_from([1, 400, 2_000, CHUNK_BYTES])),
         "options": options,
     }
 
@@ -113,7 +115,9 @@ def test_packed_sequences_as_torch_does_them(problem):
     packed = packed_batch(problem["lengths"], problem["sizes"][0], problem["dtype"])
     state = states_for(ours, len(problem["lengths"]), problem["dtype"]) if problem["with_state"] else None
     looks_at = problem["looks_at"] if isinstance(ours, nn.LSTM) or problem["looks_at"] != (0, 0, 1) else (1, 1, 0)
-    found = [outcome(layer, packed, state, looks_at) for layer in (ours, theirs)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rnnkit.packed, "CHUNK_BYTES", problem["chunk_bytes"])  # so few that there are several chunks
+        found = [outcome(layer, packed, state, looks_at) for layer in (ours, theirs)]
     assert_equal_within_rounding(*found, problem["dtype"])
 
 
