@@ -3,7 +3,7 @@
 import sys
 
 
-NAMES = ("digits",)
+NAMES = ("digits", "sentiment", "char_lm")
 
 
 def require(name: str) -> None:

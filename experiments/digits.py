@@ -43,7 +43,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     from rnnkit import diagnostics, models, scores, sequences, training
     from rnnkit.datasets import digits
 
-    device = training.device_of(config)
+    device = training.prepare(config)
     data = digits.load(config.view, config.split_seed)
 
     with rnnkit.tracking.start(config, data={"digits": data.sha256}) as run:
@@ -53,8 +53,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         test = list(sequences.batches(data.test, 256))
         monitored = sequences.collate(data.valid.subset(range(32))).to(device)
 
-        def loss(model, batch):
-            return cross_entropy(model(batch.inputs), batch.targets)
+        def loss(model, batch, state):
+            return cross_entropy(model(batch.inputs), batch.targets), None
 
         def evaluate():
             outputs, targets = training.scores(model, valid, device)

@@ -20,13 +20,16 @@ _PARTS = (
     "initialisation",
     "layers",
     "models",
+    "ngram",
     "printing",
     "records",
     "scores",
     "seeding",
     "sequences",
+    "streams",
     "tracking",
     "training",
+    "vocabulary",
 )
 
 _LAYERS = ("RNN", "GRU", "LSTM")

@@ -41,27 +41,35 @@ class BaseConfig:
     """Whose recurrent layers to use; they agree within rounding."""
     learning_rate: float = 0.01
     """Adam's learning rate, at its peak where there is a schedule."""
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
     clip: float = 1.0
     """Scale gradients down to this norm where theirs is larger; 0 for never."""
     batch_size: int = 32
     """Sequences in a batch."""
     epochs: int = 15
     """Passes over the training data."""
+    evaluate_every: int = 0
+    """Evaluate after so many steps, and at the end; 0 for after each epoch. Training takes no notice."""
     patience: int = 0
     """Stop after so many evaluations without a better one; 0 for never."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights to end with: those of the best evaluation, or the last ones."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     threads: int = field(default=1, metadata=_placement)
     """Threads to compute with; the results are the same for any number."""
     track: Literal["auto", "offline", "online", "off"] = field(default="auto", metadata=_placement)
     """Mirror the run to Weights & Biases; auto is online where you are logged in, else offline."""
+    data_dir: Path | None = field(default=None, metadata=_placement)
+    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
     runs_dir: Path = field(default=Path("runs"), metadata=_placement)
     """Folder that holds the runs."""
 
     def __post_init__(self):
         for name in ("hidden_size", "depth", "batch_size", "epochs", "threads"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("seed", "clip", "patience"):
+        for name in ("seed", "clip", "patience", "evaluate_every"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("seed", self.seed < 2**63, "below 2^63")
         self._require("learning_rate", 0 < self.learning_rate < float("inf"), "above 0 and finite")
@@ -82,6 +90,20 @@ def settings(config: BaseConfig) -> dict:
     """What the run computes with, as plain values: all fields but those that only say where it lies."""
     fields = [f for f in dataclasses.fields(config) if not f.metadata.get("placement")]
     return {f.name: getattr(config, f.name) for f in fields}
+
+
+def restored(kind: type[BaseConfig], values: dict, **placement) -> BaseConfig:
+    """The configuration that `settings` gave, placed as `placement` says.
+
+    Raises `UserError` for settings of another version: such that are not known now, or are missing.
+    """
+    try:
+        config = kind(**values, **placement)
+    except TypeError:
+        known = {f.name for f in dataclasses.fields(kind)}
+        strange = ", ".join(sorted(set(values) - known))
+        raise UserError(f"these settings are of another version of {kind.experiment}: it has no {strange}") from None
+    return config
 
 
 def run_name(config: BaseConfig) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 
 SATURATED = 0.95  # a tanh unit beyond this passes less than a tenth of the gradient
@@ -25,12 +25,18 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """The model's parameters by the group that their norms are logged under.
 
     `<module>.<layer>.<direction>/<ih|hh|bias>` for recurrent layers (`encoder.l0.f/ih`: input weights of the forward
-    direction of layer 0), `embedding` for embeddings, `head` for all that comes after.
+    direction of layer 0), `embedding` for the module of that name and for embeddings elsewhere, `head` for all
+    the rest.
     """
     groups: dict[str, list[nn.Parameter]] = {}
+    seen: set[nn.Parameter] = set()
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
-            group = "embedding" if isinstance(module, nn.Embedding) else "head"
+            if parameter in seen:  # a weight that two modules share counts where it comes first
+                continue
+            seen.add(parameter)
+            front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
+            group = "embedding" if front else "head"
             if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
                 part, layer, reverse = match.groups()
                 group = f"{module_name}.l{layer}.{'b' if reverse else 'f'}/{_PART[part]}"
@@ -62,7 +68,7 @@ def hidden_statistics(model: nn.Module, forward: Callable[[], object]) -> dict[s
     Runs in evaluation mode without gradients, draws no random number, and leaves the model's mode as it was. Dropout
     between layers is therefore off.
     """
-    seen: list[tuple[str, nn.RNNBase, PackedSequence, object]] = []
+    seen: list[tuple[str, nn.RNNBase, PackedSequence | Tensor, object]] = []
     hooks = [
         module.register_forward_pre_hook(lambda m, args, name=name: seen.append((name, m, args[0], args[1:])))
         for name, module in recurrent_modules(model).items()
@@ -72,6 +78,9 @@ def hidden_statistics(model: nn.Module, forward: Callable[[], object]) -> dict[s
             forward()
             statistics = {}
             for name, module, inputs, initial in seen:
+                if isinstance(inputs, Tensor):  # every step of it is valid
+                    batch, steps = inputs.shape[:2] if module.batch_first else inputs.shape[1::-1]
+                    inputs = pack_padded_sequence(inputs, [steps] * batch, batch_first=module.batch_first)
                 for layer, states in enumerate(layer_states(module, inputs, *initial)):
                     for direction, h in zip("fb", states.data.split(module.hidden_size, dim=1), strict=False):
                         rms = torch.linalg.vector_norm(h, dim=1).mean() / math.sqrt(h.shape[1])

@@ -1,7 +1,15 @@
-"""What turns the states of recurrent layers into outputs."""
+"""What turns the states of recurrent layers into outputs: pooling over valid steps, scores of classes and symbols.
+
+A pooling gets what a recurrent layer gives for a packed batch: `output`, packed over (steps, directions x hidden), and
+`h_n`, of shape (layers x directions, batch, hidden). It returns one vector for each sequence, in the order in which
+the examples came. Only valid steps are read: a sequence's vector does not depend on what it is batched with.
+"""
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from rnnkit.sequences import map_packed, owners
 
 
 class LastState(nn.Module):
@@ -15,6 +23,93 @@ class LastState(nn.Module):
         super().__init__()
         self.directions = 2 if bidirectional else 1
 
-    def forward(self, h_n: Tensor) -> Tensor:
-        """`h_n` of shape (layers x directions, batch, hidden) -> states of shape (batch, directions x hidden)."""
+    def forward(self, output: PackedSequence, h_n: Tensor) -> Tensor:
+        """Final states of shape (batch, directions x hidden)."""
         return torch.cat(h_n[-self.directions :].unbind(0), dim=-1)
+
+
+class MeanPool(nn.Module):
+    """The mean of the top layer's states over the sequence's valid steps."""
+
+    def forward(self, output: PackedSequence, h_n: Tensor) -> Tensor:
+        """Means of shape (batch, directions x hidden)."""
+        owner = owners(output)
+        sums = output.data.new_zeros(h_n.shape[1], output.data.shape[1]).index_add(0, owner, output.data)
+        return sums / torch.bincount(owner, minlength=h_n.shape[1]).unsqueeze(1)
+
+
+class MaxPool(nn.Module):
+    """The largest value of each unit of the top layer over the sequence's valid steps."""
+
+    def forward(self, output: PackedSequence, h_n: Tensor) -> Tensor:
+        """Maxima of shape (batch, directions x hidden)."""
+        padded, _ = pad_packed_sequence(output, padding_value=float("-inf"))
+        return padded.max(dim=0).values
+
+
+class AttentionPool(nn.Module):
+    """A weighted mean of the top layer's states, the weights learned: a_t = softmax_t(v . tanh(W h_t + b)).
+
+    Yang et al., Hierarchical Attention Networks for Document Classification, 2016.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.project = nn.Linear(size, size)
+        self.query = nn.Linear(size, 1, bias=False)
+
+    def weights(self, output: PackedSequence) -> PackedSequence:
+        """How much each valid step counts, packed over (steps,): above 0, and 1 in all for each sequence."""
+        scores = map_packed(lambda rows: self.query(torch.tanh(self.project(rows))).squeeze(1), output)
+        owner = owners(output)
+        padded, _ = pad_packed_sequence(scores, padding_value=float("-inf"))
+        shifted = (scores.data - padded.detach().max(dim=0).values[owner]).exp()
+        sums = shifted.new_zeros(padded.shape[1]).index_add(0, owner, shifted)
+        return scores._replace(data=shifted / sums[owner])
+
+    def forward(self, output: PackedSequence, h_n: Tensor) -> Tensor:
+        """Weighted means of shape (batch, directions x hidden)."""
+        rows = self.weights(output).data.unsqueeze(1) * output.data
+        return rows.new_zeros(h_n.shape[1], rows.shape[1]).index_add(0, owners(output), rows)
+
+
+class JoinedPool(nn.Module):
+    """The last state, the maximum and the mean, joined (Howard & Ruder, ULMFiT, 2018: "concat pooling")."""
+
+    def __init__(self, bidirectional: bool):
+        super().__init__()
+        self.parts = nn.ModuleList([LastState(bidirectional), MaxPool(), MeanPool()])
+
+    def forward(self, output: PackedSequence, h_n: Tensor) -> Tensor:
+        """Vectors of shape (batch, 3 x directions x hidden)."""
+        return torch.cat([part(output, h_n) for part in self.parts], dim=1)
+
+
+def pooling(name: str, encoder: nn.RNNBase) -> tuple[nn.Module, int]:
+    """The pooling of a name (last, mean, max, attention or joined) for a recurrent module, and its vectors' size."""
+    size = encoder.hidden_size * (2 if encoder.bidirectional else 1)
+    if name == "last":
+        return LastState(encoder.bidirectional), size
+    if name == "mean":
+        return MeanPool(), size
+    if name == "max":
+        return MaxPool(), size
+    if name == "attention":
+        return AttentionPool(size), size
+    if name == "joined":
+        return JoinedPool(encoder.bidirectional), 3 * size
+    raise ValueError(f"there is no pooling {name!r}: choose last, mean, max, attention or joined")
+
+
+def classification(size: int, classes: int, hidden: int = 0, dropout: float = 0.0) -> nn.Module:
+    """Vectors of shape (batch, size) -> scores (logits) of shape (batch, classes).
+
+    A linear layer; with `hidden` units between, two of them with a relu. `dropout` is the share of the vector's units
+    dropped before it.
+    """
+    if not hidden and not dropout:
+        return nn.Linear(size, classes)
+    layers: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
+    if hidden:
+        layers += [nn.Linear(size, hidden), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(hidden or size, classes))

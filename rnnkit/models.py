@@ -1,12 +1,17 @@
-"""Recurrent layers with a head: the networks that experiments train."""
+"""An embedding, recurrent layers and a head: the networks that experiments train."""
+
+import contextlib
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit import initialisation, layers, seeding
+from rnnkit import heads, initialisation, layers, seeding
 from rnnkit.config import BaseConfig
-from rnnkit.heads import LastState
+from rnnkit.errors import UserError
+from rnnkit.sequences import map_packed
 
 
 CELLS = {
@@ -14,44 +19,163 @@ CELLS = {
     "torch": {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM},
 }
 
+State = Tensor | tuple[Tensor, Tensor] | None
 
-class SequenceClassifier(nn.Module):
-    """A packed batch of raw features -> recurrent layers -> final state -> a score for each class.
 
-    `encoder` is the recurrent module, `head` the linear layer on its final state.
+class OneHot(nn.Module):
+    """Numbers of words or symbols as one-hot vectors, through a linear layer without bias.
+
+    The same function as `torch.nn.Embedding` with the transposed weight, at the cost of a product with zeros.
     """
 
-    def __init__(self, encoder: nn.RNNBase, classes: int):
+    def __init__(self, vocabulary: int, size: int):
         super().__init__()
-        self.encoder = encoder
-        self.pool = LastState(encoder.bidirectional)
-        self.head = nn.Linear(encoder.hidden_size * self.pool.directions, classes)
+        self.linear = nn.Linear(vocabulary, size, bias=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Ids of any shape -> vectors of that shape and `size` more."""
+        return self.linear(functional.one_hot(ids, self.linear.in_features).to(self.linear.weight.dtype))
+
+
+class SequenceClassifier(nn.Module):
+    """A packed batch -> embedding, if there is one -> recurrent layers -> pooling -> a score for each class.
+
+    `embedding` turns ids into vectors; without one, the steps are raw features. `encoder` is the recurrent module,
+    `pool` and `head` are from `rnnkit.heads`.
+    """
+
+    def __init__(self, encoder: nn.RNNBase, pool: nn.Module, head: nn.Module, embedding: nn.Module | None = None):
+        super().__init__()
+        self.embedding, self.encoder, self.pool, self.head = embedding, encoder, pool, head
 
     def forward(self, inputs: PackedSequence) -> Tensor:
         """Scores (logits) of shape (batch, classes), in the order in which the examples were packed."""
-        _, state = self.encoder(inputs)
+        if self.embedding is not None:
+            inputs = map_packed(lambda ids: embedded(self.embedding, ids), inputs)
+        output, state = self.encoder(inputs)
         h_n = state[0] if isinstance(state, tuple) else state  # an LSTM's state is a pair
-        return self.head(self.pool(h_n))
+        return self.head(self.pool(output, h_n))
 
 
-def classifier(config: BaseConfig, input_size: int, classes: int, longest: int) -> SequenceClassifier:
+class Tagger(nn.Module):
+    """A packed batch -> embedding, if there is one -> recurrent layers -> a score for each tag at every valid step."""
+
+    def __init__(self, encoder: nn.RNNBase, head: nn.Module, embedding: nn.Module | None = None):
+        super().__init__()
+        self.embedding, self.encoder, self.head = embedding, encoder, head
+
+    def forward(self, inputs: PackedSequence) -> PackedSequence:
+        """Scores (logits), packed as the input is, over (steps, tags)."""
+        if self.embedding is not None:
+            inputs = map_packed(lambda ids: embedded(self.embedding, ids), inputs)
+        output, _ = self.encoder(inputs)
+        return map_packed(self.head, output)
+
+
+class LanguageModel(nn.Module):
+    """Ids -> embedding -> recurrent layers -> a score for each symbol to come next. The state is given and returned.
+
+    `head` is a linear layer from hidden states to symbols. The encoder has one direction and `batch_first`.
+    """
+
+    def __init__(self, embedding: nn.Module, encoder: nn.RNNBase, head: nn.Linear):
+        super().__init__()
+        if encoder.bidirectional:
+            raise UserError("a language model reads in one direction: the other one knows what comes next")
+        self.embedding, self.encoder, self.head = embedding, encoder, head
+
+    def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Ids of shape (batch, steps) -> scores (logits) of shape (batch, steps, symbols), and the state after them."""
+        output, state = self.encoder(embedded(self.embedding, ids), state)
+        return self.head(output), state
+
+    def step(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """One step, for generation: ids of shape (batch,) -> scores of shape (batch, symbols), and the state after."""
+        scores, state = self(ids.unsqueeze(1), state)
+        return scores.squeeze(1), state
+
+
+def embedded(embedding: nn.Module, ids: Tensor) -> Tensor:
+    """The vectors of ids. Raises `UserError` for an id that the embedding does not know."""
+    try:
+        return embedding(ids)
+    except (IndexError, RuntimeError):
+        count = embedding.num_embeddings if isinstance(embedding, nn.Embedding) else embedding.linear.in_features
+        outside = ((ids < 0) | (ids >= count)).nonzero()
+        if not len(outside):
+            raise
+        place = tuple(outside[0].tolist())
+        raise UserError(f"row {place}: id {ids[place].item()} is outside the vocabulary 0..{count - 1}") from None
+
+
+@contextlib.contextmanager
+def _initial_weights(seed: int) -> Iterator[None]:
+    """Modules made inside draw their weights from the run's stream for weights; the global random state stays."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeding.stream(seed, "weights"))
+        yield
+
+
+def _recurrent(config: BaseConfig, input_size: int, longest: int, batch_first: bool = False) -> nn.RNNBase:
+    """The recurrent layers that `config` describes."""
+    encoder = CELLS[config.layers][config.cell](
+        input_size,
+        config.hidden_size,
+        num_layers=config.depth,
+        bidirectional=config.bidirectional,
+        dropout=config.dropout,
+        batch_first=batch_first,
+    )
+    initialisation.initialise_(encoder, config.init, longest)
+    return encoder
+
+
+def classifier(
+    config: BaseConfig,
+    input_size: int,
+    classes: int,
+    longest: int,
+    *,
+    vocabulary: int | None = None,
+    pool: str = "last",
+    head_size: int = 0,
+    head_dropout: float = 0.0,
+) -> SequenceClassifier:
     """The classifier that `config` describes, its initial weights drawn from the run's stream for weights.
 
-    `longest` is the length of the longest sequence, which the chrono initialisation spreads its time scales up to.
+    `input_size` is the size of a step's features; with a `vocabulary`, that of the embedding's vectors, where id 0
+    stands for padding. `longest` is the length of the longest sequence, which the chrono initialisation spreads its
+    time scales up to. For the rest see `heads.pooling` and `heads.classification`.
 
     The global random state is left as it was.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seeding.stream(config.seed, "weights"))
-        encoder = CELLS[config.layers][config.cell](
-            input_size,
-            config.hidden_size,
-            num_layers=config.depth,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout,
+    with _initial_weights(config.seed):
+        embedding = None if vocabulary is None else nn.Embedding(vocabulary, input_size, padding_idx=0)
+        encoder = _recurrent(config, input_size, longest)
+        pooled, size = heads.pooling(pool, encoder)
+        head = heads.classification(size, classes, head_size, head_dropout)
+        return SequenceClassifier(encoder, pooled, head, embedding)
+
+
+def language_model(
+    config: BaseConfig, vocabulary: int, embedding_size: int, longest: int, *, tied: bool = False
+) -> LanguageModel:
+    """The language model that `config` describes, as `classifier` makes its own.
+
+    `tied` lets the head use the embedding's weight (Press & Wolf, Using the Output Embedding, 2017), for which
+    hidden states and embedding must have one size.
+    """
+    if tied and embedding_size != config.hidden_size:
+        raise UserError(
+            f"tied embeddings need --embedding-size ({embedding_size}) and --hidden-size ({config.hidden_size}) alike"
         )
-        initialisation.initialise_(encoder, config.init, longest)
-        return SequenceClassifier(encoder, classes)
+    with _initial_weights(config.seed):
+        embedding = nn.Embedding(vocabulary, embedding_size)
+        encoder = _recurrent(config, embedding_size, longest, batch_first=True)
+        head = nn.Linear(config.hidden_size, vocabulary)
+        if tied:
+            head.weight = embedding.weight
+        return LanguageModel(embedding, encoder, head)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -18,6 +18,8 @@ def print_result(result: Result) -> None:
         if name.startswith("metric/"):
             _, metric, split = name.split("/")
             print(f"  {metric.replace('_', ' ')} ({split}): {value:.4f}")
+    for reference in result.references or []:
+        print(f"  {reference['what']}: {reference['metric'].replace('_', ' ')} (test) {reference['value']:.4f}")
     if result.comparison:
         print(f"  {comparison_in_words(result.comparison)}")
     print(f"  record: {shown(result.folder)}")

@@ -29,7 +29,8 @@ class Result:
     """How a run ended: what result.json holds, and the folder it lies in.
 
     `status` is finished, pruned, failed, diverged or interrupted; `metrics` holds the last value of each metric and
-    the final ones; `reason` says in a line why a run did not finish.
+    the final ones; `reason` says in a line why a run did not finish. `comparison` is a `scores.Comparison`;
+    `references` are what others reach on the same test part, each with `what`, `metric` (its name) and `value`.
     """
 
     run: str
@@ -42,6 +43,7 @@ class Result:
     reason: str | None = None
     parameters: int | None = None
     comparison: dict | None = None
+    references: list[dict] | None = None
 
     def write(self) -> None:
         """Write result.json into the run's folder."""
@@ -96,7 +98,10 @@ def manifest(
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         },
         "threads": torch.get_num_threads(),
-        "numerics": {"MKL_CBWR": os.environ.get("MKL_CBWR")},
+        "numerics": {
+            "MKL_CBWR": os.environ.get("MKL_CBWR"),
+            "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
+        },
         "data": data,
         "started": started,
         **dataclasses.asdict(member),

@@ -1,6 +1,6 @@
 """Sequences to batches: examples of different lengths become packed sequences, in an order that a seed fixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,13 +9,15 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from rnnkit import seeding
 from rnnkit.errors import UserError
+from rnnkit.plan import Geometry
 
 
 @dataclass(frozen=True)
 class Examples:
     """Sequences with one target each.
 
-    `inputs` holds a tensor of shape (steps, features) for each example, `targets` is of shape (examples,).
+    `inputs` holds a tensor for each example, of shape (steps, features), or of shape (steps,) for numbers of words or
+    symbols; `targets` is of shape (examples,).
     """
 
     inputs: list[Tensor]
@@ -41,6 +43,11 @@ class Batch:
     targets: Tensor
     lengths: Tensor
 
+    @property
+    def valid_steps(self) -> int:
+        """The steps of all its sequences together, without any padding."""
+        return int(self.lengths.sum())
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch with inputs and targets on `device`; lengths stay on the CPU."""
         return Batch(self.inputs.to(device), self.targets.to(device), self.lengths)
@@ -51,20 +58,70 @@ def collate(examples: Examples) -> Batch:
 
     Raises `UserError` for no examples, an empty sequence, sequences of unlike features, or targets that do not fit.
     """
+    _require_sequences(examples, "a batch")
+    lengths = torch.tensor([len(sequence) for sequence in examples.inputs])
+    return Batch(pack_sequence(examples.inputs, enforce_sorted=False), examples.targets, lengths)
+
+
+def check(examples: Examples, *, vocabulary: int | None = None, classes: int | None = None) -> None:
+    """Raise `UserError`, with the example and the step, for what no batch could be made of or no model could read.
+
+    That is: no examples, an empty sequence, sequences of unlike features, a number that is not finite, an id outside
+    0..`vocabulary` - 1, as many targets as there are examples, each in 0..`classes` - 1.
+    """
+    _require_sequences(examples, "the data")
+    for i, sequence in enumerate(examples.inputs):
+        if sequence.is_floating_point() and not (finite := sequence.isfinite()).all():
+            step, *feature = (~finite).nonzero()[0].tolist()
+            field = f", feature {feature[0]}" if feature else ""
+            raise UserError(f"example {i}, step {step}{field} is {sequence[(step, *feature)].item()}, no finite number")
+        if vocabulary is not None and (outside := (sequence < 0) | (sequence >= vocabulary)).any():
+            step = outside.nonzero()[0, 0].item()
+            raise UserError(f"example {i}, step {step}: id {sequence[step].item()} is outside 0..{vocabulary - 1}")
+    if classes is not None and (outside := (examples.targets < 0) | (examples.targets >= classes)).any():
+        i = outside.nonzero()[0, 0].item()
+        raise UserError(f"example {i}: target {examples.targets[i].item()} is outside 0..{classes - 1}")
+
+
+def _require_sequences(examples: Examples, what: str) -> None:
+    """Raise `UserError` unless `what` holds examples whose sequences fit together, with a target each."""
     if not len(examples):
-        raise UserError("a batch needs at least one example, and got none")
+        raise UserError(f"{what} needs at least one example, and got none")
     if len(examples.targets) != len(examples):
         raise UserError(f"{len(examples)} sequences came with {len(examples.targets)} targets")
     for i, sequence in enumerate(examples.inputs):
         if not len(sequence):
-            raise UserError(f"example {i} of the batch is an empty sequence")
+            raise UserError(f"example {i} of {what} is an empty sequence")
         if sequence.shape[1:] != examples.inputs[0].shape[1:]:
             raise UserError(
-                f"example {i} of the batch has features of shape {tuple(sequence.shape[1:])}, "
+                f"example {i} of {what} has features of shape {tuple(sequence.shape[1:])}, "
                 f"example 0 has {tuple(examples.inputs[0].shape[1:])}"
             )
-    lengths = torch.tensor([len(sequence) for sequence in examples.inputs])
-    return Batch(pack_sequence(examples.inputs, enforce_sorted=False), examples.targets, lengths)
+
+
+def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
+    """True at valid steps: of shape (batch, steps) for `lengths` of shape (batch,), up to the longest or `longest`."""
+    steps = int(lengths.max()) if longest is None else longest
+    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> PackedSequence:
+    """A function of rows applied to the valid steps; the other three fields stay, and with them the examples' order."""
+    return packed._replace(data=function(packed.data))
+
+
+def reverse(packed: PackedSequence) -> PackedSequence:
+    """Each sequence from its last valid step to its first."""
+    rows = Geometry(packed.batch_sizes).mirrored.to(packed.data.device)
+    return map_packed(lambda data: data.index_select(0, rows), packed)
+
+
+def owners(packed: PackedSequence) -> Tensor:
+    """To which example each row of the packed data belongs, of shape (rows,), in the order the examples came in."""
+    geometry = Geometry(packed.batch_sizes)
+    places = torch.arange(geometry.rows) - geometry.starts.repeat_interleave(geometry.tensor)
+    places = places.to(packed.data.device)
+    return places if packed.sorted_indices is None else packed.sorted_indices[places]
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
@@ -72,13 +129,54 @@ def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=seeding.generator(seed, "order", epoch))
 
 
+def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buckets: int = 50) -> list[Tensor]:
+    """The examples of each batch of an epoch, batches of like lengths: a pure function of lengths, seed and epoch.
+
+    A permutation is cut into pieces of `buckets` batches; each is sorted by length and cut into batches, and all
+    batches are put in random order: sequences of a batch have like lengths, and every epoch has other batches.
+    """
+    generator = seeding.generator(seed, "order", epoch)
+    batches = []
+    for piece in torch.randperm(len(lengths), generator=generator).split(buckets * batch_size):
+        batches += piece[lengths[piece].sort(stable=True).indices].split(batch_size)
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How many steps batches have: `valid` ones, and the places of their rectangles if they were padded."""
+
+    valid: int
+    places: int
+
+    @property
+    def share(self) -> float:
+        """The share of places that would be padding."""
+        return 1 - self.valid / self.places
+
+
+def padding(lengths: Tensor, order: Sequence[Tensor]) -> Padding:
+    """What padding batches of the given examples would cost. It tells how much `bucketed_order` saves:
+
+    >>> lengths = torch.tensor([1, 9, 2, 8])
+    >>> padding(lengths, torch.arange(4).split(2)).share, padding(lengths, bucketed_order(lengths, 2, 0, 0)).share
+    (0.4117647058823529, 0.09090909090909094)
+    """
+    chosen = [lengths[batch] for batch in order]
+    return Padding(sum(int(c.sum()) for c in chosen), sum(int(c.max()) * len(c) for c in chosen))
+
+
+def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
+    """The batches that an order names."""
+    for chosen in order:
+        yield collate(examples.subset(chosen.tolist()))
+
+
 def shuffled_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
     """All examples once, in batches, in the order that seed and epoch give. The last batch may be smaller."""
-    for chosen in epoch_order(len(examples), seed, epoch).split(batch_size):
-        yield collate(examples.subset(chosen.tolist()))
+    return gathered(examples, epoch_order(len(examples), seed, epoch).split(batch_size))
 
 
 def batches(examples: Examples, batch_size: int) -> Iterator[Batch]:
     """All examples once, in batches, in their own order."""
-    for start in range(0, len(examples), batch_size):
-        yield collate(examples.subset(range(start, min(start + batch_size, len(examples)))))
+    return gathered(examples, torch.arange(len(examples)).split(batch_size))

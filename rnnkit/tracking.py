@@ -73,14 +73,15 @@ class Run:
             while rest:  # a disk that fills up takes a part
                 rest = rest[self._rows.write(rest) :]
 
-    def finish(self, model=None, metrics: dict[str, float] | None = None, **notes) -> None:
+    def finish(self, model=None, metrics: dict[str, float] | None = None, keep: dict | None = None, **notes) -> None:
         """End the run as finished: save the model's weights, then the result with the final metrics.
 
-        `notes` are further fields of `Result`.
+        `keep` holds plain values that belong with the weights (a vocabulary, say); `notes` are further fields of
+        `Result`.
         """
         if model is not None:
             with writing(self.folder / "checkpoint.pt"):
-                records.save_checkpoint(self.folder / "checkpoint.pt", {"weights": model.state_dict()})
+                records.save_checkpoint(self.folder / "checkpoint.pt", {"weights": model.state_dict(), **(keep or {})})
             notes |= {
                 "weights_sha256": records.weights_sha256(model),
                 "parameters": sum(p.numel() for p in model.parameters()),

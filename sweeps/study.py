@@ -115,7 +115,7 @@ def read_folder(path: Path, runs_dir: Path, track: str) -> StudyFolder:
     """The study that lies in `path`, its runs to be placed in `runs_dir` and mirrored as `track` says."""
     described = records.read_json(path / "study.json")
     kind = experiment(described["experiment"]).Config
-    base = kind(**described["config"], runs_dir=runs_dir, track=track)
+    base = configuration.restored(kind, described["config"], runs_dir=runs_dir, track=track)
     return StudyFolder(path, base, described["seed"])
 
 

@@ -3,7 +3,17 @@
 import importlib
 
 
-_SETS = ("digits",)
+_SETS = (
+    "digits",
+    "imdb",
+    "labelled_text",
+    "made_reviews",
+    "mysterious_island",
+    "python_docs",
+    "store",
+    "text_file",
+    "tinyshakespeare",
+)
 
 
 def __getattr__(name: str):

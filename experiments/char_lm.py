@@ -1,0 +1,212 @@
+"""A character model of a text: which symbol comes next, and texts written by it.
+
+    python -m experiments.char_lm                                        # documentation that comes with Python
+    python -m experiments.char_lm --text island                          # The Mysterious Island, the book's setting
+    python -m experiments.char_lm --text island --reading streams --steps 100 --clip 1 --learning-rate 0.002
+    python -m experiments.char_lm --text my_notes.txt
+    python -m experiments.sample RUN --prompt "The island"               # then let it write
+
+The defaults are the setting of Raschka, Liu & Mirjalili, Machine Learning with PyTorch and Scikit-Learn (2022), chapter
+15: embedding 256, LSTM 512, Adam; batches of 64 chunks of 40 symbols that start anywhere, each from a zero state. With
+`--reading streams` the text is read in order instead, 64 places side by side, the state carried from one chunk to the
+next: truncated backpropagation through time. Unlike the book's, the last tenth of the text is not trained on: half of
+it is for validation, half for the test. Beside the result stands what counts of 6 symbols give.
+"""
+
+import functools
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import rnnkit
+from rnnkit import commands
+from rnnkit.config import BaseConfig
+from rnnkit.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(BaseConfig):
+    """Settings of one run."""
+
+    experiment: ClassVar[str] = "char_lm"
+
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    """Recurrent cell."""
+    hidden_size: int = 512
+    """Units in each layer."""
+    depth: int = 1
+    """Recurrent layers, one on top of the other."""
+    bidirectional: bool = False
+    """Must stay off: a net that reads backwards has seen what comes next."""
+    learning_rate: float = 0.005
+    """Adam's learning rate, at its peak where there is a schedule."""
+    schedule: Literal["one-cycle", "cosine", "constant"] = "constant"
+    """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
+    clip: float = 0.0
+    """Scale gradients down to this norm where theirs is larger; 0 for never."""
+    batch_size: int = 64
+    """Chunks in a batch, or places read side by side."""
+    epochs: int = 5
+    """Rounds of `--round` batches; with --reading streams, passes over the text."""
+    keep: Literal["best", "last"] = "last"
+    """Which weights to end with: those of the best evaluation, or the last ones."""
+    text: str = "python"
+    """The text: python (comes with Python), island, shakespeare, or the path of a text file."""
+    reading: Literal["chunks", "streams"] = "chunks"
+    """Chunks from anywhere, each from a zero state; or the text in order, with the state carried along."""
+    steps: int = 40
+    """Symbols in a chunk: how far gradients go back through time."""
+    round: int = 500
+    """Batches in a round, with --reading chunks."""
+    embedding_size: int = 256
+    """Numbers that stand for a symbol."""
+    tied: bool = False
+    """Score symbols with the embedding's weights; needs embedding and hidden size alike."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("steps", "round", "embedding_size"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        if self.bidirectional:
+            raise UserError("--bidirectional: a net that reads backwards has seen what comes next; leave it out")
+        if self.tied and self.embedding_size != self.hidden_size:
+            raise UserError(f"--tied needs --embedding-size {self.hidden_size}, as large as --hidden-size")
+        if self.text not in TEXTS and not Path(self.text).suffix:
+            raise UserError(f"--text must be {', '.join(TEXTS)}, or the path of a .txt file, not {self.text}")
+
+
+TEXTS = ("python", "island", "shakespeare")
+
+# Losses on other splits, and in the book's case single batches: beside ours, not to be subtracted from it.
+PUBLISHED = {
+    "shakespeare": [("published: torch-rnn, 3 x 800 LSTM, on its own validation part", 1.6292 / math.log(2))],
+}
+
+
+def run(config: Config, report=None) -> "rnnkit.records.Result":
+    """Train one net and test it. `report(evaluation, validation bits)` may raise `rnnkit.training.Pruned`."""
+    from torch.nn.functional import cross_entropy
+
+    from rnnkit import diagnostics, models, streams, training
+
+    device = training.prepare(config)
+    source = load(config.text, config.data_dir)
+    symbols = sorted(set(source.text))
+    texts = parts(source.text, config)
+    train, valid, test = (numbers(text, symbols) for text in texts)
+
+    with rnnkit.tracking.start(config, data={Path(config.text).stem: source.sha256}) as run:
+        model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied).to(
+            device
+        )
+        monitored = next(streams.contiguous(valid, 32, config.steps)).inputs.to(device)
+
+        def batches(epoch):
+            if config.reading == "streams":
+                return streams.contiguous(train, config.batch_size, config.steps)
+            return streams.chunks_at_random(train, config.batch_size, config.steps, config.round, config.seed, epoch)
+
+        def loss(model, chunk, state):
+            scores, after = model(chunk.inputs, state if config.reading == "streams" else None)
+            return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
+
+        def evaluate():
+            row = {"metric/bits_per_character/valid": bits_per_character(model, valid, device)}
+            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored))
+            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+
+        steps_per_epoch = config.round
+        if config.reading == "streams":
+            steps_per_epoch = -(-((len(train) - 1) // config.batch_size) // config.steps)
+        training.fit(
+            model,
+            config,
+            run,
+            batches=batches,
+            steps_per_epoch=steps_per_epoch,
+            loss=loss,
+            evaluate=evaluate,
+            watch="metric/bits_per_character/valid",
+            lower_is_better=True,
+            report=report,
+        )
+
+        final = evaluate() | {"metric/bits_per_character/test": bits_per_character(model, test, device)}
+        others = [("counts of 6 symbols", baseline(texts[0], texts[2])), *PUBLISHED.get(config.text, [])]
+        references = [{"what": what, "metric": "bits per character", "value": value} for what, value in others]
+        run.finish(model, final, references=references, keep={"symbols": "".join(symbols)})
+    return run.result
+
+
+@functools.cache  # the trials of a sweep share it
+def load(text: str, data_dir: Path | None) -> "rnnkit.datasets.text_file.Text":
+    """The text of a name or a path."""
+    from rnnkit.datasets import mysterious_island, python_docs, text_file, tinyshakespeare
+
+    if text == "python":
+        return python_docs.load()
+    if text == "island":
+        return mysterious_island.load(data_dir)
+    return tinyshakespeare.load(data_dir) if text == "shakespeare" else text_file.load(Path(text))
+
+
+def parts(text: str, config: Config) -> tuple[str, str, str]:
+    """The first 90 % to train, then 5 % to validate and 5 % to test. Raises `UserError` for too short a text."""
+    cuts = len(text) * 90 // 100, len(text) * 95 // 100
+    found = text[: cuts[0]], text[cuts[0] : cuts[1]], text[cuts[1] :]
+    needed = config.steps + 1 if config.reading == "chunks" else config.batch_size + 1
+    if len(found[0]) < needed or len(found[1]) < 33:
+        raise UserError(
+            f"--text {config.text}: {len(text)} symbols, of which 9 in 10 are trained on, are too few for "
+            f"--steps {config.steps} and --batch-size {config.batch_size}"
+        )
+    return found
+
+
+def numbers(text: str, symbols: list[str]):
+    """Each symbol's place in `symbols`, as a tensor of shape (length,)."""
+    import torch
+
+    places = {symbol: place for place, symbol in enumerate(symbols)}
+    return torch.tensor([places[symbol] for symbol in text])
+
+
+def bits_per_character(model, ids, device) -> float:
+    """What the model needs for each symbol of a text after its first, the state carried from beginning to end.
+
+    The log-likelihoods of all symbols are summed up in float64, then divided by their number.
+    """
+    from torch.nn.functional import cross_entropy
+
+    from rnnkit import diagnostics, streams
+
+    nats, state = 0.0, None
+    with diagnostics.evaluating(model):
+        for chunk in streams.contiguous(ids, 1, 1_000):
+            chunk = chunk.to(device)
+            scores, state = model(chunk.inputs, state)
+            nats += cross_entropy(scores[0].double(), chunk.targets[0], reduction="sum").item()
+    return nats / math.log(2) / (len(ids) - 1)
+
+
+@functools.lru_cache(maxsize=2)  # the trials of a sweep share it
+def baseline(train: str, test: str) -> float:
+    """What counts of 6 symbols of the training part need for each character of the test part, in bits."""
+    from rnnkit import ngram
+
+    return ngram.bits_per_character(train, test)
+
+
+def main() -> None:
+    """Run with the settings of the command line, and say what came out."""
+    config = commands.parse(Config, "python -m experiments.char_lm", sys.argv[1:], __doc__)
+    result = run(config)
+    rnnkit.printing.print_result(result)
+    if result.status == "diverged":
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    commands.main(main)

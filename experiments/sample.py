@@ -1,0 +1,113 @@
+"""Let a trained character model write, symbol by symbol.
+
+    python -m experiments.sample char_lm-s0-1a2b3c4d
+    python -m experiments.sample runs/char_lm-s0-1a2b3c4d --prompt "The island" --length 500 --temperature 0.5
+
+Each symbol is drawn from softmax(scores / temperature): below 1 the likely ones become likelier still, above 1 all
+become more alike. The same seed writes the same text.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from rnnkit import commands, seeding
+from rnnkit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to write, and with which run."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """A run of char_lm: its name, or its folder."""
+    prompt: str = ""
+    """What the text begins with; by default a line end, or where the text has none its first symbol."""
+    length: int = 500
+    """How many symbols to write."""
+    temperature: float = 1.0
+    """How freely: 0 always takes the likeliest symbol."""
+    seed: int = 0
+    """Seed of what is drawn."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
+
+    def __post_init__(self):
+        if self.length < 1:
+            raise UserError(f"--length must be at least 1, not {self.length}")
+        if not 0 <= self.temperature < float("inf"):
+            raise UserError(f"--temperature must be 0 or more and finite, not {self.temperature}")
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"--seed must be 0 or more and below 2^63, not {self.seed}")
+
+
+def load(folder: Path):
+    """The trained model of a run's folder, and its symbols. Raises `UserError` where there is none."""
+    from experiments import char_lm
+    from rnnkit import config as configuration
+    from rnnkit import models, records
+
+    manifest = records.read_json(folder / "manifest.json")
+    if manifest.get("experiment") != "char_lm":
+        raise UserError(f"{folder} is a run of {manifest.get('experiment')}: only char_lm writes")
+    if records.Result.read(folder) is None:
+        raise UserError(f"{folder} has not finished: let it go on, then sample from it")
+    config = configuration.restored(char_lm.Config, manifest["config"])
+    checkpoint = records.load_checkpoint(folder / "checkpoint.pt")
+    symbols = checkpoint["symbols"]
+    model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied)
+    model.load_state_dict(checkpoint["weights"])
+    return model.eval(), symbols
+
+
+def written(model, symbols: str, prompt: str, temperature: float, seed: int) -> Iterator[str]:
+    """Symbols without end, each drawn given all before it. Raises `UserError` for a prompt with unknown symbols."""
+    import torch
+
+    places = {symbol: place for place, symbol in enumerate(symbols)}
+    for position, symbol in enumerate(prompt, start=1):
+        if symbol not in places:
+            raise UserError(f"--prompt, symbol {position}: {symbol!r} is not in the text that the model learned")
+    generator = seeding.generator(seed, "sample")
+    state = None
+    with torch.inference_mode():
+        for symbol in prompt:
+            scores, state = model.step(torch.tensor([places[symbol]]), state)
+        while True:
+            place = chosen(scores[0], temperature, generator)
+            yield symbols[place]
+            scores, state = model.step(torch.tensor([place]), state)
+
+
+def chosen(scores, temperature: float, generator) -> int:
+    """One place drawn from softmax(scores / temperature), scores of shape (symbols,); the highest at temperature 0."""
+    import torch
+
+    if not temperature:
+        return int(scores.argmax())
+    return int(torch.multinomial(torch.softmax(scores.double() / temperature, dim=0), 1, generator=generator))
+
+
+def main() -> None:
+    """Write to the terminal as it comes."""
+    options = commands.parse(Options, "python -m experiments.sample", sys.argv[1:], __doc__)
+    folder = Path(options.run) if Path(options.run).is_dir() else options.runs_dir / options.run
+    if not folder.is_dir():
+        raise UserError(f"there is no run {options.run} (looked in {options.runs_dir})")
+    model, symbols = load(folder)
+    prompt = options.prompt or ("\n" if "\n" in symbols else symbols[0])
+    text = itertools.islice(written(model, symbols, prompt, options.temperature, options.seed), options.length)
+    first = next(text)  # a prompt that cannot be read is said before anything is written
+    print(options.prompt, end=first, flush=True)
+    for symbol in text:
+        print(symbol, end="", flush=True)
+    print()
+
+
+if __name__ == "__main__":
+    commands.main(main)
