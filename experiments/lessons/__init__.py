@@ -1,0 +1,1 @@
+"""The blocks of `experiments.building_blocks`, by theme."""
