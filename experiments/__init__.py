@@ -3,7 +3,9 @@
 import sys
 
 
-NAMES = ("digits", "sentiment", "char_lm")
+NAMES = ("digits", "sentiment", "char_lm", "building_blocks")
+LESSONS = ("building_blocks",)  # those that show and check, and train nothing
+COMMANDS = ("sample",)  # what can be done with one run
 
 
 def require(name: str) -> None:
@@ -21,7 +23,7 @@ def _refuse_unknown() -> None:
     """
     target = sys.orig_argv[sys.orig_argv.index("-m") + 1] if "-m" in sys.orig_argv[:-1] else ""
     name = target.removeprefix("experiments.")
-    if sys.argv[0] == "-m" and target.startswith("experiments.") and name not in NAMES:
+    if sys.argv[0] == "-m" and target.startswith("experiments.") and name not in NAMES + COMMANDS:
         print(f"error: there is no experiment {name!r}: choose one of {', '.join(NAMES)}", file=sys.stderr)
         sys.exit(2)
 
