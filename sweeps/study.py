@@ -120,8 +120,10 @@ def read_folder(path: Path, runs_dir: Path, track: str) -> StudyFolder:
 
 
 def experiment(name: str):
-    """The module of the experiment `name`. Raises `UserError` for an unknown one."""
+    """The module of the experiment `name`. Raises `UserError` for an unknown one, and for one that trains nothing."""
     experiments.require(name)
+    if name in experiments.LESSONS:
+        raise UserError(f"{name} is a lesson, not a training: there is nothing to sweep")
     return importlib.import_module(f"experiments.{name}")
 
 

@@ -180,6 +180,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
     ("words", "message"),
     [
         (["nothing"], "there is no experiment 'nothing': choose one of digits"),
+        (["building_blocks"], "building_blocks is a lesson, not a training: there is nothing to sweep"),
         ([], "Which experiment to sweep. (required)"),
         (["digits", "--trials", "0"], "--trials must be at least 1, not 0"),
         (["digits", "--workers", "two"], "--workers"),
