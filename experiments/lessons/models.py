@@ -185,7 +185,7 @@ def bidirectional_lstm() -> dict:
     found["by hand"] = model.probability(torch.cat(final))
     agree("by hand and by rnnkit", found["by hand"], found["rnnkit"])
     _, (h_n, _) = model.lstm(pack_sequence([model.embedding(text) for text in texts], enforce_sorted=False))
-    agree("final states by hand and by rnnkit.heads.LastState", torch.cat(final), LastState(bidirectional=True)(h_n))
+    agree("final states by hand and by rnnkit.heads.LastState", torch.cat(final), LastState(bidirectional=True)(None, h_n))
     alone = [model(text[:, None], torch.tensor([len(text)])) for text in texts]
     agree("each text alone and in the batch", torch.cat(alone), found["rnnkit"])
 
