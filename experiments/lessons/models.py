@@ -87,7 +87,7 @@ def sentiment_rnn() -> dict:
     _, (h, _) = cells.unroll(cells.lstm_cell, x, (zeros, zeros), *model.rnn.parameters())
     found["by hand"] = model.head(h)
     with seeded(14):
-        classifier = SequenceClassifier(rnnkit.LSTM(100, 32), 1)
+        classifier = SequenceClassifier(rnnkit.LSTM(100, 32), LastState(bidirectional=False), nn.Linear(32, 1))
     found["SequenceClassifier"] = classifier(pack_sequence(list(x.unbind(1))))
     for name in ("torch.nn", "rnnkit", "SequenceClassifier"):
         agree(f"scores by hand and by {name}", found["by hand"], found[name])
@@ -185,7 +185,9 @@ def bidirectional_lstm() -> dict:
     found["by hand"] = model.probability(torch.cat(final))
     agree("by hand and by rnnkit", found["by hand"], found["rnnkit"])
     _, (h_n, _) = model.lstm(pack_sequence([model.embedding(text) for text in texts], enforce_sorted=False))
-    agree("final states by hand and by rnnkit.heads.LastState", torch.cat(final), LastState(bidirectional=True)(None, h_n))
+    agree(
+        "final states by hand and by rnnkit.heads.LastState", torch.cat(final), LastState(bidirectional=True)(None, h_n)
+    )
     alone = [model(text[:, None], torch.tensor([len(text)])) for text in texts]
     agree("each text alone and in the batch", torch.cat(alone), found["rnnkit"])
 
