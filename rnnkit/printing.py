@@ -19,7 +19,7 @@ def print_result(result: Result) -> None:
             _, metric, split = name.split("/")
             print(f"  {metric.replace('_', ' ')} ({split}): {value:.4f}")
     for reference in result.references or []:
-        print(f"  {reference['what']}: {reference['metric'].replace('_', ' ')} (test) {reference['value']:.4f}")
+        print(f"  {reference_in_words(reference)}")
     if result.comparison:
         print(f"  {comparison_in_words(result.comparison)}")
     print(f"  record: {shown(result.folder)}")
@@ -59,6 +59,11 @@ def sync_command(runs_dir: Path) -> str:
 def shown(path: Path) -> str:
     """A path as it can be pasted into a command: from here, quoted where that is needed."""
     return shlex.quote(os.path.relpath(path))
+
+
+def reference_in_words(reference: dict) -> str:
+    """What somebody else reaches on the same test part (`records.Result`)."""
+    return f"{reference['what']}: {reference['metric'].replace('_', ' ')} (test) {reference['value']:.4f}"
 
 
 def comparison_in_words(comparison: dict) -> str:

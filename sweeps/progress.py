@@ -16,6 +16,7 @@ class Progress:
     def __init__(self, folder: StudyFolder, study: optuna.Study, total: int):
         self.study = study
         self.total = total
+        self.space = folder.space
         self.metric = in_words(folder.space.metric)
         self._seen: set[int] = set()
         self._bar = tqdm(total=total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
@@ -50,7 +51,7 @@ class Progress:
         done = self.total - self.left()
         complete = [t for t in finished if t.state == TrialState.COMPLETE]
         if complete:
-            best = max(complete, key=lambda t: t.value)
+            best = self.space.best(complete)
             self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
         self._bar.update(done - self._bar.n)
         return done

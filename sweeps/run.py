@@ -115,6 +115,8 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
 def work(options: Options, folder, progress) -> None:
     """Start the workers and watch until the last has ended. A signal stops them, and is passed on."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    if folder.base.data_dir:
+        environment["RNNKIT_DATA"] = str(folder.base.data_dir)
     command = [sys.executable, "-m", "sweeps.worker", str(folder.path)]
     command += ["--runs-dir", str(options.runs_dir), "--track", options.track, "--parent", str(os.getpid())]
     workers = []

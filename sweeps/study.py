@@ -175,7 +175,8 @@ def load(folder: StudyFolder, create: bool = False) -> optuna.Study:
     """The Optuna study of a folder; made first where `create` says so and it is not there yet."""
     storage = folder.storage()
     if create and folder.name not in optuna.get_all_study_names(storage):
-        optuna.create_study(storage=storage, study_name=folder.name, direction="maximize")
+        direction = "minimize" if folder.space.lower_is_better else "maximize"
+        optuna.create_study(storage=storage, study_name=folder.name, direction=direction)
     return optuna.load_study(storage=storage, study_name=folder.name, pruner=pruner())
 
 

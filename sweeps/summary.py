@@ -1,5 +1,7 @@
 """What a study came to: the table hidden size x depth, the best trial, its test score beside the baseline's."""
 
+import re
+
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
@@ -26,7 +28,7 @@ def collect(folder: StudyFolder, study: optuna.Study) -> dict:
     trials = [t for t in study.get_trials(deepcopy=False) if "point" in t.user_attrs]
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
     ended = [t for t in trials if t.state.is_finished() and studies.has_ended([t])]
-    best = max(complete, key=lambda t: t.value, default=None)
+    best = folder.space.best(complete)
     starts = [t.datetime_start for t in ended if t.datetime_start]
     return {
         "study": folder.name,
@@ -93,8 +95,9 @@ def describe(folder: StudyFolder, trial: FrozenTrial) -> dict:
         "run": trial.user_attrs["run"],
         "command": configuration.command(config),
         "parameters": result.parameters if result else None,
-        "test": {k: v for k, v in result.metrics.items() if k.endswith("/test")} if result else {},
+        "test": {k: v for k, v in result.metrics.items() if re.fullmatch("metric/.*/test", k)} if result else {},
         "comparison": result.comparison if result else None,
+        "references": result.references if result else None,
     }
 
 
@@ -150,6 +153,7 @@ def best_in_words(facts: dict) -> str:
 def test_in_words(best: dict) -> list[str]:
     """The best trial's scores on the test part, the baseline's beside them."""
     lines = [f"{in_words(name)} {value:.4f}" for name, value in best["test"].items()]
+    lines += [printing.reference_in_words(reference) for reference in best["references"] or []]
     if best["comparison"]:
         lines.append(printing.comparison_in_words(best["comparison"]))
     return lines
