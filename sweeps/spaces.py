@@ -11,8 +11,8 @@ class Space:
     The plane is every pair of `hidden_sizes` and `depths`, with `start` for the other settings. Around it, hidden size
     ranges over whole numbers between `hidden_size_range`, and learning rate over `learning_rate_range`, both on a
     logarithmic scale; depth over `depths`; cell and direction over their choices; dropout, where depth is above 1,
-    over 0 to `dropout_limit`. `metric` is what a trial is judged by on the validation part, the higher the better unless
-    `lower_is_better`.
+    over 0 to `dropout_limit`. `metric` is what a trial is judged by on the validation part, the higher the better
+    unless `lower_is_better`.
     """
 
     metric: str

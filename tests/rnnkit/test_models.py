@@ -1,8 +1,12 @@
 import pytest
 import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
+from experiments import char_lm
 from experiments.digits import Config
-from rnnkit import models
+from rnnkit import heads, layers, models
+from rnnkit.errors import UserError
 from rnnkit.sequences import Examples, collate
 
 
@@ -59,3 +63,95 @@ def test_initial_weights_come_from_the_seed_and_leave_the_global_state():
     )
     assert torch.equal(one.head.weight, again.head.weight)
     assert not torch.equal(one.head.weight, other.head.weight)
+
+
+def test_an_embedding_a_one_hot_product_and_indexing_are_one_function():
+    ids = torch.tensor([[3, 1, 1], [0, 5, 2]])
+    embedding, one_hot = nn.Embedding(6, 4), models.OneHot(6, 4)
+    with torch.no_grad():
+        one_hot.linear.weight.copy_(embedding.weight.T)
+    weight = embedding.weight.detach().clone().requires_grad_()
+    outputs = [embedding(ids), one_hot(ids), weight[ids]]
+    for output in outputs:
+        assert output.shape == (2, 3, 4)
+        torch.testing.assert_close(output, outputs[0], rtol=0, atol=0)
+        output.square().sum().backward()
+    torch.testing.assert_close(one_hot.linear.weight.grad.T, embedding.weight.grad)
+    torch.testing.assert_close(weight.grad, embedding.weight.grad)
+
+
+@pytest.mark.parametrize("front", [lambda: nn.Embedding(6, 4), lambda: models.OneHot(6, 4)])
+@pytest.mark.parametrize("bad", [6, -1])
+def test_an_id_that_the_vocabulary_lacks_is_named(front, bad):
+    model = models.SequenceClassifier(
+        layers.GRU(4, 3), heads.LastState(bidirectional=False), nn.Linear(3, 2), embedding=front()
+    )
+    ids = [torch.tensor([1, 2, 3]), torch.tensor([4, bad])]
+    with pytest.raises(UserError, match=rf"id {bad} is outside the vocabulary 0\.\.5"):
+        model(pack_sequence(ids, enforce_sorted=False))
+
+
+def test_a_classifier_with_a_vocabulary_reads_ids_and_leaves_padding_out():
+    config = Config(cell="lstm", hidden_size=5, depth=1)
+    model = models.classifier(config, 4, 2, longest=9, vocabulary=7, pool="joined", head_size=3, head_dropout=0.5)
+    batch = collate(Examples([torch.tensor([1, 6]), torch.tensor([2, 3, 4])], torch.tensor([0, 1])))
+    assert model(batch.inputs).shape == (2, 2)
+    assert model.embedding.weight[0].abs().max() == 0
+    again = models.classifier(config, 4, 2, longest=9, vocabulary=7, pool="joined", head_size=3, head_dropout=0.5)
+    assert torch.equal(model.embedding.weight, again.embedding.weight)
+
+
+def test_the_books_models_have_the_books_number_of_parameters():
+    from experiments.sentiment import Config as Sentiment
+
+    counts = []
+    for bidirectional in (False, True):
+        config = Sentiment(bidirectional=bidirectional)
+        model = models.classifier(config, 20, 1, 99, vocabulary=69_025, head_size=64)
+        counts.append(models.parameter_count(model))
+    assert counts == [1_406_741, 1_432_853]
+    language = models.language_model(char_lm.Config(), 80, 256, 40)
+    assert models.parameter_count(language) == 1_638_480
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_tagger_scores_each_step_of_a_sequence_as_if_it_were_alone(cell):
+    encoder = models.CELLS["rnnkit"][cell](4, 3, bidirectional=True)
+    tagger = models.Tagger(encoder, nn.Linear(6, 5), embedding=nn.Embedding(9, 4))
+    sequences = [torch.tensor([1, 2]), torch.tensor([3, 4, 5, 6]), torch.tensor([7])]
+    scores = unpack_sequence(tagger(pack_sequence(sequences, enforce_sorted=False)))
+    for sequence, found in zip(sequences, scores, strict=True):
+        expected = tagger.head(encoder(tagger.embedding(sequence))[0])
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_language_model_step_by_step_says_what_it_says_of_the_whole(cell):
+    model = models.language_model(char_lm.Config(cell=cell, hidden_size=6, depth=2), 9, 4, longest=12)
+    ids = torch.randint(9, (2, 13))
+    whole, end = model(ids)
+    state, scores = None, []
+    for step in ids.unbind(1):
+        one, state = model.step(step, state)
+        scores.append(one)
+    torch.testing.assert_close(torch.stack(scores, dim=1), whole, rtol=1e-5, atol=1e-6)
+    first, middle = model(ids[:, :5])
+    second, after = model(ids[:, 5:], middle)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=1e-5, atol=1e-6)
+    for one, other in zip(*((s if isinstance(s, tuple) else (s,)) for s in (after, end)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_tied_embeddings_are_one_weight_that_is_counted_once():
+    config = char_lm.Config(hidden_size=6, embedding_size=6, tied=True)
+    tied = models.language_model(config, 9, 6, longest=9, tied=True)
+    free = models.language_model(config, 9, 6, longest=9)
+    assert tied.head.weight is tied.embedding.weight
+    assert models.parameter_count(free) - models.parameter_count(tied) == 9 * 6
+    with pytest.raises(UserError, match="tied embeddings need --embedding-size"):
+        models.language_model(config, 9, 5, longest=9, tied=True)
+
+
+def test_a_language_model_reads_in_one_direction():
+    with pytest.raises(UserError, match="one direction"):
+        models.LanguageModel(nn.Embedding(9, 4), layers.GRU(4, 3, bidirectional=True), nn.Linear(6, 9))

@@ -2,8 +2,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn.utils.rnn import pad_packed_sequence
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence, unpack_sequence
 
+from rnnkit import sequences
 from rnnkit.errors import UserError
 from rnnkit.sequences import Examples, batches, collate, epoch_order, shuffled_batches
 
@@ -58,3 +59,93 @@ def test_batches_keep_the_order():
 def test_collate_names_what_does_not_fit(examples, message):
     with pytest.raises(UserError, match=message):
         collate(examples)
+
+
+def test_numbers_of_words_are_packed_as_they_are():
+    batch = collate(Examples([torch.tensor([3, 1]), torch.tensor([2, 5, 4])], torch.tensor([0, 1])))
+    assert [s.tolist() for s in unpack_sequence(batch.inputs)] == [[3, 1], [2, 5, 4]]
+    assert batch.valid_steps == 5
+
+
+def with_value(value):
+    spoilt = torch.ones(2, 3)
+    spoilt[1, 2] = value
+    return Examples([torch.ones(4, 3), spoilt], torch.tensor([0, 1]))
+
+
+def words(*ids, targets=(0, 1)):
+    return Examples([torch.tensor([1, 2]), torch.tensor(ids)], torch.tensor(targets))
+
+
+@pytest.mark.parametrize(
+    ("examples", "limits", "message"),
+    [
+        (examples_of([]), {}, "the data needs at least one example"),
+        (Examples([torch.ones(2, 3), torch.ones(0, 3)], torch.zeros(2)), {}, "example 1 of the data is an empty"),
+        (Examples([torch.ones(2, 3), torch.ones(2, 4)], torch.zeros(2)), {}, "example 1 of the data has features"),
+        (Examples([torch.ones(2, 3)], torch.zeros(2)), {}, "1 sequences came with 2 targets"),
+        (with_value(torch.nan), {}, "example 1, step 1, feature 2 is nan, no finite number"),
+        (with_value(torch.inf), {}, "example 1, step 1, feature 2 is inf"),
+        (words(4, 9, 1), {"vocabulary": 9}, r"example 1, step 1: id 9 is outside 0\.\.8"),
+        (words(4, -1), {"vocabulary": 9}, r"example 1, step 1: id -1 is outside 0\.\.8"),
+        (words(4, targets=(0, 2)), {"classes": 2}, r"example 1: target 2 is outside 0\.\.1"),
+        (words(4, targets=(-1, 0)), {"classes": 2}, r"example 0: target -1 is outside 0\.\.1"),
+    ],
+)
+def test_check_names_the_example_the_step_and_the_field(examples, limits, message):
+    with pytest.raises(UserError, match=message):
+        sequences.check(examples, **limits)
+
+
+def test_check_lets_good_data_pass():
+    sequences.check(with_value(0.5), classes=2)
+    sequences.check(words(4, 8), vocabulary=9, classes=2)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=7))
+def test_mask_is_true_at_valid_steps(lengths):
+    mask = sequences.mask(torch.tensor(lengths), longest=9)
+    assert mask.tolist() == [[step < length for step in range(9)] for length in lengths]
+    assert sequences.mask(torch.tensor(lengths)).shape == (len(lengths), max(lengths))
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=7), st.booleans())
+def test_packed_data_mapped_and_reversed_keep_all_four_fields(lengths, in_order):
+    rows = [torch.randn(length, 2) for length in sorted(lengths, reverse=True)] if in_order else None
+    rows = rows or [torch.randn(length, 2) for length in lengths]
+    packed = pack_sequence(rows, enforce_sorted=in_order)
+    doubled = sequences.map_packed(lambda data: 2 * data, packed)
+    flipped = sequences.reverse(packed)
+    for row, twice, back in zip(rows, unpack_sequence(doubled), unpack_sequence(flipped), strict=True):
+        assert torch.equal(twice, 2 * row)
+        assert torch.equal(back, row.flip(0))
+    for found in (doubled, flipped):
+        assert all(one is other for one, other in zip(found[1:], packed[1:], strict=True))
+    for number, row in enumerate(rows):
+        assert torch.equal(packed.data[sequences.owners(packed) == number], row)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 9), st.integers(0, 3), st.integers(0, 3))
+def test_buckets_hold_each_example_once_and_depend_on_seed_and_epoch_alone(lengths, size, seed, epoch):
+    lengths = torch.tensor(lengths)
+    order = sequences.bucketed_order(lengths, size, seed, epoch, buckets=3)
+    torch.manual_seed(epoch)  # the global random state plays no part
+    again = sequences.bucketed_order(lengths, size, seed, epoch, buckets=3)
+    assert [b.tolist() for b in order] == [b.tolist() for b in again]
+    assert sorted(torch.cat(order).tolist()) == list(range(len(lengths)))
+    assert len(order) == -(-len(lengths) // size)
+    assert all(len(b) <= size for b in order)
+
+
+def test_buckets_save_most_of_the_padding_and_differ_between_epochs():
+    lengths = torch.randint(1, 500, (2_000,), generator=torch.Generator().manual_seed(0))
+    plain = sequences.padding(lengths, epoch_order(2_000, 0, 0).split(32))
+    orders = [sequences.bucketed_order(lengths, 32, 0, epoch) for epoch in (0, 1)]
+    bucketed = sequences.padding(lengths, orders[0])
+    assert plain.valid == bucketed.valid == int(lengths.sum())
+    by_hand = sum(int(lengths[b].max()) * len(b) for b in orders[0])
+    assert bucketed.places == by_hand
+    assert bucketed.share < 0.1 < 0.4 < plain.share
+    assert {frozenset(b.tolist()) for b in orders[0]}.isdisjoint({frozenset(b.tolist()) for b in orders[1]})
+    sorted_throughout = [int(lengths[b].max()) for b in orders[0]]
+    assert sorted_throughout != sorted(sorted_throughout)

@@ -1,0 +1,60 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from rnnkit import streams
+from rnnkit.errors import UserError
+
+
+@given(st.integers(2, 200), st.integers(1, 7), st.integers(1, 9))
+def test_streams_read_the_text_once_in_order_and_what_is_left_out_is_counted(length, count, steps):
+    ids = torch.arange(length)
+    if length - 1 < count:
+        with pytest.raises(UserError, match=f"{length} symbols cannot be read as {count} streams"):
+            next(streams.contiguous(ids, count, steps))
+        return
+    chunks = list(streams.contiguous(ids, count, steps))
+    inputs = torch.cat([chunk.inputs for chunk in chunks], dim=1)
+    targets = torch.cat([chunk.targets for chunk in chunks], dim=1)
+    assert torch.equal(targets, inputs + 1)
+    assert inputs.flatten().tolist() == list(range(length - 1 - streams.left_out(ids, count)))
+    assert all(chunk.inputs.shape == (count, steps) for chunk in chunks[:-1])
+    assert sum(chunk.valid_steps for chunk in chunks) + streams.left_out(ids, count) == length - 1
+
+
+@given(st.integers(10, 60), st.integers(1, 5), st.integers(1, 9), st.integers(1, 8), st.integers(0, 3))
+def test_chunks_at_random_depend_on_seed_and_epoch_alone_and_repeat_no_start_too_soon(length, batch, steps, count, seed):
+    ids = torch.arange(length)
+    first = list(streams.chunks_at_random(ids, batch, steps, count, seed, 1))
+    torch.manual_seed(seed)  # the global random state plays no part
+    again = list(streams.chunks_at_random(ids, batch, steps, count, seed, 1))
+    assert all(torch.equal(one.inputs, other.inputs) for one, other in zip(first, again, strict=True))
+    assert len(first) == count
+    starts = torch.cat([chunk.inputs[:, 0] for chunk in first])
+    assert torch.bincount(starts).max() <= -(-count * batch // (length - steps))
+    for chunk in first:
+        assert torch.equal(chunk.inputs, chunk.inputs[:, :1] + torch.arange(steps))
+        assert torch.equal(chunk.targets, chunk.inputs + 1)
+
+
+def test_chunks_start_at_every_place_and_differ_between_epochs():
+    ids = torch.arange(14)
+    starts = [[c.inputs[0, 0].item() for c in streams.chunks_at_random(ids, 1, 4, 10, 0, epoch)] for epoch in (0, 1)]
+    assert sorted(starts[0]) == sorted(starts[1]) == list(range(10))
+    assert starts[0] != starts[1]
+    with pytest.raises(UserError, match="4 symbols has no chunk of 4 steps"):
+        next(streams.chunks_at_random(ids[:4], 1, 4, 1, 0, 0))
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+def test_a_detached_state_has_its_values_and_no_past(kind):
+    layer = kind(3, 4)
+    _, state = layer(torch.randn(5, 2, 3))
+    cut = streams.detached(state)
+    for one, other in zip(*((s if isinstance(s, tuple) else (s,)) for s in (state, cut)), strict=True):
+        assert torch.equal(one, other)
+        assert one.requires_grad
+        assert not other.requires_grad
+    assert streams.detached(None) is None
