@@ -190,6 +190,8 @@ def numbered(data: str, data_dir: Path | None, least_count: int):
         )
         for part, part_texts in zip(parts, texts, strict=True)
     ]
+    for part in examples:
+        sequences.check(part, vocabulary=len(known), classes=len(reviews.labels))
     return *examples, len(known)
 
 

@@ -175,13 +175,13 @@ class Best:
 
     def __init__(self, lower_is_better: bool):
         self._sign = -1.0 if lower_is_better else 1.0
-        self.value = -self._sign * math.inf
+        self.value = math.nan
         self.evaluation = 0
         self._weights: dict[str, Tensor] = {}
 
     def offer(self, model: nn.Module, value: float, evaluation: int) -> None:
         """Take the model's weights if `value` is better than all before."""
-        if self._sign * value > self._sign * self.value or not self.evaluation:
+        if math.isnan(self.value) or self._sign * value > self._sign * self.value:
             self.value, self.evaluation = value, evaluation
             self._weights = copy.deepcopy(model.state_dict())
 
