@@ -1,10 +1,13 @@
 """What several tests share: one small sweep."""
 
 import pytest
+import torch
 
 import rnnkit
 from tests.helpers import run_command
 
+
+torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
 
 SWEEP = ["sweeps.run", "digits", "--trials", "14", "--workers", "2", "--study", "small"]
 SETTINGS = ["--view", "rows", "--epochs", "1", "--batch-size", "64"]

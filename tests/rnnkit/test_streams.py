@@ -25,7 +25,9 @@ def test_streams_read_the_text_once_in_order_and_what_is_left_out_is_counted(len
 
 
 @given(st.integers(10, 60), st.integers(1, 5), st.integers(1, 9), st.integers(1, 8), st.integers(0, 3))
-def test_chunks_at_random_depend_on_seed_and_epoch_alone_and_repeat_no_start_too_soon(length, batch, steps, count, seed):
+def test_chunks_at_random_depend_on_seed_and_epoch_alone_and_repeat_no_start_too_soon(
+    length, batch, steps, count, seed
+):
     ids = torch.arange(length)
     first = list(streams.chunks_at_random(ids, batch, steps, count, seed, 1))
     torch.manual_seed(seed)  # the global random state plays no part
