@@ -1,7 +1,7 @@
 """Let a trained character model write, symbol by symbol.
 
-    python -m experiments.sample char_lm-s0-1a2b3c4d
-    python -m experiments.sample runs/char_lm-s0-1a2b3c4d --prompt "The island" --length 500 --temperature 0.5
+    python -m experiments.sample char-lm-s0-1a2b3c4d
+    python -m experiments.sample runs/char-lm-s0-1a2b3c4d --prompt "The island" --length 500 --temperature 0.5
 
 Each symbol is drawn from softmax(scores / temperature): below 1 the likely ones become likelier still, above 1 all
 become more alike. The same seed writes the same text.

@@ -68,7 +68,7 @@ def sweep(options: Options, flags: list[str]) -> None:
     base = base_config(options, flags)
     if base.device == "cuda":  # checked before a study is made that could not work
         rnnkit.training.device_of(base)
-    name = options.study or f"{options.experiment}-s{options.seed}"
+    name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
     folder = studies.open_folder(options.runs_dir, name, base, options.seed)
 
     busy = f"study {name} is being swept by another process"

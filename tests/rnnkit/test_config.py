@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import shlex
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments import char_lm
 from experiments.digits import Config
 from rnnkit import commands, config
 from rnnkit.errors import UserError
@@ -56,6 +58,7 @@ def test_the_name_of_a_run_tells_settings_apart_and_nothing_else():
     assert name.startswith("digits-s3-")
     assert config.run_name(Config(seed=3, track="off", threads=2, runs_dir=Path("elsewhere"))) == name
     assert config.run_name(Config(seed=4)) == name.replace("-s3-", "-s4-")
+    assert re.fullmatch(r"char-lm-s0-[0-9a-f]{8}", config.run_name(char_lm.Config()))  # letters, digits, dashes
     for field in dataclasses.fields(Config):
         other = {
             "cell": "rnn",
@@ -85,3 +88,10 @@ def test_wrong_flags_become_one_line_that_names_them(words, terminal, monkeypatc
     assert message.endswith("(see: python -m experiments.digits --help)")
     assert "│" not in message
     assert "─" not in message
+
+
+def test_settings_are_restored_and_those_of_another_version_named():
+    before = Config(seed=5, hidden_size=7, view="rows", threads=2)
+    assert config.restored(Config, config.settings(before), threads=2) == before
+    with pytest.raises(UserError, match="another version of digits: it has no colour, shape"):
+        config.restored(Config, {**config.settings(before), "shape": 1, "colour": 2})
