@@ -107,7 +107,7 @@ def restored(kind: type[BaseConfig], values: dict, **placement) -> BaseConfig:
 
 
 def run_name(config: BaseConfig) -> str:
-    """`<experiment>-s<seed>-<hash>`, with dashes for underscores; runs that differ in their seed alone share the hash."""
+    """`<experiment>-s<seed>-<hash>`, dashes for underscores; runs that differ in their seed alone share the hash."""
     values = {k: v for k, v in settings(config).items() if k != "seed"}
     digest = hashlib.sha256(json.dumps([config.experiment, values], sort_keys=True).encode()).hexdigest()
     return f"{config.experiment.replace('_', '-')}-s{config.seed}-{digest[:8]}"
