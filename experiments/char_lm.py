@@ -199,11 +199,40 @@ def baseline(train: str, test: str) -> float:
     return ngram.bits_per_character(train, test)
 
 
+# The loss of single batches that the book prints, by iteration: neighbours jump by some 0.05.
+BOOK = {
+    **{500: 1.3804, 1000: 1.2956, 1500: 1.2816, 2000: 1.1968, 2500: 1.2456, 3000: 1.1763, 3500: 1.1868, 4000: 1.1476},
+    **{4500: 1.2118, 5000: 1.2072, 5500: 1.1243, 6000: 1.1637, 6500: 1.1513, 7000: 1.1196, 7500: 1.1439, 8000: 1.1536},
+    **{8500: 1.1263, 9000: 1.1597, 9500: 1.1048},
+}
+
+
+def beside_the_book(rows: list[dict]) -> list[str]:
+    """The training loss beside the book's, as lines of a table: at its iterations, as far as ours goes.
+
+    The smooth curve is a parabola in the logarithm of the iteration, fitted to the book's points by least squares;
+    ours is the mean over 50 iterations before and after.
+    """
+    import numpy as np
+
+    iterations = np.array(list(BOOK))
+    smooth = np.polynomial.Polynomial.fit(np.log(iterations), list(BOOK.values()), 2)
+    losses = np.array([row["loss/train"] for row in rows])  # row i is iteration i, counted from 0 as in the book
+    lines = ["", "  training loss    the book's batch    smooth through the book's    ours (+-50)    difference"]
+    for iteration in iterations[iterations + 50 < len(losses)]:
+        ours, theirs = losses[iteration - 50 : iteration + 51].mean(), smooth(np.log(iteration))
+        numbers = f"{BOOK[iteration]:16.4f}    {theirs:25.4f}    {ours:11.4f}    {ours - theirs:+10.4f}"
+        lines.append(f"  iteration {iteration:>5}    {numbers}")
+    return lines
+
+
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
     config = commands.parse(Config, "python -m experiments.char_lm", sys.argv[1:], __doc__)
     result = run(config)
     rnnkit.printing.print_result(result)
+    if result.status == "finished" and config.text == "island" and config.reading == "chunks":
+        print("\n".join(beside_the_book(rnnkit.records.read_rows(result.folder))))
     if result.status == "diverged":
         sys.exit(1)
 

@@ -230,3 +230,16 @@ def test_a_run_of_another_kind_or_without_its_weights_is_refused(trained, tmp_pa
     (copy / "result.json").unlink()
     with pytest.raises(UserError, match="has not finished"):
         sample.load(copy)
+
+
+def test_the_curve_beside_the_books_goes_as_far_as_the_run():
+    rows = [{"step": step, "loss/train": 2.0 - step / 10_000} for step in range(1, 1_700)]
+    header, *lines = char_lm.beside_the_book(rows)[1:]
+    assert [int(line.split()[1]) for line in lines] == [500, 1000, 1500]
+    for line, (iteration, batch) in zip(lines, char_lm.BOOK.items(), strict=False):
+        _, _, book, smooth, ours, difference = line.split()
+        assert float(book) == batch
+        assert float(ours) == pytest.approx(2.0 - (iteration + 1) / 10_000, abs=1e-4)
+        assert float(difference) == pytest.approx(float(ours) - float(smooth), abs=2e-4)
+        assert abs(float(smooth) - batch) < 0.05
+    assert char_lm.beside_the_book(rows[:100])[2:] == []
