@@ -41,7 +41,7 @@ class Config(BaseConfig):
     bidirectional: bool = False
     """Must stay off: a net that reads backwards has seen what comes next."""
     learning_rate: float = 0.005
-    """Adam's learning rate, at its peak where there is a schedule."""
+    """The optimizer's learning rate, at its peak where there is a schedule."""
     schedule: Literal["one-cycle", "cosine", "constant"] = "constant"
     """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
     clip: float = 0.0

@@ -39,8 +39,10 @@ class BaseConfig:
     """How the recurrent layers' weights start; see rnnkit.initialisation."""
     layers: Literal["rnnkit", "torch"] = "rnnkit"
     """Whose recurrent layers to use; they agree within rounding."""
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
+    """What turns gradients into steps."""
     learning_rate: float = 0.01
-    """Adam's learning rate, at its peak where there is a schedule."""
+    """The optimizer's learning rate, at its peak where there is a schedule."""
     schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
     clip: float = 1.0

@@ -14,29 +14,33 @@ from rnnkit.plan import Geometry
 
 @dataclass(frozen=True)
 class Examples:
-    """Sequences with one target each.
+    """Sequences with one target each, or with one for each step.
 
     `inputs` holds a tensor for each example, of shape (steps, features), or of shape (steps,) for numbers of words or
-    symbols; `targets` is of shape (examples,).
+    symbols. `targets` is of shape (examples,), or a list with a tensor for each example whose first size is its steps.
     """
 
     inputs: list[Tensor]
-    targets: Tensor
+    targets: Tensor | list[Tensor]
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def subset(self, indices: Sequence[int]) -> "Examples":
         """The examples at the given positions, in that order."""
-        return Examples([self.inputs[i] for i in indices], self.targets[list(indices)])
+        inputs = [self.inputs[i] for i in indices]
+        if isinstance(self.targets, list):
+            return Examples(inputs, [self.targets[i] for i in indices])
+        return Examples(inputs, self.targets[list(indices)])
 
 
 @dataclass(frozen=True)
 class Batch:
     """A packed batch. `targets` and `lengths` stand in the order in which the examples came.
 
-    `inputs` is packed over (steps, features); `targets` is of shape (batch,); `lengths`, of shape (batch,), lies on
-    the CPU as 64-bit integers.
+    `inputs` is packed over (steps, features); `targets` is of shape (batch,), or, where each step has one, holds those
+    of all valid steps in the order of the rows of `inputs.data`; `lengths`, of shape (batch,), lies on the CPU as
+    64-bit integers.
     """
 
     inputs: PackedSequence
@@ -60,7 +64,11 @@ def collate(examples: Examples) -> Batch:
     """
     _require_sequences(examples, "a batch")
     lengths = torch.tensor([len(sequence) for sequence in examples.inputs])
-    return Batch(pack_sequence(examples.inputs, enforce_sorted=False), examples.targets, lengths)
+    inputs = pack_sequence(examples.inputs, enforce_sorted=False)
+    targets = examples.targets
+    if isinstance(targets, list):
+        targets = pack_sequence([targets[i] for i in inputs.sorted_indices]).data
+    return Batch(inputs, targets, lengths)
 
 
 def check(examples: Examples, *, vocabulary: int | None = None, classes: int | None = None) -> None:
@@ -78,9 +86,11 @@ def check(examples: Examples, *, vocabulary: int | None = None, classes: int | N
         if vocabulary is not None and (outside := (sequence < 0) | (sequence >= vocabulary)).any():
             step = outside.nonzero()[0, 0].item()
             raise UserError(f"example {i}, step {step}: id {sequence[step].item()} is outside 0..{vocabulary - 1}")
-    if classes is not None and (outside := (examples.targets < 0) | (examples.targets >= classes)).any():
-        i = outside.nonzero()[0, 0].item()
-        raise UserError(f"example {i}: target {examples.targets[i].item()} is outside 0..{classes - 1}")
+        if classes is not None and (outside := (examples.targets[i] < 0) | (examples.targets[i] >= classes)).any():
+            place = outside.nonzero()[0].tolist()
+            where = f", step {place[0]}" if place else ""
+            found = examples.targets[i][tuple(place)].item()
+            raise UserError(f"example {i}{where}: target {found} is outside 0..{classes - 1}")
 
 
 def _require_sequences(examples: Examples, what: str) -> None:
@@ -97,6 +107,8 @@ def _require_sequences(examples: Examples, what: str) -> None:
                 f"example {i} of {what} has features of shape {tuple(sequence.shape[1:])}, "
                 f"example 0 has {tuple(examples.inputs[0].shape[1:])}"
             )
+        if isinstance(examples.targets, list) and len(examples.targets[i]) != len(sequence):
+            raise UserError(f"example {i} of {what} has {len(sequence)} steps and {len(examples.targets[i])} targets")
 
 
 def mask(lengths: Tensor, longest: int | None = None) -> Tensor:

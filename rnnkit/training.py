@@ -20,7 +20,7 @@ from rnnkit.streams import Chunk, detached
 from rnnkit.tracking import Diverged, Pruned, Run
 
 
-__all__ = ["Diverged", "Fitted", "Pruned", "device_of", "fit", "learning_rates", "prepare", "scores"]
+__all__ = ["Diverged", "Fitted", "Pruned", "device_of", "fit", "learning_rates", "optimizer_of", "prepare", "scores"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ def fit(
     evaluate: Callable[[], dict[str, float]],
     watch: str,
     lower_is_better: bool = False,
+    rate: Callable[[float], float] | None = None,
     report: Callable[[int, float], None] | None = None,
 ) -> Fitted:
-    """Train `model` with Adam and leave it with the weights of its best evaluation, or its last (`config.keep`).
+    """Train `model` and leave it with the weights of its best evaluation, or its last (`config.keep`).
 
     Each step is one row of the record: the loss, the gradient norms before clipping, in all and by group, and where
     it evaluates (`config.evaluate_every`) what `evaluate()` returns.
@@ -79,6 +80,8 @@ def fit(
         evaluate: metrics of the model as it is; must draw no random number and leave the model as it was.
         watch: the metric of `evaluate` that early stopping and the best weights follow.
         lower_is_better: whether `watch` is the better the lower it is.
+        rate: a schedule of the experiment's own in place of `config.schedule`: what the learning rate is multiplied
+            with, by the epochs done so far.
         report: called after each evaluation with (its number from 1, watched value); it may raise `Pruned`.
 
     Raises:
@@ -89,9 +92,10 @@ def fit(
     groups = diagnostics.parameter_groups(model)
     norm_names = [f"grad_norm/{group}" for group in groups]
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)  # one pass over the numbers, not ten
+    optimizer = optimizer_of(config, parameters)
     steps = config.epochs * steps_per_epoch
-    schedule = learning_rates(optimizer, config, steps)
+    factor = None if rate is None else lambda step: rate(step / steps_per_epoch)
+    schedule = learning_rates(optimizer, config, steps, factor)
     best = Best(lower_is_better)
     step, clipped, evaluations = 0, 0, 0
     valid_steps, seconds = 0, 0.0
@@ -147,19 +151,33 @@ def fit(
     return Fitted(best.value, best.evaluation, epoch + 1)
 
 
+def optimizer_of(config: BaseConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer that `config` names, without momentum or weight decay."""
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)  # one pass over the numbers, not ten
+    if config.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=config.learning_rate)
+    return torch.optim.SGD(parameters, lr=config.learning_rate, fused=True)
+
+
 def learning_rates(
-    optimizer: torch.optim.Optimizer, config: BaseConfig, steps: int
+    optimizer: torch.optim.Optimizer,
+    config: BaseConfig,
+    steps: int,
+    factor: Callable[[int], float] | None = None,
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """The schedule that `config` names, over all steps.
+    """The schedule that `config` names, over all steps; or `factor`, a function of the steps done.
 
     `one-cycle`: up to `config.learning_rate`, then down to nearly 0 (Smith & Topin, Super-Convergence, 2018);
     `cosine`: from it down to 0 (Loshchilov & Hutter, SGDR, 2017, without restarts).
     """
-    if config.schedule == "one-cycle":
-        return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config.learning_rate, total_steps=steps)
+    if factor is not None or config.schedule == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor or (lambda step: 1.0))
     if config.schedule == "cosine":
         return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=config.learning_rate, total_steps=steps, cycle_momentum=config.optimizer == "adam"
+    )
 
 
 def scores(model: nn.Module, batches: Iterable[Batch], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -26,3 +26,10 @@ def swept(tmp_path_factory):
 def fast_path_for_few_steps(monkeypatch):
     """Our kernels also where sequences are so short that torch's path would be taken, and nothing of ours be tested."""
     monkeypatch.setattr(rnnkit.layers, "FEWEST_STEPS", 1)
+
+
+@pytest.fixture(autouse=True)
+def full_precision_again():
+    """Training in this process has tiny numbers count as 0 (`training.prepare`): not in the tests that follow."""
+    yield
+    torch.set_flush_denormal(False)

@@ -67,6 +67,15 @@ def test_numbers_of_words_are_packed_as_they_are():
     assert batch.valid_steps == 5
 
 
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=7))
+def test_targets_of_steps_stand_beside_their_rows(lengths):
+    rows = [torch.randn(length, 2) for length in lengths]
+    examples = Examples(rows, [2 * row for row in rows])
+    batch = collate(examples)
+    assert torch.equal(batch.targets, 2 * batch.inputs.data)
+    assert torch.equal(collate(examples.subset([0])).targets, 2 * rows[0])
+
+
 def with_value(value):
     spoilt = torch.ones(2, 3)
     spoilt[1, 2] = value
@@ -89,6 +98,12 @@ def words(*ids, targets=(0, 1)):
         (words(4, 9, 1), {"vocabulary": 9}, r"example 1, step 1: id 9 is outside 0\.\.8"),
         (words(4, -1), {"vocabulary": 9}, r"example 1, step 1: id -1 is outside 0\.\.8"),
         (words(4, targets=(0, 2)), {"classes": 2}, r"example 1: target 2 is outside 0\.\.1"),
+        (Examples([torch.ones(2, 3)], [torch.zeros(3)]), {}, "example 0 of the data has 2 steps and 3 targets"),
+        (
+            Examples([torch.ones(2, 3)], [torch.tensor([0, 5])]),
+            {"classes": 5},
+            "example 0, step 1: target 5 is outside",
+        ),
         (words(4, targets=(-1, 0)), {"classes": 2}, r"example 0: target -1 is outside 0\.\.1"),
     ],
 )

@@ -63,13 +63,26 @@ def same(one, other):
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "constant"])
-@pytest.mark.parametrize("clip", [0.0, 0.05])
-def test_it_trains_as_a_plain_loop_does(config, schedule, clip):
-    config = dataclasses.replace(config, schedule=schedule, clip=clip, keep="last")
+OPTIMIZERS = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "clip"),
+    [
+        ("adam", "one-cycle", 0.0),
+        ("adam", "one-cycle", 0.05),
+        ("adam", "constant", 0.05),
+        ("rmsprop", "cosine", 0.0),
+        ("rmsprop", "one-cycle", 0.0),
+        ("sgd", "constant", 0.05),
+        ("sgd", "one-cycle", 0.0),
+    ],
+)
+def test_it_trains_as_a_plain_loop_does(config, optimizer, schedule, clip):
+    config = dataclasses.replace(config, optimizer=optimizer, schedule=schedule, clip=clip, keep="last")
     model, _, rows, _ = fitted(config)
     twin = models.classifier(config, 3, 3, longest=25)
-    optimizer = torch.optim.Adam(twin.parameters(), lr=config.learning_rate, fused=True)
+    optimizer = OPTIMIZERS[optimizer](twin.parameters(), lr=config.learning_rate)
     rates = training.learning_rates(optimizer, config, 9)
     torch.manual_seed(training.seeding.stream(config.seed, "dropout"))
     losses, norms, used = [], [], []
@@ -93,9 +106,9 @@ def test_it_trains_as_a_plain_loop_does(config, schedule, clip):
 
 
 def test_schedules_go_where_they_say(config):
-    def rates(schedule):
+    def rates(schedule, factor=None):
         optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=config.learning_rate)
-        scheduled = training.learning_rates(optimizer, dataclasses.replace(config, schedule=schedule), 10)
+        scheduled = training.learning_rates(optimizer, dataclasses.replace(config, schedule=schedule), 10, factor)
         found = []
         for _ in range(10):
             found.append(scheduled.get_last_lr()[0])
@@ -106,6 +119,9 @@ def test_schedules_go_where_they_say(config):
     assert rates("constant") == [config.learning_rate] * 10
     cosine = [config.learning_rate * (1 + math.cos(math.pi * step / 10)) / 2 for step in range(10)]
     assert rates("cosine") == pytest.approx(cosine)
+    assert rates("one-cycle", lambda step: 1 / (1 + step)) == pytest.approx(
+        [config.learning_rate / (1 + step) for step in range(10)]
+    )
     cycle = rates("one-cycle")
     assert max(cycle) == pytest.approx(config.learning_rate)
     assert cycle[0] < max(cycle) > cycle[-1]
@@ -233,3 +249,9 @@ def test_a_gpu_that_is_not_there_is_said(config):
 def test_numbers_too_small_for_full_precision_count_as_zero_in_a_run(config):
     training.prepare(config)
     assert torch.tensor(2e-38) * 0.1 == 0
+
+
+def test_a_rate_of_the_experiments_own_goes_by_epochs(config):
+    _, _, rows, _ = fitted(config, rate=lambda epochs: 0.5**epochs)
+    expected = [config.learning_rate * 0.5 ** (step / 3) for step in range(9)]
+    assert [row["schedule/learning_rate"] for row in rows] == pytest.approx(expected)
