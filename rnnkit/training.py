@@ -97,55 +97,52 @@ def fit(
     factor = None if rate is None else lambda step: rate(step / steps_per_epoch)
     schedule = learning_rates(optimizer, config, steps, factor)
     best = Best(lower_is_better)
-    step, clipped, evaluations = 0, 0, 0
-    valid_steps, seconds = 0, 0.0
+    step, clipped, evaluations, valid_steps = 0, 0, 0, 0
+    model.train()
+    began = time.perf_counter()
     bar = tqdm(total=steps, unit="step", disable=not sys.stderr.isatty(), leave=False)
     with bar:
-        for epoch in range(config.epochs):
-            bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
-            state, began = None, time.perf_counter()
-            model.train()
-            for number, batch in enumerate(batches(epoch)):
-                step += 1
-                value, state = loss(model, batch.to(device), detached(state))
-                optimizer.zero_grad()
-                value.backward()
-                norms, total = diagnostics.gradient_norms(groups)
-                row = {"loss/train": value.item(), "grad_norm/total": total.item()}
-                row |= dict(zip(norm_names, norms.tolist(), strict=True))
-                row["schedule/learning_rate"] = schedule.get_last_lr()[0]
-                if not math.isfinite(row["loss/train"]) or not math.isfinite(row["grad_norm/total"]):
-                    run.log(step, row)
-                    raise Diverged(
-                        f"loss {row['loss/train']}, gradient norm {row['grad_norm/total']} "
-                        f"at step {step}: batch {number + 1} of epoch {epoch + 1}"
-                    )
-                if config.clip:
-                    clipped += row["grad_norm/total"] > config.clip
-                    row["clip/fraction"] = clipped / step
-                    nn.utils.clip_grads_with_norm_(parameters, config.clip, total)
-                optimizer.step()
-                schedule.step()
-                valid_steps += batch.valid_steps
-                bar.update()
-                if step != steps and step % (config.evaluate_every or steps_per_epoch):
-                    run.log(step, row)
-                    continue
-                seconds += time.perf_counter() - began
-                evaluations += 1
-                row |= evaluate() | {"speed/valid_steps_per_second": valid_steps / seconds}
+        for epoch, number, batch in ((e, n, batch) for e in range(config.epochs) for n, batch in enumerate(batches(e))):
+            if number == 0:
+                state = None
+                bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
+            step += 1
+            value, state = loss(model, batch.to(device), state)
+            optimizer.zero_grad()
+            value.backward()
+            state = detached(state)
+            norms, total = diagnostics.gradient_norms(groups)
+            row = {"loss/train": value.item(), "grad_norm/total": total.item()}
+            row |= dict(zip(norm_names, norms.tolist(), strict=True))
+            row["schedule/learning_rate"] = schedule.get_last_lr()[0]
+            if not math.isfinite(row["loss/train"]) or not math.isfinite(row["grad_norm/total"]):
                 run.log(step, row)
-                best.offer(model, row[watch], evaluations)
-                bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{row[watch]:.3f}")
-                if report is not None:
-                    report(evaluations, row[watch])
-                if config.patience and evaluations - best.evaluation >= config.patience:
-                    break
-                valid_steps, seconds, began = 0, 0.0, time.perf_counter()
-            else:
-                seconds += time.perf_counter() - began
+                raise Diverged(
+                    f"loss {row['loss/train']}, gradient norm {row['grad_norm/total']} "
+                    f"at step {step}: batch {number + 1} of epoch {epoch + 1}"
+                )
+            if config.clip:
+                clipped += row["grad_norm/total"] > config.clip
+                row["clip/fraction"] = clipped / step
+                nn.utils.clip_grads_with_norm_(parameters, config.clip, total)
+            optimizer.step()
+            schedule.step()
+            valid_steps += batch.valid_steps
+            bar.update()
+            if step != steps and step % (config.evaluate_every or steps_per_epoch):
+                run.log(step, row)
                 continue
-            break
+            row["speed/valid_steps_per_second"] = valid_steps / (time.perf_counter() - began)
+            row |= evaluate()
+            evaluations += 1
+            run.log(step, row)
+            best.offer(model, row[watch], evaluations)
+            bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{row[watch]:.3f}")
+            if report is not None:
+                report(evaluations, row[watch])
+            if config.patience and evaluations - best.evaluation >= config.patience:
+                break
+            valid_steps, began = 0, time.perf_counter()
     if config.keep == "best":
         best.restore(model)
     return Fitted(best.value, best.evaluation, epoch + 1)
