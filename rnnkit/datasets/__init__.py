@@ -4,6 +4,7 @@ import importlib
 
 
 _SETS = (
+    "archives",
     "digits",
     "imdb",
     "labelled_text",

@@ -5,37 +5,29 @@ else `~/.cache/rnnkit`. In it the set may lie as plain files, each file compress
 zip): what is checked is the SHA-256 of the contents. A set that is not there is downloaded from its official address.
 """
 
-import bz2
-import gzip
+import contextlib
 import hashlib
 import http.client
-import lzma
 import os
 import re
 import shutil
 import sys
-import tarfile
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
 from tqdm import tqdm
 
 from rnnkit import locks
+from rnnkit.datasets import archives
+from rnnkit.datasets.archives import said
 from rnnkit.errors import UserError
 
 
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-_TAR = re.compile(r"\.(tar|tar\.\w+|tgz|txz|tbz2?)$")
 _BLOCK = 2**20
 _TIMEOUT = 30  # seconds without a byte
-# What a damaged compressed file or archive raises, by library.
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -43,8 +35,8 @@ class Origin:
     """A data set's name, its address, and what its contents must be.
 
     `addresses` are the files to download. `wanted` is a regular expression whose first group names the contents in a
-    path (all other files are passed over), `sha256` the checksum of all that it names. An archive may hold
-    `most_bytes` at the most, when unpacked, in `most_files` files.
+    path (all other files are passed over), `sha256` the checksum of all that it names. The contents, and all that an
+    archive holds beside them, may be of `most_bytes` at the most, when unpacked, in `most_files` files.
     """
 
     name: str
@@ -59,8 +51,12 @@ def data_folder(data_dir: Path | None) -> Path:
     """The folder that holds the data sets."""
     if data_dir is not None:
         return data_dir
-    named = os.environ.get("RNNKIT_DATA")
-    return Path(named) if named else Path.home() / ".cache" / "rnnkit"
+    if named := os.environ.get("RNNKIT_DATA"):
+        return Path(named)
+    try:
+        return Path.home() / ".cache" / "rnnkit"
+    except RuntimeError:
+        raise UserError("no home folder to keep data sets in: name a folder with --data-dir or RNNKIT_DATA") from None
 
 
 def contents(origin: Origin, data_dir: Path | None = None) -> dict[str, bytes]:
@@ -69,11 +65,8 @@ def contents(origin: Origin, data_dir: Path | None = None) -> dict[str, bytes]:
     Raises `UserError` for contents that are not the ones expected, or that cannot be had.
     """
     folder = data_folder(data_dir) / origin.name
-    found = _read(origin, folder)
-    if found is None:
-        _download(origin, folder)
-        found = _read(origin, folder)
-    return found
+    found = _stored(origin, folder)
+    return _download(origin, folder) if found is None else found
 
 
 def checksum(files: dict[str, bytes]) -> str:
@@ -85,139 +78,132 @@ def checksum(files: dict[str, bytes]) -> str:
     return digest.hexdigest()
 
 
+def _stored(origin: Origin, folder: Path) -> dict[str, bytes] | None:
+    """The contents in a folder; None where there are none of them. Raises `UserError` for others."""
+    try:
+        with _able_to("read", folder):
+            return _read(origin, folder)
+    except archives.Unfit as error:
+        raise UserError(
+            f"{folder} does not hold the data set {origin.name} ({error}): "
+            f"move the folder away to have it downloaded from {origin.addresses[0]}"
+        ) from None
+
+
 def _read(origin: Origin, folder: Path) -> dict[str, bytes] | None:
     """The contents in a folder, however they are packed; None where there are none of them."""
     if not folder.is_dir():
         return None
-    seen = []
-    for kind in (_loose_files, *(lambda o, f, path=path: _archived_files(o, path) for path in _archives(folder))):
-        found = kind(origin, folder)
+    unfit = []
+    for path in (folder, *filter(archives.is_archive, sorted(folder.iterdir()))):
+        try:
+            if path == folder:
+                found = _loose_files(origin, folder)
+            else:
+                found = archives.read(path, origin.wanted, origin.most_bytes, origin.most_files)
+        except archives.Unfit as error:
+            unfit.append(str(error))
+            continue
         if found and (digest := checksum(found)) == origin.sha256:
             return found
         if found:
-            seen.append(f"{len(found)} files with SHA-256 {digest[:12]}...")
-    if not seen:
-        return None
-    raise UserError(
-        f"{folder} does not hold the data set {origin.name}: expected contents with SHA-256 {origin.sha256[:12]}..., "
-        f"found {' and '.join(seen)}; move the folder away to have it downloaded from {origin.addresses[0]}"
-    )
-
-
-def _archives(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_file() and (_TAR.search(p.name) or p.suffix == ".zip"))
+            unfit.append(f"{len(found)} files with SHA-256 {digest[:12]}... instead of {origin.sha256[:12]}...")
+    if unfit:
+        raise archives.Unfit("; ".join(unfit))
+    return None
 
 
 def _loose_files(origin: Origin, folder: Path) -> dict[str, bytes]:
     """The wanted files that lie in the folder or below, as they are or each compressed by itself."""
     found: dict[str, bytes] = {}
+    number, left = 0, origin.most_bytes
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(root, name)
-            opener = _OPENERS.get(path.suffix)
-            plain = path.with_suffix("") if opener else path
-            match = re.search(origin.wanted, plain.relative_to(folder).as_posix())
+            opener = archives.OPENERS.get(path.suffix)
+            plain = (path.with_suffix("") if opener else path).relative_to(folder).as_posix()
+            match = re.search(origin.wanted, plain)
             if not match or (opener and match[1] in found):
                 continue
             try:
-                with opener(path) if opener else path.open("rb") as file:
-                    content = file.read(origin.most_bytes + 1)
-            except _DAMAGED as error:
-                raise UserError(f"cannot read {path} ({error}): delete it to have it downloaded again") from None
-            if len(content) > origin.most_bytes:
-                raise UserError(f"{path} unpacks to more than {origin.most_bytes:,} bytes: it is not {origin.name}")
+                with (opener or open)(path, "rb") as file:
+                    content = file.read(left + 1)
+            except archives.DAMAGED as error:
+                raise archives.Unfit(f"{path.relative_to(folder)} cannot be read: {said(error)}") from None
+            number, left = number + 1, left - len(content)
+            if left < 0 or number > origin.most_files:
+                raise archives.too_much("what lies there", origin.most_bytes, origin.most_files)
             found[match[1]] = content
     return found
 
 
-def _archived_files(origin: Origin, path: Path) -> dict[str, bytes]:
-    """The wanted files of an archive. Nothing is unpacked to the disk."""
-    found: dict[str, bytes] = {}
-    members = _zip_members if path.suffix == ".zip" else _tar_members
-    total = 0
-    try:
-        for number, (name, size, read) in enumerate(members(path)):
-            _refuse_unsafe(path, name)
-            total += size
-            if total > origin.most_bytes or number >= origin.most_files:
-                raise UserError(
-                    f"{path} unpacks to more than {origin.most_bytes:,} bytes or {origin.most_files:,} files, which "
-                    f"{origin.name} does not: refused"
-                )
-            if match := re.search(origin.wanted, name):
-                found[match[1]] = read()
-    except _DAMAGED as error:
-        raise UserError(f"cannot read the archive {path} ({error}): delete it to have it downloaded again") from None
-    return found
-
-
-def _refuse_unsafe(archive: Path, name: str) -> None:
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if parts.is_absolute() or ".." in parts.parts or re.match(r"[A-Za-z]:", name):
-        raise UserError(f"{archive} holds {name!r}, which would be written outside its folder: refused")
-
-
-def _tar_members(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            if member.islnk() or member.issym():
-                _refuse_unsafe(path, member.linkname)
-            _refuse_unsafe(path, member.name)
-            if member.isfile():
-                yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
-
-
-def _zip_members(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            _refuse_unsafe(path, member.filename)
-            if not member.is_dir():  # a size that lies is found by zipfile itself while it reads
-                yield member.filename, member.file_size, lambda member=member: archive.read(member)
-
-
-def _download(origin: Origin, folder: Path) -> None:
+def _download(origin: Origin, folder: Path) -> dict[str, bytes]:
     """Download a data set into its folder. What lies there afterwards is whole and checked, or nothing."""
-    try:
+    lock, temporary = folder / ".lock", folder / ".download"
+    with _able_to("write", folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with locks.exclusive(folder / ".lock"):  # several workers may want it at once
-            if _read(origin, folder) is not None:
-                return
-            temporary = folder / f".download-{os.getpid()}"
+        lock.touch()  # where it cannot be made, that is said of the data folder
+        with locks.exclusive(lock):  # several workers may want it at once
+            if (found := _stored(origin, folder)) is not None:
+                return found
+            shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
             temporary.mkdir()
             try:
                 for address in origin.addresses:
                     _fetch(origin, address, temporary, folder)
-                if _read(origin, temporary) is None:
-                    raise UserError(f"what {origin.addresses[0]} sent holds nothing of the data set {origin.name}")
+                try:
+                    found = _read(origin, temporary)
+                except archives.Unfit as error:
+                    raise _not_had(origin, folder, f"what {origin.addresses[0]} sent is not it ({error})") from None
+                if found is None:
+                    raise _not_had(origin, folder, f"what {origin.addresses[0]} sent is not it (nothing of it)")
                 for path in sorted(temporary.iterdir()):
                     os.replace(path, folder / path.name)
             finally:
-                shutil.rmtree(temporary)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the data folder {folder} ({error.strerror}): choose another with --data-dir or RNNKIT_DATA"
-        ) from None
+                shutil.rmtree(temporary, ignore_errors=True)
+    return found
 
 
 def _fetch(origin: Origin, address: str, temporary: Path, folder: Path) -> None:
     """Download one file, with a bar on a terminal."""
     name = address.rsplit("/", 1)[1]
+    came = 0
+    with (temporary / name).open("wb") as file:
+        try:
+            with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
+                size = answer.length
+                silent = not sys.stderr.isatty()
+                with tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=silent, leave=False) as bar:
+                    while block := answer.read(_BLOCK):
+                        came += len(block)
+                        if max(came, size or 0) > origin.most_bytes:
+                            raise ConnectionError(f"it sends more than {origin.most_bytes:,} bytes")
+                        with _able_to("write", folder):
+                            file.write(block)
+                        bar.update(len(block))
+            if size is not None and came != size:
+                raise ConnectionError(f"the connection ended after {came} of {size} bytes")
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
+            raise _not_had(origin, folder, f"{name} cannot be downloaded from {address} ({said(error)})") from None
+
+
+def _not_had(origin: Origin, folder: Path, why: str) -> UserError:
+    names = " and ".join(address.rsplit("/", 1)[1] for address in origin.addresses)
+    return UserError(
+        f"the data set {origin.name} is not in {folder}, and {why}: put {names} into that folder, "
+        "or name the folder above it with --data-dir or RNNKIT_DATA"
+    )
+
+
+@contextlib.contextmanager
+def _able_to(do: str, folder: Path) -> Iterator[None]:
+    """Raise `UserError` where what is done inside cannot read or write the folder."""
     try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, (temporary / name).open("wb") as file:
-            size = int(answer.headers.get("Content-Length") or 0) or None
-            bar = tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=not sys.stderr.isatty(), leave=False)
-            with bar:
-                while block := answer.read(_BLOCK):
-                    file.write(block)
-                    bar.update(len(block))
-                    if bar.n > origin.most_bytes:
-                        raise UserError(f"{address} sends more than {origin.most_bytes:,} bytes: stopped")
-            if size is not None and file.tell() != size:
-                raise http.client.IncompleteRead(b"", size - file.tell())
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", None) or error
+        yield
+    except OSError as error:
         raise UserError(
-            f"the data set {origin.name} is not in {folder}, and {name} cannot be downloaded from {address} "
-            f"({reason}): put that file into {folder}, or name the folder above it with --data-dir or RNNKIT_DATA"
+            f"cannot {do} the data folder {folder} ({said(error)}): choose another with --data-dir or RNNKIT_DATA"
         ) from None
