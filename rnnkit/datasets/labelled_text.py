@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,17 +59,42 @@ def read_table(path: Path, seed: int = 0) -> LabelledTexts:
     with the row, for what cannot be used.
     """
     text = text_file.read(path)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     texts: list[str] = []
     names: list[str] = []
-    rows: list[int] = []
+    labels: list[str] = []
+    for line, content, name in _rows(path, text):
+        if name not in labels:
+            labels.append(name)
+        if len(labels) > 2:
+            one, other = map(reprlib.repr, sorted(labels[:2]))
+            raise UserError(f"{path}, line {line}: a third label {reprlib.repr(name)} beside {one} and {other}")
+        texts.append(content)
+        names.append(name)
+    if not labels:
+        raise UserError(f"{path} has a header and no rows: at least {FEWEST} of each label are needed")
+    labels.sort()
+    for label in labels:
+        if (count := names.count(label)) < FEWEST:
+            raise UserError(f"{path}: {count} rows of label {reprlib.repr(label)}, and at least {FEWEST} are needed")
+    if len(labels) < 2:
+        raise UserError(f"{path}: every row has the label {reprlib.repr(labels[0])}; two labels are needed")
+    part = Part(texts, [labels.index(name) for name in names])
+    return split(part, tuple(labels), hashlib.sha256(text.encode()).hexdigest(), seed)
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+    """The rows of a table: the line that each begins in, its text, its label."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # csv's own, 131,072 characters, is a long review
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
     try:
         header = next(reader)
         for column in ("text", "label"):
             if header.count(column) != 1:
-                raise UserError(f"{path}, line 1: expected one column {column!r} in the header, found {header}")
+                found = reprlib.repr(header)
+                raise UserError(f"{path}, line 1: expected one column {column!r} in the header, found {found}")
+        line = reader.line_num + 1
         for fields in reader:
-            line = reader.line_num
             if not fields:
                 raise UserError(f"{path}, line {line}: an empty line where a row was expected: delete it")
             if len(fields) != len(header):
@@ -77,22 +103,9 @@ def read_table(path: Path, seed: int = 0) -> LabelledTexts:
             for column in ("text", "label"):
                 if not row[column].strip():
                     raise UserError(f"{path}, line {line}: the field {column!r} is empty")
-            texts.append(row["text"])
-            names.append(row["label"])
-            rows.append(line)
+            yield line, row["text"], row["label"]
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: no comma-separated values ({error})") from None
-    labels = tuple(sorted(set(names)))
-    if not texts:
-        raise UserError(f"{path} has a header and no rows: at least {FEWEST} of each label are needed")
-    if len(labels) > 2:
-        third = next(i for i, name in enumerate(names) if len(set(names[: i + 1])) > 2)
-        two = sorted(set(names[:third]))
-        raise UserError(f"{path}, line {rows[third]}: a third label {names[third]!r} beside {two[0]!r} and {two[1]!r}")
-    for label in labels:
-        if names.count(label) < FEWEST:
-            raise UserError(f"{path}: {names.count(label)} rows of label {label!r}, and at least {FEWEST} are needed")
-    if len(labels) < 2:
-        raise UserError(f"{path}: every row has the label {labels[0]!r}; two labels are needed")
-    part = Part(texts, [labels.index(name) for name in names])
-    return split(part, labels, hashlib.sha256(text.encode()).hexdigest(), seed)
+        raise UserError(
+            f"{path}, line {line}: a quote opens in the row that begins here, and does not close as it should ({error})"
+        ) from None

@@ -43,6 +43,9 @@ def read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {line}: byte {error.start} ({content[error.start]:#04x}) is no UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise UserError(f"{path}, line {line}: a NUL character: this is no text, or not in UTF-8")
     if not text.strip():
         raise UserError(f"{path} holds nothing but white space")
     return text

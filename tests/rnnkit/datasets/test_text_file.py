@@ -1,0 +1,51 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from rnnkit.datasets import text_file
+from rnnkit.errors import UserError
+
+
+def refused(path):
+    """The one line that says why a text cannot be used."""
+    with pytest.raises(UserError) as caught:
+        text_file.read(path)
+    message = str(caught.value)
+    assert message.isprintable()  # one line, so
+    assert str(path) in message
+    return message
+
+
+@pytest.mark.parametrize("text", ["x", "a\nb\r\nc\rd", " é\u2028\n", "a\tb\n\n", "x\ufeff"])
+def test_a_text_comes_as_it_is(tmp_path, text):
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    assert text_file.read(tmp_path / "a.txt") == text
+    assert text_file.load(tmp_path / "a.txt") == text_file.Text(text, hashlib.sha256(text.encode()).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b" \n\t\r\n\xc2\xa0", "holds nothing but white space"),
+        (b"\xef\xbb\xbfa", "line 1: starts with a byte-order mark (UTF-8)"),
+        ("a".encode("utf-16"), "line 1: starts with a byte-order mark (UTF-16)"),
+        (b"\xfe\xff\0a", "line 1: starts with a byte-order mark (UTF-16)"),
+        (b"ok\r\n\xc3\xa9\nab\xe9\n", "line 3: byte 9 (0xe9) is no UTF-8"),
+        (b"\xe9", "line 1: byte 0 (0xe9) is no UTF-8"),
+        (b"a\xc3", "line 1: byte 1 (0xc3) is no UTF-8"),
+        (b"\xed\xa0\x80", "line 1: byte 0 (0xed) is no UTF-8"),  # half of a surrogate pair
+        (b"ok\nfine\nb\0d\n\0", "line 3: a NUL character"),
+        ("ab\n".encode("utf-16-le"), "line 1: a NUL character"),
+    ],
+)
+def test_what_is_no_text_is_one_line_with_the_place(tmp_path, content, said):
+    (tmp_path / "a.txt").write_bytes(content)
+    assert said in refused(tmp_path / "a.txt")
+
+
+def test_what_is_no_file_is_one_line(tmp_path):
+    assert "Is a directory" in refused(tmp_path)
+    assert "No such file or directory" in refused(tmp_path / "no")
+    assert "Not a directory" in refused(Path(__file__) / "a.txt")
