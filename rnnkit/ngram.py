@@ -3,6 +3,8 @@
 import math
 from collections import Counter, defaultdict
 
+from rnnkit.errors import UserError
+
 
 def bits_per_character(train: str, test: str, order: int = 6) -> float:
     """What a model of `order` symbols (each given the `order` - 1 before it) needs for each character of `test`.
@@ -12,8 +14,11 @@ def bits_per_character(train: str, test: str, order: int = 6) -> float:
 
         p(c | h) = (N(hc) + T(h) p(c | h without its first symbol)) / (N(h) + T(h)),
 
-    down to equal shares for all symbols of both texts.
+    down to equal shares for all symbols of both texts; a context that was never seen changes nothing. Raises
+    `UserError` for an empty `test`.
     """
+    if not test:
+        raise UserError("no text to measure on: `test` is empty")
     symbols = len(set(train) | set(test))
     counts = [defaultdict(Counter) for _ in range(order)]
     for length, following in enumerate(counts):
