@@ -1,0 +1,73 @@
+import dataclasses
+import hashlib
+
+import pytest
+
+from rnnkit.datasets import mysterious_island, python_docs, store, tinyshakespeare
+from rnnkit.errors import UserError
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch, on_its_own):
+    """A data folder, and a way to put a small text in the place of a set's."""
+
+    def put(module, name, content):
+        folder = tmp_path / module.ORIGIN.name
+        folder.mkdir()
+        (folder / name).write_bytes(content)
+        monkeypatch.setattr(
+            module, "ORIGIN", dataclasses.replace(module.ORIGIN, sha256=store.checksum({name: content}))
+        )
+        return module.load(tmp_path)
+
+    return put
+
+
+def test_the_novel_is_cut_out_of_its_file(small):
+    content = (
+        "\ufeffThe Project Gutenberg eBook\r\n\r\nTHE MYSTERIOUS ISLAND\r\nby Jules Verne\r\n\r\n"
+        "THE MYSTERIOUS ISLAND again, “été”\r\n\r\nEnd of the Project Gutenberg EBook\r\n\r\nlicence\r\n"
+    ).encode()
+    found = small(mysterious_island, "1268-0.txt", content)
+    assert found.text == "THE MYSTERIOUS ISLAND\nby Jules Verne\n\nTHE MYSTERIOUS ISLAND again, “été”\n\n"
+    assert found.sha256 == mysterious_island.ORIGIN.sha256
+
+
+def test_the_plays_come_as_they_are(small):
+    found = small(tinyshakespeare, "input.txt", b"First Citizen:\nBefore\r\n")
+    assert found.text == "First Citizen:\nBefore\r\n"
+    assert found.sha256 == tinyshakespeare.ORIGIN.sha256
+
+
+@pytest.mark.parametrize(("module", "name"), [(mysterious_island, "1268-0.txt"), (tinyshakespeare, "input.txt")])
+def test_another_text_under_the_name_is_refused(tmp_path, on_its_own, module, name):
+    folder = tmp_path / module.ORIGIN.name
+    folder.mkdir()
+    (folder / name).write_bytes(b"THE MYSTERIOUS ISLAND End of the Project Gutenberg")
+    with pytest.raises(UserError, match=f"{folder} does not hold the data set {module.ORIGIN.name}"):
+        module.load(tmp_path)
+
+
+@pytest.mark.parametrize("real_data", ["mysterious_island"], indirect=True)
+def test_the_real_novel_gives_the_books_numbers(real_data):
+    text = mysterious_island.load(real_data).text
+    symbols = sorted(set(text))
+    assert (len(text), len(symbols)) == (1_112_350, 80)
+    numbers = [symbols.index(symbol) for symbol in text[:21]]
+    assert numbers == [44, 32, 29, 1, 37, 48, 43, 44, 29, 42, 33, 39, 45, 43, 1, 33, 43, 36, 25, 38, 28]
+    assert text[:21] == "THE MYSTERIOUS ISLAND"
+
+
+@pytest.mark.parametrize("real_data", ["tinyshakespeare"], indirect=True)
+def test_the_real_plays(real_data):
+    text = tinyshakespeare.load(real_data).text
+    assert (len(text), len(set(text))) == (1_115_394, 65)
+    assert text.startswith("First Citizen:\nBefore we proceed any further, hear me speak.\n")
+
+
+def test_pythons_documentation():
+    found = python_docs.load()
+    assert 300_000 < len(found.text) < 900_000
+    assert found.text.index('The "assert" statement') < found.text.index('The "while" statement')
+    assert found.sha256 == hashlib.sha256(found.text.encode()).hexdigest()
+    assert python_docs.load() == found
