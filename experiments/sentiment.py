@@ -118,7 +118,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         def evaluated(examples, split):
             # In the order of their lengths: less padding to compute, and the same scores.
-            order = torch.tensor([len(words) for words in examples.inputs]).argsort(stable=True).split(256)
+            order = torch.tensor([len(words) for words in examples.inputs]).argsort(stable=True).split(64)
             outputs, targets = training.scores(model, sequences.gathered(examples, order), device)
             predicted = (outputs.squeeze(1) > 0).long()
             found = {f"metric/{n}/{split}": v for n, v in scores.classification(targets, predicted).items()}
@@ -181,7 +181,8 @@ def numbered(data: str, data_dir: Path | None, least_count: int):
 
     reviews = load(data, data_dir)
     parts = (reviews.train, reviews.valid, reviews.test)
-    texts = [[vocabulary.words(text) for text in part.texts] for part in parts]
+    # Interned, a word is in memory once, not once for each of its 12 million places.
+    texts = [[[sys.intern(word) for word in vocabulary.words(text)] for text in part.texts] for part in parts]
     known = vocabulary.build(texts[0], least_count)
     examples = [
         sequences.Examples(
