@@ -73,6 +73,14 @@ class Config(BaseConfig):
             raise UserError("--bidirectional: a net that reads backwards need not remember; leave it out")
 
 
+# By what a net without memory knows nothing of.
+NOTHING = {
+    "adding": "without memory (1 for every sum)",
+    "copying": "without memory of the symbols",
+    "temporal-order": "without memory",
+    "reber": "without memory of the second symbol",
+}
+
 # Bai, Kolter & Koltun, An Empirical Evaluation of Generic Convolutional and Recurrent Networks, 2018, table 1.
 PUBLISHED = {
     ("adding", 600): {"lstm": 0.164, "gru": 5.3e-5, "rnn": 0.177},
@@ -82,9 +90,6 @@ PUBLISHED = {
 
 def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation loss)` may raise `rnnkit.training.Pruned`."""
-    from torch.nn.functional import cross_entropy, mse_loss
-    from torch.nn.utils.rnn import PackedSequence
-
     from rnnkit import diagnostics, models, seeding, sequences, training
 
     device = training.prepare(config)
@@ -111,14 +116,11 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
                 yield sequences.collate(task.make(config.batch_size, generator))
 
         def loss(model, batch, state):
-            answers = model(batch.inputs)
-            if config.task == "adding":
-                return mse_loss(answers.squeeze(1), batch.targets), None
-            rows = answers.data if isinstance(answers, PackedSequence) else answers
-            return cross_entropy(rows, batch.targets), None
+            given = model(batch.inputs)
+            return task.loss(given.data if task.every_step else given, batch.targets), None
 
         def evaluated(part, split):
-            found = scores(config, task, answers(model, part, device), part)
+            found = measured(task, answers(model, part, device), part)
             return {f"metric/{name}/{split}": value for name, value in found.items()}
 
         def evaluate():
@@ -181,76 +183,65 @@ def answers(model, examples, device) -> list:
     return found
 
 
-def scores(config: Config, task, given: list, examples) -> dict[str, float]:
-    """The loss over all sequences or steps, and how often the answer that takes memory is right.
+def measured(task, given: list, examples) -> dict[str, float]:
+    """The loss over all sequences or steps, how often the answers that take memory are right, and the excess.
 
-    That answer is one of the ten symbols (copying), the class (temporal order), or which of T and P comes before
-    the last symbol (reber). `excess` is how far the loss is above what the best possible net has on these examples.
+    The excess is how far the loss is above the best possible net's on these examples, where that one is not 0.
     """
     import torch
-    from torch.nn.functional import cross_entropy, mse_loss
-
-    from rnnkit.datasets import memory_tasks, reber
 
     join = torch.cat if task.every_step else torch.stack
-    rows, targets = join(given).double(), join(list(examples.targets))
-    if config.task == "adding":
-        return {"loss": mse_loss(rows.squeeze(1), targets.double()).item()}
-    loss = cross_entropy(rows, targets).item()
-    if config.task == "temporal-order":
-        return {"loss": loss, "accuracy": (rows.argmax(1) == targets).double().mean().item()}
-    if config.task == "copying":
-        copies = [symbols[-memory_tasks.COPIED :].argmax(1) for symbols in given]
-        originals = [symbols[-memory_tasks.COPIED :] for symbols in examples.targets]
-        return {"loss": loss, "accuracy": (torch.cat(copies) == torch.cat(originals)).double().mean().item()}
-    t, p = (reber.SYMBOLS.index(symbol) for symbol in "TP")
-    right = [
-        (symbols[-2, t] > symbols[-2, p]) == (its[-2] == t)
-        for symbols, its in zip(given, examples.targets, strict=True)
-    ]
-    return {
-        "loss": loss,
-        "excess": loss - task.best_on(examples),
-        "accuracy": torch.stack(right).double().mean().item(),
-    }
+    targets = join(list(examples.targets))
+    targets = targets.double() if targets.is_floating_point() else targets
+    found = {"loss": task.loss(join(given).double(), targets).item()}
+    if task.right is not None:
+        found["accuracy"] = task.right(given, examples).double().mean().item()
+    if task.best > 0:
+        found["excess"] = found["loss"] - task.best_on(examples)
+    return found
 
 
 def beside(config: Config, task) -> dict[str, float]:
     """Losses to see ours beside, by calculation, and published ones where there are any for this length."""
-    nothing = {
-        "adding": "without memory (1 for every sum)",
-        "copying": "without memory of the symbols",
-        "temporal-order": "without memory",
-        "reber": "without memory of the second symbol",
-    }
-    found = {nothing[config.task]: task.without_memory}
+    found = {NOTHING[config.task]: task.without_memory}
     if task.own_input != task.without_memory:
-        found["knowing the own input of each step alone"] = task.own_input
+        found["knowing at each step its input alone"] = task.own_input
     found["best possible"] = task.best
     for cell, value in PUBLISHED.get((config.task, config.length), {}).items():
         found[f"published: {cell.upper()} of Bai et al. 2018"] = value
     return found
 
 
-def verdict(config: Config, metrics: dict[str, float]) -> tuple[bool, str]:
-    """Whether the net remembers, by its test scores, and the sentence that says so."""
-    task = task_of(config)
-    loss, accuracy = metrics["metric/loss/test"], metrics.get("metric/accuracy/test", 0.0)
-    gap = metrics.get("metric/excess/test", loss)
+def verdict(config: Config, task, metrics: dict[str, float], split: str = "test") -> tuple[bool, str]:
+    """Whether a net with these scores remembers, and why it is said so."""
+    loss, accuracy, excess = (metrics.get(f"metric/{name}/{split}", 0.0) for name in ("loss", "accuracy", "excess"))
     if config.task == "adding":
-        remembers, why = loss < 0.01, f"loss {loss:.4f}, asked for: below 0.01"
-    elif config.task == "copying":
+        return loss < 0.01, f"loss {loss:.4f}, asked for: below 0.01"
+    if config.task == "copying":
         limit = task.without_memory / 10
-        remembers, why = loss < limit, f"loss {loss:.5f}, asked for: below {limit:.5f}, a tenth of that without memory"
-    elif config.task == "temporal-order":
-        remembers, why = accuracy > 0.99, f"accuracy {accuracy:.4f}, asked for: above 0.99"
-    else:
-        remembers = gap < 0.01 * task.best and accuracy > 0.99
-        why = f"loss {gap / task.best:.1%} above the entropy of the grammar, the symbol before the last right in "
-        why += f"{accuracy:.1%} of strings, asked for: below 1 % and above 99 %"
-    what = "without recurrence" if config.cut_recurrence else f"with {config.init} initialisation"
-    said = "remembers" if remembers else "does not remember"
-    return remembers, f"the {config.cell} {what} {said} {config.length} steps: {why}; gap to the best {gap:+.5f}"
+        return loss < limit, f"loss {loss:.5f}, asked for: below {limit:.5f}, a tenth of that without memory"
+    if config.task == "temporal-order":
+        return accuracy > 0.99, f"accuracy {accuracy:.4f}, asked for: above 0.99"
+    share = excess / task.best
+    return share < 0.01 and accuracy > 0.99, (
+        f"loss {share:.2%} above the entropy, the symbol before the last right in {accuracy:.2%} of strings, "
+        "asked for: below 1 % and above 99 %"
+    )
+
+
+def answer(config: Config, result: "rnnkit.records.Result") -> str:
+    """The answer to the experiment's question, in words."""
+    task = task_of(config)
+    remembers, why = verdict(config, task, result.metrics)
+    net = f"{config.cell} with {config.init} initialisation" + ", its recurrence cut," * config.cut_recurrence
+    lines = [f"the {net} {'remembers' if remembers else 'does not remember'} {config.length} steps: {why}"]
+    gap = result.metrics.get("metric/excess/test", result.metrics["metric/loss/test"])
+    lines.append(f"gap to the best possible on the test examples: {gap:+.5f}")
+    for row in rnnkit.records.read_rows(result.folder):
+        if "metric/loss/valid" in row and verdict(config, task, row, "valid")[0]:
+            lines.append(f"reached on the validation examples after {row['step']} of {result.step} steps")
+            break
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def main() -> None:
@@ -259,7 +250,7 @@ def main() -> None:
     result = run(config)
     rnnkit.printing.print_result(result)
     if result.status == "finished":
-        print(f"  {verdict(config, result.metrics)[1]}")
+        print(answer(config, result))
     if result.status == "diverged":
         sys.exit(1)
 

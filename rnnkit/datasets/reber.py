@@ -105,8 +105,9 @@ def chain(length: float) -> Chain:
 def embedded(length: int) -> Task:
     """Predict each next symbol of embedded strings of `length` symbols in the mean, 12 or more.
 
-    `without_memory` is for a net that knows where in the grammar it is but not the second symbol; `own_input` for one
-    that knows the symbol before; `best` is the entropy.
+    `without_memory` is for a net that knows where in the grammar it is but not the second symbol, `own_input` for one
+    that knows the symbol before, `best` is the entropy. An answer is right that gives the symbol before the last, T or
+    P, the higher score of these two.
     """
     states = chain(length)
     last = len(states.names) - 1
@@ -142,6 +143,12 @@ def embedded(length: int) -> Task:
             steps += len(targets)
         return nats / steps
 
+    t, p = SYMBOLS.index("T"), SYMBOLS.index("P")
+
+    def right(given: list[Tensor], examples: Examples) -> Tensor:
+        say_t = [scores[-2, t] > scores[-2, p] for scores in given]
+        return torch.tensor([a == (b[-2] == t) for a, b in zip(say_t, examples.targets, strict=True)])
+
     return Task(
         len(SYMBOLS),
         len(SYMBOLS),
@@ -151,6 +158,7 @@ def embedded(length: int) -> Task:
         own_input=states.loss(states.symbols.tolist()),
         best=states.loss(states.names),
         best_on=best_on,
+        right=right,
     )
 
 
