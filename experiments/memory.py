@@ -94,10 +94,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
     device = training.prepare(config)
     task = task_of(config)
-    valid, test = (
-        task.make(count, seeding.generator(config.data_seed, f"{config.task} to {use} with"))
-        for use, count in (("validate", VALIDATION), ("test", TEST))
-    )
+    valid, test = held_out(config, task)
     for part in (valid, test):
         sequences.check(part, classes=None if config.task == "adding" else task.scores)
 
@@ -156,6 +153,15 @@ def task_of(config: Config) -> "rnnkit.datasets.memory_tasks.Task":
         "reber": reber.embedded,
     }
     return kinds[config.task](config.length)
+
+
+def held_out(config: Config, task) -> "tuple[rnnkit.sequences.Examples, rnnkit.sequences.Examples]":
+    """The examples to validate and to test with, from streams that training takes nothing from."""
+    from rnnkit import seeding
+
+    counts = {"validate": VALIDATION, "test": TEST}
+    streams = {use: seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in counts}
+    return tuple(task.make(count, streams[use]) for use, count in counts.items())
 
 
 def checksum(*parts) -> str:
