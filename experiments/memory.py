@@ -7,7 +7,8 @@
     python -m experiments.memory --task reber                             # the next symbol of embedded Reber strings
     python -m experiments.memory --cut-recurrence                         # the control: a net that carries no state
 
-The tasks are generated, see rnnkit/datasets/memory_tasks.py and reber.py. Training takes fresh examples at every step,
+The tasks are generated, see rnnkit/datasets/memory_tasks.py and reber.py. T is the number of steps (adding; temporal
+order, up to a tenth more), the steps to wait (copying), or the mean number of symbols of a string (reber). Training takes fresh examples at every step,
 from a random stream of `--seed`; validation and test examples come from two streams of `--data-seed`, the same for
 all seeds of the net. The loss is the mean squared error of the sum (adding), or the cross-entropy in nats for each
 step (copying), sequence (temporal order) or symbol (reber). Beside it stands by calculation what nets reach that
@@ -52,8 +53,7 @@ class Config(BaseConfig):
     task: Literal["adding", "copying", "temporal-order", "reber"] = "adding"
     """What has to be remembered."""
     length: int = 0
-    """T: steps (adding, temporal order), steps of waiting (copying), mean symbols of a string (reber); 0 for the task's
-    usual ones: 200, 100, 100 and 12."""
+    """T, as the task counts it; 0 for its usual one: adding 200, copying 100, temporal-order 100, reber 12."""
     round: int = 100
     """Batches of fresh examples in a round."""
     cut_recurrence: bool = False
@@ -222,7 +222,7 @@ def verdict(config: Config, task, metrics: dict[str, float], split: str = "test"
     """Whether a net with these scores remembers, and why it is said so."""
     loss, accuracy, excess = (metrics.get(f"metric/{name}/{split}", 0.0) for name in ("loss", "accuracy", "excess"))
     if config.task == "adding":
-        return loss < 0.01, f"loss {loss:.4f}, asked for: below 0.01"
+        return loss < 0.01, f"loss {loss:.5f}, asked for: below 0.01"
     if config.task == "copying":
         limit = task.without_memory / 10
         return loss < limit, f"loss {loss:.5f}, asked for: below {limit:.5f}, a tenth of that without memory"
