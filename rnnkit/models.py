@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnnkit import heads, initialisation, layers, seeding
 from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError
+from rnnkit.plan import Geometry
 from rnnkit.sequences import map_packed
 
 
@@ -108,6 +109,29 @@ def embedded(embedding: nn.Module, ids: Tensor) -> Tensor:
         raise UserError(f"row {place}: id {ids[place].item()} is outside the vocabulary 0..{count - 1}") from None
 
 
+class CutRecurrence(nn.Module):
+    """A recurrent module of one direction that starts from zeros at every step: each step sees its own input alone.
+
+    No state is carried, neither hidden nor cell. It takes packed batches, and stands in a model where the recurrent
+    module stood: what the model still can do, it can do without memory.
+    """
+
+    def __init__(self, steps: nn.RNNBase):
+        super().__init__()
+        if steps.bidirectional:
+            raise ValueError("a recurrence is cut in modules of one direction")
+        self.steps = steps
+
+    def forward(self, inputs: PackedSequence) -> tuple[PackedSequence, State]:
+        """As the module's own: output and final state of every sequence."""
+        rows, state = self.steps(inputs.data.unsqueeze(1 if self.steps.batch_first else 0))
+        last = Geometry(inputs.batch_sizes).last.to(inputs.data.device)
+        if inputs.unsorted_indices is not None:
+            last = last[inputs.unsorted_indices]
+        final = tuple(part[:, last] for part in state) if isinstance(state, tuple) else state[:, last]
+        return inputs._replace(data=rows.flatten(0, 1)), final
+
+
 @contextlib.contextmanager
 def _initial_weights(seed: int) -> Iterator[None]:
     """Modules made inside draw their weights from the run's stream for weights; the global random state stays."""
@@ -155,6 +179,17 @@ def classifier(
         pooled, size = heads.pooling(pool, encoder)
         head = heads.classification(size, classes, head_size, head_dropout)
         return SequenceClassifier(encoder, pooled, head, embedding)
+
+
+def tagger(config: BaseConfig, input_size: int, tags: int, longest: int, *, head_dropout: float = 0.0) -> Tagger:
+    """The tagger of raw features that `config` describes, as `classifier` makes its own.
+
+    `head_dropout` is the share of the top layer's units dropped before the scores.
+    """
+    with _initial_weights(config.seed):
+        encoder = _recurrent(config, input_size, longest)
+        size = config.hidden_size * (2 if config.bidirectional else 1)
+        return Tagger(encoder, heads.classification(size, tags, dropout=head_dropout))
 
 
 def language_model(

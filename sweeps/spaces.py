@@ -89,4 +89,15 @@ SPACES = {
         directions=(False,),
         start={"cell": "lstm", "learning_rate": 5e-3},
     ),
+    "memory": Space(
+        metric="metric/loss/valid",
+        lower_is_better=True,
+        hidden_sizes=(32, 64, 128),
+        depths=(1, 2),
+        hidden_size_range=(16, 128),
+        learning_rate_range=(1e-3, 1e-2),
+        cells=("gru", "lstm"),  # those that every --init fits
+        directions=(False,),
+        start={"cell": "lstm", "learning_rate": 4e-3},
+    ),
 }

@@ -155,3 +155,37 @@ def test_tied_embeddings_are_one_weight_that_is_counted_once():
 def test_a_language_model_reads_in_one_direction():
     with pytest.raises(UserError, match="one direction"):
         models.LanguageModel(nn.Embedding(9, 4), layers.GRU(4, 3, bidirectional=True), nn.Linear(6, 9))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_with_its_recurrence_cut_every_step_is_read_as_if_it_were_the_only_one(cell, depth):
+    config = Config(cell=cell, hidden_size=5, depth=depth, bidirectional=False)
+    encoder = models.classifier(config, 3, 4, longest=9).encoder
+    inputs = [torch.randn(n, 3, requires_grad=True) for n in (4, 15, 1, 13)]
+    output, state = models.CutRecurrence(encoder)(pack_sequence(inputs, enforce_sorted=False))
+    found = unpack_sequence(output)
+    for i, sequence in enumerate(inputs):
+        alone = [encoder(step.view(1, 1, 3)) for step in sequence]
+        expected = torch.cat([rows.view(1, 5) for rows, _ in alone])
+        torch.testing.assert_close(found[i], expected, rtol=1e-6, atol=1e-7)
+        for part, last in zip(*((s if cell == "lstm" else (s,)) for s in (state, alone[-1][1])), strict=True):
+            torch.testing.assert_close(part[:, i], last.squeeze(1), rtol=1e-6, atol=1e-7)
+    (state[0] if cell == "lstm" else state)[-1, 1].sum().backward()
+    assert inputs[1].grad[-1].abs().min() > 0
+    assert inputs[1].grad[:-1].abs().max() == 0
+
+
+def test_a_recurrence_of_two_directions_is_not_cut():
+    with pytest.raises(ValueError, match="one direction"):
+        models.CutRecurrence(nn.GRU(3, 4, bidirectional=True))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_tagger_scores_each_step_of_its_own_sequence(bidirectional):
+    config = Config(cell="gru", hidden_size=5, depth=2, bidirectional=bidirectional)
+    model = models.tagger(config, 3, 4, longest=20, head_dropout=0.5).eval()
+    examples = examples_of([3, 14, 1, 20])
+    found = unpack_sequence(model(collate(examples).inputs))
+    for sequence, rows in zip(examples.inputs, found, strict=True):
+        torch.testing.assert_close(rows, model.head(model.encoder(sequence)[0]), rtol=1e-5, atol=1e-6)

@@ -1,0 +1,265 @@
+"""Does this cell, with this initialisation, remember T steps? Four tasks that cannot be done without memory.
+
+    python -m experiments.memory --init chrono                            # the sum of two marked numbers among 200
+    python -m experiments.memory                                          # the same from torch's initial weights
+    python -m experiments.memory --task copying --length 100              # ten symbols, to say again after 100 steps
+    python -m experiments.memory --task temporal-order --cell gru         # X or Y, then X or Y: in which order?
+    python -m experiments.memory --task reber                             # the next symbol of embedded Reber strings
+    python -m experiments.memory --cut-recurrence                         # the control: a net that carries no state
+
+The tasks are generated, see rnnkit/datasets/memory_tasks.py and reber.py. T is the number of steps (adding; temporal
+order, up to a tenth more), the steps to wait (copying), or the mean number of symbols of a string (reber). Training takes fresh examples at every step,
+from a random stream of `--seed`; validation and test examples come from two streams of `--data-seed`, the same for
+all seeds of the net. The loss is the mean squared error of the sum (adding), or the cross-entropy in nats for each
+step (copying), sequence (temporal order) or symbol (reber). Beside it stands by calculation what nets reach that
+remember nothing, and what the best possible net does. In the end the question is answered in words.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import rnnkit
+from rnnkit import commands
+from rnnkit.config import BaseConfig
+from rnnkit.errors import UserError
+
+
+# The usual T of a task, and the least one.
+LENGTHS = {"adding": (200, 4), "copying": (100, 1), "temporal-order": (100, 10), "reber": (12, 12)}
+VALIDATION, TEST = 1_000, 2_000  # examples to validate with after each round, and to test with at the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(BaseConfig):
+    """Settings of one run."""
+
+    experiment: ClassVar[str] = "memory"
+
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    """Recurrent cell."""
+    hidden_size: int = 64
+    """Units in each layer."""
+    depth: int = 1
+    """Recurrent layers, one on top of the other."""
+    bidirectional: bool = False
+    """Must stay off: a net that reads backwards need not remember."""
+    learning_rate: float = 0.004
+    """The optimizer's learning rate, at its peak where there is a schedule."""
+    schedule: Literal["one-cycle", "cosine", "constant"] = "constant"
+    """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
+    epochs: int = 40
+    """Rounds of `--round` batches."""
+    task: Literal["adding", "copying", "temporal-order", "reber"] = "adding"
+    """What has to be remembered."""
+    length: int = 0
+    """T, as the task counts it; 0 for its usual one: adding 200, copying 100, temporal-order 100, reber 12."""
+    round: int = 100
+    """Batches of fresh examples in a round."""
+    cut_recurrence: bool = False
+    """Carry no state from step to step: the control, which cannot do better than a net without memory."""
+    data_seed: int = 0
+    """Seed of the examples to validate and to test with."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        usual, least = LENGTHS[self.task]
+        if self.length == 0:  # the run is the same as with the number written out, and so is its name
+            object.__setattr__(self, "length", usual)
+        self._require("length", self.length >= least, f"at least {least} for --task {self.task}")
+        self._require("round", self.round >= 1, "at least 1")
+        self._require("data_seed", self.data_seed >= 0, "0 or more")
+        if self.bidirectional:
+            raise UserError("--bidirectional: a net that reads backwards need not remember; leave it out")
+
+
+# By what a net without memory knows nothing of.
+NOTHING = {
+    "adding": "without memory (1 for every sum)",
+    "copying": "without memory of the symbols",
+    "temporal-order": "without memory",
+    "reber": "without memory of the second symbol",
+}
+
+# Bai, Kolter & Koltun, An Empirical Evaluation of Generic Convolutional and Recurrent Networks, 2018, table 1.
+PUBLISHED = {
+    ("adding", 600): {"lstm": 0.164, "gru": 5.3e-5, "rnn": 0.177},
+    ("copying", 1_000): {"lstm": 0.0204, "gru": 0.0197, "rnn": 0.0202},
+}
+
+
+def run(config: Config, report=None) -> "rnnkit.records.Result":
+    """Train one net and test it. `report(evaluation, validation loss)` may raise `rnnkit.training.Pruned`."""
+    from rnnkit import diagnostics, models, seeding, sequences, training
+
+    device = training.prepare(config)
+    task = task_of(config)
+    valid, test = held_out(config, task)
+    for part in (valid, test):
+        sequences.check(part, classes=None if config.task == "adding" else task.scores)
+
+    with rnnkit.tracking.start(config, data={config.task: checksum(valid, test)}) as run:
+        longest = max(len(sequence) for sequence in valid.inputs)
+        make_model = models.tagger if task.every_step else models.classifier
+        model = make_model(config, task.features, task.scores, longest)
+        if config.cut_recurrence:
+            model.encoder = models.CutRecurrence(model.encoder)
+        model.to(device)
+        monitored = sequences.collate(valid.subset(range(32))).to(device)
+
+        def batches(epoch):
+            generator = seeding.generator(config.seed, f"{config.task} to train with", epoch)
+            for _ in range(config.round):
+                yield sequences.collate(task.make(config.batch_size, generator))
+
+        def loss(model, batch, state):
+            given = model(batch.inputs)
+            return task.loss(given.data if task.every_step else given, batch.targets), None
+
+        def evaluated(part, split):
+            found = measured(task, answers(model, part, device), part)
+            return {f"metric/{name}/{split}": value for name, value in found.items()}
+
+        def evaluate():
+            row = evaluated(valid, "valid")
+            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored.inputs))
+            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+
+        training.fit(
+            model,
+            config,
+            run,
+            batches=batches,
+            steps_per_epoch=config.round,
+            loss=loss,
+            evaluate=evaluate,
+            watch="metric/loss/valid",
+            lower_is_better=True,
+            report=report,
+        )
+        references = [{"what": w, "metric": "loss", "value": v} for w, v in beside(config, task).items()]
+        run.finish(model, evaluate() | evaluated(test, "test"), references=references)
+    return run.result
+
+
+def task_of(config: Config) -> "rnnkit.datasets.memory_tasks.Task":
+    """The task that `config` names, of the length that it names."""
+    from rnnkit.datasets import memory_tasks, reber
+
+    kinds = {
+        "adding": memory_tasks.adding,
+        "copying": memory_tasks.copying,
+        "temporal-order": memory_tasks.temporal_order,
+        "reber": reber.embedded,
+    }
+    return kinds[config.task](config.length)
+
+
+def held_out(config: Config, task) -> "tuple[rnnkit.sequences.Examples, rnnkit.sequences.Examples]":
+    """The examples to validate and to test with, from streams that training takes nothing from."""
+    from rnnkit import seeding
+
+    counts = {"validate": VALIDATION, "test": TEST}
+    streams = {use: seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in counts}
+    return tuple(task.make(count, streams[use]) for use, count in counts.items())
+
+
+def checksum(*parts) -> str:
+    """SHA-256 of all inputs and targets."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for part in parts:
+        for tensor in [*part.inputs, *part.targets]:
+            digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def answers(model, examples, device) -> list:
+    """What the model gives for each example: of shape (scores,), or (steps, scores) where it answers at every step."""
+    from torch.nn.utils.rnn import PackedSequence, unpack_sequence
+
+    from rnnkit import diagnostics, sequences
+
+    found = []
+    with diagnostics.evaluating(model):
+        for batch in sequences.batches(examples, 250):
+            given = model(batch.inputs.to(device)).cpu()
+            found += unpack_sequence(given) if isinstance(given, PackedSequence) else given
+    return found
+
+
+def measured(task, given: list, examples) -> dict[str, float]:
+    """The loss over all sequences or steps, how often the answers that take memory are right, and the excess.
+
+    The excess is how far the loss is above the best possible net's on these examples, where that one is not 0.
+    """
+    import torch
+
+    join = torch.cat if task.every_step else torch.stack
+    targets = join(list(examples.targets))
+    targets = targets.double() if targets.is_floating_point() else targets
+    found = {"loss": task.loss(join(given).double(), targets).item()}
+    if task.right is not None:
+        found["accuracy"] = task.right(given, examples).double().mean().item()
+    if task.best > 0:
+        found["excess"] = found["loss"] - task.best_on(examples)
+    return found
+
+
+def beside(config: Config, task) -> dict[str, float]:
+    """Losses to see ours beside, by calculation, and published ones where there are any for this length."""
+    found = {NOTHING[config.task]: task.without_memory}
+    if task.own_input != task.without_memory:
+        found["knowing at each step its input alone"] = task.own_input
+    found["best possible"] = task.best
+    for cell, value in PUBLISHED.get((config.task, config.length), {}).items():
+        found[f"published: {cell.upper()} of Bai et al. 2018"] = value
+    return found
+
+
+def verdict(config: Config, task, metrics: dict[str, float], split: str = "test") -> tuple[bool, str]:
+    """Whether a net with these scores remembers, and why it is said so."""
+    loss, accuracy, excess = (metrics.get(f"metric/{name}/{split}", 0.0) for name in ("loss", "accuracy", "excess"))
+    if config.task == "adding":
+        return loss < 0.01, f"loss {loss:.5f}, asked for: below 0.01"
+    if config.task == "copying":
+        limit = task.without_memory / 10
+        return loss < limit, f"loss {loss:.5f}, asked for: below {limit:.5f}, a tenth of that without memory"
+    if config.task == "temporal-order":
+        return accuracy > 0.99, f"accuracy {accuracy:.4f}, asked for: above 0.99"
+    share = excess / task.best
+    return share < 0.01 and accuracy > 0.99, (
+        f"loss {share:.2%} above the entropy, the symbol before the last right in {accuracy:.2%} of strings, "
+        "asked for: below 1 % and above 99 %"
+    )
+
+
+def answer(config: Config, result: "rnnkit.records.Result") -> str:
+    """The answer to the experiment's question, in words."""
+    task = task_of(config)
+    remembers, why = verdict(config, task, result.metrics)
+    net = f"{config.cell} with {config.init} initialisation" + ", its recurrence cut," * config.cut_recurrence
+    lines = [f"the {net} {'remembers' if remembers else 'does not remember'} {config.length} steps: {why}"]
+    gap = result.metrics.get("metric/excess/test", result.metrics["metric/loss/test"])
+    lines.append(f"gap to the best possible on the test examples: {gap:+.5f}")
+    for row in rnnkit.records.read_rows(result.folder):
+        if "metric/loss/valid" in row and verdict(config, task, row, "valid")[0]:
+            lines.append(f"reached on the validation examples after {row['step']} of {result.step} steps")
+            break
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def main() -> None:
+    """Run with the settings of the command line, and say what came out."""
+    config = commands.parse(Config, "python -m experiments.memory", sys.argv[1:], __doc__)
+    result = run(config)
+    rnnkit.printing.print_result(result)
+    if result.status == "finished":
+        print(answer(config, result))
+    if result.status == "diverged":
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    commands.main(main)
