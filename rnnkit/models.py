@@ -75,19 +75,21 @@ class Tagger(nn.Module):
 class LanguageModel(nn.Module):
     """Ids -> embedding -> recurrent layers -> a score for each symbol to come next. The state is given and returned.
 
-    `head` is a linear layer from hidden states to symbols. The encoder has one direction and `batch_first`.
+    `head` is a linear layer from hidden states to symbols. The encoder has one direction and `batch_first`. `dropout`
+    is the share of units dropped before the encoder and after it.
     """
 
-    def __init__(self, embedding: nn.Module, encoder: nn.RNNBase, head: nn.Linear):
+    def __init__(self, embedding: nn.Module, encoder: nn.RNNBase, head: nn.Linear, dropout: float = 0.0):
         super().__init__()
         if encoder.bidirectional:
             raise UserError("a language model reads in one direction: the other one knows what comes next")
         self.embedding, self.encoder, self.head = embedding, encoder, head
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Ids of shape (batch, steps) -> scores (logits) of shape (batch, steps, symbols), and the state after them."""
-        output, state = self.encoder(embedded(self.embedding, ids), state)
-        return self.head(output), state
+        output, state = self.encoder(self.dropout(embedded(self.embedding, ids)), state)
+        return self.head(self.dropout(output)), state
 
     def step(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
         """One step, for generation: ids of shape (batch,) -> scores of shape (batch, symbols), and the state after."""
@@ -158,12 +160,20 @@ def classifier(
 
 
 def language_model(
-    config: BaseConfig, vocabulary: int, embedding_size: int, longest: int, *, tied: bool = False
+    config: BaseConfig,
+    vocabulary: int,
+    embedding_size: int,
+    longest: int,
+    *,
+    tied: bool = False,
+    outer_dropout: float = 0.0,
+    limit: float = 0.0,
 ) -> LanguageModel:
     """The language model that `config` describes, as `classifier` makes its own.
 
     `tied` lets the head use the embedding's weight (Press & Wolf, Using the Output Embedding, 2017), for which
-    hidden states and embedding must have one size.
+    hidden states and embedding must have one size. `outer_dropout` acts before and after the recurrent layers. With a
+    `limit` all weights start uniform between it and its negative, save for what `config.init` then sets.
     """
     if tied and embedding_size != config.hidden_size:
         raise UserError(
@@ -175,7 +185,11 @@ def language_model(
         head = nn.Linear(config.hidden_size, vocabulary)
         if tied:
             head.weight = embedding.weight
-        return LanguageModel(embedding, encoder, head)
+        model = LanguageModel(embedding, encoder, head, outer_dropout)
+        if limit:
+            initialisation.uniform_(model, limit)
+            initialisation.initialise_(encoder, config.init, longest)
+        return model
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -4,15 +4,21 @@ import importlib
 
 
 _SETS = (
+    "conllu",
     "digits",
     "imdb",
     "labelled_text",
     "made_reviews",
+    "made_sentences",
     "mysterious_island",
+    "ptb",
     "python_docs",
+    "python_source",
     "store",
     "text_file",
     "tinyshakespeare",
+    "ud_ewt",
+    "word_lines",
 )
 
 
