@@ -189,7 +189,7 @@ def numbered(data: str, data_dir: Path | None, least_count: int):
 
 
 def halving(full_epochs: int, decay: float):
-    """The schedule as a function of the epochs done: 1 in the first `full_epochs`, divided by `decay` before each other.
+    """The schedule as a function of the epochs done: 1 for `full_epochs`, then divided by `decay` before each epoch.
 
     >>> [halving(4, 2.0)(epochs) for epochs in (0, 3.99, 4, 5.5)]
     [1.0, 1.0, 0.5, 0.25]

@@ -1,4 +1,4 @@
-"""Language models without a network: what counts of the symbols before give. Cheap baselines of `char_lm`, `word_lm`."""
+"""Language models without a network: counts of the symbols before. The cheap baselines of `char_lm` and `word_lm`."""
 
 import math
 from collections import Counter, defaultdict
