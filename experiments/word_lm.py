@@ -111,7 +111,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     train, valid, test, words = numbered(config.data, config.data_dir, config.least_count)
     if len(train) <= config.batch_size:
         raise UserError(
-            f"--data {config.data}: {len(train)} words to train with are too few for {config.batch_size} streams"
+            f"--data {config.data}: {len(train) - 1} words to train with are too few for "
+            f"--batch-size {config.batch_size}"
         )
 
     with rnnkit.tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
