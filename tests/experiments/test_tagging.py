@@ -207,7 +207,19 @@ def little_python(monkeypatch):
 
 
 def test_python_source_is_tagged_by_characters(little_python, tmp_path, monkeypatch, capsys):
-    words = ["--data", "python", "--hidden-size", "16", "--embedding-size", "12", "--epochs", "3", "--track", "off"]
+    words = [
+        "--data",
+        "python",
+        *QUICK,
+        "--epochs",
+        "5",
+        "--batch-size",
+        "4",
+        "--learning-rate",
+        "0.02",
+        "--track",
+        "off",
+    ]
     monkeypatch.setattr("sys.argv", ["tagging", *words, "--runs-dir", str(tmp_path)])
     tagging.main()
     printed = capsys.readouterr().out

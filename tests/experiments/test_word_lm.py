@@ -22,7 +22,20 @@ SMALL = ["--hidden-size", "48", "--embedding-size", "48", "--depth", "1"]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     runs = tmp_path_factory.mktemp("word_lm")
-    words = ["--data", "made", *SMALL, *ADAM, "--batch-size", "10", "--epochs", "4", "--track", "off", "--runs-dir", runs]
+    words = [
+        "--data",
+        "made",
+        *SMALL,
+        *ADAM,
+        "--batch-size",
+        "10",
+        "--epochs",
+        "4",
+        "--track",
+        "off",
+        "--runs-dir",
+        runs,
+    ]
     done = run_command("experiments.word_lm", *words)
     assert done.returncode == 0, done.stderr
     (folder,) = runs.iterdir()
