@@ -9,7 +9,7 @@
 
 The defaults are those of Zaremba, Sutskever & Vinyals, Recurrent Neural Network Regularization (2014), small model: 2
 layers of 200, weights uniform in +-0.1, no dropout; the text as 20 streams side by side, 20 steps at a time (truncated
-backpropagation through time), 13 epochs, the learning rate halved after each but the first 3. Their loss is summed
+backpropagation through time), 13 epochs, the learning rate halved before each after the fourth. Their loss is summed
 over the 20 steps and averaged over the streams; ours is the mean over both, 1/20 of it. So their learning rate of 1 and
 clipping at a norm of 5 are our 20 and 0.25: the same steps.
 
