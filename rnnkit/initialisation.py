@@ -1,7 +1,7 @@
 """Ways to start a recurrent layer's weights, as functions that change a layer in place, each with its paper.
 
-All work on every layer and direction of `torch.nn.RNN`, `GRU` and `LSTM` and of ours, and leave what they do not name
-as it is.
+All but `uniform_` work on every layer and direction of `torch.nn.RNN`, `GRU` and `LSTM` and of ours, and leave what
+they do not name as it is.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from rnnkit.errors import UserError
+
+
+def uniform_(module: nn.Module, limit: float) -> None:
+    """Draw all of a module's parameters, biases too, between -`limit` and `limit`.
+
+    Zaremba, Sutskever & Vinyals, Recurrent Neural Network Regularization, 2014, for a whole language model.
+    """
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, -limit, limit)
 
 
 def orthogonal_(module: nn.RNNBase) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from rnnkit import heads, initialisation, layers, seeding
 from rnnkit.config import BaseConfig
@@ -58,37 +58,66 @@ class SequenceClassifier(nn.Module):
         return self.head(self.pool(output, h_n))
 
 
-class Tagger(nn.Module):
-    """A packed batch -> embedding, if there is one -> recurrent layers -> a score for each tag at every valid step."""
+class Spelled(nn.Module):
+    """Words as a vector of their own, joined with the last states of a recurrent layer that reads their letters.
 
-    def __init__(self, encoder: nn.RNNBase, head: nn.Module, embedding: nn.Module | None = None):
+    Rows of `ids` hold the number of a word and that of its spelling, which may be finer (upper case, say).
+    `spellings` holds the numbers of each spelling's letters, a tensor of shape (letters,) each, none of them empty.
+    They are no weights, and no part of `state_dict`: put others in their place to read other words.
+    """
+
+    def __init__(self, words: nn.Embedding, letters: nn.Embedding, reader: nn.RNNBase, spellings: list[Tensor]):
+        super().__init__()
+        self.words, self.letters, self.reader, self.spellings = words, letters, reader, spellings
+        self.pool = heads.LastState(reader.bidirectional)
+        self.size = words.embedding_dim + reader.hidden_size * (2 if reader.bidirectional else 1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Ids of shape (rows, 2) -> vectors of shape (rows, size). A spelling that comes several times is read once."""
+        different, places = torch.unique(ids[:, 1], return_inverse=True)
+        spelled = pack_sequence([self.spellings[i] for i in different.tolist()], enforce_sorted=False).to(ids.device)
+        output, state = self.reader(map_packed(lambda letters: embedded(self.letters, letters), spelled))
+        read = self.pool(output, state[0] if isinstance(state, tuple) else state)
+        return torch.cat([embedded(self.words, ids[:, 0]), read[places]], dim=1)
+
+
+class Tagger(nn.Module):
+    """A packed batch -> embedding, if there is one -> recurrent layers -> a score for each tag at every valid step.
+
+    `dropout` is the share of units dropped before the recurrent layers and after them.
+    """
+
+    def __init__(self, encoder: nn.RNNBase, head: nn.Module, embedding: nn.Module | None = None, dropout: float = 0.0):
         super().__init__()
         self.embedding, self.encoder, self.head = embedding, encoder, head
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, inputs: PackedSequence) -> PackedSequence:
         """Scores (logits), packed as the input is, over (steps, tags)."""
         if self.embedding is not None:
             inputs = map_packed(lambda ids: embedded(self.embedding, ids), inputs)
-        output, _ = self.encoder(inputs)
-        return map_packed(self.head, output)
+        output, _ = self.encoder(map_packed(self.dropout, inputs))
+        return map_packed(lambda rows: self.head(self.dropout(rows)), output)
 
 
 class LanguageModel(nn.Module):
     """Ids -> embedding -> recurrent layers -> a score for each symbol to come next. The state is given and returned.
 
-    `head` is a linear layer from hidden states to symbols. The encoder has one direction and `batch_first`.
+    `head` is a linear layer from hidden states to symbols. The encoder has one direction and `batch_first`. `dropout`
+    is the share of units dropped before the encoder and after it.
     """
 
-    def __init__(self, embedding: nn.Module, encoder: nn.RNNBase, head: nn.Linear):
+    def __init__(self, embedding: nn.Module, encoder: nn.RNNBase, head: nn.Linear, dropout: float = 0.0):
         super().__init__()
         if encoder.bidirectional:
             raise UserError("a language model reads in one direction: the other one knows what comes next")
         self.embedding, self.encoder, self.head = embedding, encoder, head
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Ids of shape (batch, steps) -> scores (logits) of shape (batch, steps, symbols), and the state after them."""
-        output, state = self.encoder(embedded(self.embedding, ids), state)
-        return self.head(output), state
+        output, state = self.encoder(self.dropout(embedded(self.embedding, ids)), state)
+        return self.head(self.dropout(output)), state
 
     def step(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
         """One step, for generation: ids of shape (batch,) -> scores of shape (batch, symbols), and the state after."""
@@ -101,6 +130,8 @@ def embedded(embedding: nn.Module, ids: Tensor) -> Tensor:
     try:
         return embedding(ids)
     except (IndexError, RuntimeError):
+        if isinstance(embedding, Spelled):
+            raise
         count = embedding.num_embeddings if isinstance(embedding, nn.Embedding) else embedding.linear.in_features
         outside = ((ids < 0) | (ids >= count)).nonzero()
         if not len(outside):
@@ -193,12 +224,20 @@ def tagger(config: BaseConfig, input_size: int, tags: int, longest: int, *, head
 
 
 def language_model(
-    config: BaseConfig, vocabulary: int, embedding_size: int, longest: int, *, tied: bool = False
+    config: BaseConfig,
+    vocabulary: int,
+    embedding_size: int,
+    longest: int,
+    *,
+    tied: bool = False,
+    outer_dropout: float = 0.0,
+    limit: float = 0.0,
 ) -> LanguageModel:
     """The language model that `config` describes, as `classifier` makes its own.
 
     `tied` lets the head use the embedding's weight (Press & Wolf, Using the Output Embedding, 2017), for which
-    hidden states and embedding must have one size.
+    hidden states and embedding must have one size. `outer_dropout` acts before and after the recurrent layers. With a
+    `limit` all weights start uniform between it and its negative, save for what `config.init` then sets.
     """
     if tied and embedding_size != config.hidden_size:
         raise UserError(
@@ -210,7 +249,41 @@ def language_model(
         head = nn.Linear(config.hidden_size, vocabulary)
         if tied:
             head.weight = embedding.weight
-        return LanguageModel(embedding, encoder, head)
+        model = LanguageModel(embedding, encoder, head, outer_dropout)
+        if limit:
+            initialisation.uniform_(model, limit)
+            initialisation.initialise_(encoder, config.init, longest)
+        return model
+
+
+def tagger(
+    config: BaseConfig,
+    vocabulary: int,
+    embedding_size: int,
+    tags: int,
+    longest: int,
+    *,
+    outer_dropout: float = 0.0,
+    letters: int = 0,
+    letter_size: int = 0,
+    reader_size: int = 0,
+    spellings: list[Tensor] | None = None,
+) -> Tagger:
+    """The tagger that `config` describes, as `classifier` makes its own.
+
+    With `spellings` its inputs are those of `Spelled`, where letters are among `letters` numbers, stand as vectors of
+    `letter_size`, and are read by one layer of `reader_size` units in each direction, of the cell of `config`.
+    """
+    with _initial_weights(config.seed):
+        embedding, size = nn.Embedding(vocabulary, embedding_size, padding_idx=0), embedding_size
+        if spellings is not None:
+            reader = CELLS[config.layers][config.cell](letter_size, reader_size, bidirectional=True)
+            initialisation.initialise_(reader, config.init, max(map(len, spellings)))
+            embedding = Spelled(embedding, nn.Embedding(letters, letter_size, padding_idx=0), reader, spellings)
+            size = embedding.size
+        encoder = _recurrent(config, size, longest)
+        head = nn.Linear(config.hidden_size * (2 if config.bidirectional else 1), tags)
+        return Tagger(encoder, head, embedding, outer_dropout)
 
 
 def parameter_count(model: nn.Module) -> int:

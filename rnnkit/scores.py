@@ -32,6 +32,9 @@ class Comparison:
         return asdict(self)
 
 
+_AT_ONCE = 25_000_000  # numbers drawn at a time, which take 16 bytes each; how many there are changes no result
+
+
 def compare(baseline: str, ours: np.ndarray, theirs: np.ndarray, resamples: int = 10_000) -> Comparison:
     """Compare which answers two classifiers get right, example by example.
 
@@ -46,7 +49,7 @@ def compare(baseline: str, ours: np.ndarray, theirs: np.ndarray, resamples: int 
             (differences,),
             np.mean,
             n_resamples=resamples,
-            batch=1_000,
+            batch=max(1, min(1_000, _AT_ONCE // len(differences))),
             method="percentile",
             rng=np.random.default_rng(0),
         ).confidence_interval

@@ -100,4 +100,22 @@ SPACES = {
         directions=(False,),
         start={"cell": "lstm", "learning_rate": 4e-3},
     ),
+    "word_lm": Space(
+        metric="metric/perplexity/valid",
+        lower_is_better=True,
+        hidden_sizes=(64, 128, 200),
+        depths=(1, 2),
+        hidden_size_range=(64, 400),
+        learning_rate_range=(5.0, 40.0),
+        directions=(False,),
+        start={"cell": "lstm", "learning_rate": 20.0},
+    ),
+    "tagging": Space(
+        metric="metric/accuracy/valid",
+        hidden_sizes=(32, 64, 128),
+        depths=(1, 2),
+        hidden_size_range=(32, 256),
+        learning_rate_range=(1e-3, 1e-2),
+        start={"cell": "lstm", "bidirectional": True, "learning_rate": 5e-3},
+    ),
 }

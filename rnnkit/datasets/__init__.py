@@ -5,17 +5,23 @@ import importlib
 
 _SETS = (
     "archives",
+    "conllu",
     "digits",
     "imdb",
     "labelled_text",
     "made_reviews",
+    "made_sentences",
     "memory_tasks",
     "mysterious_island",
+    "ptb",
     "python_docs",
+    "python_source",
     "reber",
     "store",
     "text_file",
     "tinyshakespeare",
+    "ud_ewt",
+    "word_lines",
 )
 
 

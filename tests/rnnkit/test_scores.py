@@ -32,3 +32,13 @@ def test_the_comparison_is_in_pairs():
         "high": 0.0,
         "examples": 100,
     }
+
+
+def test_how_much_is_drawn_at_a_time_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(5)
+    ours, theirs = rng.random(101) < 0.9, rng.random(101) < 0.8
+    at_once = scores.compare("other", ours, theirs, resamples=500)
+    monkeypatch.setattr(scores, "_AT_ONCE", 700)
+    assert scores.compare("other", ours, theirs, resamples=500) == at_once
+    monkeypatch.setattr(scores, "_AT_ONCE", 7)  # less than one resample takes
+    assert scores.compare("other", ours, theirs, resamples=500) == at_once

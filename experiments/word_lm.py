@@ -1,0 +1,243 @@
+"""A language model of words: the Penn Treebank with Zaremba's small LSTM, read in order, its state carried along.
+
+    python -m experiments.word_lm                                   # Penn Treebank, the published setting
+    python -m experiments.word_lm --tied                            # with one weight for embedding and scores
+    python -m experiments.word_lm --hidden-size 650 --embedding-size 650 --steps 35 --dropout 0.5 --outer-dropout 0.5 \\
+        --weight-limit 0.05 --full-epochs 6 --decay 1.25 --epochs 39                   # Zaremba's medium model
+    python -m experiments.word_lm --data made                       # sentences of a small grammar, no download
+    python -m experiments.word_lm --data my_sentences.txt           # a sentence a line, words separated by blanks
+
+The defaults are those of Zaremba, Sutskever & Vinyals, Recurrent Neural Network Regularization (2014), small model: 2
+layers of 200, weights uniform in +-0.1, no dropout; the text as 20 streams side by side, 20 steps at a time (truncated
+backpropagation through time), 13 epochs, the learning rate halved before each after the fourth. Their loss is summed
+over the 20 steps and averaged over the streams; ours is the mean over both, 1/20 of it. So their learning rate of 1 and
+clipping at a norm of 5 are our 20 and 0.25: the same steps.
+
+Perplexity is exp(-the mean log-likelihood of all words), line ends included, over the whole text with the state
+carried from its beginning to its end. A line end is put before the first word, so that it is predicted too. Beside it
+stands what counts of 5 words give (Kneser-Ney).
+"""
+
+import functools
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import rnnkit
+from rnnkit import commands
+from rnnkit.config import BaseConfig
+from rnnkit.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(BaseConfig):
+    """Settings of one run."""
+
+    experiment: ClassVar[str] = "word_lm"
+
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    """Recurrent cell."""
+    hidden_size: int = 200
+    """Units in each layer."""
+    bidirectional: bool = False
+    """Must stay off: a net that reads backwards has seen what comes next."""
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "sgd"
+    """What turns gradients into steps."""
+    learning_rate: float = 20.0
+    """The optimizer's learning rate, at its peak where there is a schedule; Adam wants some 0.002."""
+    schedule: Literal["halving", "one-cycle", "cosine", "constant"] = "halving"
+    """How the learning rate goes: divided by `--decay` before each epoch after the first `--full-epochs`; up and down
+    again; down along a cosine; or nowhere."""
+    full_epochs: int = 4
+    """Epochs at the full learning rate, with --schedule halving."""
+    decay: float = 2.0
+    """What the learning rate is divided by before each later epoch, with --schedule halving."""
+    clip: float = 0.25
+    """Scale gradients down to this norm where theirs is larger; 0 for never."""
+    batch_size: int = 20
+    """Streams: pieces of the text that are read side by side."""
+    epochs: int = 13
+    """Passes over the training text."""
+    keep: Literal["best", "last"] = "last"
+    """Which weights to end with: those of the best evaluation, or the last ones."""
+    data: str = "ptb"
+    """The text: ptb, made (by a small grammar, no download), or the path of a text file with a sentence a line."""
+    least_count: int = 0
+    """Words that occur less often in the training part count as <unk>; 0 for 2, or 1 where the text has <unk>."""
+    steps: int = 20
+    """Words that are read at a time: how far gradients go back through time."""
+    embedding_size: int = 200
+    """Numbers that stand for a word."""
+    tied: bool = False
+    """Score words with the embedding's weights; needs embedding and hidden size alike."""
+    outer_dropout: float = 0.0
+    """Share of units dropped before the first layer and after the last; `--dropout` acts between layers alone."""
+    weight_limit: float = 0.1
+    """All weights start uniform between this and its negative, save for what --init sets; 0 for torch's own start."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("steps", "embedding_size", "full_epochs"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("least_count", "weight_limit"):
+            self._require(name, 0 <= getattr(self, name) < math.inf, "0 or more, and finite")
+        self._require("outer_dropout", 0 <= self.outer_dropout < 1, "at least 0 and below 1")
+        self._require("decay", 1 <= self.decay < math.inf, "at least 1 and finite")
+        if self.bidirectional:
+            raise UserError("--bidirectional: a net that reads backwards has seen what comes next; leave it out")
+        if self.tied and self.embedding_size != self.hidden_size:
+            raise UserError(f"--tied needs --embedding-size {self.hidden_size}, as large as --hidden-size")
+        if self.data not in ("ptb", "made") and not Path(self.data).suffix:
+            raise UserError(f"--data must be ptb, made, or the path of a .txt file, not {self.data}")
+
+
+# Test perplexities that others published for the small model, by whether its weights are tied.
+PUBLISHED = {
+    False: ("published: small LSTM (Zaremba et al. 2014)", 114.5),
+    True: ("published: small LSTM, tied weights (Press & Wolf 2017)", 112.4),
+}
+
+
+def run(config: Config, report=None) -> "rnnkit.records.Result":
+    """Train one net and test it. `report(evaluation, validation perplexity)` may raise `rnnkit.training.Pruned`."""
+    from torch.nn.functional import cross_entropy
+
+    from rnnkit import diagnostics, models, streams, training
+
+    device = training.prepare(config)
+    source = load(config.data, config.data_dir)
+    train, valid, test, words = numbered(config.data, config.data_dir, config.least_count)
+    if len(train) <= config.batch_size:
+        raise UserError(
+            f"--data {config.data}: {len(train) - 1} words to train with are too few for "
+            f"--batch-size {config.batch_size}"
+        )
+
+    with rnnkit.tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
+        model = models.language_model(
+            config,
+            len(words),
+            config.embedding_size,
+            config.steps,
+            tied=config.tied,
+            outer_dropout=config.outer_dropout,
+            limit=config.weight_limit,
+        ).to(device)
+        monitored = next(streams.contiguous(valid, min(32, len(valid) - 1), config.steps)).inputs.to(device)
+
+        def loss(model, chunk, state):
+            scores, after = model(chunk.inputs, state)
+            return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
+
+        def evaluate():
+            nats = nats_per_word(model, valid, device)
+            row = {"loss/valid": nats, "metric/perplexity/valid": perplexity(nats)}
+            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored))
+            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+
+        training.fit(
+            model,
+            config,
+            run,
+            batches=lambda epoch: streams.contiguous(train, config.batch_size, config.steps),
+            steps_per_epoch=-(-((len(train) - 1) // config.batch_size) // config.steps),
+            loss=loss,
+            evaluate=evaluate,
+            watch="metric/perplexity/valid",
+            lower_is_better=True,
+            rate=halving(config.full_epochs, config.decay) if config.schedule == "halving" else None,
+            report=report,
+        )
+
+        final = evaluate() | {"metric/perplexity/test": perplexity(nats_per_word(model, test, device))}
+        others = [("counts of 5 words (Kneser-Ney)", baseline(config.data, config.data_dir, config.least_count))]
+        if source.best_perplexity is not None:
+            others.append(("the grammar that made the text, the best possible", source.best_perplexity))
+        if config.data == "ptb":
+            others.append(PUBLISHED[config.tied])
+        references = [{"what": what, "metric": "perplexity", "value": value} for what, value in others]
+        run.finish(model, final, references=references, keep={"words": words})
+    return run.result
+
+
+def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.word_lines.Words":
+    """The text of a name or a path."""
+    from rnnkit.datasets import made_sentences, ptb, word_lines
+
+    if data == "ptb":
+        return ptb.load(data_dir)
+    return made_sentences.load() if data == "made" else word_lines.read(Path(data))
+
+
+@functools.lru_cache(maxsize=2)  # the trials of a sweep share it
+def numbered(data: str, data_dir: Path | None, least_count: int):
+    """Training, validation and test part as numbers of words, each after a line end, and the words by number."""
+    import torch
+
+    from rnnkit.datasets import word_lines
+
+    source = load(data, data_dir)
+    words = word_lines.vocabulary(source.train, least_count)
+    numbers = {word: number for number, word in enumerate(words)}
+    unknown = numbers[word_lines.UNKNOWN]
+    parts = (
+        torch.tensor([numbers.get(word, unknown) for word in (word_lines.END, *part)])
+        for part in (source.train, source.valid, source.test)
+    )
+    return *parts, words
+
+
+def halving(full_epochs: int, decay: float):
+    """The schedule as a function of the epochs done: 1 for `full_epochs`, then divided by `decay` before each epoch.
+
+    >>> [halving(4, 2.0)(epochs) for epochs in (0, 3.99, 4, 5.5)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
+    return lambda epochs: decay ** -max(0, math.floor(epochs) + 1 - full_epochs)
+
+
+def nats_per_word(model, ids, device) -> float:
+    """What the model needs for each word of a text after its first, the state carried from beginning to end, in nats.
+
+    The log-likelihoods of all words are summed up in float64, then divided by their number.
+    """
+    from torch.nn.functional import cross_entropy
+
+    from rnnkit import diagnostics, streams
+
+    nats, state = 0.0, None
+    with diagnostics.evaluating(model):
+        for chunk in streams.contiguous(ids, 1, 500):
+            chunk = chunk.to(device)
+            scores, state = model(chunk.inputs, state)
+            nats += cross_entropy(scores[0], chunk.targets[0], reduction="none").double().sum().item()
+    return nats / (len(ids) - 1)
+
+
+def perplexity(nats: float) -> float:
+    """exp(nats); infinite where that is too large for a number."""
+    return math.exp(nats) if nats < 700 else math.inf
+
+
+@functools.lru_cache(maxsize=2)
+def baseline(data: str, data_dir: Path | None, least_count: int) -> float:
+    """The perplexity of the test part by counts of 5 words of the training part, over the same words."""
+    from rnnkit import ngram
+
+    train, _, test, words = numbered(data, data_dir, least_count)
+    return perplexity(ngram.kneser_ney(train.numpy(), test.numpy(), len(words), order=5).mean())
+
+
+def main() -> None:
+    """Run with the settings of the command line, and say what came out."""
+    config = commands.parse(Config, "python -m experiments.word_lm", sys.argv[1:], __doc__)
+    result = run(config)
+    rnnkit.printing.print_result(result)
+    if result.status == "diverged":
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    commands.main(main)
