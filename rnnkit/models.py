@@ -157,6 +157,17 @@ def classifier(
         return SequenceClassifier(encoder, pooled, head, embedding)
 
 
+def tagger(config: BaseConfig, input_size: int, tags: int, longest: int, *, head_dropout: float = 0.0) -> Tagger:
+    """The tagger of raw features that `config` describes, as `classifier` makes its own.
+
+    `head_dropout` is the share of the top layer's units dropped before the scores.
+    """
+    with _initial_weights(config.seed):
+        encoder = _recurrent(config, input_size, longest)
+        size = config.hidden_size * (2 if config.bidirectional else 1)
+        return Tagger(encoder, heads.classification(size, tags, dropout=head_dropout))
+
+
 def language_model(
     config: BaseConfig, vocabulary: int, embedding_size: int, longest: int, *, tied: bool = False
 ) -> LanguageModel:

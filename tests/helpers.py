@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from experiments.digits import Config
 from rnnkit import tracking
 from sweeps import study as studies
@@ -31,6 +33,14 @@ def run_command(*words, env=None, cwd=ROOT, timeout=120) -> subprocess.Completed
         text=True,
         timeout=timeout,
     )
+
+
+def data_at_hand(name: str) -> Path:
+    """The data folder that RNNKIT_DATA names, if it holds the data set `name`; skips the test that asks, if not."""
+    named = os.environ.get("RNNKIT_DATA")
+    if not named or not Path(named, name).is_dir():
+        pytest.skip(f"needs the data set {name} in the folder that RNNKIT_DATA names")
+    return Path(named)
 
 
 def mirrored(folder: Path, limit: float = 30) -> dict:

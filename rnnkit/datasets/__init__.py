@@ -6,7 +6,9 @@ import importlib
 _SETS = (
     "digits",
     "imdb",
+    "jsb_chorales",
     "labelled_text",
+    "made_chords",
     "made_reviews",
     "mysterious_island",
     "python_docs",
