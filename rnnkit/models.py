@@ -212,7 +212,9 @@ def classifier(
         return SequenceClassifier(encoder, pooled, head, embedding)
 
 
-def tagger(config: BaseConfig, input_size: int, tags: int, longest: int, *, head_dropout: float = 0.0) -> Tagger:
+def feature_tagger(
+    config: BaseConfig, input_size: int, tags: int, longest: int, *, head_dropout: float = 0.0
+) -> Tagger:
     """The tagger of raw features that `config` describes, as `classifier` makes its own.
 
     `head_dropout` is the share of the top layer's units dropped before the scores.

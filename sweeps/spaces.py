@@ -118,4 +118,14 @@ SPACES = {
         learning_rate_range=(1e-3, 1e-2),
         start={"cell": "lstm", "bidirectional": True, "learning_rate": 5e-3},
     ),
+    "music": Space(
+        metric="metric/nats_per_step/valid",
+        lower_is_better=True,
+        hidden_sizes=(50, 100, 200),
+        depths=(1, 2),
+        hidden_size_range=(50, 400),
+        learning_rate_range=(1e-3, 2e-2),
+        directions=(False,),
+        start={"cell": "lstm", "learning_rate": 5e-3},
+    ),
 }

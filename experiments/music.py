@@ -1,0 +1,217 @@
+"""Music, step by step: which of 88 keys sound next, given all that sounded so far.
+
+    python -m experiments.music                              # Bach's chorales
+    python -m experiments.music --cell gru
+    python -m experiments.music --data made --epochs 6       # generated chords, no download
+    python -m experiments.music --data my_pieces.json        # {"train": [[[60, 64, 67], ...], ...], "valid": ...}
+
+Two layers of 200 units read a piece as rows of 88 keys, 1 where a key sounds, and give each key's chance to sound one
+step later. What is measured is the negative log-likelihood of all 88 keys, summed, in nats: its mean over all steps of
+all pieces but each piece's first, which nothing comes before. That is how the published numbers were counted: S. Bai,
+J. Z. Kolter, V. Koltun, An Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling,
+2018. "by piece" is the mean within each piece, then over pieces. Beside it stand each key's frequency, and each key's
+frequency given whether it sounded in the step before.
+
+The net starts from the frequencies: they are its scores' first biases. From biases of 0 it would first have to learn
+that keys are mostly silent, and all its units go to their limits for that, where it takes long to come back from.
+"""
+
+import functools
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import rnnkit
+from rnnkit import commands
+from rnnkit.config import BaseConfig
+from rnnkit.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(BaseConfig):
+    """Settings of one run."""
+
+    experiment: ClassVar[str] = "music"
+
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    """Recurrent cell."""
+    hidden_size: int = 200
+    """Units in each layer."""
+    bidirectional: bool = False
+    """Must stay off: a net that reads backwards has heard what comes next."""
+    learning_rate: float = 0.005
+    """The optimizer's learning rate, at its peak where there is a schedule."""
+    batch_size: int = 8
+    """Pieces in a batch."""
+    epochs: int = 20
+    """Passes over the training data."""
+    patience: int = 5
+    """Stop after so many evaluations without a better one; 0 for never."""
+    data: str = "jsb"
+    """The music: jsb (Bach's chorales), made (chords by a few rules, no download), or the path of a .json file."""
+    key_dropout: float = 0.2
+    """Share of keys dropped from what the net reads in training."""
+    head_dropout: float = 0.5
+    """Share of the top layer's units dropped in training."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("key_dropout", "head_dropout"):
+            self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        if self.bidirectional:
+            raise UserError("--bidirectional: a net that reads backwards has heard what comes next; leave it out")
+        if self.data not in ("jsb", "made") and not Path(self.data).suffix:
+            raise UserError(f"--data must be jsb, made, or the path of a .json file, not {self.data}")
+
+
+# Bai, Kolter & Koltun (2018), table 1; the LSTM of 2 x 200, by their table 3.
+PUBLISHED = {"lstm": 8.45, "gru": 8.43, "rnn": 8.91}
+
+
+def run(config: Config, report=None) -> "rnnkit.records.Result":
+    """Train one net and test it. `report(evaluation, validation nats)` may raise `rnnkit.training.Pruned`."""
+    from torch.nn.functional import binary_cross_entropy_with_logits, dropout
+
+    from rnnkit import diagnostics, models, sequences, training
+    from rnnkit.datasets import jsb_chorales
+
+    device = training.prepare(config)
+    music = load(config.data, config.data_dir)
+    train, valid, test = (jsb_chorales.next_steps(part) for part in (music.train, music.valid, music.test))
+    for part in (train, valid, test):
+        sequences.check(part)
+
+    with rnnkit.tracking.start(config, data={Path(config.data).stem: music.sha256}) as run:
+        longest = max(len(piece) for piece in train.inputs)
+        keys = jsb_chorales.KEYS
+        model = models.tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
+        start_from_frequencies(model, train)
+        model.to(device)
+        monitored = sequences.collate(valid.subset(range(min(32, len(valid))))).to(device)
+
+        def loss(model, batch, state):
+            heard = sequences.map_packed(lambda rows: dropout(rows, config.key_dropout), batch.inputs)
+            nats = binary_cross_entropy_with_logits(model(heard).data, batch.targets, reduction="sum")
+            return nats / batch.valid_steps, None
+
+        def evaluate():
+            row = measured(*nats_of_pieces(model, valid, device), "valid")
+            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored.inputs))
+            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+
+        training.fit(
+            model,
+            config,
+            run,
+            batches=lambda epoch: sequences.shuffled_batches(train, config.batch_size, config.seed, epoch),
+            steps_per_epoch=-(-len(train) // config.batch_size),
+            loss=loss,
+            evaluate=evaluate,
+            watch="metric/nats_per_step/valid",
+            lower_is_better=True,
+            report=report,
+        )
+
+        final = evaluate() | measured(*nats_of_pieces(model, test, device), "test")
+        others = list(baselines(config.data, config.data_dir).items())
+        if config.data == "jsb":
+            others.append((f"published: {config.cell.upper()} of Bai et al. (2018)", PUBLISHED[config.cell]))
+        references = [{"what": what, "metric": "nats per step", "value": value} for what, value in others]
+        run.finish(model, final, references=references)
+    return run.result
+
+
+@functools.lru_cache(maxsize=2)  # the trials of a sweep share it
+def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.jsb_chorales.Music":
+    """The music of a name or a path."""
+    from rnnkit.datasets import jsb_chorales, made_chords
+
+    if data == "jsb":
+        return jsb_chorales.load(data_dir)
+    return made_chords.load() if data == "made" else jsb_chorales.read(Path(data))
+
+
+def frequencies(sounds):
+    """Each key's chance to sound, of shape (keys,), from steps of shape (steps, keys).
+
+    Half a step with the key and half a step without it are added to what was counted (Krichevsky & Trofimov, The
+    Performance of Universal Encoding, 1981): no key is impossible, or certain.
+    """
+    return (sounds.sum(0) + 0.5) / (len(sounds) + 1)
+
+
+def start_from_frequencies(model, train) -> None:
+    """Set the biases of the model's scores to the log-odds of each key in the training part."""
+    import torch
+
+    scores = [module for module in model.head.modules() if isinstance(module, torch.nn.Linear)][-1]
+    scores.bias.detach().copy_(frequencies(torch.cat(train.targets)).logit())
+
+
+def nats_of_pieces(model, examples, device):
+    """What all steps of each piece cost together, in nats, and how many they are; both of shape (pieces,)."""
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    from rnnkit import diagnostics, sequences
+
+    nats, steps = [], []
+    with diagnostics.evaluating(model):
+        for batch in sequences.batches(examples, 256):
+            batch = batch.to(device)
+            scores = model(batch.inputs).data.double()
+            costs = binary_cross_entropy_with_logits(scores, batch.targets.double(), reduction="none").sum(1)
+            sums = costs.new_zeros(len(batch.lengths)).index_add(0, sequences.owners(batch.inputs), costs)
+            nats.append(sums.cpu())
+            steps.append(batch.lengths)
+    return torch.cat(nats), torch.cat(steps)
+
+
+def measured(nats, steps, split: str) -> dict[str, float]:
+    """The mean over all steps of all pieces; and over pieces, of the mean over each one's steps."""
+    return {
+        f"metric/nats_per_step/{split}": (nats.sum() / steps.sum()).item(),
+        f"metric/nats_per_step_by_piece/{split}": (nats / steps).mean().item(),
+    }
+
+
+@functools.lru_cache(maxsize=2)  # the trials of a sweep share them
+def baselines(data: str, data_dir: Path | None) -> dict[str, float]:
+    """What a step of the test part costs without a net, in nats: by counts of the training part alone."""
+    import torch
+    from torch.nn.functional import binary_cross_entropy
+
+    from rnnkit.datasets import jsb_chorales
+
+    music = load(data, data_dir)
+    train, test = (jsb_chorales.next_steps(part) for part in (music.train, music.test))
+    before, after = torch.cat(train.inputs).double(), torch.cat(train.targets).double()
+    last, expected = torch.cat(test.inputs).double(), torch.cat(test.targets).double()
+
+    def counted(sounded):  # a key's frequency after the steps in which it did sound, or did not
+        return ((after * sounded).sum(0) + 0.5) / (sounded.sum(0) + 1)
+
+    chances = {
+        "each key's frequency": frequencies(after).expand_as(expected),
+        "each key's frequency, by whether it sounded before": torch.where(
+            last > 0, counted(before), counted(1 - before)
+        ),
+    }
+    return {
+        what: (binary_cross_entropy(chance, expected, reduction="sum") / len(expected)).item()
+        for what, chance in chances.items()
+    }
+
+
+def main() -> None:
+    """Run with the settings of the command line, and say what came out."""
+    config = commands.parse(Config, "python -m experiments.music", sys.argv[1:], __doc__)
+    result = run(config)
+    rnnkit.printing.print_result(result)
+    if result.status == "diverged":
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    commands.main(main)

@@ -1,0 +1,100 @@
+"""Bach's chorales in four parts, a step a quarter note: 229 to train, 76 to validate and 77 to test with.
+
+They have 25 to 160 steps, 60 in the mean. Pieces of your own can be read in the same form.
+
+Origin: N. Boulanger-Lewandowski, Y. Bengio, P. Vincent, Modeling Temporal Dependencies in High-Dimensional Sequences,
+ICML 2012, from M. Allan, C. Williams, Harmonising Chorales by Probabilistic Inference, 2005; as JSON by C.-Z. Huang.
+No licence is stated; the music is in the public domain.
+
+A file is a JSON object of three lists, "train", "valid" and "test"; each piece in them is a list of steps, each step
+the list of the notes that sound, as MIDI numbers of the 88 keys of a piano. A step without notes is a rest.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rnnkit.datasets import store
+from rnnkit.errors import UserError
+from rnnkit.sequences import Examples
+
+
+ORIGIN = store.Origin(
+    name="jsb_chorales",
+    addresses=("https://raw.githubusercontent.com/czhuang/JSB-Chorales-dataset/master/jsb-chorales-quarter.json",),
+    wanted=r"(?:^|/)(jsb-chorales-quarter\.json)$",
+    sha256="09f3317edf43206fe95e57e47e7033a0702434cbf4af645f9facd8b3020fd359",
+    most_bytes=2**24,
+)
+PARTS = ("train", "valid", "test")
+LOWEST, HIGHEST = 21, 108
+KEYS = HIGHEST - LOWEST + 1
+
+
+@dataclass(frozen=True)
+class Music:
+    """Pieces to train, validate and test with: each of shape (steps, 88), 1 where a key sounds, else 0.
+
+    `sha256` is the checksum of the file they came from.
+    """
+
+    train: list[Tensor]
+    valid: list[Tensor]
+    test: list[Tensor]
+    sha256: str
+
+
+def load(data_dir: Path | None = None) -> Music:
+    """The chorales."""
+    (content,) = store.contents(ORIGIN, data_dir).values()
+    return parsed(content, ORIGIN.name, ORIGIN.sha256)
+
+
+def read(path: Path) -> Music:
+    """Pieces of your own, from a JSON file of the form above. Raises `UserError`, with the place, for any other."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    return parsed(content, str(path), hashlib.sha256(content).hexdigest())
+
+
+def parsed(content: bytes, name: str, sha256: str) -> Music:
+    """The pieces that a JSON file holds. Raises `UserError`, with part, piece and step, for what is none."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:  # no JSON, no text at all, or brackets without end
+        raise UserError(f"{name} is no JSON: {error}") from None
+    if not isinstance(found, dict) or sorted(found) != sorted(PARTS):
+        raise UserError(f"{name} must hold one object with the lists {', '.join(PARTS)}")
+    return Music(**{part: _pieces(found[part], f"{name}, {part}") for part in PARTS}, sha256=sha256)
+
+
+def next_steps(pieces: list[Tensor]) -> Examples:
+    """Each piece without its last step as the input; as the target of each step, the one that follows it."""
+    return Examples([piece[:-1] for piece in pieces], [piece[1:] for piece in pieces])
+
+
+def _pieces(pieces: object, where: str) -> list[Tensor]:
+    if not isinstance(pieces, list) or not pieces:
+        raise UserError(f"{where} must be a list of one piece or more")
+    return [_piece(piece, f"{where}, piece {i}") for i, piece in enumerate(pieces)]
+
+
+def _piece(steps: object, where: str) -> Tensor:
+    if not isinstance(steps, list) or len(steps) < 2:
+        raise UserError(f"{where} must be a list of two steps or more: there is nothing to predict")
+    roll = torch.zeros(len(steps), KEYS)
+    for i, notes in enumerate(steps):
+        if not isinstance(notes, list):
+            raise UserError(f"{where}, step {i} must be a list of notes, not {json.dumps(notes)[:40]}")
+        for note in notes:
+            if type(note) is not int or not LOWEST <= note <= HIGHEST:
+                said = json.dumps(note)[:40]
+                raise UserError(f"{where}, step {i}: note {said} is no whole number in {LOWEST}..{HIGHEST}")
+            roll[i, note - LOWEST] = 1
+    return roll
