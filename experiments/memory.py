@@ -9,10 +9,11 @@
 
 The tasks are generated, see rnnkit/datasets/memory_tasks.py and reber.py. T is the number of steps (adding; temporal
 order, up to a tenth more), the steps to wait (copying), or the mean number of symbols of a string (reber). Training
-takes fresh examples at every step, from a random stream of `--seed`; validation and test examples come from two streams of `--data-seed`, the same for
-all seeds of the net. The loss is the mean squared error of the sum (adding), or the cross-entropy in nats for each
-step (copying), sequence (temporal order) or symbol (reber). Beside it stands by calculation what nets reach that
-remember nothing, and what the best possible net does. In the end the question is answered in words.
+takes fresh examples at every step, from a random stream of `--seed`; validation and test examples come from two
+streams of `--data-seed`, the same for all seeds of the net. The loss is the mean squared error of the sum (adding),
+or the cross-entropy in nats for each step (copying), sequence (temporal order) or symbol (reber). Beside it stands by
+calculation what nets reach that remember nothing, and what the best possible net does. In the end the question is
+answered in words.
 """
 
 import sys
