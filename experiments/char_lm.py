@@ -119,6 +119,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         steps_per_epoch = config.round
         if config.reading == "streams":
+            print(f"{streams.left_out(train, config.batch_size)} of {len(train):,} symbols are left out of each pass")
             steps_per_epoch = -(-((len(train) - 1) // config.batch_size) // config.steps)
         training.fit(
             model,
@@ -159,8 +160,8 @@ def parts(text: str, config: Config) -> tuple[str, str, str]:
     needed = config.steps + 1 if config.reading == "chunks" else config.batch_size + 1
     if len(found[0]) < needed or len(found[1]) < 33:
         raise UserError(
-            f"--text {config.text}: {len(text)} symbols, of which 9 in 10 are trained on, are too few for "
-            f"--steps {config.steps} and --batch-size {config.batch_size}"
+            f"--text {config.text}: {len(text)} symbols are too few: the first 9 in 10 are trained on and must be "
+            f"{needed} or more, the next 1 in 20 validate and must be 33 or more"
         )
     return found
 

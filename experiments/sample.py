@@ -90,7 +90,8 @@ def chosen(scores, temperature: float, generator) -> int:
 
     if not temperature:
         return int(scores.argmax())
-    return int(torch.multinomial(torch.softmax(scores.double() / temperature, dim=0), 1, generator=generator))
+    below = (scores.double() - scores.max()) / temperature  # at most 0: however cold, nothing overflows upwards
+    return int(torch.multinomial(torch.softmax(below, dim=0), 1, generator=generator))
 
 
 def main() -> None:

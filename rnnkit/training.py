@@ -85,7 +85,8 @@ def fit(
         report: called after each evaluation with (its number from 1, watched value); it may raise `Pruned`.
 
     Raises:
-        Diverged: at the first loss or gradient that is not finite, before it can touch the weights.
+        Diverged: at the first loss or gradient that is not finite, before it can touch the weights, and at the first
+            evaluation that is not.
     """
     device = device_of(config)
     torch.manual_seed(seeding.stream(config.seed, "dropout"))
@@ -133,9 +134,13 @@ def fit(
                 run.log(step, row)
                 continue
             row["speed/valid_steps_per_second"] = valid_steps / (time.perf_counter() - began)
-            row |= evaluate()
+            found = evaluate()
+            row |= found
             evaluations += 1
             run.log(step, row)
+            for name, value in found.items():
+                if not math.isfinite(value):  # weights that a last step spoilt: no such run may win
+                    raise Diverged(f"{name} is {value} at the evaluation after step {step}")
             best.offer(model, row[watch], evaluations)
             bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{row[watch]:.3f}")
             if report is not None:

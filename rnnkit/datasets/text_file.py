@@ -29,6 +29,8 @@ def read(path: Path) -> str:
 
     A byte-order mark is an error too: it would count as a symbol of the text, or stick to the first column's name.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a device may never end
+        raise UserError(f"cannot read {path}: it is no regular file")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,6 +1,7 @@
 """Sentiment of reviews: on made ones from end to end, and what a table of one's own may hold."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -163,3 +164,18 @@ def test_without_the_data_and_without_a_network_the_error_says_what_to_put_where
         assert part in done.stderr
     assert not (tmp_path / "runs").exists()
     assert [path.name for path in (tmp_path / "data" / "imdb").iterdir()] == [".lock"]
+
+
+def test_texts_without_words_to_count_have_no_baseline(tmp_path, capsys):
+    marks = [("!" * (i + 1), "good" if i % 2 else "bad") for i in range(40)]
+    table = write_table(tmp_path / "marks.csv", marks)
+    result = sentiment.run(sentiment.Config(data=str(table), epochs=1, track="off", runs_dir=tmp_path / "runs"))
+    assert result.status == "finished"
+    assert result.comparison is None
+    assert "TF-IDF + logistic regression is left out: empty vocabulary" in capsys.readouterr().out
+
+
+def test_a_pipe_is_no_table(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(sentiment.UserError, match="pipe.csv: it is no regular file"):
+        sentiment.load(str(tmp_path / "pipe.csv"), None)

@@ -155,11 +155,15 @@ def test_patience_counts_evaluations(config):
     assert (len(rows), found.best_evaluation, found.epochs) == (4, 2, 2)
 
 
-def test_an_evaluation_that_is_not_finite_is_never_the_best(config):
-    _, found, _, _ = fitted(config, [0.5, math.nan, 0.4])
-    assert (found.best, found.best_evaluation) == (0.4, 3)
-    _, found, _, _ = fitted(config, [math.nan, 0.5, math.nan])
-    assert (found.best, found.best_evaluation) == (0.5, 2)
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_evaluation_that_is_not_finite_ends_the_run(config, value):
+    with pytest.raises(UnboundLocalError):
+        fitted(config, [0.5, value, 0.4])
+    (folder,) = config.runs_dir.iterdir()
+    result = records.Result.read(folder)
+    assert result.status == "diverged"
+    assert result.reason == f"loss/valid is {value} at the evaluation after step 6"
+    assert not (folder / "checkpoint.pt").exists()
 
 
 def test_report_hears_each_evaluation_and_may_prune(config):
