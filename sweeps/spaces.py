@@ -128,4 +128,12 @@ SPACES = {
         directions=(False,),
         start={"cell": "lstm", "learning_rate": 5e-3},
     ),
+    "pixels": Space(
+        metric="metric/accuracy/valid",
+        hidden_sizes=(32, 64, 128),
+        depths=(1, 2),
+        hidden_size_range=(32, 256),
+        learning_rate_range=(5e-4, 1e-2),
+        start={"cell": "gru", "bidirectional": False, "learning_rate": 5e-3},
+    ),
 }

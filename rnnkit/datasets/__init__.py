@@ -14,6 +14,7 @@ _SETS = (
     "made_reviews",
     "made_sentences",
     "memory_tasks",
+    "mnist",
     "mysterious_island",
     "ptb",
     "python_docs",
