@@ -20,7 +20,7 @@ PYTHON ?=
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
                  $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY))
 
-.PHONY: help setup sweep train sync bench test check
+.PHONY: help setup sweep train evidence sync bench test check
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -36,6 +36,9 @@ sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT=
 
 train: $(STAMP)  ## one run: EXPERIMENT= SEED= ARGS="--hidden-size 32"
 	@$(PY) -m experiments.$(EXPERIMENT) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: ROW=, ARGS="--jobs 2"
+	@$(PY) -m sweeps.evidence $(if $(ROW),--row $(ROW)) $(ARGS)
 
 sync: $(STAMP)  ## send runs that were recorded offline to Weights & Biases
 	@$(PY) -m sweeps.sync $(ARGS)

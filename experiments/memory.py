@@ -138,8 +138,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             lower_is_better=True,
             report=report,
         )
-        references = [{"what": w, "metric": "loss", "value": v} for w, v in beside(config, task).items()]
-        run.finish(model, evaluate() | evaluated(test, "test"), references=references)
+        run.finish(model, evaluate() | evaluated(test, "test"), references=beside(config, task))
     return run.result
 
 
@@ -208,14 +207,18 @@ def measured(task, given: list, examples) -> dict[str, float]:
     return found
 
 
-def beside(config: Config, task) -> dict[str, float]:
+def beside(config: Config, task) -> list[dict]:
     """Losses to see ours beside, by calculation, and published ones where there are any for this length."""
-    found = {NOTHING[config.task]: task.without_memory}
+    reference = rnnkit.records.reference
+    known = {NOTHING[config.task]: task.without_memory}
     if task.own_input != task.without_memory:
-        found["knowing at each step its input alone"] = task.own_input
-    found["best possible"] = task.best
+        known["knowing at each step its input alone"] = task.own_input
+    found = [reference(what, "loss", value) for what, value in known.items()]
+    found.append(reference("best possible", "loss", task.best, "limit"))
+    if task.best > 0:
+        found += [reference(what, "excess", value - task.best) for what, value in known.items()]
     for cell, value in PUBLISHED.get((config.task, config.length), {}).items():
-        found[f"published: {cell.upper()} of Bai et al. 2018"] = value
+        found.append(reference(f"{cell.upper()} (Bai et al., 2018)", "loss", value, "published"))
     return found
 
 

@@ -73,7 +73,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation nats)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
-    from rnnkit import diagnostics, models, sequences, training
+    from rnnkit import diagnostics, models, records, sequences, training
     from rnnkit.datasets import jsb_chorales
 
     device = training.prepare(config)
@@ -114,10 +114,11 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         )
 
         final = evaluate() | measured(*nats_of_pieces(model, test, device), "test")
-        others = list(baselines(config.data, config.data_dir).items())
+        cheap = baselines(config.data, config.data_dir)
+        references = [records.reference(what, "nats per step", value) for what, value in cheap.items()]
         if config.data == "jsb":
-            others.append((f"published: {config.cell.upper()} of Bai et al. (2018)", PUBLISHED[config.cell]))
-        references = [{"what": what, "metric": "nats per step", "value": value} for what, value in others]
+            what = f"{config.cell.upper()} of 2 x 200 (Bai et al., 2018)"
+            references.append(records.reference(what, "nats per step", PUBLISHED[config.cell], "published"))
         run.finish(model, final, references=references)
     return run.result
 

@@ -75,7 +75,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation accuracy)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, scores, sequences, training
+    from rnnkit import diagnostics, models, records, scores, sequences, training
     from rnnkit.datasets import mnist
 
     device = training.prepare(config)
@@ -122,7 +122,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         if config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional:
             of = f"{config.order} {config.cell.upper()}, all 60,000 images"
             for who, value in PUBLISHED[config.order, config.cell]:
-                references.append({"what": f"published: {of}, {who}", "metric": "accuracy", "value": value})
+                references.append(records.reference(f"{of}, {who}", "accuracy", value, "published"))
         comparison = scores.compare("logistic regression on pixels", right, theirs)
         run.finish(model, evaluate() | final, comparison=comparison.as_dict(), references=references)
     return run.result

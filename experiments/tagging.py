@@ -69,9 +69,9 @@ class Config(BaseConfig):
 
 # Accuracies on the test part of the English Web Treebank that others published. None was trained as ours is.
 PUBLISHED = [
-    ("published: UDPipe 2, pretrained contextual vectors (EWT 2.10)", 0.9735),
-    ("published: Stanza 1.3, pretrained vectors, words found by itself (EWT 2.8)", 0.9564),
-    ("published: B. Trevett's biLSTM of words with GloVe vectors (EWT 2.0, mean of batches)", 0.8826),
+    ("UDPipe 2, pretrained contextual vectors (EWT 2.10)", 0.9735),
+    ("Stanza 1.3, pretrained vectors, words found by itself (EWT 2.8)", 0.9564),
+    ("B. Trevett's biLSTM of words with GloVe vectors (EWT 2.0, mean of batches)", 0.8826),
 ]
 
 
@@ -80,7 +80,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     import torch
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, scores, seeding, sequences, training, vocabulary
+    from rnnkit import diagnostics, models, records, scores, seeding, sequences, training, vocabulary
 
     device = training.prepare(config)
     source = load(config.data, config.data_dir)
@@ -145,7 +145,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             evaluate() | final,
             comparison=scores.compare(f"most frequent tag of each {unit(config.data)}", right, theirs).as_dict(),
             references=[
-                {"what": what, "metric": "accuracy", "value": value}
+                records.reference(what, "accuracy", value, "published")
                 for what, value in (PUBLISHED if config.data == "ewt" else [])
             ],
         )

@@ -95,8 +95,8 @@ class Config(BaseConfig):
 
 # Test perplexities that others published for the small model, by whether its weights are tied.
 PUBLISHED = {
-    False: ("published: small LSTM (Zaremba et al. 2014)", 114.5),
-    True: ("published: small LSTM, tied weights (Press & Wolf 2017)", 112.4),
+    False: ("small LSTM (Zaremba et al., 2014)", 114.5),
+    True: ("small LSTM, tied weights (Press & Wolf, 2017)", 112.4),
 }
 
 
@@ -104,7 +104,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation perplexity)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, streams, training
+    from rnnkit import diagnostics, models, records, streams, training
 
     device = training.prepare(config)
     source = load(config.data, config.data_dir)
@@ -152,12 +152,15 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         )
 
         final = evaluate() | {"metric/perplexity/test": perplexity(nats_per_word(model, test, device))}
-        others = [("counts of 5 words (Kneser-Ney)", baseline(config.data, config.data_dir, config.least_count))]
+        counted = baseline(config.data, config.data_dir, config.least_count)
+        references = [records.reference("counts of 5 words (Kneser-Ney)", "perplexity", counted)]
         if source.best_perplexity is not None:
-            others.append(("the grammar that made the text, the best possible", source.best_perplexity))
+            what = "the grammar that made the text, the best possible"
+            references.append(records.reference(what, "perplexity", source.best_perplexity, "limit"))
         if config.data == "ptb":
-            others.append(PUBLISHED[config.tied])
-        references = [{"what": what, "metric": "perplexity", "value": value} for what, value in others]
+            references.append(
+                records.reference(PUBLISHED[config.tied][0], "perplexity", PUBLISHED[config.tied][1], "published")
+            )
         run.finish(model, final, references=references, keep={"words": words})
     return run.result
 

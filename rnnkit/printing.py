@@ -63,7 +63,8 @@ def shown(path: Path) -> str:
 
 def reference_in_words(reference: dict) -> str:
     """What somebody else reaches on the same test part (`records.Result`)."""
-    return f"{reference['what']}: {reference['metric'].replace('_', ' ')} (test) {reference['value']:.4f}"
+    published = "published: " if reference.get("kind") == "published" else ""
+    return f"{published}{reference['what']}: {reference['metric'].replace('_', ' ')} (test) {reference['value']:.4f}"
 
 
 def comparison_in_words(comparison: dict) -> str:

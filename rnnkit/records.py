@@ -30,7 +30,8 @@ class Result:
 
     `status` is finished, pruned, failed, diverged or interrupted; `metrics` holds the last value of each metric and
     the final ones; `reason` says in a line why a run did not finish. `comparison` is a `scores.Comparison`;
-    `references` are what others reach on the same test part, each with `what`, `metric` (its name) and `value`.
+    `references` are what others reach on the same test part (see `reference`). `processor_seconds` are those that this
+    process computed, on all its threads: unlike `seconds` they do not depend on what else the machine was doing.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Result:
     parameters: int | None = None
     comparison: dict | None = None
     references: list[dict] | None = None
+    processor_seconds: float | None = None
 
     def write(self) -> None:
         """Write result.json into the run's folder."""
@@ -61,6 +63,16 @@ class Result:
             return cls(**{**values, "metrics": decode(values["metrics"]), "folder": folder})
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder") from None
+
+
+def reference(what: str, metric: str, value: float, kind: str = "baseline") -> dict:
+    """A figure to see a result's `metric` beside, as result.json keeps it.
+
+    `kind` is "baseline" (something cheap that was computed here), "published", or "limit" (the best possible).
+    """
+    if kind not in ("baseline", "published", "limit"):
+        raise ValueError(f"a reference is a baseline, published, or a limit, not {kind}")
+    return {"what": what, "metric": metric, "value": float(value), "kind": kind}
 
 
 @dataclass(frozen=True)

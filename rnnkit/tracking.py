@@ -58,7 +58,7 @@ class Run:
         self.latest: dict[str, float] = {}
         self.step = 0
         self._lock = lock
-        self._began = time.perf_counter()
+        self._began = time.perf_counter(), time.process_time()
         self._rows = (folder / "metrics.jsonl").open("wb", buffering=0)  # what is logged is in the file
 
     def log(self, step: int, row: dict[str, float]) -> None:
@@ -95,7 +95,8 @@ class Run:
             run=self.name,
             status=status,
             step=self.step,
-            seconds=round(time.perf_counter() - self._began, 3),
+            seconds=round(time.perf_counter() - self._began[0], 3),
+            processor_seconds=round(time.process_time() - self._began[1], 3),
             metrics={**self.latest, **(metrics or {})},
             folder=self.folder,
             **notes,

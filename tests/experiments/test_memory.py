@@ -263,9 +263,19 @@ def test_the_usual_length_is_that_length_by_another_name():
 def test_published_losses_stand_beside_the_length_they_are_for():
     config = memory.Config(task="copying", length=1_000, cell="gru")
     found = memory.beside(config, memory.task_of(config))
-    assert found["published: GRU of Bai et al. 2018"] == 0.0197
-    assert found["without memory of the symbols"] == pytest.approx(0.0204, abs=5e-5)  # so they had learned nothing
-    assert not any("published" in what for what in memory.beside(memory.Config(), memory.task_of(memory.Config())))
+    assert {r["what"]: r["value"] for r in found if r["kind"] == "published"}["GRU (Bai et al., 2018)"] == 0.0197
+    (nothing,) = [r["value"] for r in found if r["what"] == "without memory of the symbols"]
+    assert nothing == pytest.approx(0.0204, abs=5e-5)  # so they had learned nothing
+    usual = memory.beside(memory.Config(), memory.task_of(memory.Config()))
+    assert not any(r["kind"] == "published" for r in usual)
+
+
+def test_what_is_known_of_a_reber_string_is_also_said_as_an_excess():
+    config = memory.Config(task="reber")
+    found = memory.beside(config, memory.task_of(config))
+    losses = {r["what"]: r["value"] for r in found if r["metric"] == "loss"}
+    excesses = {r["what"]: r["value"] for r in found if r["metric"] == "excess"}
+    assert excesses == {what: losses[what] - ENTROPY for what in losses if what != "best possible"}
 
 
 ENTROPY = 7 * math.log(2) / 11

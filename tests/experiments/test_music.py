@@ -242,6 +242,6 @@ def test_on_the_chorales_the_published_number_stands_beside(tmp_path, cell):
     data = data_at_hand("jsb_chorales")
     words = {"depth": 1, "hidden_size": 4, "epochs": 1, "batch_size": 32}
     result = music.run(music.Config(cell=cell, data_dir=data, track="off", runs_dir=tmp_path, **words))
-    assert [r["value"] for r in result.references if r["what"].startswith("published")] == [music.PUBLISHED[cell]]
+    assert [r["value"] for r in result.references if r["kind"] == "published"] == [music.PUBLISHED[cell]]
     # Before it has learned more than a little, a net knows the frequencies, which is what it started from.
     assert result.metrics["metric/nats_per_step/test"] < 11.3

@@ -1,0 +1,204 @@
+"""The rows of docs/evidence.md: what is trained, with how many seeds, and the figure that is reported."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure and how to get it: a command line, run with the seeds 0, 1, ...
+
+    `group` is the section of the table, `what` says the row in words, `flags` follow `python -m experiments.<name>`.
+    `metric` is one of the result's, the higher the better unless `lower_is_better`. `note` is for the reader: what was
+    tried where a published figure is not reached, say.
+    """
+
+    name: str
+    group: str
+    what: str
+    experiment: str
+    flags: str
+    metric: str
+    seeds: int
+    lower_is_better: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A section: its title, what its figures are, and where the data come from."""
+
+    title: str
+    figure: str
+    data: str
+
+
+GROUPS = {
+    "digits": Group(
+        "Digits as sequences of inked pixels", "accuracy on the test part", "handwritten digits of scikit-learn"
+    ),
+    "sentiment": Group(
+        "Film reviews",
+        "accuracy on the 25,000 test reviews",
+        "IMDb (Maas et al., 2011), full length; training and validation as in Raschka, Liu & Mirjalili, Machine "
+        "Learning with PyTorch and Scikit-Learn (2022), chapter 15",
+    ),
+    "char_lm": Group(
+        "Characters of a novel",
+        "bits per character of the last 5 % of the text, in the order of the text, the state carried",
+        "The Mysterious Island (Project Gutenberg)",
+    ),
+    "word_lm": Group(
+        "Words of a newspaper",
+        "perplexity of the whole test part, line ends included, the state carried",
+        "Penn Treebank as prepared by Mikolov",
+    ),
+    "adding": Group(
+        "Memory: the sum of two marked numbers among 200",
+        "mean squared error on 2,000 test sequences",
+        "generated from seeds",
+    ),
+    "copying": Group(
+        "Memory: ten symbols, to say again after 100 steps",
+        "cross-entropy in nats a step on 2,000 test sequences",
+        "generated from seeds",
+    ),
+    "temporal-order": Group(
+        "Memory: in which order came two symbols among 100 to 110?",
+        "cross-entropy in nats a sequence on 2,000 test sequences",
+        "generated from seeds",
+    ),
+    "reber": Group(
+        "Memory: embedded Reber strings",
+        "cross-entropy in nats a symbol above the best possible net's, on 2,000 test strings",
+        "generated from seeds",
+    ),
+    "tagging": Group(
+        "Parts of speech",
+        "accuracy on all words of the test part, gold tokens, no pretrained vectors",
+        "Universal Dependencies English Web Treebank 2.8, universal tags",
+    ),
+    "source": Group(
+        "Kinds of tokens in Python source",
+        "accuracy on all characters of the test part",
+        "Python's own library: differs by Python version, so this is no row to compare with elsewhere",
+    ),
+    "music": Group(
+        "Bach's chorales",
+        "negative log-likelihood of 88 keys in nats a step, mean over all steps of the test part",
+        "JSB chorales, split of Boulanger-Lewandowski et al. (2012)",
+    ),
+    "pixels": Group(
+        "Images pixel by pixel",
+        "accuracy on 1,000 test images",
+        "2,000 images of MNIST to train with, of 60,000; 784 steps of one pixel",
+    ),
+}
+
+
+def _memory(task: str, combinations: list[tuple[str, str]], metric: str, seeds: int = 5) -> list[Row]:
+    """Rows of one task of `memory`, by cell and initialisation, and one of a net whose recurrence is cut."""
+    rows = []
+    for cell, init in combinations:
+        flags = f"--task {task} --cell {cell} --init {init}"
+        what = f"{cell.upper()}, {init}"
+        rows.append(Row(f"{task}-{cell}-{init}", task, what, "memory", flags, metric, seeds, True))
+    flags = f"--task {task} --cut-recurrence"
+    rows.append(Row(f"{task}-cut", task, "LSTM, its recurrence cut", "memory", flags, metric, seeds, True))
+    return rows
+
+
+GATED = ("default", "orthogonal", "identity", "forget-bias", "chrono")
+ALL = [("lstm", i) for i in GATED] + [("gru", i) for i in GATED]
+ALL += [("rnn", i) for i in ("default", "orthogonal", "identity")]
+LSTMS = [("lstm", i) for i in ("default", "forget-bias", "chrono")]
+
+BETTER_SENTIMENT = (
+    "--bidirectional --pool joined --embedding-size 64 --least-count 3 --word-dropout 0.3 --head-dropout 0.5 "
+    "--order bucketed --schedule one-cycle --learning-rate 0.005 --epochs 5 --keep best"
+)
+
+ROWS = [
+    Row("digits", "digits", "GRU, both directions", "digits", "", "metric/accuracy/test", 5),
+    Row("imdb", "sentiment", "LSTM, the book's setting", "sentiment", "", "metric/accuracy/test", 5),
+    Row(
+        "imdb-both",
+        "sentiment",
+        "LSTM in both directions, the book's setting",
+        "sentiment",
+        "--bidirectional --learning-rate 0.002",
+        "metric/accuracy/test",
+        3,
+    ),
+    Row(
+        "imdb-better",
+        "sentiment",
+        "a better setting, the best of 4 by validation accuracy",
+        "sentiment",
+        BETTER_SENTIMENT,
+        "metric/accuracy/test",
+        3,
+    ),
+    Row(
+        "island",
+        "char_lm",
+        "LSTM of 512, chunks of 40, 2,000 steps",
+        "char_lm",
+        "--text island",
+        "metric/bits_per_character/test",
+        3,
+        True,
+    ),
+    Row(
+        "island-streams",
+        "char_lm",
+        "the same read in order, the state carried",
+        "char_lm",
+        "--text island --reading streams --steps 100 --clip 1 --learning-rate 0.002",
+        "metric/bits_per_character/test",
+        3,
+        True,
+    ),
+    Row("ptb", "word_lm", "LSTM of 2 x 200, no dropout", "word_lm", "", "metric/perplexity/test", 3, True),
+    Row("ptb-tied", "word_lm", "the same, tied weights", "word_lm", "--tied", "metric/perplexity/test", 3, True),
+    *_memory("adding", ALL, "metric/loss/test"),
+    *_memory("copying", ALL, "metric/loss/test"),
+    *_memory("temporal-order", LSTMS, "metric/loss/test"),
+    *_memory("reber", LSTMS, "metric/excess/test"),
+    Row("ewt", "tagging", "LSTM over words and letters, both directions", "tagging", "", "metric/accuracy/test", 3),
+    Row("ewt-words", "tagging", "the same by words alone", "tagging", "--reader-size 0", "metric/accuracy/test", 3),
+    Row(
+        "source",
+        "source",
+        "LSTM over characters, both directions",
+        "tagging",
+        "--data python",
+        "metric/accuracy/test",
+        3,
+    ),
+    *(
+        Row(
+            f"jsb-{cell}",
+            "music",
+            f"{cell.upper()} of 2 x 200",
+            "music",
+            f"--cell {cell}",
+            "metric/nats_per_step/test",
+            5,
+            True,
+        )
+        for cell in ("lstm", "gru", "rnn")
+    ),
+    *(
+        Row(
+            f"mnist-{order}-{cell}",
+            "pixels",
+            f"{cell.upper()}, {order}",
+            "pixels",
+            f"--order {order} --cell {cell}",
+            "metric/accuracy/test",
+            3,
+        )
+        for order in ("sequential", "permuted")
+        for cell in ("gru", "lstm")
+    ),
+]
