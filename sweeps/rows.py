@@ -159,7 +159,6 @@ ROWS = [
         True,
     ),
     Row("ptb", "word_lm", "LSTM of 2 x 200, no dropout", "word_lm", "", "metric/perplexity/test", 3, True),
-    Row("ptb-tied", "word_lm", "the same, tied weights", "word_lm", "--tied", "metric/perplexity/test", 3, True),
     *_memory("adding", ALL, "metric/loss/test"),
     *_memory("copying", ALL, "metric/loss/test"),
     *_memory("temporal-order", LSTMS, "metric/loss/test"),
