@@ -101,7 +101,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
     with rnnkit.tracking.start(config, data={config.task: checksum(valid, test)}) as run:
         longest = max(len(sequence) for sequence in valid.inputs)
-        make_model = models.feature_tagger if task.every_step else models.classifier
+        make_model = models.tagger if task.every_step else models.classifier
         model = make_model(config, task.features, task.scores, longest)
         if config.cut_recurrence:
             model.encoder = models.CutRecurrence(model.encoder)

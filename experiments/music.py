@@ -85,7 +85,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     with rnnkit.tracking.start(config, data={Path(config.data).stem: music.sha256}) as run:
         longest = max(len(piece) for piece in train.inputs)
         keys = jsb_chorales.KEYS
-        model = models.feature_tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
+        model = models.tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
         start_from_frequencies(model, train)
         model.to(device)
         monitored = sequences.collate(valid.subset(range(min(32, len(valid))))).to(device)

@@ -86,18 +86,19 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     source = load(config.data, config.data_dir)
     data = numbered(config.data, config.data_dir, config.least_count, config.reader_size > 0)
 
+    letters = None
+    if data.spellings is not None:
+        letters = models.Letters(data.letters, config.letter_size, config.reader_size, data.spellings)
+
     with rnnkit.tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
         model = models.tagger(
             config,
-            data.known,
             config.embedding_size,
             len(source.names),
             max(map(len, data.train.inputs)),
+            vocabulary=data.known,
+            letters=letters,
             outer_dropout=config.outer_dropout,
-            letters=data.letters,
-            letter_size=config.letter_size,
-            reader_size=config.reader_size,
-            spellings=data.spellings,
         ).to(device)
         monitored = sequences.collate(data.valid.subset(range(min(32, len(data.valid))))).to(device)
 

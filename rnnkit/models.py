@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +80,19 @@ class Spelled(nn.Module):
         output, state = self.reader(map_packed(lambda letters: embedded(self.letters, letters), spelled))
         read = self.pool(output, state[0] if isinstance(state, tuple) else state)
         return torch.cat([embedded(self.words, ids[:, 0]), read[places]], dim=1)
+
+
+@dataclass(frozen=True)
+class Letters:
+    """How the letters of words are read: `count` different ones, as vectors of `size`, by `reader_size` units.
+
+    The units are those of each direction. `spellings` holds the numbers of each spelling's letters, as in `Spelled`.
+    """
+
+    count: int
+    size: int
+    reader_size: int
+    spellings: list[Tensor]
 
 
 class Tagger(nn.Module):
@@ -212,19 +226,6 @@ def classifier(
         return SequenceClassifier(encoder, pooled, head, embedding)
 
 
-def feature_tagger(
-    config: BaseConfig, input_size: int, tags: int, longest: int, *, head_dropout: float = 0.0
-) -> Tagger:
-    """The tagger of raw features that `config` describes, as `classifier` makes its own.
-
-    `head_dropout` is the share of the top layer's units dropped before the scores.
-    """
-    with _initial_weights(config.seed):
-        encoder = _recurrent(config, input_size, longest)
-        size = config.hidden_size * (2 if config.bidirectional else 1)
-        return Tagger(encoder, heads.classification(size, tags, dropout=head_dropout))
-
-
 def language_model(
     config: BaseConfig,
     vocabulary: int,
@@ -260,31 +261,32 @@ def language_model(
 
 def tagger(
     config: BaseConfig,
-    vocabulary: int,
-    embedding_size: int,
+    input_size: int,
     tags: int,
     longest: int,
     *,
+    vocabulary: int | None = None,
+    letters: Letters | None = None,
     outer_dropout: float = 0.0,
-    letters: int = 0,
-    letter_size: int = 0,
-    reader_size: int = 0,
-    spellings: list[Tensor] | None = None,
+    head_dropout: float = 0.0,
 ) -> Tagger:
     """The tagger that `config` describes, as `classifier` makes its own.
 
-    With `spellings` its inputs are those of `Spelled`, where letters are among `letters` numbers, stand as vectors of
-    `letter_size`, and are read by one layer of `reader_size` units in each direction, of the cell of `config`.
+    With `letters` its inputs are those of `Spelled`, read by a layer of the cell of `config`. `outer_dropout` acts
+    before and after the recurrent layers, `head_dropout` on the top layer's units alone.
     """
     with _initial_weights(config.seed):
-        embedding, size = nn.Embedding(vocabulary, embedding_size, padding_idx=0), embedding_size
-        if spellings is not None:
-            reader = CELLS[config.layers][config.cell](letter_size, reader_size, bidirectional=True)
-            initialisation.initialise_(reader, config.init, max(map(len, spellings)))
-            embedding = Spelled(embedding, nn.Embedding(letters, letter_size, padding_idx=0), reader, spellings)
+        embedding, size = None, input_size
+        if vocabulary is not None:
+            embedding = nn.Embedding(vocabulary, input_size, padding_idx=0)
+        if letters is not None:
+            reader = CELLS[config.layers][config.cell](letters.size, letters.reader_size, bidirectional=True)
+            initialisation.initialise_(reader, config.init, max(map(len, letters.spellings)))
+            vectors = nn.Embedding(letters.count, letters.size, padding_idx=0)
+            embedding = Spelled(embedding, vectors, reader, letters.spellings)
             size = embedding.size
         encoder = _recurrent(config, size, longest)
-        head = nn.Linear(config.hidden_size * (2 if config.bidirectional else 1), tags)
+        head = heads.classification(config.hidden_size * (2 if config.bidirectional else 1), tags, dropout=head_dropout)
         return Tagger(encoder, head, embedding, outer_dropout)
 
 

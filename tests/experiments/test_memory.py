@@ -154,7 +154,7 @@ def test_losses_count_steps_and_sequences_whatever_batches_they_come_in(task):
     config = memory.Config(task=task, length=14, hidden_size=6)
     kind = memory.task_of(config)
     examples = kind.make(260, torch.Generator().manual_seed(0))  # more than a batch of 250
-    make = models.feature_tagger if kind.every_step else models.classifier
+    make = models.tagger if kind.every_step else models.classifier
     model = make(config, kind.features, kind.scores, 30).train()
     found = memory.measured(kind, memory.answers(model, examples, CPU), examples)
     assert model.training

@@ -64,7 +64,7 @@ def test_all_keys_of_all_steps_are_counted_piece_by_piece(cell):
     pieces = rolls(7, 2, 30, 12)
     pieces[2][5] = 0  # a rest is a step as any other
     config = music.Config(cell=cell, hidden_size=6)
-    model = models.feature_tagger(config, 88, 88, longest=30, head_dropout=0.5).train()
+    model = models.tagger(config, 88, 88, longest=30, head_dropout=0.5).train()
     nats, steps = music.nats_of_pieces(model, jsb_chorales.next_steps(pieces), torch.device("cpu"))
     assert model.training
     model.eval()
@@ -89,7 +89,7 @@ def test_all_keys_of_all_steps_are_counted_piece_by_piece(cell):
 
 def test_more_pieces_than_a_batch_change_nothing():
     examples = jsb_chorales.next_steps(rolls(*([5, 9, 3] * 100)))
-    model = models.feature_tagger(music.Config(hidden_size=4), 88, 88, longest=9)
+    model = models.tagger(music.Config(hidden_size=4), 88, 88, longest=9)
     nats, steps = music.nats_of_pieces(model, examples, torch.device("cpu"))
     some, their_steps = music.nats_of_pieces(model, examples.subset(range(250, 300)), torch.device("cpu"))
     assert nats[250:].tolist() == pytest.approx(some.tolist(), rel=1e-6)
@@ -127,7 +127,7 @@ def test_the_baselines_on_the_chorales():
 
 def test_it_starts_from_the_frequencies():
     train = jsb_chorales.next_steps(made_chords.load().train)
-    model = models.feature_tagger(music.Config(hidden_size=4), 88, 88, longest=32, head_dropout=0.5)
+    model = models.tagger(music.Config(hidden_size=4), 88, 88, longest=32, head_dropout=0.5)
     music.start_from_frequencies(model, train)
     linear = model.head[-1]
     torch.nn.init.zeros_(linear.weight)

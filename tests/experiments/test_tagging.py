@@ -135,8 +135,8 @@ def test_words_fold_case_and_letters_keep_it(treebank):
 def test_answers_stand_in_the_order_of_the_words_whatever_the_batches(treebank):
     data = tagging.numbered(str(treebank), None, 1, True)
     config = tagging.Config(hidden_size=6)
-    options = {"letters": data.letters, "letter_size": 3, "reader_size": 4, "spellings": data.spellings}
-    model = models.tagger(config, data.known, 5, 17, 6, outer_dropout=0.5, **options).train()
+    letters = models.Letters(data.letters, 3, 4, data.spellings)
+    model = models.tagger(config, 5, 17, 6, vocabulary=data.known, letters=letters, outer_dropout=0.5).train()
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 7, (300,), generator=generator).tolist()  # more than a batch of 256, of all lengths
     chosen = data.train.subset(range(300))

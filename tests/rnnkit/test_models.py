@@ -184,7 +184,7 @@ def test_a_recurrence_of_two_directions_is_not_cut():
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_tagger_scores_each_step_of_its_own_sequence(bidirectional):
     config = Config(cell="gru", hidden_size=5, depth=2, bidirectional=bidirectional)
-    model = models.feature_tagger(config, 3, 4, longest=20, head_dropout=0.5).eval()
+    model = models.tagger(config, 3, 4, longest=20, head_dropout=0.5).eval()
     examples = examples_of([3, 14, 1, 20])
     found = unpack_sequence(model(collate(examples).inputs))
     for sequence, rows in zip(examples.inputs, found, strict=True):

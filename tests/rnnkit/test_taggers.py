@@ -26,8 +26,8 @@ def sentences():
 def tagger(**settings):
     options = {"outer_dropout": settings.pop("outer_dropout", 0.0)}
     config = Config(hidden_size=5, **settings)
-    options |= {"letters": 7, "letter_size": 3, "reader_size": 4, "spellings": SPELLINGS}
-    return models.tagger(config, 6, 2, 17, 20, **options).eval()
+    letters = models.Letters(7, 3, 4, SPELLINGS)
+    return models.tagger(config, 2, 17, 20, vocabulary=6, letters=letters, **options).eval()
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -112,7 +112,7 @@ def test_a_tagger_is_looked_into_like_other_models():
 
 
 def test_without_spellings_a_tagger_reads_ids_alone():
-    model = models.tagger(Config(hidden_size=5, bidirectional=False), 6, 2, 4, 20)
+    model = models.tagger(Config(hidden_size=5, bidirectional=False), 2, 4, 20, vocabulary=6)
     assert models.parameter_count(model) == 6 * 2 + 4 * 5 * (2 + 5 + 2) + 4 * 5 + 4
     assert model(pack_sequence([torch.tensor([1, 5])])).data.shape == (2, 4)
 
@@ -131,7 +131,7 @@ def dropped_around(model, run):
 @pytest.mark.parametrize("kind", ["tagger", "language model"])
 def test_outer_dropout_acts_before_and_after_the_layers_in_training_alone(kind):
     if kind == "tagger":
-        model = models.tagger(Config(hidden_size=60), 6, 50, 4, 20, outer_dropout=0.4)
+        model = models.tagger(Config(hidden_size=60), 50, 4, 20, vocabulary=6, outer_dropout=0.4)
         inputs = pack_sequence([torch.randint(1, 6, (40,))])
     else:
         config = Config(hidden_size=60, bidirectional=False)
