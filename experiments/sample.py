@@ -49,8 +49,8 @@ class Options:
 def load(folder: Path):
     """The trained model of a run's folder, and its symbols. Raises `UserError` where there is none."""
     from experiments import char_lm
+    from rnnkit import checkpoints, models, records
     from rnnkit import config as configuration
-    from rnnkit import models, records
 
     manifest = records.read_json(folder / "manifest.json")
     if manifest.get("experiment") != "char_lm":
@@ -58,7 +58,7 @@ def load(folder: Path):
     if records.Result.read(folder) is None:
         raise UserError(f"{folder} has not finished: let it go on, then sample from it")
     config = configuration.restored(char_lm.Config, manifest["config"])
-    checkpoint = records.load_checkpoint(folder / "checkpoint.pt")
+    checkpoint = checkpoints.load(folder / "checkpoint.pt")
     symbols = checkpoint["symbols"]
     model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied)
     model.load_state_dict(checkpoint["weights"])

@@ -63,6 +63,8 @@ class BaseConfig:
     """Threads to compute with; the results are the same for any number."""
     track: Literal["auto", "offline", "online", "off"] = field(default="auto", metadata=_placement)
     """Mirror the run to Weights & Biases; auto is online where you are logged in, else offline."""
+    save_every: int = field(default=0, metadata=_placement)
+    """Save what a stopped run goes on from after so many steps; 0 for after each evaluation. Changes no result."""
     data_dir: Path | None = field(default=None, metadata=_placement)
     """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
     runs_dir: Path = field(default=Path("runs"), metadata=_placement)
@@ -71,7 +73,7 @@ class BaseConfig:
     def __post_init__(self):
         for name in ("hidden_size", "depth", "batch_size", "epochs", "threads"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("seed", "clip", "patience", "evaluate_every"):
+        for name in ("seed", "clip", "patience", "evaluate_every", "save_every"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("seed", self.seed < 2**63, "below 2^63")
         self._require("learning_rate", 0 < self.learning_rate < float("inf"), "above 0 and finite")

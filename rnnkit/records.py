@@ -1,10 +1,9 @@
-"""What a run leaves behind: the manifest it started from, its weights with a checksum, its result."""
+"""What a run leaves behind: the manifest it started from, its rows, the checksum of its weights, its result."""
 
 import dataclasses
 import functools
 import hashlib
 import importlib.metadata
-import io
 import json
 import math
 import os
@@ -19,7 +18,6 @@ from rnnkit.errors import UserError
 
 
 FORMAT = 1
-_TRAILER = b"RNNCKPT1"  # then the SHA-256 of all before it; torch.load skips both
 _VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -161,34 +159,6 @@ def weights_sha256(model) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
-
-
-def save_checkpoint(path: Path, state: dict) -> None:
-    """Write tensors and plain values so that what lies at `path` is always whole, with a checksum at its end."""
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    body = buffer.getvalue()
-    write_whole(path, body + _TRAILER + hashlib.sha256(body).digest())
-
-
-def load_checkpoint(path: Path) -> dict:
-    """Read what `save_checkpoint` wrote, onto the CPU. Loads tensors and plain values alone: nothing is run.
-
-    Raises `UserError` for a file that is missing, damaged, or no checkpoint.
-    """
-    import torch
-
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read the checkpoint {path}: {error.strerror}") from None
-    size = len(content) - len(_TRAILER) - 32
-    body, trailer = content[: max(size, 0)], content[max(size, 0) :]
-    if size < 0 or trailer != _TRAILER + hashlib.sha256(body).digest():
-        raise UserError(f"{path} is damaged or no checkpoint: its checksum does not fit")
-    return torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
 
 
 def encode(row: dict) -> dict:

@@ -35,3 +35,27 @@ def settle_numerics() -> None:
     """
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+# Matrix products that a library which does not keep the above divides among threads, as rows x inner x columns.
+_TRIED = ((10, 64, 16), (512, 16, 24), (192, 4000, 64), (1000, 256, 1024))
+
+
+def depend_on_threads(threads: int) -> bool:
+    """Whether matrix products come out otherwise on `threads` threads than on one: on some processors they do.
+
+    The matrix library heeds `settle_numerics` on Intel's processors alone. Takes some milliseconds.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    pairs = [(torch.randn(m, k, generator=generator), torch.randn(k, n, generator=generator)) for m, k, n in _TRIED]
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for number in (1, threads):
+            torch.set_num_threads(number)
+            found.append([a @ b for a, b in pairs])
+    finally:
+        torch.set_num_threads(before)
+    return not all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -17,8 +17,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rnnkit import checkpoints, records
 from rnnkit import config as configuration
-from rnnkit import records
 from rnnkit.errors import UserError, writing
 from rnnkit.records import Membership, Result
 
@@ -47,10 +47,10 @@ def belonging_to(member: Membership) -> Iterator[None]:
 class Run:
     """A run that is being recorded; `start` makes one.
 
-    `result` is None until the run has ended.
+    `result` is None until the run has ended. `checkpoint` is the state that it goes on from, None where it is new.
     """
 
-    def __init__(self, config: configuration.BaseConfig, folder: Path, lock: int):
+    def __init__(self, config: configuration.BaseConfig, folder: Path, lock: int, checkpoint: dict | None = None):
         self.config = config
         self.folder = folder
         self.name = folder.name
@@ -58,8 +58,17 @@ class Run:
         self.latest: dict[str, float] = {}
         self.step = 0
         self._lock = lock
+        self.checkpoint = checkpoint
+        self._seconds = self._processor_seconds = 0.0
         self._began = time.perf_counter(), time.process_time()
-        self._rows = (folder / "metrics.jsonl").open("wb", buffering=0)  # what is logged is in the file
+        self._rows = (folder / "metrics.jsonl").open("ab", buffering=0)  # what is logged is in the file
+        if checkpoint is None:
+            self._rows.truncate(0)
+        else:
+            before = checkpoint["record"]
+            self.step, self.latest = before["step"], before["latest"]
+            self._seconds, self._processor_seconds = before["seconds"], before["processor_seconds"]
+            self._rows.truncate(before["size"])  # rows logged after the checkpoint come again
 
     def log(self, step: int, row: dict[str, float]) -> None:
         """Append one row. Steps must grow; all that belongs to a step goes into its one row."""
@@ -73,6 +82,19 @@ class Run:
             while rest:  # a disk that fills up takes a part
                 rest = rest[self._rows.write(rest) :]
 
+    def save(self, state: dict) -> None:
+        """Keep what the run can go on from: what `snapshots.Training.taken` gave, and where the record is."""
+        seconds, processor_seconds = self._spent()
+        record = {"step": self.step, "latest": dict(self.latest), "size": self._rows.tell()}
+        record |= {"seconds": seconds, "processor_seconds": processor_seconds}
+        with writing(self.folder / checkpoints.LATEST):
+            checkpoints.keep(self.folder, {**state, "record": record})
+
+    def _spent(self) -> tuple[float, float]:
+        """Seconds, and processor seconds, since the run began, those of earlier processes included."""
+        wall, processor = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
+        return round(self._seconds + wall, 3), round(self._processor_seconds + processor, 3)
+
     def finish(self, model=None, metrics: dict[str, float] | None = None, keep: dict | None = None, **notes) -> None:
         """End the run as finished: save the model's weights, then the result with the final metrics.
 
@@ -81,7 +103,7 @@ class Run:
         """
         if model is not None:
             with writing(self.folder / "checkpoint.pt"):
-                records.save_checkpoint(self.folder / "checkpoint.pt", {"weights": model.state_dict(), **(keep or {})})
+                checkpoints.save(self.folder / "checkpoint.pt", {"weights": model.state_dict(), **(keep or {})})
             notes |= {
                 "weights_sha256": records.weights_sha256(model),
                 "parameters": sum(p.numel() for p in model.parameters()),
@@ -91,12 +113,13 @@ class Run:
     def end(self, status: str, metrics: dict[str, float] | None = None, **notes) -> None:
         """Write the result with the given status, and let go of the folder."""
         self._rows.close()
+        seconds, processor_seconds = self._spent()
         self.result = Result(
             run=self.name,
             status=status,
             step=self.step,
-            seconds=round(time.perf_counter() - self._began[0], 3),
-            processor_seconds=round(time.process_time() - self._began[1], 3),
+            seconds=seconds,
+            processor_seconds=processor_seconds,
             metrics={**self.latest, **(metrics or {})},
             folder=self.folder,
             **notes,
@@ -104,6 +127,8 @@ class Run:
         try:
             with writing(self.folder / "result.json"):
                 self.result.write()
+            if status not in ("interrupted", "failed"):
+                checkpoints.discard(self.folder)
         finally:
             os.close(self._lock)
 
@@ -120,15 +145,18 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
 
     torch.set_num_threads(config.threads)
     folder, lock = _claim_folder(config)
-    started = datetime.now(UTC).isoformat(timespec="microseconds")
-    manifest = records.manifest(config, folder.name, data, started, _member.get())
     try:
         with writing(f"the runs folder {config.runs_dir}"):
-            records.write_json(folder / "manifest.json", {**manifest, "track": config.track})
-            run = Run(config, folder, lock)
+            checkpoint = _taken_up(folder, data)
+            if checkpoint is None:
+                started = datetime.now(UTC).isoformat(timespec="microseconds")
+                manifest = records.manifest(config, folder.name, data, started, _member.get())
+                records.write_json(folder / "manifest.json", {**manifest, "track": config.track})
+            run = Run(config, folder, lock, checkpoint)
     except UserError:
         os.close(lock)
-        shutil.rmtree(folder)
+        if not (folder / "metrics.jsonl").exists():
+            shutil.rmtree(folder)
         raise
     if config.track != "off":
         _mirror(folder, config.track)
@@ -163,8 +191,6 @@ def _claim_folder(config: configuration.BaseConfig) -> tuple[Path, int]:
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
         if _try_lock(lock) and _is_unfinished(folder):
-            with writing(folder):
-                _clear(folder)
             return folder, lock
         os.close(lock)
         repeat += 1
@@ -198,12 +224,26 @@ def is_live(folder: Path) -> bool:
         os.close(descriptor)
 
 
-def _clear(folder: Path) -> None:
-    """Make an unfinished run's folder new: it starts from its first step."""
+def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
+    """The checkpoint that the run in this folder goes on from; None where there is none, and the folder is then empty.
+
+    Raises `UserError` where the data are not those that the run began with.
+    """
+    checkpoint, wrong = checkpoints.latest(folder)
+    for reason in wrong:
+        print(f"{reason}; {'the one before it is used' if checkpoint else 'the run starts anew'}", file=sys.stderr)
+    if checkpoint is not None:
+        began_with = records.read_json(folder / "manifest.json")["data"]
+        if began_with != data:
+            raise UserError(f"the data have changed since {folder.name} began: put them back, or delete {folder}")
+        (folder / "result.json").unlink(missing_ok=True)
+        print(f"{folder.name} goes on after step {checkpoint['record']['step']}", file=sys.stderr)
+        return checkpoint
     for path in folder.iterdir():
         if path.name in ("lock", "mirror.lock"):
             continue
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return None
 
 
 _mirror_process: subprocess.Popen | None = None

@@ -1,6 +1,6 @@
 """The training loop: batches, carried states, clipping, schedules, evaluation, early stopping, the record."""
 
-import copy
+import itertools
 import math
 import sys
 import time
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rnnkit import diagnostics, seeding
+from rnnkit import diagnostics, seeding, stopping
 from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError
 from rnnkit.models import State
 from rnnkit.sequences import Batch
+from rnnkit.snapshots import Best, Place, Training
 from rnnkit.streams import Chunk, detached
 from rnnkit.tracking import Diverged, Pruned, Run
 
@@ -49,6 +50,12 @@ def prepare(config: BaseConfig) -> torch.device:
     reviews of 238 words in the mean. Threads inherit it from the one that starts them, so it must come first.
     """
     torch.set_flush_denormal(True)
+    if config.threads > 1 and seeding.depend_on_threads(config.threads):
+        print(
+            f"on this processor results depend on the number of threads: they are the same again with --threads "
+            f"{config.threads} alone",
+            file=sys.stderr,
+        )
     torch.set_num_threads(config.threads)
     return device_of(config)
 
@@ -97,17 +104,51 @@ def fit(
     steps = config.epochs * steps_per_epoch
     factor = None if rate is None else lambda step: rate(step / steps_per_epoch)
     schedule = learning_rates(optimizer, config, steps, factor)
-    best = Best(lower_is_better)
-    step, clipped, evaluations, valid_steps = 0, 0, 0, 0
+    best, place = Best(lower_is_better), Place()
+    training = Training(model, optimizer, schedule, best, place)
+    state = None if run.checkpoint is None else training.put_back(run.checkpoint, device)
+    valid_steps, began = 0, time.perf_counter()
+
+    def remember():
+        run.save(training.taken(state))
+
+    def conclude():
+        """Evaluate after a step, complete its row with what was found, and see whether patience has run out."""
+        nonlocal valid_steps, began
+        row = place.pending
+        row["speed/valid_steps_per_second"] = valid_steps / (time.perf_counter() - began)
+        try:
+            with stop.at_once():
+                found = evaluate()
+        except (KeyboardInterrupt, SystemExit):
+            remember()
+            raise
+        row |= found
+        place.pending = None
+        place.evaluations += 1
+        run.log(place.step, row)
+        for name, value in found.items():
+            if not math.isfinite(value):  # weights that a last step spoilt: no such run may win
+                raise Diverged(f"{name} is {value} at the evaluation after step {place.step}")
+        best.offer(model, row[watch], place.evaluations)
+        bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{row[watch]:.3f}")
+        if report is not None:
+            report(place.evaluations, row[watch])
+        place.ended = bool(config.patience) and place.evaluations - best.evaluation >= config.patience
+        valid_steps, began = 0, time.perf_counter()
+
     model.train()
-    began = time.perf_counter()
-    bar = tqdm(total=steps, unit="step", disable=not sys.stderr.isatty(), leave=False)
-    with bar:
-        for epoch, number, batch in ((e, n, batch) for e in range(config.epochs) for n, batch in enumerate(batches(e))):
+    bar = tqdm(total=steps, initial=place.step, unit="step", disable=not sys.stderr.isatty(), leave=False)
+    with bar, stopping.deferred() as stop:
+        if place.pending is not None:  # a signal came after the last step, before its evaluation was done
+            conclude()
+            remember()
+        for epoch, number, batch in remaining(batches, config.epochs, place):
+            if place.ended:
+                break
             if number == 0:
                 state = None
-                bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
-            step += 1
+            bar.set_description(f"epoch {epoch + 1}/{config.epochs}", refresh=False)
             value, state = loss(model, batch.to(device), state)
             optimizer.zero_grad()
             value.backward()
@@ -116,41 +157,48 @@ def fit(
             row = {"loss/train": value.item(), "grad_norm/total": total.item()}
             row |= dict(zip(norm_names, norms.tolist(), strict=True))
             row["schedule/learning_rate"] = schedule.get_last_lr()[0]
+            place.step += 1
+            place.epoch, place.batch = divmod(place.step, steps_per_epoch)
             if not math.isfinite(row["loss/train"]) or not math.isfinite(row["grad_norm/total"]):
-                run.log(step, row)
+                run.log(place.step, row)
                 raise Diverged(
                     f"loss {row['loss/train']}, gradient norm {row['grad_norm/total']} "
-                    f"at step {step}: batch {number + 1} of epoch {epoch + 1}"
+                    f"at step {place.step}: batch {number + 1} of epoch {epoch + 1}"
                 )
             if config.clip:
-                clipped += row["grad_norm/total"] > config.clip
-                row["clip/fraction"] = clipped / step
+                place.clipped += row["grad_norm/total"] > config.clip
+                row["clip/fraction"] = place.clipped / place.step
                 nn.utils.clip_grads_with_norm_(parameters, config.clip, total)
             optimizer.step()
             schedule.step()
             valid_steps += batch.valid_steps
             bar.update()
-            if step != steps and step % (config.evaluate_every or steps_per_epoch):
-                run.log(step, row)
-                continue
-            row["speed/valid_steps_per_second"] = valid_steps / (time.perf_counter() - began)
-            found = evaluate()
-            row |= found
-            evaluations += 1
-            run.log(step, row)
-            for name, value in found.items():
-                if not math.isfinite(value):  # weights that a last step spoilt: no such run may win
-                    raise Diverged(f"{name} is {value} at the evaluation after step {step}")
-            best.offer(model, row[watch], evaluations)
-            bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{row[watch]:.3f}")
-            if report is not None:
-                report(evaluations, row[watch])
-            if config.patience and evaluations - best.evaluation >= config.patience:
-                break
-            valid_steps, began = 0, time.perf_counter()
+            last = place.step == steps
+            evaluates = last or place.step % (config.evaluate_every or steps_per_epoch) == 0
+            if evaluates:
+                place.pending = row
+                conclude()
+            else:
+                run.log(place.step, row)
+            saves = place.step % config.save_every == 0 if config.save_every else evaluates
+            if saves or last or place.ended or stop.number is not None:
+                remember()
+            stop.leave()
     if config.keep == "best":
         best.restore(model)
-    return Fitted(best.value, best.evaluation, epoch + 1)
+    return Fitted(best.value, best.evaluation, -(-place.step // steps_per_epoch))
+
+
+def remaining(batches: Callable[[int], Iterator], epochs: int, place: Place) -> Iterator[tuple]:
+    """The batches that are left from a place on, each with its epoch and its number there.
+
+    Those before it are made once more and left out: what an epoch's batches are depends on the epoch alone.
+    """
+    first, done = place.epoch, place.batch
+    for epoch in range(first, epochs):
+        skipped = done if epoch == first else 0
+        for number, batch in enumerate(itertools.islice(batches(epoch), skipped, None), start=skipped):
+            yield epoch, number, batch
 
 
 def optimizer_of(config: BaseConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -188,23 +236,3 @@ def scores(model: nn.Module, batches: Iterable[Batch], device: torch.device) -> 
         pairs = [(model(batch.inputs.to(device)).cpu(), batch.targets) for batch in batches]
     outputs, targets = zip(*pairs, strict=True)
     return torch.cat(outputs), torch.cat(targets)
-
-
-class Best:
-    """Keeps the weights of the best evaluation so far; the first of equal ones."""
-
-    def __init__(self, lower_is_better: bool):
-        self._sign = -1.0 if lower_is_better else 1.0
-        self.value = math.nan
-        self.evaluation = 0
-        self._weights: dict[str, Tensor] = {}
-
-    def offer(self, model: nn.Module, value: float, evaluation: int) -> None:
-        """Take the model's weights if `value` is better than all before."""
-        if math.isnan(self.value) or self._sign * value > self._sign * self.value:
-            self.value, self.evaluation = value, evaluation
-            self._weights = copy.deepcopy(model.state_dict())
-
-    def restore(self, model: nn.Module) -> None:
-        """Give the model its best weights."""
-        model.load_state_dict(self._weights)

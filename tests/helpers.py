@@ -1,5 +1,6 @@
 """Commands run as a person would, and what a run's mirror wrote."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -32,6 +33,15 @@ def run_command(*words, env=None, cwd=ROOT, timeout=120) -> subprocess.Completed
         capture_output=True,
         text=True,
         timeout=timeout,
+    )
+
+
+@functools.cache
+def agreeing_threads() -> int:
+    """2 where two threads give the bits of one, as on Intel's processors; else 1."""
+    code = "from rnnkit import seeding as s; s.settle_numerics(); print(1 if s.depend_on_threads(2) else 2)"
+    return int(
+        subprocess.run([sys.executable, "-c", code], env=no_account(), stdout=subprocess.PIPE, check=True).stdout
     )
 
 

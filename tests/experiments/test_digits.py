@@ -11,9 +11,9 @@ import time
 import pytest
 
 from experiments import digits
-from rnnkit import records, training, wandb_file
+from rnnkit import records, seeding, training, wandb_file
 from rnnkit.records import Result
-from tests.helpers import ROOT, offline_log, run_command
+from tests.helpers import ROOT, agreeing_threads, offline_log, run_command
 
 
 QUICK = ["--view", "rows", "--epochs", "2", "--hidden-size", "8", "--batch-size", "64"]
@@ -21,13 +21,16 @@ QUICK = ["--view", "rows", "--epochs", "2", "--hidden-size", "8", "--batch-size"
 
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory):
-    """The same command twice, with other numbers of threads and other hash seeds: folders and printed texts."""
+    """The same command twice, with other hash seeds and numbers of threads: folders and printed texts.
+
+    On a processor where the bits depend on the number of threads, both runs have 1.
+    """
     runs = tmp_path_factory.mktemp("digits") / "runs"
     found = []
-    for threads in ("1", "2"):
+    for threads in ("1", str(agreeing_threads())):
         words = [*QUICK, "--threads", threads, "--runs-dir", runs]
         # Passive: threads that wait for each other on a busy machine would take many times as long.
-        environment = {"PYTHONHASHSEED": threads, "OMP_WAIT_POLICY": "passive"}
+        environment = {"PYTHONHASHSEED": str(len(found)), "OMP_WAIT_POLICY": "passive"}
         done = run_command("experiments.digits", *words, env=environment)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""  # no bar where there is no terminal
@@ -39,12 +42,22 @@ def test_the_same_seed_gives_the_same_bits_in_two_processes(two_processes):
     (one, _), (two, _) = two_processes
     assert one != two
     assert Result.read(one).weights_sha256 == Result.read(two).weights_sha256
-    assert [records.read_json(folder / "manifest.json")["threads"] for folder in (one, two)] == [1, 2]
+    threads = [records.read_json(folder / "manifest.json")["threads"] for folder in (one, two)]
+    assert threads == [1, agreeing_threads()]
     rows = [
         [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in records.read_rows(folder)]
         for folder in (one, two)
     ]
     assert rows[0] == rows[1]
+
+
+def test_a_processor_on_which_results_depend_on_threads_is_named(tmp_path, monkeypatch, capsys):
+    words = {"view": "rows", "epochs": 1, "hidden_size": 4, "depth": 1, "track": "off", "runs_dir": tmp_path}
+    monkeypatch.setattr(seeding, "depend_on_threads", lambda threads: threads == 2)
+    digits.run(digits.Config(threads=2, **words))
+    assert "depend on the number of threads: they are the same again with --threads 2" in capsys.readouterr().err
+    digits.run(digits.Config(threads=1, **words))
+    assert capsys.readouterr().err == ""
 
 
 def test_another_seed_gives_other_weights(two_processes, tmp_path):

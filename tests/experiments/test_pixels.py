@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from experiments import pixels
-from rnnkit import records
+from rnnkit import checkpoints, records
 from rnnkit.datasets import mnist
 from tests.helpers import data_at_hand, run_command
 
@@ -55,7 +55,7 @@ def test_right_answers_stand_in_the_order_of_the_test_part(tmp_path, monkeypatch
     monkeypatch.setattr(pixels.rnnkit.scores, "compare", listening)
     config = pixels.Config(data="made", pixels_per_step=56, epochs=1, hidden_size=8, track="off", runs_dir=tmp_path)
     result = pixels.run(config)
-    weights = records.load_checkpoint(result.folder / "checkpoint.pt")["weights"]
+    weights = checkpoints.load(result.folder / "checkpoint.pt")["weights"]
     model = pixels.rnnkit.models.classifier(config, 56, 10, 14)
     model.load_state_dict(weights)
     _, _, test = pixels.chosen("made", None, *SIZES)

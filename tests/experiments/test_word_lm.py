@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from experiments import word_lm
-from rnnkit import commands, models, records, streams
+from rnnkit import checkpoints, commands, models, records, streams
 from rnnkit.datasets import made_sentences
 from rnnkit.errors import UserError
 from rnnkit.records import Result
@@ -72,7 +72,7 @@ def test_it_comes_close_to_the_best_possible_and_not_below(trained):
 
 def test_what_it_learned_is_kept_with_its_words(trained):
     folder, _ = trained
-    checkpoint = records.load_checkpoint(folder / "checkpoint.pt")
+    checkpoint = checkpoints.load(folder / "checkpoint.pt")
     words = checkpoint["words"]
     config = word_lm.Config(hidden_size=48, embedding_size=48, depth=1, weight_limit=0.0)
     model = models.language_model(config, len(words), 48, 20)
@@ -156,7 +156,7 @@ def test_its_steps_are_the_published_ones(sentences, tmp_path):
                     p -= rate * p.grad * min(1.0, 5 / norm.item())
     rows = records.read_rows(result.folder)
     assert 0 < clipped < len(rows)
-    weights = records.load_checkpoint(result.folder / "checkpoint.pt")["weights"]
+    weights = checkpoints.load(result.folder / "checkpoint.pt")["weights"]
     for name, value in model.state_dict().items():
         torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-3)
     rates = [row["schedule/learning_rate"] for row in rows]

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from experiments.digits import Config
+from rnnkit import checkpoints, records, tracking
 from rnnkit import config as configuration
-from rnnkit import records, tracking
 from rnnkit.errors import UserError
 from rnnkit.records import Membership, Result
 
@@ -39,7 +39,7 @@ def test_a_run_leaves_its_whole_record(config):
     assert (result.status, result.step, result.parameters) == ("finished", 2, 9)
     assert result.metrics["loss/train"] == 1 / 3
     assert result.metrics["metric/accuracy/test"] == 0.5
-    weights = records.load_checkpoint(run.folder / "checkpoint.pt")["weights"]
+    weights = checkpoints.load(run.folder / "checkpoint.pt")["weights"]
     other = nn.Linear(2, 3)
     other.load_state_dict(weights)
     assert records.weights_sha256(other) == result.weights_sha256

@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from rnnkit import locks, records, tracking, wandb_file
+from rnnkit import checkpoints, locks, records, tracking, wandb_file
 from rnnkit.errors import UserError
 from rnnkit.records import Result
 from sweeps import run, summary
@@ -38,7 +38,7 @@ def test_each_trial_ran_with_exactly_what_was_suggested(swept):
         assert (manifest["study"], manifest["trial"]) == ("small", trial.number)
         rows = records.read_rows(run)
         if trial.state == TrialState.COMPLETE:
-            weights = records.load_checkpoint(run / "checkpoint.pt")["weights"]
+            weights = checkpoints.load(run / "checkpoint.pt")["weights"]
             layers = {name.split("_l")[1][0] for name in weights if name.startswith("encoder.weight_hh")}
             gates = {"rnn": 1, "gru": 3, "lstm": 4}[trial.params["cell"]]
             rows_hh, hidden_size = weights["encoder.weight_hh_l0"].shape

@@ -1,0 +1,83 @@
+"""Files that a training can go on from: always whole, with a checksum, the last two kept; loading one runs no code."""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+from rnnkit.errors import UserError
+from rnnkit.records import write_whole
+
+
+LATEST, PREVIOUS = "checkpoint.resume.pt", "checkpoint.resume-previous.pt"
+PARTS = ("weights", "optimizer", "schedule", "carried", "random", "best", "place", "record")  # see `rnnkit.snapshots`
+
+_TRAILER = b"RNNCKPT1"  # then the SHA-256 of all before it; torch.load skips both
+
+
+def save(path: Path, state: dict) -> None:
+    """Write tensors and plain values so that what lies at `path` is always whole, with a checksum at its end."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    body = buffer.getvalue()
+    write_whole(path, body + _TRAILER + hashlib.sha256(body).digest())
+
+
+def load(path: Path) -> dict:
+    """Read what `save` wrote, onto the CPU. Loads tensors and plain values alone: nothing is run.
+
+    Raises `UserError` for a file that is missing, damaged, or no checkpoint.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the checkpoint {path}: {error.strerror}") from None
+    size = len(content) - len(_TRAILER) - 32
+    body, trailer = content[: max(size, 0)], content[max(size, 0) :]
+    if size < 0 or trailer != _TRAILER + hashlib.sha256(body).digest():
+        raise UserError(f"{path} is damaged or no checkpoint: its checksum does not fit")
+    try:
+        state = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} holds more than tensors and plain values, and is not loaded: {reason}") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path} is no checkpoint: it holds a {type(state).__name__}")
+    return state
+
+
+def keep(folder: Path, state: dict) -> None:
+    """Save what a run in `folder` can go on from; the one saved before becomes the one to fall back on."""
+    if (folder / LATEST).exists():
+        os.replace(folder / LATEST, folder / PREVIOUS)
+    save(folder / LATEST, state)
+
+
+def latest(folder: Path) -> tuple[dict | None, list[str]]:
+    """The newest state that a run in `folder` can go on from, None for none, and what is wrong with newer ones."""
+    wrong = []
+    for path in (folder / LATEST, folder / PREVIOUS):
+        if not path.exists():
+            continue
+        try:
+            state = load(path)
+        except UserError as error:
+            wrong.append(str(error))
+            continue
+        if set(state) == set(PARTS):
+            return state, wrong
+        missing = sorted(set(PARTS) - set(state)) or sorted(set(state) - set(PARTS))
+        wrong.append(f"{path} is of another version: {', '.join(missing)} differ")
+    return None, wrong
+
+
+def discard(folder: Path) -> None:
+    """Remove what a run that has ended needs no more."""
+    for name in (LATEST, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
