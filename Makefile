@@ -20,7 +20,7 @@ PYTHON ?=
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
                  $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY))
 
-.PHONY: help setup sweep train evidence sync bench test check
+.PHONY: help setup sweep train reproduce resume evidence sync bench test check torture
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -37,6 +37,12 @@ sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT=
 train: $(STAMP)  ## one run: EXPERIMENT= SEED= ARGS="--hidden-size 32"
 	@$(PY) -m experiments.$(EXPERIMENT) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+reproduce: $(STAMP)  ## train a run again and compare every bit: RUN=
+	@$(PY) -m experiments.reproduce $(or $(RUN),--help) $(ARGS)
+
+resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
+	@$(PY) -m experiments.resume $(or $(RUN),--help) $(ARGS)
+
 evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: ROW=, ARGS="--jobs 2"
 	@$(PY) -m sweeps.evidence $(if $(ROW),--row $(ROW)) $(ARGS)
 
@@ -48,6 +54,9 @@ bench: $(STAMP)  ## time the layers beside torch.nn's (ARGS="--json FILE" keeps 
 
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest $(ARGS)
+
+torture: $(STAMP)  ## kill runs at random moments and compare what comes out (some ten minutes)
+	@$(PY) -m tests.torture.kills $(ARGS)
 
 check: $(STAMP)  ## lint, and check the formatting
 	@$(PY) -m ruff check .

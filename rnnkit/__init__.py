@@ -12,6 +12,7 @@ import importlib
 
 _PARTS = (
     "cells",
+    "checkpoints",
     "config",
     "datasets",
     "diagnostics",
@@ -23,6 +24,7 @@ _PARTS = (
     "ngram",
     "printing",
     "records",
+    "replay",
     "scores",
     "seeding",
     "sequences",

@@ -10,7 +10,15 @@ from rnnkit.records import write_whole
 
 
 LATEST, PREVIOUS = "checkpoint.resume.pt", "checkpoint.resume-previous.pt"
-PARTS = ("weights", "optimizer", "schedule", "carried", "random", "best", "place", "record")  # see `rnnkit.snapshots`
+
+# What a state must hold, by part: `snapshots` takes all but the record, which is `tracking`'s.
+PARTS = {
+    **dict.fromkeys(("weights", "optimizer", "schedule", "carried"), ()),
+    "random": ("cpu", "cuda"),
+    "best": ("value", "evaluation", "weights"),
+    "place": ("epoch", "batch", "step", "clipped", "evaluations", "pending", "ended"),
+    "record": ("step", "latest", "size", "seconds", "processor_seconds"),
+}
 
 _TRAILER = b"RNNCKPT1"  # then the SHA-256 of all before it; torch.load skips both
 
@@ -70,11 +78,22 @@ def latest(folder: Path) -> tuple[dict | None, list[str]]:
         except UserError as error:
             wrong.append(str(error))
             continue
-        if set(state) == set(PARTS):
+        lacks = lacking(state)
+        if lacks is None:
             return state, wrong
-        missing = sorted(set(PARTS) - set(state)) or sorted(set(state) - set(PARTS))
-        wrong.append(f"{path} is of another version: {', '.join(missing)} differ")
+        wrong.append(f"{path} lacks {lacks}")
     return None, wrong
+
+
+def lacking(state: dict) -> str | None:
+    """The first part that a state should hold and does not; None where it is whole."""
+    for part, names in PARTS.items():
+        if part not in state:
+            return part
+        for name in names:
+            if name not in state[part]:
+                return f"{part} {name}"
+    return None
 
 
 def discard(folder: Path) -> None:

@@ -53,15 +53,20 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     """Carry one run to W&B, from its first row to its end, and return what became of it.
 
     The end is result.json, or that the training process is `gone`. The file that wandb wrote is read back: rows that
-    it does not hold make the state `failed`.
+    it does not hold make the state `failed`. A run that was stopped and goes on stays one run: offline it is written
+    anew from its first row, online the rows that the server has are left out.
     """
 
     manifest = records.read_json(folder / "manifest.json")
+    goes_on = tracking.mirror_state(folder).get("mode") == "online"
+    if not goes_on:
+        shutil.rmtree(folder / "wandb", ignore_errors=True)
     (folder / "wandb").mkdir(exist_ok=True)
     mode = mode_for(track)
     if mode == "disabled":
         return _say(folder, state="complete", mode=mode)
-    run = _open(manifest, folder, mode)
+    run = _open(manifest, folder, mode, goes_on)
+    known = run.starting_step if run.resumed else 0
     offline = run.settings.mode == "offline"
     log = Path(run.settings.sync_file)
     said = {"mode": "offline" if offline else "online", "folder": str(log.parent.relative_to(folder))}
@@ -71,7 +76,8 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
 
     count = 0
     for row in tail(folder, gone):
-        run.log(row)
+        if count >= known:
+            run.log(row)
         count += 1
     result = Result.read(folder)
     if result is not None:
@@ -83,14 +89,15 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     except TimeoutError:
         return _say(folder, state="failed", reason="the server did not take the end of the run", **said)
 
-    held = _rows_in_file(log, count)
-    if held < count:
-        return _say(folder, state="failed", reason=f"W&B's file holds {held} of {count} rows", **said)
+    sent = max(count - known, 0)
+    held = _rows_in_file(log, sent)
+    if held < sent:
+        return _say(folder, state="failed", reason=f"W&B's file holds {held} of {sent} rows", **said)
     return _say(folder, state="complete", rows=count, **said)
 
 
-def _open(manifest: dict, folder: Path, mode: str):
-    """Start the W&B run; offline where the server cannot be reached or refuses."""
+def _open(manifest: dict, folder: Path, mode: str, goes_on: bool):
+    """Start the W&B run, or go on with it; offline where the server cannot be reached or refuses."""
     import wandb
 
     global _no_server
@@ -121,7 +128,8 @@ def _open(manifest: dict, folder: Path, mode: str):
     }
     if mode == "online" and not _no_server:
         try:
-            return _define(wandb.init(mode="online", settings=wandb.Settings(**settings), **options))
+            resume = "allow" if goes_on else None
+            return _define(wandb.init(mode="online", resume=resume, settings=wandb.Settings(**settings), **options))
         except (wandb.errors.CommError, wandb.errors.UsageError):
             _no_server = True
             wandb.teardown()  # else W&B's service holds on to the run's id, and refuses it

@@ -24,6 +24,7 @@ from rnnkit.records import Membership, Result
 
 
 _member: ContextVar[Membership] = ContextVar("member", default=Membership())  # noqa: B039 (it is frozen)
+_folder: ContextVar[Path | None] = ContextVar("folder", default=None)
 
 
 class Pruned(Exception):
@@ -42,6 +43,16 @@ def belonging_to(member: Membership) -> Iterator[None]:
         yield
     finally:
         _member.reset(token)
+
+
+@contextlib.contextmanager
+def in_folder(folder: Path) -> Iterator[None]:
+    """The run that starts inside goes on in this folder, and in no other that its configuration could take up."""
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
 
 
 class Run:
@@ -186,13 +197,15 @@ def _claim_folder(config: configuration.BaseConfig) -> tuple[Path, int]:
     name = configuration.run_name(config)
     repeat = 1
     while True:
-        folder = config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
+        folder = _folder.get() or config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
         with writing(f"the runs folder {config.runs_dir}"):
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
         if _try_lock(lock) and _is_unfinished(folder):
             return folder, lock
         os.close(lock)
+        if _folder.get():
+            raise UserError(f"{folder.name} has ended, or is still running")
         repeat += 1
 
 

@@ -1,0 +1,90 @@
+"""Train a run again from its manifest alone, and see whether every bit comes out the same.
+
+    python -m experiments.reproduce digits-s0-412afb46
+    make reproduce RUN=digits-s0-412afb46
+
+The replay goes to a folder of its own, runs/reproduced/. Compared are every metric of every step but the speed, the
+final metrics, and the weights. Exits with 0 where they are identical; else with 1, and says the first step and metric
+that differ, both values, and what differs in the surroundings: versions, machine, data, changes to the code.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+import rnnkit
+from experiments import recorded
+from rnnkit import commands
+from rnnkit.errors import UserError
+from rnnkit.records import Result
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which run."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """The run: its name, its folder or one inside it, or its id at Weights & Biases."""
+    threads: int = 0
+    """Threads to compute with; 0 for as many as the run had."""
+    data_dir: Path | None = None
+    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
+    to: Path | None = None
+    """Folder for the replay; by default reproduced/ beside the run."""
+
+    def __post_init__(self):
+        if self.threads < 0:
+            raise UserError(f"--threads must be 0 or more, not {self.threads}")
+
+
+def replay(folder: Path, options: Options) -> Result:
+    """Train the run in `folder` again, and return what came out."""
+    result = Result.read(folder)
+    if result is None or result.status in ("interrupted", "failed"):
+        state = (
+            "has not ended"
+            if result is None
+            else f"has {result.status}"
+            if result.status == "failed"
+            else "was interrupted"
+        )
+        raise UserError(
+            f"{folder.name} {state}: there is nothing to compare with; let it go on with experiments.resume"
+        )
+    manifest = rnnkit.records.read_json(folder / "manifest.json")
+    placement = {"runs_dir": options.to or folder.parent / "reproduced", "data_dir": options.data_dir}
+    placement |= {"threads": options.threads or manifest["threads"], "track": "off"}
+    config = recorded.settings(folder, **placement)
+    evaluations = sum("speed/valid_steps_per_second" in row for row in rnnkit.records.read_rows(folder))
+
+    def report(evaluation: int, value: float) -> None:
+        if result.status == "pruned" and evaluation == evaluations:
+            raise rnnkit.tracking.Pruned
+
+    return recorded.experiment(manifest).run(config, report)
+
+
+def main() -> None:
+    """Replay, compare, and say how it went."""
+    options = commands.parse(Options, "python -m experiments.reproduce", sys.argv[1:], __doc__)
+    folder = recorded.find(options.run, options.runs_dir)
+    found = rnnkit.replay.compare(folder, replay(folder, options).folder)
+    if found.difference is None:
+        print(f"identical: {folder.name}, {found.compared:,} values and the weights")
+    else:
+        print(f"not identical: {folder.name}; first difference at {found.difference} (original and replay)")
+    for field, one, other in found.surroundings:
+        print(f"  {field} differs: {one} and {other}")
+    if found.difference is not None:
+        if not found.surroundings:
+            print("  nothing differs in versions, machine, data and code: please report it")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    commands.main(main)

@@ -1,0 +1,56 @@
+"""Let a run that was stopped or killed go on, from where it was last saved.
+
+    python -m experiments.resume digits-s0-412afb46
+    python -m experiments.resume runs/digits-s0-412afb46
+
+The same as to repeat the command that began it. What comes out is the same to the last bit as if nothing had happened.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+import rnnkit
+from experiments import recorded
+from rnnkit import commands
+from rnnkit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which run."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """The run: its name, or its folder."""
+    data_dir: Path | None = None
+    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
+
+
+def main() -> None:
+    """Go on, and say what came out."""
+    options = commands.parse(Options, "python -m experiments.resume", sys.argv[1:], __doc__)
+    folder = recorded.find(options.run, options.runs_dir)
+    if rnnkit.tracking.is_live(folder):
+        raise UserError(f"{folder.name} is still running")
+    result = rnnkit.records.Result.read(folder)
+    if result is not None and result.status != "interrupted":
+        raise UserError(f"{folder.name} has ended ({result.status}): there is nothing left to do")
+    manifest = rnnkit.records.read_json(folder / "manifest.json")
+    placement = {"runs_dir": folder.parent, "data_dir": options.data_dir}
+    placement |= {"threads": manifest["threads"], "track": manifest["track"]}
+    config = recorded.settings(folder, **placement)
+    member = rnnkit.records.Membership(**{name: manifest[name] for name in ("study", "trial", "point")})
+    with rnnkit.tracking.belonging_to(member), rnnkit.tracking.in_folder(folder):
+        result = recorded.experiment(manifest).run(config)
+    rnnkit.printing.print_result(result)
+    if result.status == "diverged":
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    commands.main(main)
