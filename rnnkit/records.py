@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from rnnkit.errors import UserError
 
 FORMAT = 1
 _VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
+_SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
+_IN_ADDRESS = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -199,9 +202,28 @@ def read_json(path: Path) -> dict:
 
 
 def write_json(path: Path, values: dict) -> None:
-    """Write a JSON file that is always whole, the old one or the new one."""
-    text = json.dumps(values, indent=2, allow_nan=False, default=str)
+    """Write a JSON file that is always whole, the old one or the new one, and holds no secret (`without_secrets`)."""
+    text = json.dumps(without_secrets(values), indent=2, allow_nan=False, default=str)
     write_whole(path, (text + "\n").encode())
+
+
+def without_secrets(value):
+    """A value of plain parts with `***` for what is secret in its texts.
+
+    Secret are the values of environment variables whose names say so (a key, a token, a password, credentials), and the
+    password in an address such as postgresql://user:password@host.
+    """
+    if isinstance(value, dict):
+        return {without_secrets(k): without_secrets(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(part) for part in value]
+    if not isinstance(value, (str, Path)):
+        return value
+    text = str(value)
+    for name, secret in os.environ.items():
+        if _SECRET.search(name) and len(secret) >= 8:  # shorter ones would also hit what is none
+            text = text.replace(secret, "***")
+    return _IN_ADDRESS.sub(r"\1***@", text)
 
 
 def write_whole(path: Path, content: bytes) -> None:

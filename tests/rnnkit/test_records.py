@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -69,3 +70,20 @@ def test_the_hash_of_weights_tells_values_names_and_types_apart():
         )
         == 4
     )
+
+
+def test_no_secret_reaches_a_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
+    monkeypatch.setenv("MY_PASSWORD", "correct horse")
+    monkeypatch.setenv("SHORT_TOKEN", "a")
+    values = {
+        "reason": "UserError: cannot log in with 0123456789abcdef",
+        "config": {"data": Path("/somewhere/correct horse/x.csv"), "hidden_size": 8, "0123456789abcdef": None},
+        "storage": ["postgresql://ann:hunter2@host:5432/db", "http://host:80/a@b"],
+    }
+    records.write_json(tmp_path / "x.json", values)
+    assert records.read_json(tmp_path / "x.json") == {
+        "reason": "UserError: cannot log in with ***",
+        "config": {"data": "/somewhere/***/x.csv", "hidden_size": 8, "***": None},
+        "storage": ["postgresql://ann:***@host:5432/db", "http://host:80/a@b"],
+    }
