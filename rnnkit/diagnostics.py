@@ -65,8 +65,8 @@ def hidden_statistics(model: nn.Module, forward: Callable[[], object]) -> dict[s
     - `rms`: ||h_t|| / sqrt(hidden), its mean over the steps;
     - `saturated`: the share of units with |h_t| > 0.95.
 
-    Runs in evaluation mode without gradients, draws no random number, and leaves the model's mode as it was. Dropout
-    between layers is therefore off.
+    Runs in evaluation mode without gradients, draws no random number, and leaves the mode of each module as it was.
+    Dropout between layers is therefore off.
     """
     seen: list[tuple[str, nn.RNNBase, PackedSequence | Tensor, object]] = []
     hooks = [
@@ -95,14 +95,15 @@ def hidden_statistics(model: nn.Module, forward: Callable[[], object]) -> dict[s
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode and without gradients, its mode put back afterwards."""
-    training = model.training
+    """The model in evaluation mode and without gradients; afterwards each of its modules has its own mode again."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        model.train(training)
+        for module, training in modes:  # model.train() would set all alike: a part kept in evaluation mode stays so
+            module.training = training
 
 
 def layer_states(module: nn.RNNBase, inputs: PackedSequence, initial=None) -> list[PackedSequence]:

@@ -61,13 +61,14 @@ def parse(text: str, name: str) -> tuple[Part, Counter]:
     """
     part, left_out = Part([], []), Counter({RANGES: 0, EMPTY: 0})
     sentence, began = _Sentence([], []), False
+    if "\r" in text:
+        number = len(text_file.lines(text[: text.index("\r")]))
+        raise UserError(f"{name}, line {number}: ends with a carriage return: save it with line ends as on Unix")
     lines = text.split("\n")
     if lines.pop():
         raise UserError(f"{name}, line {len(lines) + 1}: the file ends within a line: put a line end and an empty line")
     for number, line in enumerate(lines, start=1):
         where = f"{name}, line {number}"
-        if line.endswith("\r"):
-            raise UserError(f"{where}: ends with a carriage return: save it with line ends as on Unix")
         if not line:
             if not sentence.words:
                 raise UserError(f"{where}: an empty line where a sentence was expected")

@@ -1,13 +1,22 @@
 """A text file of yours: UTF-8, not empty."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit.errors import UserError
 
 
-_MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+# The longer ones first: that of UTF-32 with the low byte first begins with that of UTF-16.
+_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xef\xbb\xbf": "UTF-8",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -43,11 +52,19 @@ def read(path: Path) -> str:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = len(lines(content[: error.start].decode("utf-8")))
         raise UserError(f"{path}, line {line}: byte {error.start} ({content[error.start]:#04x}) is no UTF-8") from None
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+        line = len(lines(text[: text.index("\0")]))
         raise UserError(f"{path}, line {line}: a NUL character: this is no text, or not in UTF-8")
     if not text.strip():
         raise UserError(f"{path} holds nothing but white space")
     return text
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text without their ends, each a line feed, a carriage return, or the two together.
+
+    What follows the last end is a line too, if an empty one. Unlike with `str.splitlines`, nothing else ends a line.
+    """
+    return _LINE_END.split(text)

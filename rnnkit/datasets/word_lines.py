@@ -40,7 +40,10 @@ def read(path: Path) -> Words:
     Raises `UserError`, with the line, for what cannot be used.
     """
     text = text_file.read(path)
-    lines = [line.split() for line in text.removesuffix("\n").split("\n")]
+    lines = text_file.lines(text)
+    if not lines[-1]:  # what follows the last line's end
+        lines.pop()
+    lines = [line.split() for line in lines]
     for number, words in enumerate(lines, start=1):
         if not words:
             raise UserError(f"{path}, line {number}: an empty line where a sentence was expected: delete it")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experiments import building_blocks
-from experiments.lessons import page
+from experiments.lessons import page, recurrence
 from experiments.lessons.page import Disagreement
 from rnnkit import cells, commands, packed
 from tests.helpers import ROOT, run_command
@@ -252,6 +252,18 @@ def test_b_hh_twice_in_the_cell_ends_the_lesson_at_the_manual_recurrence(monkeyp
     error = refused(monkeypatch, capsys, "--only", "5,6")
     values = r"-0\.21046\d+ and -0\.35198\d+"
     assert re.fullmatch(rf"error: block 5 \(Manual recurrence\): RNN: by hand and torch\.nn differ: {values}\n", error)
+
+
+@pytest.mark.parametrize("name", ["e", "h_0", "w_h", "w_e"])
+def test_the_linear_step_ends_the_lesson_at_any_number_that_is_not_the_published_one(monkeypatch, capsys, name):
+    draw, start = recurrence.randn, recurrence.linear_start()
+    if name == "e":
+        monkeypatch.setattr(recurrence, "randn", lambda *sizes: draw(*sizes) + 1e-4)
+    else:
+        start[name][-1] += 1e-4  # beyond the four digits
+    monkeypatch.setattr(recurrence, "linear_start", lambda: start)
+    error = refused(monkeypatch, capsys, "--only", "6")
+    assert error.startswith(f"error: block 6 (Linear recurrence): {name} and its published digits differ: ")
 
 
 @pytest.mark.parametrize("number", ["1", "2", "3", "4", "5", "11", "12", "13", "16"])

@@ -1,3 +1,4 @@
+import contextlib
 import math
 
 import pytest
@@ -76,6 +77,25 @@ def test_hidden_statistics_of_a_net_whose_states_are_known():
     assert model.training
     assert not model.encoder._forward_pre_hooks
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_each_module_has_its_own_mode_again(fails):
+    part_kept_out = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout(), Constant()).eval())
+    part_alone_in_training = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout(), Constant())).eval()
+    part_alone_in_training[1].train()
+    for model in (part_kept_out, part_alone_in_training):
+        before = [module.training for module in model.modules()]
+        assert len(set(before)) == 2  # unlike modes, so that setting all alike shows
+
+        def forward(model=model):
+            assert not any(module.training for module in model.modules())
+            if fails:
+                raise KeyError
+
+        with pytest.raises(KeyError) if fails else contextlib.nullcontext():
+            diagnostics.hidden_statistics(model, forward)
+        assert [module.training for module in model.modules()] == before
 
 
 def test_hidden_statistics_are_of_evaluation_mode_and_both_directions():

@@ -87,6 +87,20 @@ def test_attention_weighs_valid_steps_and_sums_to_one():
     assert weights[1, 0] == 1
 
 
+def test_an_attention_weight_may_underflow_and_the_others_are_one_in_all():
+    _, pool, size = pool_of("attention")
+    with torch.no_grad():
+        pool.query.weight.fill_(1000)
+    packed = pack_sequence([torch.randn(5, size)])
+    weights = pool.weights(packed).data
+    scores = 1000 * torch.tanh(pool.project(packed.data).double()).sum(1)
+    torch.testing.assert_close(weights.double(), torch.softmax(scores, 0), rtol=1e-3, atol=1e-38)
+    assert weights.eq(0).any()
+    assert weights.sum().item() == pytest.approx(1)
+    (gradient,) = torch.autograd.grad(pool(packed, torch.zeros(2, 1, SIZE)).sum(), pool.query.weight)
+    assert gradient.isfinite().all()
+
+
 def test_dropout_acts_on_the_pooled_vector_in_training_alone():
     head = heads.classification(SIZE, 2, hidden=3, dropout=0.5)
     vector = torch.ones(64, SIZE)

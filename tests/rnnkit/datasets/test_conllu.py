@@ -77,6 +77,8 @@ def test_what_was_written_is_read(sentences, chance):
         (file_of(row(1), "", "# cut"), "line 3: no empty line after the last sentence"),
         (file_of(row(1), "", row(1))[:-5], "line 3: the file ends within a line"),
         (file_of(row(1), "").replace("\n", "\r\n"), "line 1: ends with a carriage return"),
+        (file_of(row(1), "").replace("\n", "\r"), "line 1: ends with a carriage return"),
+        (file_of(row(1), row(2) + "\r", ""), "line 2: ends with a carriage return"),
     ],
 )
 def test_what_breaks_the_format_is_named_with_line_and_field(text, message):

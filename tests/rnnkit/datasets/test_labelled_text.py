@@ -121,6 +121,7 @@ def test_long_texts_are_read(tmp_path):
         (f"text,label\n{TEN},pos\n", ", line 12: the field 'text' is empty"),
         (f'text,label\n{TEN}"  ",pos\n', ", line 12: the field 'text' is empty"),
         (f"text,label\n{TEN}fine,\n", ", line 12: the field 'label' is empty"),
+        (f"text,label\n{TEN}fine,\n".replace("\n", "\r"), ", line 12: the field 'label' is empty"),
         (f'text,label\n"two\nlines",pos\n{TEN}fine,\n', ", line 14: the field 'label' is empty"),
         (f'text,label\n{TEN}"two\r\n\r\nlines",\n', ", line 12: the field 'label' is empty"),  # where the row begins
         (f"text,label\n{TEN}x,so\ny,so\n", ", line 12: a third label 'so' beside 'neg' and 'pos'"),

@@ -21,6 +21,9 @@ def test_a_text_of_ones_own_is_cut_in_order_and_loses_nothing(tmp_path):
     assert found.best_perplexity is None
     (tmp_path / "mine.txt").write_text("\n".join(lines))  # no line end after the last line
     assert word_lines.read(tmp_path / "mine.txt").test == found.test
+    for end in ("\r\n", "\r"):
+        (tmp_path / "mine.txt").write_bytes((end.join(lines) + end).encode())
+        assert dataclasses.replace(word_lines.read(tmp_path / "mine.txt"), sha256=found.sha256) == found
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,7 @@ def test_a_text_of_ones_own_is_cut_in_order_and_loses_nothing(tmp_path):
         (b"a b\n" * 19, r"mine.txt: 19 lines, and at least 20 are needed"),
         (b"a b\n" * 30 + b"\n" + b"a b\n", "line 31: an empty line where a sentence was expected"),
         (b"a b\n" * 30 + b"\n", "line 31: an empty line"),
+        (b"a b\r" * 30 + b"\ra b\r", "line 31: an empty line"),
         (b"a b\n" * 30 + b"a <eos> b\n", "line 31, word 2: <eos> marks the ends of lines"),
         (b"a b\n" * 30 + b"a \xff\n", "line 31: byte 122"),
         (b"\xef\xbb\xbfa b\n", "line 1: starts with a byte-order mark"),
