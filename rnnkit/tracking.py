@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rnnkit import config as configuration
 from rnnkit import records
-from rnnkit.errors import UserError, writing
+from rnnkit.errors import OutOfMemory, UserError, is_out_of_memory, writing
 from rnnkit.records import Membership, Result
 
 
