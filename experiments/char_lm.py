@@ -67,8 +67,7 @@ class Config(BaseConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("steps", "round", "embedding_size"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require_counts("steps", "round", "embedding_size")
         if self.bidirectional:
             raise UserError("--bidirectional: a net that reads backwards has seen what comes next; leave it out")
         if self.tied and self.embedding_size != self.hidden_size:

@@ -68,7 +68,8 @@ class Config(BaseConfig):
         if self.length == 0:  # the run is the same as with the number written out, and so is its name
             object.__setattr__(self, "length", usual)
         self._require("length", self.length >= least, f"at least {least} for --task {self.task}")
-        self._require("round", self.round >= 1, "at least 1")
+        self._require("length", self.length <= 100_000, "at most 100,000")
+        self._require_counts("round")
         self._require("data_seed", self.data_seed >= 0, "0 or more")
         if self.bidirectional:
             raise UserError("--bidirectional: a net that reads backwards need not remember; leave it out")

@@ -52,10 +52,9 @@ class Config(BaseConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("pixels_per_step", "valid_size"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("permutation_seed", "train_size", "test_size"):
-            self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require_counts("pixels_per_step", "valid_size")
+        self._require_counts("train_size", "test_size", least=0)
+        self._require("permutation_seed", self.permutation_seed >= 0, "0 or more")
         if self.data not in ("mnist", "made") and not Path(self.data).is_dir():
             raise UserError(f"--data must be mnist, made, or the path of a folder, not {self.data}")
 

@@ -63,9 +63,8 @@ class Config(BaseConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("embedding_size", "least_count"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        self._require("head_size", self.head_size >= 0, "0 or more")
+        self._require_counts("embedding_size", "least_count")
+        self._require_counts("head_size", least=0)
         for name in ("head_dropout", "word_dropout"):
             self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         if self.data not in ("imdb", "made") and not Path(self.data).suffix:

@@ -58,9 +58,8 @@ class Config(BaseConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("embedding_size", "least_count", "letter_size"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        self._require("reader_size", self.reader_size >= 0, "0 or more")
+        self._require_counts("embedding_size", "least_count", "letter_size")
+        self._require_counts("reader_size", least=0)
         for name in ("word_dropout", "outer_dropout"):
             self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         if self.data not in ("ewt", "python") and not Path(self.data).suffix:

@@ -79,8 +79,7 @@ class Config(BaseConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("steps", "embedding_size", "full_epochs"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require_counts("steps", "embedding_size", "full_epochs")
         for name in ("least_count", "weight_limit"):
             self._require(name, 0 <= getattr(self, name) < math.inf, "0 or more, and finite")
         self._require("outer_dropout", 0 <= self.outer_dropout < 1, "at least 0 and below 1")

@@ -6,14 +6,16 @@ Ctrl-C, 143 after SIGTERM.
 
 import contextlib
 import io
+import os
 import re
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from rnnkit import seeding
-from rnnkit.errors import UserError
+from rnnkit.errors import UserError, is_out_of_memory
 
 
 Arguments = TypeVar("Arguments")
@@ -47,11 +49,14 @@ def _first_block(box: str) -> str:
 def main(action: Callable[[], None], settle: bool = True) -> None:
     """Run a command to its exit code. A `UserError` becomes one line on stderr; signals become 130 and 143.
 
+    So does what the memory does not hold, wherever it comes from.
+
     `settle` asks for results that are the same at any number of threads, at some cost; see `seeding.settle_numerics`.
     """
     if settle:
         seeding.settle_numerics()
     signal.signal(signal.SIGTERM, _terminated)
+    _limit_memory()
     try:
         action()
     except UserError as error:
@@ -63,6 +68,24 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
     except BrokenPipeError:  # `| head` went away: nobody is left to read
         sys.stderr.close()
         sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print("error: out of memory: lower the settings that make it large, or take less data", file=sys.stderr)
+        sys.exit(2)
+
+
+def _limit_memory(share: float = 0.9) -> None:
+    """Let this process have no more than `share` of the machine's memory.
+
+    Without a limit the system grants what it does not have, and kills the process when it uses it, which nobody could
+    say a word about. A lower limit of the user's stays.
+    """
+    with contextlib.suppress(ValueError, OSError):  # a system that does not know it
+        limit = int(share * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if all(found == resource.RLIM_INFINITY or found > limit for found in (soft, hard)):
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def _terminated(signum, frame):

@@ -10,6 +10,13 @@ from typing import ClassVar, Literal
 from rnnkit.errors import UserError
 
 
+# More of anything than a run could need. It keeps numbers out of torch that it cannot even count with.
+MOST = 1_000_000
+
+# Settings that a run's memory grows with, here and in the experiments: what to lower where there is not enough of it.
+_SIZES = ("hidden_size", "depth", "batch_size", "embedding_size", "head_size", "letter_size", "reader_size")
+_SIZES += ("steps", "length")
+
 # Where a run lies, how many threads it takes and who watches it do not belong to what it computes.
 _placement = {"placement": True}
 
@@ -71,8 +78,9 @@ class BaseConfig:
     """Folder that holds the runs."""
 
     def __post_init__(self):
-        for name in ("hidden_size", "depth", "batch_size", "epochs", "threads"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require_counts("hidden_size", "batch_size", "epochs")
+        self._require_counts("depth", most=1_000)
+        self._require_counts("threads", most=256)
         for name in ("seed", "clip", "patience", "evaluate_every", "save_every"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("seed", self.seed < 2**63, "below 2^63")
@@ -85,9 +93,20 @@ class BaseConfig:
         if self.cell == "rnn" and self.init in ("forget-bias", "chrono"):
             raise UserError(f"--init {self.init} sets the bias of a gate: it needs --cell gru or lstm")
 
+    def _require_counts(self, *names: str, least: int = 1, most: int = MOST) -> None:
+        for name in names:
+            self._require(name, getattr(self, name) >= least, f"at least {least}" if least else "0 or more")
+            self._require(name, getattr(self, name) <= most, f"at most {most:,}")
+
     def _require(self, name: str, holds: bool, what: str) -> None:
         if not holds:
             raise UserError(f"--{name.replace('_', '-')} must be {what}, not {getattr(self, name)}")
+
+
+def sizes(config: BaseConfig) -> str:
+    """The settings that memory grows with, as flags: `--hidden-size 64, --depth 2, --batch-size 32`."""
+    present = [name for name in _SIZES if getattr(config, name, 0)]
+    return ", ".join(f"--{name.replace('_', '-')} {getattr(config, name)}" for name in present)
 
 
 def settings(config: BaseConfig) -> dict:

@@ -1,4 +1,4 @@
-"""The one error that a user's input can cause, and what a disk does as one of these."""
+"""The one error that a user's input can cause, and what a full disk or a full memory does as one of these."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,9 +11,40 @@ class UserError(Exception):
     """
 
 
+class OutOfMemory(UserError):
+    """What the settings ask for is more than the memory holds."""
+
+
+# How torch says so, with errors of many kinds: on a CPU, on a GPU, and of sizes that no number can hold.
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "ALLOC_FAILED",
+    "Storage size calculation overflowed",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, NumPy or torch got no memory."""
+    if isinstance(error, (MemoryError, OutOfMemory)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def require_counts(**counts: int) -> None:
+    """Raise `UserError`, with the name, unless all numbers are at least 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise UserError(f"{name} must be at least 1, not {count}")
+
+
 def in_words(error: Exception) -> str:
     """What an error says, with its kind where it is not one for a user."""
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, UserError):
+        return str(error)
+    return "out of memory" if is_out_of_memory(error) else f"{type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rnnkit import checkpoints, records
 from rnnkit import config as configuration
-from rnnkit.errors import UserError, writing
+from rnnkit.errors import OutOfMemory, UserError, is_out_of_memory, writing
 from rnnkit.records import Membership, Result
 
 
@@ -150,7 +150,8 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
 
     `data` maps each data set to the SHA-256 of its contents. Whatever happens inside ends in result.json: `Pruned`
     and `Diverged` end the block quietly with that status, everything else is recorded (interrupted, failed) and
-    raised on. Raises `UserError` where the runs folder cannot be written.
+    raised on. Raises `UserError` where the runs folder cannot be written, and `OutOfMemory` where the memory does not
+    hold what the configuration asks for; a run that had not begun then leaves nothing.
     """
     import torch
 
@@ -185,6 +186,10 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
             reason = None if stopped else f"{type(error).__name__}: {error}"
             with contextlib.suppress(UserError):  # a full disk, most likely the very error that is raised on
                 run.end("interrupted" if stopped else "failed", reason=reason)
+            if is_out_of_memory(error):
+                if run.step == 0:  # nothing was trained: nothing is left behind
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise OutOfMemory(f"out of memory with {configuration.sizes(config)}: lower these") from None
         raise
 
 

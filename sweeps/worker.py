@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import TrialState
 
 from rnnkit import commands, tracking
-from rnnkit.errors import UserError
+from rnnkit.errors import OutOfMemory, UserError
 from rnnkit.records import Membership, Result
 from sweeps import study as studies
 from sweeps.study import StudyFolder
@@ -48,6 +48,10 @@ def run_point(folder: StudyFolder, study: optuna.Study, run, trial: optuna.Trial
         config = folder.config(point, folder.space.suggest(trial))
         with tracking.belonging_to(Membership(study=folder.name, trial=trial.number, point=point)):
             result = run(config, report)
+    except OutOfMemory as error:  # the point's own fault: smaller ones go on
+        trial.set_user_attr("reason", str(error))
+        study.tell(trial, state=TrialState.FAIL)
+        return
     except (UserError, OSError):
         with contextlib.suppress(OSError):  # the journal may lie on the same full disk; the parent tells it then
             study.tell(trial, state=TrialState.FAIL)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from rnnkit import streams
+from rnnkit import seeding, streams
 from rnnkit.errors import UserError
 
 
@@ -60,3 +60,31 @@ def test_a_detached_state_has_its_values_and_no_past(kind):
         assert one.requires_grad
         assert not other.requires_grad
     assert streams.detached(None) is None
+
+
+@pytest.mark.parametrize(("length", "batch_size", "count"), [(50, 4, 3), (12, 4, 9), (9, 20, 3), (7, 3, 1)])
+def test_random_chunks_are_those_of_whole_permutations_one_after_the_other(length, batch_size, count):
+    ids, steps = torch.arange(length), 5
+    generator = seeding.generator(3, "order", 2)
+    rounds = -(-count * batch_size // (length - steps))
+    starts = torch.cat([torch.randperm(length - steps, generator=generator) for _ in range(rounds)])
+    found = [chunk.inputs[:, 0] for chunk in streams.chunks_at_random(ids, batch_size, steps, count, 3, 2)]
+    assert torch.equal(torch.cat(found), starts[: count * batch_size])
+
+
+def test_random_chunks_are_drawn_when_they_are_needed():
+    chunks = streams.chunks_at_random(torch.arange(1_000), 64, 40, 10**12, seed=0, epoch=0)
+    assert next(chunks).inputs.shape == (64, 40)
+
+
+@pytest.mark.parametrize("name", ["batch_size", "steps", "count"])
+def test_no_chunks_are_no_chunks_to_ask_for(name):
+    words = {"batch_size": 2, "steps": 3, "count": 1, name: 0}
+    with pytest.raises(UserError, match=f"{name} must be at least 1, not 0"):
+        next(streams.chunks_at_random(torch.arange(9), **words, seed=0, epoch=0))
+
+
+@pytest.mark.parametrize(("count", "steps"), [(0, 3), (3, 0)])
+def test_streams_and_steps_are_at_least_one(count, steps):
+    with pytest.raises(UserError, match="must be at least 1, not 0"):
+        next(streams.contiguous(torch.arange(9), count, steps))

@@ -9,8 +9,9 @@ from torch import nn
 from experiments.digits import Config
 from rnnkit import checkpoints, records, tracking
 from rnnkit import config as configuration
-from rnnkit.errors import UserError
+from rnnkit.errors import OutOfMemory, UserError
 from rnnkit.records import Membership, Result
+from tests.helpers import run_command
 
 
 @pytest.fixture
@@ -164,3 +165,24 @@ def test_waiting_for_a_mirror_that_does_not_stir_ends_at_once(tmp_path):
     os.utime(tmp_path / "wandb" / "mirror.json", (1, 1))
     assert tracking.wait_for_mirror(tmp_path, limit=60) == {"state": "following"}
     assert tracking.wait_for_mirror(tmp_path / "none", limit=60) == {}
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")]
+)
+def test_settings_that_the_memory_does_not_hold_are_named_and_a_run_that_had_not_begun_leaves_nothing(config, error):
+    settings = "--hidden-size 64, --depth 2, --batch-size 32"
+    with pytest.raises(OutOfMemory, match=f"out of memory with {settings}: lower"), tracking.start(config, data={}):
+        raise error
+    assert list(config.runs_dir.iterdir()) == []
+    with pytest.raises(OutOfMemory), tracking.start(config, data={}) as run:
+        run.log(1, {"a": 1.0})
+        raise error
+    assert Result.read(run.folder).status == "failed"
+
+
+def test_more_than_the_machine_has_ends_in_one_line(tmp_path):
+    done = run_command("experiments.digits", "--hidden-size", 10**6, "--track", "off", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: out of memory with --hidden-size 1000000, ")
+    assert list((tmp_path / "runs").iterdir()) == []
