@@ -21,6 +21,7 @@ _PARTS = (
     "layers",
     "models",
     "ngram",
+    "observe",
     "printing",
     "records",
     "scores",
