@@ -1,5 +1,7 @@
 """What `rnnkit.observe` has seen of a recurrent layer, computed when it is asked for from what was kept of the call."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -49,13 +51,13 @@ class Seen:
     @property
     def cell(self) -> PackedSequence | None:
         """The cell states c_t of an LSTM; None for other layers."""
-        with torch.no_grad():
+        with _undisturbed():
             return self._packed(self._opened().cell)
 
     @property
     def gates(self) -> dict[str, PackedSequence]:
         """The gates after activation: i f g o (LSTM), r z n (GRU, where z = 1 keeps); none for an RNN."""
-        with torch.no_grad():
+        with _undisturbed():
             return {name: self._packed(rows) for name, rows in self._opened().gates.items()}
 
     @property
@@ -114,7 +116,7 @@ class Seen:
             )
         if self._total is None or self._total[0] != self.call.arrivals:
             direct, *final = self._direct
-            with torch.no_grad():
+            with _undisturbed():
                 above = [seen for seen in self._above if seen._reached()]
                 if above:
                     size = self._kept.shape[1]
@@ -130,3 +132,11 @@ class Seen:
     def _unsorted(self, rows: Tensor | None) -> Tensor | None:
         order = self.call.form.unsorted_indices
         return rows if rows is None or order is None else rows.index_select(0, order)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Compute in the types that are there and for nobody's gradient, wherever somebody asks."""
+    plain = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
+    with torch.inference_mode(False), torch.no_grad(), plain[0], plain[1]:
+        yield

@@ -52,6 +52,8 @@ class Observer:
 
     def after(self, module, args, kwargs, result) -> None:
         """A call ends: keep what is needed of it, and listen for its gradients."""
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return  # what is kept would become part of what they record
         named = dict(zip(("input", "hx"), args, strict=False)) | kwargs
         with torch.inference_mode(False), torch.no_grad():
             packed = _packed(module, named["input"])

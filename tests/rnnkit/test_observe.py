@@ -240,7 +240,7 @@ def test_the_fused_kernels_in_float32(lengths, bidirectional):
 
 
 def test_an_lstm_with_projected_states():
-    """The totals against the carry at the start, which autograd gives; their direct part against retain_grad."""
+    """Torch's path: what is carried to the start, through every step and layer, is what autograd gives."""
     module = make("LSTM", 3, 5, proj_size=2, num_layers=2, bidirectional=True, dropout=0.2)
     shapes = (4, 3, 2), (4, 3, 5)
     state = tuple(torch.randn(shape, dtype=torch.float64).requires_grad_() for shape in shapes)
@@ -264,6 +264,7 @@ FORMS = {
     "padded": lambda dtype: torch.randn(3, 13, 3, dtype=dtype),
     "padded short": lambda dtype: torch.randn(3, 4, 3, dtype=dtype),
     "unbatched": lambda dtype: torch.randn(13, 3, dtype=dtype),
+    "unbatched short": lambda dtype: torch.randn(4, 3, dtype=dtype),
 }
 
 
@@ -277,7 +278,7 @@ def trained(kind, form, dtype, observing):
         data = given.data if isinstance(given, PackedSequence) else given
         data.requires_grad_()
         state = state_for(module, 3)
-        if form == "unbatched":
+        if form.startswith("unbatched"):
             state = tuple(s.detach()[:, 0].requires_grad_() for s in leaves(state))
             state = state if kind == "LSTM" else state[0]
         optimizer.zero_grad()
@@ -333,13 +334,19 @@ def test_outputs_may_be_changed_in_place_and_gradients_by_hooks(form):
             with rnnkit.observe(module) as trace:
                 output, final = module(given)
                 output = output.data if isinstance(output, PackedSequence) else output
-                if change == "in place" and not (kind == "LSTM" and form not in ("ragged", "short")):
-                    output.mul_(2)  # torch's fused kernel forbids it
+                h_n = leaves(final)[0]
+                if change == "in place":
+                    h_n.mul_(3)
+                    if kind != "LSTM" or form in ("ragged", "short"):  # torch's fused kernel forbids it
+                        output.mul_(2)
+                    else:
+                        output = output * 2
                 elif change == "by a hook":
                     output.register_hook(lambda g: g * 2)
-                factor = 2.0 if change == "none" or (kind == "LSTM" and form not in ("ragged", "short")) else 1.0
-                factor = 1.0 if change == "by a hook" else factor
-                ((output * factor).sum() + leaves(final)[0].sum()).backward()
+                    h_n.register_hook(lambda g: g * 3)
+                else:
+                    output, h_n = output * 2, h_n * 3
+                (output.sum() + h_n.sum()).backward()
             found.append(trace["model"]["l0.f"])
         for seen in found[1:]:
             torch.testing.assert_close(seen.hidden.data, found[0].hidden.data, rtol=0, atol=0)
@@ -373,7 +380,9 @@ def test_calls_are_kept_in_order_and_gradients_pass_from_one_to_the_other(steps)
     assert torch.equal(two.hidden.data, output.detach().flatten(0, 1))
     assert trace["part.encoder"]["l0.f"] is two
     assert_close(one.hidden_gradient.data[-2:], two.initial_gradient, 1e-12)
-    assert_close(one.cell_gradient.data[-2:], two.initial_cell_gradient, 1e-12)
+    o, c = one.gates["o"].data[-2:], one.cell.data[-2:]
+    by_way_of_h = one.hidden_gradient.data[-2:] * o * (1 - c.tanh().square())
+    assert_close(one.cell_gradient.data[-2:], two.initial_cell_gradient + by_way_of_h, 1e-12)
     with pytest.raises(UserError, match="decoder has not run while it was observed"):
         trace["decoder"]
     with pytest.raises(UserError, match="no recurrent module 'encoder'; it has part.encoder, decoder"):
@@ -424,6 +433,29 @@ def test_without_gradients_there_are_states_and_gates_and_a_clear_error(without,
     assert seen.gates["o"].data.shape == (2 * steps, 4)
     with pytest.raises(UserError, match=r"model l1.f has no gradients: no backward\(\) has run"):
         _ = seen.hidden_gradient
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_shorter_types_and_autocast_are_seen_in_float32(kind):
+    torch.manual_seed(0)
+    for dtype, autocast in ((torch.bfloat16, False), (torch.float32, True)):
+        module, x, found = make(kind, 3, 4, dtype=dtype, num_layers=2), torch.randn(15, 2, 3, dtype=dtype), []
+        for observed in (False, True):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+                if observed:
+                    with rnnkit.observe(module) as trace:
+                        output, _ = module(x)
+                        output.sum().backward()
+                        seen = trace["model"]["l0.f"]
+                        shown = [seen.hidden_gradient, *seen.gates.values()]
+                        assert {packed.data.dtype for packed in shown} == {torch.float32}
+                else:
+                    output, _ = module(x)
+                    output.sum().backward()
+            found += [output, module.weight_hh_l0.grad]
+            module.zero_grad()
+        assert torch.equal(found[0], found[2])
+        assert torch.equal(found[1], found[3])
 
 
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
@@ -511,10 +543,8 @@ def test_norms_by_time_and_by_lag():
 @pytest.mark.parametrize(
     "lines",
     [
-        "import rnnkit.observe",
-        "from rnnkit.observe import observe",
-        "import rnnkit; rnnkit.observe",
-        "from rnnkit import observe",
+        "from rnnkit.observe import observe, by_lag",  # the module first, the name in rnnkit afterwards
+        "from rnnkit import observe; import rnnkit.observe",
     ],
 )
 def test_observe_is_callable_however_it_is_imported(lines):
