@@ -112,7 +112,8 @@ class Seen:
         layer = self._opened()
         if not self._reached():
             raise UserError(
-                f"{self._where} has no gradients: no backward() has run through this call while it was observed"
+                f"{self._where} has no gradients: no backward() has run through this call while it was observed, "
+                "or neither it nor anything below it learns"
             )
         if self._total is None or self._total[0] != self.call.arrivals:
             direct, *final = self._direct

@@ -54,11 +54,12 @@ class Observer:
         """A call ends: keep what is needed of it, and listen for its gradients."""
         if torch.jit.is_tracing() or torch.compiler.is_compiling():
             return  # what is kept would become part of what they record
+        gradients = torch.is_grad_enabled()
         named = dict(zip(("input", "hx"), args, strict=False)) | kwargs
         with torch.inference_mode(False), torch.no_grad():
             packed = _packed(module, named["input"])
             initial = _initial(module, packed, named.get("hx"))
-            seen = self._inside(packed, initial) if self.passes else self._outside(packed, initial, *result)
+            seen = self._inside(packed, initial) if self.passes else self._outside(packed, initial, gradients, *result)
         self.calls.append({f"l{i // self.directions}.{'fb'[i % self.directions]}": s for i, s in enumerate(seen)})
         self.passes = []
 
@@ -76,11 +77,13 @@ class Observer:
                 self.handles.append(h.grad_fn.register_prehook(arrived))
         return seen
 
-    def _outside(self, packed: PackedSequence, initial: list[Tensor], output, final) -> list[Seen]:
+    def _outside(self, packed: PackedSequence, initial: list[Tensor], gradients: bool, output, final) -> list[Seen]:
         """Torch's kernels ran: gradients are heard at what the module gave out, lower layers follow from the top."""
         module, directions = self.module, self.directions
         kept = _dropout_between(module, packed, self.random)
-        states = [*_lower_states(module, packed, initial, kept), _packed(module, output).data]
+        with torch.set_grad_enabled(gradients):  # without it, some kernels round in another way
+            states = _lower_states(module, packed, initial, kept)
+        states.append(_packed(module, output).data)
         inputs = [packed.data, *(h * k for h, k in zip(states, kept, strict=False))]
         pairs = zip(inputs, states, strict=True)
         seen = self._seen(packed, initial, [(x, h) for x, both in pairs for h in both.chunk(directions, dim=1)])
@@ -231,4 +234,4 @@ def _lower_states(module: nn.RNNBase, packed: PackedSequence, initial: list[Tens
             data = run(data, sizes, hx, weights, *options)[0]
         states.append(data)
         data = data * factor
-    return states
+    return [state.detach() for state in states]
