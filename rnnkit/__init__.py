@@ -22,6 +22,7 @@ _PARTS = (
     "layers",
     "models",
     "ngram",
+    "observe",
     "printing",
     "records",
     "replay",

@@ -27,6 +27,8 @@ FEWEST_STEPS = 12  # below, torch's path is the faster one (measured: training f
 class _FastForward:
     """Sends what the fast path serves to `rnnkit.packed`, and the rest to torch.nn's own `forward`."""
 
+    watchers = ()  # who wants to know what `rnnkit.packed` does with each layer: `rnnkit.observe`, while it observes
+
     def forward(self, input, hx=None):
         """As torch.nn's; see there."""
         self._update_flat_weights()
@@ -91,7 +93,7 @@ class _FastForward:
             directions=directions,
             dropout=self.dropout if self.training else 0.0,
         )
-        return packed.run(stack, data, geometry, states, [[*group, None, None][:4] for group in groups])
+        return packed.run(stack, data, geometry, states, [[*group, None, None][:4] for group in groups], self.watchers)
 
     def _torch_padded(self, padded: Tensor, states: tuple[Tensor | None, ...]):
         """torch's own fused LSTM, on a batch of shape (steps, batch, inputs); the final states as a tuple."""

@@ -1,6 +1,6 @@
 """Whole recurrent stacks over packed rows: all layers, both directions, dropout between layers, on fast kernels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,12 +41,14 @@ def run(
     geometry: Geometry,
     initial: tuple[Tensor | None, ...],
     weights: Sequence[Sequence[Tensor | None]],
+    watchers: Sequence[Callable[[Tensor, Tensor], None]] = (),
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run packed rows through all layers.
 
     `data` is of shape (rows, inputs), its rows as `geometry` says. `initial` is (h_0,), or (h_0, c_0) for an LSTM,
     each of shape (layers x directions, batch, hidden) with the batch in packed order, or None for zeros. `weights`
     holds w_ih, w_hh, b_ih, b_hh for each layer and direction, layer by layer; biases may be None.
+    Each of `watchers` is called with the input and the states of each of them, and may only read.
 
     Returns the top layer's states, of shape (rows, directions x hidden), and the final states in the form of `initial`.
     """
@@ -72,6 +74,8 @@ def run(
                 output, *final = kernels.GRU.apply(data, *states, *weights[index], plan)
             else:
                 output, *final = kernels.RNN.apply(data, *states, *weights[index], plan, stack.mode == "RNN_RELU")
+            for watch in watchers:
+                watch(data, output)
             outputs.append(output)
             finals.append(tuple(final))
         data = outputs[0] if stack.directions == 1 else torch.cat(outputs, dim=1)
