@@ -10,7 +10,8 @@ The defaults are the setting of Raschka, Liu & Mirjalili, Machine Learning with 
 15: embedding 256, LSTM 512, Adam; batches of 64 chunks of 40 symbols that start anywhere, each from a zero state. With
 `--reading streams` the text is read in order instead, 64 places side by side, the state carried from one chunk to the
 next: truncated backpropagation through time. Unlike the book's, the last tenth of the text is not trained on: half of
-it is for validation, half for the test. Beside the result stands what counts of 6 symbols give.
+it is for validation, half for the test. Which symbols there are is taken from the whole text. Beside the result stands
+what counts of 6 symbols give.
 """
 
 import functools
@@ -80,7 +81,7 @@ TEXTS = ("python", "island", "shakespeare")
 
 # Losses on other splits, and in the book's case single batches: beside ours, not to be subtracted from it.
 PUBLISHED = {
-    "shakespeare": [("published: torch-rnn, 3 x 800 LSTM, on its own validation part", 1.6292 / math.log(2))],
+    "shakespeare": [("torch-rnn, 3 x 800 LSTM, on its own validation part", 1.6292 / math.log(2))],
 }
 
 
@@ -88,7 +89,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation bits)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, streams, training
+    from rnnkit import diagnostics, models, records, streams, training
 
     device = training.prepare(config)
     source = load(config.text, config.data_dir)
@@ -134,8 +135,10 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         )
 
         final = evaluate() | {"metric/bits_per_character/test": bits_per_character(model, test, device)}
-        others = [("counts of 6 symbols", baseline(texts[0], texts[2])), *PUBLISHED.get(config.text, [])]
-        references = [{"what": what, "metric": "bits per character", "value": value} for what, value in others]
+        metric = "bits per character"
+        references = [records.reference("counts of 6 symbols", metric, baseline(texts[0], texts[2], len(symbols)))]
+        for what, value in PUBLISHED.get(config.text, []):
+            references.append(records.reference(what, metric, value, "published"))
         run.finish(model, final, references=references, keep={"symbols": "".join(symbols)})
     return run.result
 
@@ -158,9 +161,10 @@ def parts(text: str, config: Config) -> tuple[str, str, str]:
     found = text[: cuts[0]], text[cuts[0] : cuts[1]], text[cuts[1] :]
     needed = config.steps + 1 if config.reading == "chunks" else config.batch_size + 1
     if len(found[0]) < needed or len(found[1]) < 33:
+        least = max(660, -(-needed * 100 // 90))  # 5 % of 660 is 33
         raise UserError(
-            f"--text {config.text}: {len(text)} symbols are too few: the first 9 in 10 are trained on and must be "
-            f"{needed} or more, the next 1 in 20 validate and must be 33 or more"
+            f"--text {config.text}: {len(text):,} symbols are too few: {least:,} are enough (9 in 10 to train with, "
+            f"{needed:,} or more; 1 in 20 to validate, 33 or more)"
         )
     return found
 
@@ -192,11 +196,11 @@ def bits_per_character(model, ids, device) -> float:
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def baseline(train: str, test: str) -> float:
-    """What counts of 6 symbols of the training part need for each character of the test part, in bits."""
+def baseline(train: str, test: str, symbols: int) -> float:
+    """What counts of 6 symbols of the training part need for each character of the test part but its first, in bits."""
     from rnnkit import ngram
 
-    return ngram.bits_per_character(train, test)
+    return ngram.bits_per_character(train, test, symbols)
 
 
 # The loss of single batches that the book prints, by iteration: neighbours jump by some 0.05.

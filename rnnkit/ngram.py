@@ -8,27 +8,28 @@ import numpy as np
 from rnnkit.errors import UserError
 
 
-def bits_per_character(train: str, test: str, order: int = 6) -> float:
+def bits_per_character(train: str, test: str, symbols: int, order: int = 6) -> float:
     """What a model of `order` symbols (each given the `order` - 1 before it) needs for each character of `test`.
+
+    The first character is left out, as with the networks, which have seen nothing before it.
 
     Interpolated by Witten & Bell (The zero-frequency problem, 1991): with N(h) the times that context h was seen and
     T(h) how many different symbols came after it,
 
         p(c | h) = (N(hc) + T(h) p(c | h without its first symbol)) / (N(h) + T(h)),
 
-    down to equal shares for all symbols of both texts; a context that was never seen changes nothing. Raises
-    `UserError` for an empty `test`.
+    down to equal shares for all `symbols` that there are; a context that was never seen changes nothing. Raises
+    `UserError` for a `test` of fewer than 2 characters.
     """
-    if not test:
-        raise UserError("no text to measure on: `test` is empty")
-    symbols = len(set(train) | set(test))
+    if len(test) < 2:
+        raise UserError("no text to measure on: `test` needs 2 characters or more")
     counts = [defaultdict(Counter) for _ in range(order)]
     for length, following in enumerate(counts):
         for i in range(length, len(train)):
             following[train[i - length : i]][train[i]] += 1
     totals = [{context: (after.total(), len(after)) for context, after in following.items()} for following in counts]
     bits = 0.0
-    for i, symbol in enumerate(test):
+    for i, symbol in enumerate(test[1:], start=1):
         p = 1 / symbols
         for length in range(min(order, i + 1)):
             context = test[i - length : i]
@@ -37,7 +38,7 @@ def bits_per_character(train: str, test: str, order: int = 6) -> float:
             times, kinds = totals[length][context]
             p = (counts[length][context][symbol] + kinds * p) / (times + kinds)
         bits -= math.log2(p)
-    return bits / len(test)
+    return bits / (len(test) - 1)
 
 
 def kneser_ney(train: np.ndarray, test: np.ndarray, symbols: int, order: int = 5) -> np.ndarray:

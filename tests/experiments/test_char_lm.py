@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 
 import pytest
 import torch
@@ -107,7 +108,7 @@ def test_the_default_text_needs_no_download(tmp_path):
     [
         (b"", "is empty"),
         (b" \n\n", "nothing but white space"),
-        (b"too short to train on", "21 symbols are too few: .* must be 41 or more"),
+        (b"too short to train on", "21 symbols are too few: 660 are enough "),
         (b"fine\nfine\nn\xe9gligence" * 99, "line 3: byte 11"),
         (b"\xef\xbb\xbf" + b"marked " * 500, "line 1: starts with a byte-order mark"),
         ("sixteen bits ".encode("utf-16") * 99, "line 1: starts with a byte-order mark"),
@@ -248,3 +249,14 @@ def test_the_curve_beside_the_books_goes_as_far_as_the_run():
         assert float(difference) == pytest.approx(float(ours) - float(smooth), abs=2e-4)
         assert abs(float(smooth) - batch) < 0.05
     assert char_lm.beside_the_book(rows[:100])[2:] == []
+
+
+@pytest.mark.parametrize("steps", [40, 900])
+def test_a_text_that_is_long_enough_by_the_word_of_the_error_is(tmp_path, steps):
+    config = char_lm.Config(steps=steps)
+    with pytest.raises(UserError) as error:
+        char_lm.parts("a" * 30, config)
+    least = int(re.search(r"too few: ([\d,]+) are enough", str(error.value))[1].replace(",", ""))
+    train, valid, _ = char_lm.parts("a" * least, config)
+    assert len(train) > steps
+    assert len(valid) == max(33, least * 95 // 100 - least * 90 // 100)

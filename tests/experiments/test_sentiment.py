@@ -1,15 +1,18 @@
 """Sentiment of reviews: on made ones from end to end, and what a table of one's own may hold."""
 
 import csv
+import dataclasses
 import os
+import re
 
 import numpy as np
 import pytest
+import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from experiments import sentiment
-from rnnkit import records
+from rnnkit import records, sequences
 from rnnkit.datasets import made_reviews
 from rnnkit.records import Result
 from tests.helpers import run_command
@@ -179,3 +182,27 @@ def test_a_pipe_is_no_table(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(sentiment.UserError, match="pipe.csv: it is no regular file"):
         sentiment.load(str(tmp_path / "pipe.csv"), None)
+
+
+def test_the_books_figures_stand_beside_the_books_setting_alone():
+    book = sentiment.Config()
+    assert sentiment.is_the_books(book)
+    assert sentiment.is_the_books(sentiment.Config(bidirectional=True, learning_rate=0.002))
+    assert sentiment.is_the_books(sentiment.Config(seed=4, layers="torch", threads=2))
+    for changed in ({"cell": "gru"}, {"hidden_size": 65}, {"pool": "mean"}, {"bidirectional": True}, {"epochs": 9}):
+        assert not sentiment.is_the_books(dataclasses.replace(book, **changed))
+
+
+def test_what_is_saved_by_batches_of_like_length_is_said(tmp_path, capsys):
+    config = sentiment.Config(data="made", epochs=1, order="bucketed", track="off", runs_dir=tmp_path)
+    sentiment.run(config)
+    train, *_ = sentiment.numbered("made", None, 1)
+    lengths = [len(words) for words in train.inputs]
+    orders = {
+        "in batches at random": sequences.epoch_order(len(train), 0, 0).split(32),
+        "of a padded batch": sequences.bucketed_order(torch.tensor(lengths), 32, 0, 0),
+    }
+    said = capsys.readouterr().out
+    for words, order in orders.items():
+        places = sum(max(lengths[i] for i in batch.tolist()) * len(batch) for batch in order)
+        assert re.search(rf"{1 - sum(lengths) / places:.1%} {words}", said)
