@@ -136,6 +136,22 @@ def owners(packed: PackedSequence) -> Tensor:
     return places if packed.sorted_indices is None else packed.sorted_indices[places]
 
 
+def times(packed: PackedSequence, backward: bool = False) -> Tensor:
+    """How many steps a direction has read before each row of the packed data, of shape (rows,): its own time.
+
+    It counts from 0 at the sequence's first step, or, for the backward direction, at its last valid one. The time of
+    the other direction is the lag to the last step that the direction reads.
+    """
+    geometry = Geometry(packed.batch_sizes)
+    steps = torch.arange(geometry.steps).repeat_interleave(geometry.tensor)
+    return (steps[geometry.mirrored] if backward else steps).to(packed.data.device)
+
+
+def lengths_of_rows(packed: PackedSequence) -> Tensor:
+    """The length of the sequence that each row of the packed data belongs to, of shape (rows,)."""
+    return times(packed) + times(packed, backward=True) + 1
+
+
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     """A permutation of `count` examples, of shape (count,): a pure function of seed and epoch."""
     return torch.randperm(count, generator=seeding.generator(seed, "order", epoch))

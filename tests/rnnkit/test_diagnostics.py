@@ -30,6 +30,51 @@ def test_gradient_norms_by_group_and_in_all(cell):
         torch.testing.assert_close(norms[list(groups).index(name)], norm)
     assert total == nn.utils.clip_grad_norm_(model.parameters(), 1e9)
 
+    blocks = diagnostics.gate_blocks(model)
+    gates = dict(zip(blocks, diagnostics.gate_gradient_norms(blocks), strict=True))
+    names = {"rnn": "", "gru": "rzn", "lstm": "ifgo"}[cell]
+    assert list(gates) == [f"encoder.l{i}.{d}/hh/{gate}" for i in (0, 1) for d in "fb" for gate in names]
+    for i, gate in enumerate(names):
+        expected = encoder.weight_hh_l1_reverse.grad.unflatten(0, (-1, 5))[i].norm()
+        torch.testing.assert_close(gates[f"encoder.l1.b/hh/{gate}"], expected)
+    for parameter in model.parameters():
+        parameter.grad = None
+    assert not diagnostics.gate_gradient_norms(blocks).any()
+
+
+def test_clipping_over_a_window():
+    found = diagnostics.clipping([float(n) for n in range(101)], threshold=80.0)
+    assert (found.median, found.p95, found.largest, found.not_finite) == (50, pytest.approx(95), 100, 0)
+    assert found.fraction == pytest.approx(20 / 101)  # 80 itself is not clipped
+    found = diagnostics.clipping([1.0, math.inf, 3.0, math.nan], threshold=math.inf)
+    assert found == diagnostics.Clipping(2.0, pytest.approx(2.9), 3.0, 0.0, not_finite=2)
+    found = diagnostics.clipping([math.nan], threshold=1.0)
+    assert found.not_finite == 1
+    assert math.isnan(found.fraction)
+
+
+def test_updates_and_distances_of_steps_that_are_known():
+    model = models.classifier(Config(cell="lstm", hidden_size=5), 3, 4, longest=9)
+    groups = diagnostics.parameter_groups(model)
+    before = diagnostics.snapshot(groups)
+    assert not diagnostics.update_ratios(groups, before).any()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "bias" in name and "encoder" in name:
+                parameter.add_(0.25)
+            else:
+                parameter.mul_(1.01)
+    ratios = dict(zip(groups, diagnostics.update_ratios(groups, before).tolist(), strict=True))
+    moved = dict(zip(groups, diagnostics.distances(groups, before).tolist(), strict=True))
+    for name, group in before.items():
+        size = torch.cat([w.flatten() for w in group]).norm().item()
+        count = sum(w.numel() for w in group)
+        assert ratios[name] == pytest.approx(0.25 if name.endswith("/bias") else 0.01, rel=1e-4)
+        assert moved[name] == pytest.approx(0.25 * count**0.5 if name.endswith("/bias") else 0.01 * size, rel=1e-4)
+    nothing = {name: [torch.zeros_like(w) for w in group] for name, group in before.items()}
+    from_zero = diagnostics.update_ratios(groups, nothing)[list(groups).index("head")]
+    assert from_zero == math.inf
+
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
