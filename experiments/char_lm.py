@@ -89,7 +89,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation bits)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, records, streams, training
+    from rnnkit import models, records, streams, training, watched
 
     device = training.prepare(config)
     source = load(config.text, config.data_dir)
@@ -101,7 +101,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied).to(
             device
         )
-        monitored = next(streams.contiguous(valid, 32, config.steps)).inputs.to(device)
+        chunk = next(streams.contiguous(valid, 32, config.steps)).to(device)
+        monitored = watched.text(model, chunk.inputs[: watched.FEW], chunk.targets[: watched.FEW])
 
         def batches(epoch):
             if config.reading == "streams":
@@ -113,9 +114,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
 
         def evaluate():
-            row = {"metric/bits_per_character/valid": bits_per_character(model, valid, device)}
-            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored))
-            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+            return {"metric/bits_per_character/valid": bits_per_character(model, valid, device)}
 
         steps_per_epoch = config.round
         if config.reading == "streams":
@@ -131,6 +130,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             evaluate=evaluate,
             watch="metric/bits_per_character/valid",
             lower_is_better=True,
+            watched=monitored,
             report=report,
         )
 

@@ -8,6 +8,7 @@ column, intensity): 1,797 sequences of 16 to 42 steps. The net reads a packed ba
 its final state. Beside it stands what a logistic regression on the 64 pixels reaches on the same split.
 """
 
+import functools
 import sys
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -40,7 +41,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     # Imports that take a second stand here, so that --help need not wait for them.
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, scores, sequences, training
+    from rnnkit import models, scores, sequences, training, watched
     from rnnkit.datasets import digits
 
     device = training.prepare(config)
@@ -51,7 +52,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
         valid = list(sequences.batches(data.valid, 256))
         test = list(sequences.batches(data.test, 256))
-        monitored = sequences.collate(data.valid.subset(range(32))).to(device)
+        cost = functools.partial(cross_entropy, reduction="none")
+        monitored = watched.examples(model, data.valid, device, cost)
 
         def loss(model, batch, state):
             return cross_entropy(model(batch.inputs), batch.targets), None
@@ -61,8 +63,6 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             row = {"loss/valid": cross_entropy(outputs, targets).item()}
             for name, value in scores.classification(targets, outputs.argmax(1)).items():
                 row[f"metric/{name}/valid"] = value
-            for name, value in diagnostics.hidden_statistics(model, lambda: model(monitored.inputs)).items():
-                row[f"hidden/{name}"] = value
             return row
 
         training.fit(
@@ -74,6 +74,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             loss=loss,
             evaluate=evaluate,
             watch="metric/accuracy/valid",
+            watched=monitored,
             report=report,
         )
 

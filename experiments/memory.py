@@ -92,7 +92,7 @@ PUBLISHED = {
 
 def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation loss)` may raise `rnnkit.training.Pruned`."""
-    from rnnkit import diagnostics, models, seeding, sequences, training
+    from rnnkit import models, seeding, sequences, training, watched
 
     device = training.prepare(config)
     task = task_of(config)
@@ -107,7 +107,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         if config.cut_recurrence:
             model.encoder = models.CutRecurrence(model.encoder)
         model.to(device)
-        monitored = sequences.collate(valid.subset(range(32))).to(device)
+        monitored = watched.examples(model, valid, device, task.costs)
 
         def batches(epoch):
             generator = seeding.generator(config.seed, f"{config.task} to train with", epoch)
@@ -123,9 +123,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             return {f"metric/{name}/{split}": value for name, value in found.items()}
 
         def evaluate():
-            row = evaluated(valid, "valid")
-            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored.inputs))
-            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+            return evaluated(valid, "valid")
 
         training.fit(
             model,
@@ -137,6 +135,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             evaluate=evaluate,
             watch="metric/loss/valid",
             lower_is_better=True,
+            watched=monitored,
             report=report,
         )
         run.finish(model, evaluate() | evaluated(test, "test"), references=beside(config, task))

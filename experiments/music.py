@@ -73,7 +73,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation nats)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
-    from rnnkit import diagnostics, models, records, sequences, training
+    from rnnkit import models, records, sequences, training, watched
     from rnnkit.datasets import jsb_chorales
 
     device = training.prepare(config)
@@ -88,7 +88,12 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         model = models.tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
         start_from_frequencies(model, train)
         model.to(device)
-        monitored = sequences.collate(valid.subset(range(min(32, len(valid))))).to(device)
+        monitored = watched.examples(
+            model,
+            valid,
+            device,
+            lambda given, keys: binary_cross_entropy_with_logits(given, keys, reduction="none").sum(1),
+        )
 
         def loss(model, batch, state):
             heard = sequences.map_packed(lambda rows: dropout(rows, config.key_dropout), batch.inputs)
@@ -96,9 +101,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             return nats / batch.valid_steps, None
 
         def evaluate():
-            row = measured(*nats_of_pieces(model, valid, device), "valid")
-            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored.inputs))
-            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+            return measured(*nats_of_pieces(model, valid, device), "valid")
 
         training.fit(
             model,
@@ -110,6 +113,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             evaluate=evaluate,
             watch="metric/nats_per_step/valid",
             lower_is_better=True,
+            watched=monitored,
             report=report,
         )
 

@@ -74,7 +74,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation accuracy)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, records, scores, sequences, training
+    from rnnkit import models, records, scores, sequences, training, watched
     from rnnkit.datasets import mnist
 
     device = training.prepare(config)
@@ -87,7 +87,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     with rnnkit.tracking.start(config, data={Path(config.data).stem: images.sha256}) as run:
         steps, features = train.inputs[0].shape
         model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
-        monitored = sequences.collate(valid.subset(range(min(32, len(valid))))).to(device)
+        cost = functools.partial(cross_entropy, reduction="none")
+        monitored = watched.examples(model, valid, device, cost)
 
         def loss(model, batch, state):
             return cross_entropy(model(batch.inputs), batch.targets), None
@@ -100,8 +101,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         def evaluate():
             row, _ = evaluated(valid, "valid")
-            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored.inputs))
-            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+            return row
 
         training.fit(
             model,
@@ -112,6 +112,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             loss=loss,
             evaluate=evaluate,
             watch="metric/accuracy/valid",
+            watched=monitored,
             report=report,
         )
 

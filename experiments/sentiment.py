@@ -81,7 +81,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    from rnnkit import diagnostics, models, records, scores, seeding, sequences, training, vocabulary
+    from rnnkit import models, records, scores, seeding, sequences, training, vocabulary, watched
 
     device = training.prepare(config)
     reviews = load(config.data, config.data_dir)
@@ -99,7 +99,12 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             head_size=config.head_size,
             head_dropout=config.head_dropout,
         ).to(device)
-        monitored = sequences.collate(valid.subset(range(min(32, len(valid))))).to(device)
+        monitored = watched.examples(
+            model,
+            valid,
+            device,
+            lambda given, targets: binary_cross_entropy_with_logits(given[:, 0], targets.float(), reduction="none"),
+        )
 
         orders = {
             "shuffled": lambda epoch: sequences.epoch_order(len(train), config.seed, epoch).split(config.batch_size),
@@ -137,8 +142,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         def evaluate():
             row, _ = evaluated(valid, "valid")
-            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored.inputs))
-            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+            return row
 
         training.fit(
             model,
@@ -149,6 +153,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             loss=loss,
             evaluate=evaluate,
             watch="metric/accuracy/valid",
+            watched=monitored,
             report=report,
         )
 

@@ -79,7 +79,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     import torch
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, records, scores, seeding, sequences, training, vocabulary
+    from rnnkit import models, records, scores, seeding, sequences, training, vocabulary, watched
 
     device = training.prepare(config)
     source = load(config.data, config.data_dir)
@@ -99,7 +99,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             letters=letters,
             outer_dropout=config.outer_dropout,
         ).to(device)
-        monitored = sequences.collate(data.valid.subset(range(min(32, len(data.valid))))).to(device)
+        cost = functools.partial(cross_entropy, reduction="none")
+        monitored = watched.examples(model, data.valid, device, cost)
 
         def batches(epoch):
             noise = seeding.generator(config.seed, "word dropout", epoch)
@@ -121,8 +122,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         def evaluate():
             row, _ = evaluated(data.valid, "valid")
-            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored.inputs))
-            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+            return row
 
         training.fit(
             model,
@@ -133,6 +133,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             loss=loss,
             evaluate=evaluate,
             watch="metric/accuracy/valid",
+            watched=monitored,
             report=report,
         )
 

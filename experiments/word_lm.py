@@ -103,7 +103,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     """Train one net and test it. `report(evaluation, validation perplexity)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, models, records, streams, training
+    from rnnkit import models, records, streams, training, watched
 
     device = training.prepare(config)
     source = load(config.data, config.data_dir)
@@ -124,7 +124,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             outer_dropout=config.outer_dropout,
             limit=config.weight_limit,
         ).to(device)
-        monitored = next(streams.contiguous(valid, min(32, len(valid) - 1), config.steps)).inputs.to(device)
+        chunk = next(streams.contiguous(valid, min(32, len(valid) - 1), config.steps)).to(device)
+        monitored = watched.text(model, chunk.inputs[: watched.FEW], chunk.targets[: watched.FEW])
 
         def loss(model, chunk, state):
             scores, after = model(chunk.inputs, state)
@@ -132,9 +133,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         def evaluate():
             nats = nats_per_word(model, valid, device)
-            row = {"loss/valid": nats, "metric/perplexity/valid": perplexity(nats)}
-            statistics = diagnostics.hidden_statistics(model, lambda: model(monitored))
-            return row | {f"hidden/{name}": value for name, value in statistics.items()}
+            return {"loss/valid": nats, "metric/perplexity/valid": perplexity(nats)}
 
         training.fit(
             model,
@@ -147,6 +146,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             watch="metric/perplexity/valid",
             lower_is_better=True,
             rate=halving(config.full_epochs, config.decay) if config.schedule == "halving" else None,
+            watched=monitored,
             report=report,
         )
 

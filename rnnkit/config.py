@@ -20,6 +20,9 @@ _SIZES += ("steps", "length")
 # Where a run lies, how many threads it takes and who watches it do not belong to what it computes.
 _placement = {"placement": True}
 
+# What is written down beside a run does not change it either, but its record: a replay needs it, its name does not.
+_watching = {"watching": True}
+
 
 @dataclass(frozen=True, kw_only=True)
 class BaseConfig:
@@ -64,6 +67,12 @@ class BaseConfig:
     """Stop after so many evaluations without a better one; 0 for never."""
     keep: Literal["best", "last"] = "best"
     """Which weights to end with: those of the best evaluation, or the last ones."""
+    observe: Literal["off", "light", "full"] = field(default="light", metadata=_watching)
+    """What to look at inside the network, on a few sequences: nothing, cheap numbers, or curves and pictures too."""
+    observe_every: int = field(default=100, metadata=_watching)
+    """Measure updates and gates' gradients every so many steps."""
+    screen: bool = field(default=False, metadata=_placement)
+    """Look into the network before it is trained, say what may keep it from learning, and stop there."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     threads: int = field(default=1, metadata=_placement)
@@ -78,7 +87,7 @@ class BaseConfig:
     """Folder that holds the runs."""
 
     def __post_init__(self):
-        self._require_counts("hidden_size", "batch_size", "epochs")
+        self._require_counts("hidden_size", "batch_size", "epochs", "observe_every")
         self._require_counts("depth", most=1_000)
         self._require_counts("threads", most=256)
         for name in ("seed", "clip", "patience", "evaluate_every", "save_every"):
@@ -130,8 +139,12 @@ def restored(kind: type[BaseConfig], values: dict, **placement) -> BaseConfig:
 
 
 def run_name(config: BaseConfig) -> str:
-    """`<experiment>-s<seed>-<hash>`, dashes for underscores; runs that differ in their seed alone share the hash."""
-    values = {k: v for k, v in settings(config).items() if k != "seed"}
+    """`<experiment>-s<seed>-<hash>`, dashes for underscores.
+
+    Runs that differ in their seed alone share the hash; what is written down of a run is no part of its name.
+    """
+    apart = {f.name for f in dataclasses.fields(config) if f.metadata.get("watching")} | {"seed"}
+    values = {k: v for k, v in settings(config).items() if k not in apart}
     digest = hashlib.sha256(json.dumps([config.experiment, values], sort_keys=True).encode()).hexdigest()
     return f"{config.experiment.replace('_', '-')}-s{config.seed}-{digest[:8]}"
 

@@ -1,19 +1,16 @@
-"""Numbers that say whether a recurrent network can learn: norms of gradients and updates by group, hidden states."""
+"""Norms of gradients and updates, by groups of parameters; and the model in evaluation mode."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
-
-from rnnkit import states
 
 
 _RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
-_GATES = {"GRU": "rzn", "LSTM": "ifgo"}
+GATES = {"GRU": "rzn", "LSTM": "ifgo"}
 _PART = {"weight_ih": "ih", "weight_hh": "hh", "bias_ih": "bias", "bias_hh": "bias"}
 
 
@@ -73,7 +70,7 @@ def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
         for name, parameter in module.named_parameters(recurse=False):
             match = _RECURRENT_PARAMETER.match(name)
             if match and match[1] == "weight_hh":
-                for i, gate in enumerate(_GATES.get(module.mode, "")):
+                for i, gate in enumerate(GATES.get(module.mode, "")):
                     rows = slice(i * module.hidden_size, (i + 1) * module.hidden_size)
                     blocks[f"{module_name}.l{match[2]}.{'b' if match[3] else 'f'}/hh/{gate}"] = parameter, rows
     return blocks
@@ -150,41 +147,6 @@ def distances(groups: dict[str, list[nn.Parameter]], start: dict[str, list[Tenso
     return _norms_by_group(members, len(groups))[0]
 
 
-def hidden_statistics(model: nn.Module, forward: Callable[[], object]) -> dict[str, float]:
-    """Statistics of the hidden states of every recurrent layer and direction while `forward()` runs the model.
-
-    For each `<module>.<layer>.<direction>`, over valid steps alone:
-
-    - `rms`: ||h_t|| / sqrt(hidden), its mean over the steps;
-    - `saturated`: the share of units with |h_t| > 0.95.
-
-    Runs in evaluation mode without gradients, draws no random number, and leaves the mode of each module as it was.
-    Dropout between layers is therefore off.
-    """
-    seen: list[tuple[str, nn.RNNBase, PackedSequence | Tensor, object]] = []
-    hooks = [
-        module.register_forward_pre_hook(lambda m, args, name=name: seen.append((name, m, args[0], args[1:])))
-        for name, module in recurrent_modules(model).items()
-    ]
-    try:
-        with evaluating(model):
-            forward()
-            statistics = {}
-            for name, module, inputs, initial in seen:
-                if isinstance(inputs, Tensor):  # every step of it is valid
-                    batch, steps = inputs.shape[:2] if module.batch_first else inputs.shape[1::-1]
-                    inputs = pack_padded_sequence(inputs, [steps] * batch, batch_first=module.batch_first)
-                for layer, outputs in enumerate(layer_states(module, inputs, *initial)):
-                    for direction, h in zip("fb", outputs.data.split(module.hidden_size, dim=1), strict=False):
-                        found = states.magnitude(h)
-                        statistics[f"{name}.l{layer}.{direction}/rms"] = found.rms_mean
-                        statistics[f"{name}.l{layer}.{direction}/saturated"] = found.saturated
-            return statistics
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """The model in evaluation mode and without gradients; afterwards each of its modules has its own mode again."""
@@ -196,35 +158,3 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:  # model.train() would set all alike: a part kept in evaluation mode stays so
             module.training = training
-
-
-def layer_states(module: nn.RNNBase, inputs: PackedSequence, initial=None) -> list[PackedSequence]:
-    """The hidden states of every layer of a recurrent module, not of the top one alone.
-
-    Each is packed as the input is, its data of shape (valid steps, directions x hidden). The layers run one by one
-    with the module's own parameters, which gives the same numbers as running them together. Between-layer dropout is
-    left out; `initial` is the module's initial state, zero by default.
-    """
-    kind = next(kind for kind in (nn.RNN, nn.GRU, nn.LSTM) if isinstance(module, kind))
-    options = {"nonlinearity": module.nonlinearity} if kind is nn.RNN else {}
-    directions = 2 if module.bidirectional else 1
-    outputs = []
-    for layer in range(module.num_layers):
-        single = kind(
-            inputs.data.shape[1],
-            module.hidden_size,
-            bias=module.bias,
-            bidirectional=module.bidirectional,
-            device="meta",
-            **options,
-        )
-        for name, _ in list(single.named_parameters()):
-            setattr(single, name, getattr(module, name.replace("_l0", f"_l{layer}")))
-        rows = slice(layer * directions, (layer + 1) * directions)
-        if isinstance(initial, tuple):
-            state = tuple(part[rows] for part in initial)
-        else:
-            state = None if initial is None else initial[rows]
-        inputs, _ = single(inputs, state)
-        outputs.append(inputs)
-    return outputs

@@ -116,8 +116,13 @@ def truncation_curve(sequences: Sequence[Tensor], loss: Callable[[list[Tensor]],
     contexts = [2**i for i in range((longest - 1).bit_length())] + [longest]
     with torch.no_grad():
         losses = [float(loss([s[-k:] for s in sequences])) / len(sequences) for k in contexts]
+    return truncation_of(contexts, losses)
+
+
+def truncation_of(contexts: list[int], losses: list[float]) -> Truncation:
+    """The curve of losses with contexts from 1 to the whole: `truncation_curve` says what it means."""
     enough = [k for k, v in zip(contexts, losses, strict=True) if v - losses[-1] <= 0.05 * (losses[0] - losses[-1])]
-    return Truncation(contexts, losses, enough[0] if enough else longest)  # losses that are NaN are never enough
+    return Truncation(contexts, losses, enough[0] if enough else contexts[-1])  # losses that are NaN are never enough
 
 
 @dataclass(frozen=True)

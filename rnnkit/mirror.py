@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from rnnkit import locks, records, tracking, wandb_file
+from rnnkit import flags, locks, pictures, records, tracking, wandb_file
 from rnnkit.errors import UserError, in_words
 from rnnkit.records import Result
 
@@ -77,11 +77,15 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     count = 0
     for row in tail(folder, gone):
         if count >= known:
-            run.log(row)
+            run.log(row | histograms(folder, row["step"]))
         count += 1
+    if manifest["config"].get("observe") == "full":
+        pictures.draw(folder)
+    run.summary.update(images(folder))
     result = Result.read(folder)
     if result is not None:
-        run.summary.update({"status": result.status, "reason": result.reason, **result.metrics})
+        raised = {f"flag/{flag['name']}": str(flags.Flag(**flag)) for flag in result.flags or []}
+        run.summary.update({"status": result.status, "reason": result.reason, **result.metrics, **raised})
     else:
         run.summary.update({"status": "killed"})
     try:
@@ -136,6 +140,33 @@ def _open(manifest: dict, folder: Path, mode: str, goes_on: bool):
             for started in (folder / "wandb").glob("run-*"):  # and this would look like a second run
                 shutil.rmtree(started)
     return _define(wandb.init(mode="offline", settings=wandb.Settings(**settings), **options))
+
+
+def histograms(folder: Path, step: int) -> dict:
+    """What W&B shows of a step's curves: the timescales of units, and how often their gates are shut and open."""
+    path = folder / "media" / f"curves-{step:09}.json"
+    if not path.exists():
+        return {}
+    import numpy as np
+    import wandb
+
+    found = {}
+    for name, points in records.read_json(path).items():
+        if name.startswith(("timescale/", "left/", "right/")):
+            values = np.array([float(point) for point in points])
+            values = np.log10(values[values > 0]) if name.startswith("timescale/") else values
+            values = values[np.isfinite(values)]
+            if len(values):
+                name = f"log10 {name}" if name.startswith("timescale/") else name
+                found[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
+    return found
+
+
+def images(folder: Path) -> dict:
+    """The run's pictures for W&B."""
+    import wandb
+
+    return {f"pictures/{path.stem}": wandb.Image(str(path)) for path in pictures.files(folder)}
 
 
 def _rows_in_file(log: Path, expected: int) -> int:

@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from rnnkit import records, tracking
+from rnnkit import flags, records, tracking
 from rnnkit.records import Result
 
 
@@ -22,6 +22,8 @@ def print_result(result: Result) -> None:
         print(f"  {reference_in_words(reference)}")
     if result.comparison:
         print(f"  {comparison_in_words(result.comparison)}")
+    for flag in result.flags or []:
+        print(f"  flag: {flags.Flag(**flag)}")
     print(f"  record: {shown(result.folder)}")
     if records.read_json(result.folder / "manifest.json")["track"] != "off":
         print(f"  W&B: {mirror_in_words(result.folder)}")

@@ -33,6 +33,7 @@ class Result:
     the final ones; `reason` says in a line why a run did not finish. `comparison` is a `scores.Comparison`;
     `references` are what others reach on the same test part (see `reference`). `processor_seconds` are those that this
     process computed, on all its threads: unlike `seconds` they do not depend on what else the machine was doing.
+    `flags` are `flags.Flag`s: what in the record says that the network cannot learn, or does not.
     """
 
     run: str
@@ -47,6 +48,7 @@ class Result:
     comparison: dict | None = None
     references: list[dict] | None = None
     processor_seconds: float | None = None
+    flags: list[dict] | None = None
 
     def write(self) -> None:
         """Write result.json into the run's folder."""
@@ -166,10 +168,11 @@ def weights_sha256(model) -> str:
 
 def encode(row: dict) -> dict:
     """A row of numbers as JSON can hold it: floats that are not finite become strings."""
-    return {k: _encode_float(v) if isinstance(v, float) else v for k, v in row.items()}
+    return {k: plain_float(v) if isinstance(v, float) else v for k, v in row.items()}
 
 
-def _encode_float(value: float) -> float | str:
+def plain_float(value: float) -> float | str:
+    """A number as JSON can hold it: NaN, Infinity and -Infinity as strings."""
     if math.isnan(value):
         return "NaN"
     return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")

@@ -25,6 +25,20 @@ class Call:
     closed: str = ""
 
 
+@dataclass(frozen=True)
+class Carried:
+    """A gradient through time in one layer: at the states and cell states, and what is left at the initial ones.
+
+    `hidden` and `cell` are packed as the states are; `initial` and `initial_cell` are of shape (batch, hidden), in the
+    examples' order. What belongs to the cell state is None where there is none.
+    """
+
+    hidden: PackedSequence
+    cell: PackedSequence | None
+    initial: Tensor
+    initial_cell: Tensor | None
+
+
 class Seen:
     """One layer in one direction during one call, over valid steps.
 
@@ -79,6 +93,19 @@ class Seen:
     def initial_cell_gradient(self) -> Tensor | None:
         """The same of an LSTM's initial cell state; None for other layers."""
         return self._unsorted(self._gradients().initial_cell)
+
+    def carried_back(self, vectors: Tensor) -> "Carried":
+        """What becomes of gradients at the last states on their way back through this layer and direction alone.
+
+        `vectors`, of shape (batch, hidden), stand at the last state that the direction reaches in each sequence, in the
+        examples' order. Needs no `backward()`, and takes no notice of one.
+        """
+        order = self.call.form.sorted_indices
+        with _undisturbed():
+            vectors = vectors if order is None else vectors.index_select(0, order)
+            found = self._opened().gradients(None, vectors, None)
+        initial = self._unsorted(found.initial), self._unsorted(found.initial_cell)
+        return Carried(self._packed(found.hidden), self._packed(found.cell), *initial)
 
     def arrive(self, kind: int, gradient: Tensor) -> None:
         """Take a gradient that reaches the layer directly.

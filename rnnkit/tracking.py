@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rnnkit import checkpoints, records
+from rnnkit import checkpoints, flags, records
 from rnnkit import config as configuration
 from rnnkit.errors import OutOfMemory, UserError, is_out_of_memory, writing
 from rnnkit.records import Membership, Result
@@ -33,6 +33,14 @@ class Pruned(Exception):
 
 class Diverged(Exception):
     """The loss or the gradient is not finite any more. The message says where."""
+
+
+class Screened(SystemExit):
+    """The network was looked into before its first step, as asked, and nothing is left behind. Exits with 0."""
+
+    def __init__(self, flags: list):
+        super().__init__(0)
+        self.flags = flags
 
 
 @contextlib.contextmanager
@@ -133,6 +141,7 @@ class Run:
             processor_seconds=processor_seconds,
             metrics={**self.latest, **(metrics or {})},
             folder=self.folder,
+            flags=flags.as_values(flags.judge(records.read_rows(self.folder), self.config.clip, status)),
             **notes,
         )
         try:
@@ -170,7 +179,7 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
         if not (folder / "metrics.jsonl").exists():
             shutil.rmtree(folder)
         raise
-    if config.track != "off":
+    if config.track != "off" and not config.screen:
         _mirror(folder, config.track)
     try:
         yield run
@@ -180,6 +189,13 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
         run.end("pruned")
     except Diverged as error:
         run.end("diverged", reason=str(error))
+    except Screened as error:
+        run.end("interrupted")
+        shutil.rmtree(folder)
+        print(f"{run.name}, before training: {len(error.flags) or 'no'} flag{'s' * (len(error.flags) != 1)}")
+        for flag in error.flags:
+            print(f"  {flag}")
+        raise
     except BaseException as error:
         if run.result is None:
             stopped = isinstance(error, (KeyboardInterrupt, SystemExit))

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rnnkit import diagnostics, seeding, stopping
+from rnnkit import diagnostics, flags, pictures, seeding, stopping
 from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError
 from rnnkit.models import State
+from rnnkit.monitor import Monitor
 from rnnkit.sequences import Batch
 from rnnkit.snapshots import Best, Place, Training
 from rnnkit.streams import Chunk, detached
-from rnnkit.tracking import Diverged, Pruned, Run
+from rnnkit.tracking import Diverged, Pruned, Run, Screened
+from rnnkit.watched import Watched
 
 
 __all__ = ["Diverged", "Fitted", "Pruned", "device_of", "fit", "learning_rates", "optimizer_of", "prepare", "scores"]
@@ -72,6 +74,7 @@ def fit(
     watch: str,
     lower_is_better: bool = False,
     rate: Callable[[float], float] | None = None,
+    watched: Watched | None = None,
     report: Callable[[int, float], None] | None = None,
 ) -> Fitted:
     """Train `model` and leave it with the weights of its best evaluation, or its last (`config.keep`).
@@ -89,9 +92,11 @@ def fit(
         lower_is_better: whether `watch` is the better the lower it is.
         rate: a schedule of the experiment's own in place of `config.schedule`: what the learning rate is multiplied
             with, by the epochs done so far.
+        watched: the sequences on which `config.observe` looks into the network; without any it does not.
         report: called after each evaluation with (its number from 1, watched value); it may raise `Pruned`.
 
     Raises:
+        Screened: where `config.screen` asks to stop before the first step.
         Diverged: at the first loss or gradient that is not finite, before it can touch the weights, and at the first
             evaluation that is not.
     """
@@ -107,6 +112,10 @@ def fit(
     best, place = Best(lower_is_better), Place()
     training = Training(model, optimizer, schedule, best, place)
     state = None if run.checkpoint is None else training.put_back(run.checkpoint, device)
+    monitor = Monitor(model, config, watched, run.folder)
+    initial = monitor.before_training() if place.step == 0 else {}
+    if config.screen:
+        raise Screened(flags.before_training(initial))
     valid_steps, began = 0, time.perf_counter()
 
     def remember():
@@ -120,10 +129,11 @@ def fit(
         try:
             with stop.at_once():
                 found = evaluate()
+                inside = monitor.at_evaluation(place.step, last=place.step == steps)
         except (KeyboardInterrupt, SystemExit):
             remember()
             raise
-        row |= found
+        row |= found | inside
         place.pending = None
         place.evaluations += 1
         run.log(place.step, row)
@@ -158,6 +168,8 @@ def fit(
             row |= dict(zip(norm_names, norms.tolist(), strict=True))
             row["schedule/learning_rate"] = schedule.get_last_lr()[0]
             place.step += 1
+            if place.step == 1:
+                row |= initial
             place.epoch, place.batch = divmod(place.step, steps_per_epoch)
             if not math.isfinite(row["loss/train"]) or not math.isfinite(row["grad_norm/total"]):
                 run.log(place.step, row)
@@ -169,8 +181,11 @@ def fit(
                 place.clipped += row["grad_norm/total"] > config.clip
                 row["clip/fraction"] = place.clipped / place.step
                 nn.utils.clip_grads_with_norm_(parameters, config.clip, total)
+            before = diagnostics.snapshot(groups) if monitor.looks_at(place.step) else None
             optimizer.step()
             schedule.step()
+            if before is not None:
+                row |= monitor.of_update(before)
             valid_steps += batch.valid_steps
             bar.update()
             last = place.step == steps
@@ -186,6 +201,8 @@ def fit(
             stop.leave()
     if config.keep == "best":
         best.restore(model)
+    if monitor.full and config.track == "off":  # else the mirror draws
+        pictures.draw_beside(run.folder)
     return Fitted(best.value, best.evaluation, -(-place.step // steps_per_epoch))
 
 

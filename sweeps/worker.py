@@ -61,6 +61,7 @@ def run_point(folder: StudyFolder, study: optuna.Study, run, trial: optuna.Trial
         study.tell(trial, state=TrialState.FAIL)
         return
     trial.set_user_attr("run", result.run)
+    trial.set_user_attr("flags", [flag["name"] for flag in result.flags or []])
     tell(study, trial, result, folder.space.metric)
 
 

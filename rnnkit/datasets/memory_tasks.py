@@ -8,6 +8,7 @@ the cross-entropy of a class in nats, for each sequence or for each step. (The R
 (True, 0.0204)
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ class Task:
     `features` are the numbers of a step, `scores` those that a net gives: one for each class, or the sum. `every_step`
     says whether it gives them at each step, or once for the sequence. `make(count, generator)` makes examples.
 
-    `loss(rows, targets)` is the mean loss of rows of scores. `right(given, examples)`, given a tensor for each example,
-    says which of those answers are right that take memory; None where no answer is just right.
+    `loss(rows, targets)` is the mean loss of rows of scores, `costs` that of each. `right(given, examples)`, given a
+    tensor for each example, says which of those answers are right that take memory; None where none is just right.
 
     The other losses are expected values: `without_memory` of a net that knows all but what has to be remembered,
     `own_input` of one that at each step knows the input of this step alone, `best` of the best possible net.
@@ -43,6 +44,7 @@ class Task:
     best: float = 0.0
     best_on: Callable[[Examples], float] = lambda examples: 0.0
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    costs: Callable[[Tensor, Tensor], Tensor] = functools.partial(cross_entropy, reduction="none")
     right: Callable[[list[Tensor], Examples], Tensor] | None = None
 
 
@@ -69,7 +71,11 @@ def adding(length: int) -> Task:
     def loss(rows: Tensor, targets: Tensor) -> Tensor:
         return mse_loss(rows.squeeze(1), targets)
 
-    return Task(2, 1, every_step=False, make=make, without_memory=2 / 12, own_input=2 / 12, loss=loss)
+    def costs(rows: Tensor, targets: Tensor) -> Tensor:
+        return (rows.squeeze(1) - targets).square()
+
+    nothing = 2 / 12
+    return Task(2, 1, every_step=False, make=make, without_memory=nothing, own_input=nothing, loss=loss, costs=costs)
 
 
 COPIED = 10  # symbols to copy

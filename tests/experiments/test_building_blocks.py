@@ -271,8 +271,9 @@ def test_b_hh_twice_in_our_kernels_ends_the_lesson(monkeypatch, capsys, number):
     """So the sequences of these blocks are long enough for kernels of ours, and are not all left to torch."""
     right = packed.run
 
-    def wrong(stack, data, geometry, initial, weights):
-        return right(stack, data, geometry, initial, [[w_ih, w_hh, b_hh, b_hh] for w_ih, w_hh, _, b_hh in weights])
+    def wrong(stack, data, geometry, initial, weights, *more):
+        doubled = [[w_ih, w_hh, b_hh, b_hh] for w_ih, w_hh, _, b_hh in weights]
+        return right(stack, data, geometry, initial, doubled, *more)
 
     monkeypatch.setattr(packed, "run", wrong)
     error = refused(monkeypatch, capsys, "--only", number)

@@ -57,6 +57,7 @@ def test_the_name_of_a_run_tells_settings_apart_and_nothing_else():
     name = config.run_name(Config(seed=3))
     assert name.startswith("digits-s3-")
     assert config.run_name(Config(seed=3, track="off", threads=2, runs_dir=Path("elsewhere"))) == name
+    assert config.run_name(Config(seed=3, observe="full", observe_every=7)) == name  # that is written down beside it
     assert config.run_name(Config(seed=4)) == name.replace("-s3-", "-s4-")
     assert re.fullmatch(r"char-lm-s0-[0-9a-f]{8}", config.run_name(char_lm.Config()))  # letters, digits, dashes
     for field in dataclasses.fields(Config):
@@ -69,7 +70,7 @@ def test_the_name_of_a_run_tells_settings_apart_and_nothing_else():
             "init": "chrono",
             "layers": "torch",
         }
-        if field.metadata.get("placement") or field.name == "seed":
+        if field.metadata.get("placement") or field.metadata.get("watching") or field.name == "seed":
             continue
         changed = dataclasses.replace(Config(seed=3), **{field.name: other.get(field.name, 7)})
         assert config.run_name(changed) != name, field.name

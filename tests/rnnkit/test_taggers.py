@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
 from experiments.tagging import Config
-from rnnkit import diagnostics, initialisation, models
+from rnnkit import diagnostics, initialisation, models, monitor, watched
 from rnnkit.errors import UserError
 from rnnkit.sequences import Examples, collate
 
@@ -107,8 +107,8 @@ def test_a_tagger_is_looked_into_like_other_models():
     )
     model = tagger()
     inputs = pack_sequence(sentences(), enforce_sorted=False)
-    statistics = diagnostics.hidden_statistics(model, lambda: model(inputs))
-    assert {"embedding.reader.l0.b/rms", "encoder.l0.f/rms"} <= set(statistics)
+    found = monitor.look(model, watched.Watched(lambda: model(inputs), None, 3)).numbers
+    assert {"hidden/embedding.reader.l0.b/rms", "hidden/encoder.l0.f/rms"} <= set(found)
 
 
 def test_without_spellings_a_tagger_reads_ids_alone():

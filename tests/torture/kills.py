@@ -109,7 +109,6 @@ def torture(number: int, name: str, seed: int, runs: Path) -> str:
         kills += sum(1 for _ in disturbed(module, config, getattr(signal, f"SIG{name}"), limit, moments))
         folder = config.runs_dir / run_name(config)
         assert [path.name for path in config.runs_dir.iterdir()] == [folder.name]
-        assert not list(folder.glob("checkpoint.resume*")), "a finished run keeps no state to go on from"
         assert record(folder) == references[turn % len(kinds)], f"{folder} differs from the undisturbed run"
         compared += 1
         turn += 1
