@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from rnnkit import heads, initialisation, layers, seeding
 from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.errors import UserError, require_counts
 from rnnkit.plan import Geometry
 from rnnkit.sequences import map_packed
 
@@ -140,11 +140,15 @@ class LanguageModel(nn.Module):
 
 
 def embedded(embedding: nn.Module, ids: Tensor) -> Tensor:
-    """The vectors of ids. Raises `UserError` for an id that the embedding does not know."""
+    """The vectors of ids. Raises `UserError` for ids of no integer type, and for one that the embedding lacks."""
     try:
         return embedding(ids)
-    except (IndexError, RuntimeError):
-        if isinstance(embedding, Spelled):
+    except (IndexError, RuntimeError, TypeError):
+        ours = isinstance(embedding, (nn.Embedding, OneHot))
+        types = (torch.long,) if isinstance(embedding, OneHot) else (torch.long, torch.int)
+        if ids.dtype not in types and (ours or isinstance(embedding, Spelled)):
+            raise UserError(f"ids must be whole numbers, of torch.long, and these are of {ids.dtype}") from None
+        if not ours:
             raise
         count = embedding.num_embeddings if isinstance(embedding, nn.Embedding) else embedding.linear.in_features
         outside = ((ids < 0) | (ids >= count)).nonzero()
@@ -216,8 +220,9 @@ def classifier(
     stands for padding. `longest` is the length of the longest sequence, which the chrono initialisation spreads its
     time scales up to. For the rest see `heads.pooling` and `heads.classification`.
 
-    The global random state is left as it was.
+    The global random state is left as it was. Raises `UserError` where a size or count is not at least 1.
     """
+    require_counts(input_size=input_size, classes=classes, vocabulary=1 if vocabulary is None else vocabulary)
     with _initial_weights(config.seed):
         embedding = None if vocabulary is None else nn.Embedding(vocabulary, input_size, padding_idx=0)
         encoder = _recurrent(config, input_size, longest)
@@ -240,8 +245,10 @@ def language_model(
 
     `tied` lets the head use the embedding's weight (Press & Wolf, Using the Output Embedding, 2017), for which
     hidden states and embedding must have one size. `outer_dropout` acts before and after the recurrent layers. With a
-    `limit` all weights start uniform between it and its negative, save for what `config.init` then sets.
+    `limit` all weights start uniform between it and its negative, save for what `config.init` then sets. Raises
+    `UserError` where a size or count is not at least 1, and for sizes that cannot be tied.
     """
+    require_counts(vocabulary=vocabulary, embedding_size=embedding_size)
     if tied and embedding_size != config.hidden_size:
         raise UserError(
             f"tied embeddings need --embedding-size ({embedding_size}) and --hidden-size ({config.hidden_size}) alike"
@@ -273,8 +280,10 @@ def tagger(
     """The tagger that `config` describes, as `classifier` makes its own.
 
     With `letters` its inputs are those of `Spelled`, read by a layer of the cell of `config`. `outer_dropout` acts
-    before and after the recurrent layers, `head_dropout` on the top layer's units alone.
+    before and after the recurrent layers, `head_dropout` on the top layer's units alone. Raises `UserError` where a
+    size or count is not at least 1.
     """
+    require_counts(input_size=input_size, tags=tags, vocabulary=1 if vocabulary is None else vocabulary)
     with _initial_weights(config.seed):
         embedding, size = None, input_size
         if vocabulary is not None:

@@ -1,6 +1,6 @@
 """Sequences to batches: examples of different lengths become packed sequences, in an order that a seed fixes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from rnnkit import seeding
-from rnnkit.errors import UserError
+from rnnkit.errors import UserError, require_counts
 from rnnkit.plan import Geometry
 
 
@@ -60,22 +60,23 @@ class Batch:
 def collate(examples: Examples) -> Batch:
     """Pack the examples into one batch.
 
-    Raises `UserError` for no examples, an empty sequence, sequences of unlike features, or targets that do not fit.
+    Raises `UserError` for no examples, an empty sequence, sequences of unlike features or types, targets that do not
+    fit or are themselves unlike, and for what is no tensor.
     """
-    _require_sequences(examples, "a batch")
-    lengths = torch.tensor([len(sequence) for sequence in examples.inputs])
+    lengths = torch.tensor(_require_sequences(examples, "a batch"))
     inputs = pack_sequence(examples.inputs, enforce_sorted=False)
     targets = examples.targets
     if isinstance(targets, list):
-        targets = pack_sequence([targets[i] for i in inputs.sorted_indices]).data
+        targets = pack_sequence([targets[i] for i in inputs.sorted_indices.tolist()]).data
     return Batch(inputs, targets, lengths)
 
 
 def check(examples: Examples, *, vocabulary: int | None = None, classes: int | None = None) -> None:
     """Raise `UserError`, with the example and the step, for what no batch could be made of or no model could read.
 
-    That is: no examples, an empty sequence, sequences of unlike features, a number that is not finite, an id outside
-    0..`vocabulary` - 1, as many targets as there are examples, each in 0..`classes` - 1.
+    That is all that `collate` refuses, and a number that is not finite. With a `vocabulary`, inputs must be ids, of
+    shape (steps,), whole numbers in 0..`vocabulary` - 1; with `classes`, targets must be whole numbers in
+    0..`classes` - 1, one for each example, or one for each step where they are a list.
     """
     _require_sequences(examples, "the data")
     for i, sequence in enumerate(examples.inputs):
@@ -83,43 +84,124 @@ def check(examples: Examples, *, vocabulary: int | None = None, classes: int | N
             step, *feature = (~finite).nonzero()[0].tolist()
             field = f", feature {feature[0]}" if feature else ""
             raise UserError(f"example {i}, step {step}{field} is {sequence[(step, *feature)].item()}, no finite number")
-        if vocabulary is not None and (outside := (sequence < 0) | (sequence >= vocabulary)).any():
-            step = outside.nonzero()[0, 0].item()
-            raise UserError(f"example {i}, step {step}: id {sequence[step].item()} is outside 0..{vocabulary - 1}")
-        if classes is not None and (outside := (examples.targets[i] < 0) | (examples.targets[i] >= classes)).any():
-            place = outside.nonzero()[0].tolist()
-            where = f", step {place[0]}" if place else ""
-            found = examples.targets[i][tuple(place)].item()
-            raise UserError(f"example {i}{where}: target {found} is outside 0..{classes - 1}")
+    if vocabulary is not None:
+        require_counts(vocabulary=vocabulary)
+        _require_whole(examples.inputs, "id", vocabulary, 1, (torch.long, torch.int))
+    if classes is not None:
+        require_counts(classes=classes)
+        # torch's losses take no other type of integers.
+        _require_whole(examples.targets, "target", classes, int(isinstance(examples.targets, list)), (torch.long,))
 
 
-def _require_sequences(examples: Examples, what: str) -> None:
-    """Raise `UserError` unless `what` holds examples whose sequences fit together, with a target each."""
+def _require_whole(rows: Iterable[Tensor], name: str, count: int, dimensions: int, types: tuple) -> None:
+    """Raise `UserError` unless each example's row has so many dimensions and whole numbers in 0..`count` - 1."""
+    # A fraction is named before the type, which is that of whole numbers elsewhere too: it is what is to be found.
+    for i, row in enumerate(rows):
+        if row.dim() != dimensions:
+            each = "step" if dimensions else "example"
+            raise UserError(f"example {i} has {name}s of shape {tuple(row.shape)}: give one for each {each}")
+        if row.is_floating_point() and (broken := row != row.round()).any():
+            raise UserError(f"example {i}{_found(row, broken, name)} is no whole number in 0..{count - 1}")
+    for i, row in enumerate(rows):
+        if row.dtype not in types:
+            raise UserError(f"example {i} has {name}s of type {row.dtype}: make them whole numbers, of {types[0]}")
+        if (outside := (row < 0) | (row >= count)).any():
+            raise UserError(f"example {i}{_found(row, outside, name)} is outside 0..{count - 1}")
+
+
+def _found(row: Tensor, wrong: Tensor, name: str) -> str:
+    """Where `wrong` is first true in an example's row, and the number there."""
+    place = wrong.nonzero()[0].tolist()
+    step = f", step {place[0]}" if place else ""
+    return f"{step}: {name} {row[tuple(place)].item()}"
+
+
+def _require_targets(examples: Examples) -> None:
+    """Raise `UserError` unless the targets are what examples can be chosen from, as many as there are sequences."""
+    targets = examples.targets
+    if not isinstance(targets, (Tensor, list)) or (isinstance(targets, Tensor) and not targets.dim()):
+        raise UserError(
+            "targets must be a tensor of shape (examples,) or a list of tensors of shape (steps,), "
+            f"not {_kind(targets)}"
+        )
+    if len(targets) != len(examples):
+        raise UserError(f"{len(examples)} sequences came with {len(targets)} targets")
+
+
+def _require_sequences(examples: Examples, what: str) -> list[int]:
+    """The lengths; raises `UserError` unless `what` holds examples whose sequences fit together, with a target each."""
     if not len(examples):
         raise UserError(f"{what} needs at least one example, and got none")
-    if len(examples.targets) != len(examples):
-        raise UserError(f"{len(examples)} sequences came with {len(examples.targets)} targets")
-    for i, sequence in enumerate(examples.inputs):
-        if not len(sequence):
+    _require_targets(examples)
+    lengths = _require_alike(examples.inputs, what, "features", "give a tensor of shape (steps,) or (steps, features)")
+    for i, length in enumerate(lengths):
+        if not length:
             raise UserError(f"example {i} of {what} is an empty sequence")
-        if sequence.shape[1:] != examples.inputs[0].shape[1:]:
+    if isinstance(examples.targets, list):
+        hint = "give a tensor with one for each step, or a single tensor, of shape (examples,), for all examples"
+        counts = _require_alike(examples.targets, what, "targets", hint)
+        for i, (length, count) in enumerate(zip(lengths, counts, strict=True)):
+            if count != length:
+                raise UserError(f"example {i} of {what} has {length} steps and {count} targets")
+    return lengths
+
+
+def _require_alike(rows: Sequence[Tensor], what: str, name: str, hint: str) -> list[int]:
+    """The first sizes of tensors; raises `UserError` unless they are of one type, and of one shape but for these.
+
+    Joined all the same, they would silently be cut down to the type of the first.
+    """
+    lengths = []
+    dtype = shape = None
+    for i, row in enumerate(rows):
+        if not isinstance(row, Tensor) or not row.dim():
+            raise UserError(f"example {i} of {what} has {_kind(row)} for its {name}: {hint}")
+        length, *rest = row.shape
+        lengths.append(length)
+        if i == 0:
+            dtype, shape = row.dtype, rest
+        elif rest != shape:
+            raise UserError(f"example {i} of {what} has {name} of shape {tuple(rest)}, example 0 has {tuple(shape)}")
+        elif row.dtype != dtype:
             raise UserError(
-                f"example {i} of {what} has features of shape {tuple(sequence.shape[1:])}, "
-                f"example 0 has {tuple(examples.inputs[0].shape[1:])}"
+                f"example {i} of {what} has {name} of type {row.dtype}, example 0 has {dtype}: convert them to one type"
             )
-        if isinstance(examples.targets, list) and len(examples.targets[i]) != len(sequence):
-            raise UserError(f"example {i} of {what} has {len(sequence)} steps and {len(examples.targets[i])} targets")
+    return lengths
+
+
+def _kind(thing) -> str:
+    """What something is that should have been a tensor with a row for each step."""
+    if isinstance(thing, Tensor):
+        return "a tensor of shape ()"
+    return "None" if thing is None else f"something of type {type(thing).__name__}"
 
 
 def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
-    """True at valid steps: of shape (batch, steps) for `lengths` of shape (batch,), up to the longest or `longest`."""
+    """True at valid steps: of shape (batch, steps) for `lengths` of shape (batch,), up to the longest or `longest`.
+
+    Raises `UserError` for no lengths without `longest`.
+    """
+    if longest is None:
+        _require_lengths(lengths, "a mask")
     steps = int(lengths.max()) if longest is None else longest
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
+def _require_lengths(lengths: Tensor, what: str) -> None:
+    if lengths.dim() != 1 or not len(lengths):
+        raise UserError(f"{what} needs lengths of shape (examples,), at least one, not of shape {tuple(lengths.shape)}")
+
+
 def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> PackedSequence:
-    """A function of rows applied to the valid steps; the other three fields stay, and with them the examples' order."""
-    return packed._replace(data=function(packed.data))
+    """A function of rows applied to the valid steps; the other three fields stay, and with them the examples' order.
+
+    Raises `UserError` where the function does not give as many rows as it got.
+    """
+    data = function(packed.data)
+    if not isinstance(data, Tensor) or data.shape[:1] != packed.data.shape[:1]:
+        found = f"a tensor of shape {tuple(data.shape)}" if isinstance(data, Tensor) else _kind(data)
+        raise UserError(f"a function gave {found} for {len(packed.data)} packed rows: it must give a row for each")
+    return packed._replace(data=data)
 
 
 def reverse(packed: PackedSequence) -> PackedSequence:
@@ -161,8 +243,11 @@ def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buck
     """The examples of each batch of an epoch, batches of like lengths: a pure function of lengths, seed and epoch.
 
     A permutation is cut into pieces of `buckets` batches; each is sorted by length and cut into batches, and all
-    batches are put in random order: sequences of a batch have like lengths, and every epoch has other batches.
+    batches are put in random order: sequences of a batch have like lengths, and every epoch has other batches. Raises
+    `UserError` for no lengths, and where `batch_size` or `buckets` is not at least 1.
     """
+    require_counts(batch_size=batch_size, buckets=buckets)
+    _require_lengths(lengths, "an order of batches")
     generator = seeding.generator(seed, "order", epoch)
     batches = []
     for piece in torch.randperm(len(lengths), generator=generator).split(buckets * batch_size):
@@ -179,7 +264,9 @@ class Padding:
 
     @property
     def share(self) -> float:
-        """The share of places that would be padding."""
+        """The share of places that would be padding. Raises `UserError` where there are no places."""
+        if not self.places:
+            raise UserError("batches without a step have no share of padding: give at least one sequence")
         return 1 - self.valid / self.places
 
 
@@ -190,21 +277,27 @@ def padding(lengths: Tensor, order: Sequence[Tensor]) -> Padding:
     >>> padding(lengths, torch.arange(4).split(2)).share, padding(lengths, bucketed_order(lengths, 2, 0, 0)).share
     (0.4117647058823529, 0.09090909090909094)
     """
-    chosen = [lengths[batch] for batch in order]
+    chosen = [lengths[batch] for batch in order if len(batch)]
     return Padding(sum(int(c.sum()) for c in chosen), sum(int(c.max()) * len(c) for c in chosen))
 
 
 def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
-    """The batches that an order names."""
+    """The batches that an order names. Raises `UserError` as `collate` does."""
+    _require_targets(examples)
     for chosen in order:
         yield collate(examples.subset(chosen.tolist()))
 
 
 def shuffled_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """All examples once, in batches, in the order that seed and epoch give. The last batch may be smaller."""
+    """All examples once, in batches, in the order that seed and epoch give. The last batch may be smaller.
+
+    Raises `UserError` for a `batch_size` below 1, and as `collate` does.
+    """
+    require_counts(batch_size=batch_size)
     return gathered(examples, epoch_order(len(examples), seed, epoch).split(batch_size))
 
 
 def batches(examples: Examples, batch_size: int) -> Iterator[Batch]:
-    """All examples once, in batches, in their own order."""
+    """All examples once, in batches, in their own order. Raises `UserError` as `shuffled_batches` does."""
+    require_counts(batch_size=batch_size)
     return gathered(examples, torch.arange(len(examples)).split(batch_size))

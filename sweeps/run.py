@@ -72,7 +72,8 @@ def sweep(options: Options, flags: list[str]) -> None:
     folder = studies.open_folder(options.runs_dir, name, base, options.seed)
 
     busy = f"study {name} is being swept by another process"
-    with writing(folder.path), locks.exclusive(folder.path / "lock", busy=busy):
+    alone = locks.exclusive(folder.path / "lock", busy=busy)
+    with writing(folder.path), alone, studies.nothing_half_made(folder):
         studies.wait_for_workers(folder)
         studies.heal(folder)
         study = studies.load(folder, create=True)

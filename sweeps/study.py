@@ -12,8 +12,9 @@ import importlib
 import itertools
 import json
 import os
+import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +38,14 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class StudyFolder:
     """A study's folder and what study.json says of it.
 
-    `base` is the configuration that all trials start from; a trial replaces in it what its point names.
+    `base` is the configuration that all trials start from; a trial replaces in it what its point names. `made` names
+    the folders that `open_folder` made for it, itself first: none for a study that was there.
     """
 
     path: Path
     base: BaseConfig
     seed: int
+    made: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -98,10 +101,50 @@ def open_folder(runs_dir: Path, name: str, base: BaseConfig, seed: int) -> Study
                     "give those settings again to continue it, or choose a new name with --study"
                 )
         return folder
+    made: list[Path] = []
     with writing(f"the runs folder {runs_dir}"):
-        folder.path.mkdir(parents=True, exist_ok=True)
-        records.write_json(described, folder.describe())
-    return folder
+        try:
+            for path in (*reversed(folder.path.parents), folder.path):
+                if not path.exists():
+                    with contextlib.suppress(FileExistsError):  # another sweep made it just now: it is not ours
+                        path.mkdir()
+                        made.insert(0, path)
+            records.write_json(described, folder.describe())
+        except OSError:
+            _remove_empty(made)
+            raise
+    return dataclasses.replace(folder, made=tuple(made) if folder.path in made else ())
+
+
+@contextlib.contextmanager
+def nothing_half_made(folder: StudyFolder) -> Iterator[None]:
+    """Remove a study that `open_folder` made where an error ends what is done inside before a trial came to anything.
+
+    That is what data that cannot be read do. A study that was there before stays, and so does one with a trial that
+    ended or reported a value. Enter it with the study's lock held, and leave it when no worker is running.
+    """
+    try:
+        yield
+    except (UserError, OSError):
+        if folder.made and not _came_to_anything(folder):
+            shutil.rmtree(folder.path, ignore_errors=True)
+            _remove_empty(folder.made[1:])
+        raise
+
+
+def _came_to_anything(folder: StudyFolder) -> bool:
+    if not (folder.path / "journal.log").exists():
+        return False
+    storage = folder.storage()
+    trials = [t for s in storage.get_all_studies() for t in storage.get_all_trials(s._study_id, deepcopy=False)]
+    return any(has_ended([trial]) or trial.intermediate_values for trial in trials)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the innermost first, as far as nobody has put anything into them."""
+    for path in folders:
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
 def _difference(found, ours) -> str:

@@ -91,6 +91,42 @@ def test_an_id_that_the_vocabulary_lacks_is_named(front, bad):
         model(pack_sequence(ids, enforce_sorted=False))
 
 
+@pytest.mark.parametrize("front", [lambda: nn.Embedding(6, 4), lambda: models.OneHot(6, 4)])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bool])
+def test_ids_are_whole_numbers(front, kind):
+    with pytest.raises(UserError, match=f"^ids must be whole numbers, of torch.long, and these are of {kind}$"):
+        models.embedded(front(), torch.ones(2, 3, dtype=kind))
+
+
+def test_ids_of_words_and_spellings_are_whole_numbers():
+    spelled = models.Spelled(nn.Embedding(6, 4), nn.Embedding(5, 3), layers.GRU(3, 2), [torch.tensor([1, 2])])
+    assert models.embedded(spelled, torch.tensor([[1, 0]])).shape == (1, 6)
+    with pytest.raises(UserError, match="ids must be whole numbers"):
+        models.embedded(spelled, torch.tensor([[1.0, 0.0]]))
+
+
+def test_an_id_of_fewer_bits_that_the_vocabulary_lacks_is_named_too():
+    with pytest.raises(UserError, match="id 6 is outside the vocabulary"):
+        models.embedded(nn.Embedding(6, 4), torch.tensor([6], dtype=torch.int32))
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: models.language_model(char_lm.Config(), 0, 4, 9), "vocabulary"),
+        (lambda: models.language_model(char_lm.Config(), 5, 0, 9), "embedding_size"),
+        (lambda: models.classifier(Config(), 3, 2, 9, vocabulary=0), "vocabulary"),
+        (lambda: models.classifier(Config(), 3, 0, 9), "classes"),
+        (lambda: models.tagger(Config(), 3, 2, 9, vocabulary=0), "vocabulary"),
+        (lambda: models.tagger(Config(), 0, 2, 9), "input_size"),
+        (lambda: models.tagger(Config(), 3, 0, 9), "tags"),
+    ],
+)
+def test_a_model_of_nothing_is_refused(make, what):
+    with pytest.raises(UserError, match=f"^{what} must be at least 1, not 0$"):
+        make()
+
+
 def test_a_classifier_with_a_vocabulary_reads_ids_and_leaves_padding_out():
     config = Config(cell="lstm", hidden_size=5, depth=1)
     model = models.classifier(config, 4, 2, longest=9, vocabulary=7, pool="joined", head_size=3, head_dropout=0.5)

@@ -54,11 +54,45 @@ def test_batches_keep_the_order():
         (Examples([torch.ones(2, 3), torch.ones(0, 3)], torch.zeros(2)), "example 1 .* empty"),
         (Examples([torch.ones(2, 3), torch.ones(2, 4)], torch.zeros(2)), "example 1 .* features"),
         (Examples([torch.ones(2, 3)], torch.zeros(2)), "1 sequences came with 2 targets"),
+        (
+            Examples([torch.ones(2), torch.ones(2).double()], torch.zeros(2)),
+            "example 1 .* torch.float64.* torch.float32",
+        ),
+        (Examples([torch.ones(2).long(), torch.ones(2)], torch.zeros(2)), "example 1 .* torch.float32, .* torch.int64"),
+        (Examples([torch.ones(2), torch.tensor(1.0)], torch.zeros(2)), r"example 1 .* a tensor of shape \(\) for its"),
+        (
+            Examples([[1.0, 2.0]], torch.zeros(1)),
+            "example 0 of a batch has something of type list for its features: give a tensor",
+        ),
+        (Examples([torch.ones(2)], None), "targets must be .*, not None"),
+        (Examples([torch.ones(2)], torch.tensor(1.0)), r"targets must be .*, not a tensor of shape \(\)"),
+        (Examples([torch.ones(2)], (torch.ones(2),)), "targets must be .*, not something of type tuple"),
+        (Examples([torch.ones(2)] * 2, [torch.ones(2), None]), "example 1 of a batch has None for its targets"),
+        (
+            Examples([torch.ones(2)], [1]),
+            r"example 0 .* something of type int for its targets: .* of shape \(examples,\)",
+        ),
+        (Examples([torch.ones(2)], [torch.tensor(1)]), r"example 0 .* a tensor of shape \(\) for its targets"),
+        (Examples([torch.ones(2)] * 2, [torch.ones(2, 3), torch.ones(2, 4)]), r"example 1 .* targets of shape \(4,\)"),
+        (
+            Examples([torch.ones(2)] * 2, [torch.ones(2).long(), torch.ones(2)]),
+            "example 1 .* targets of type torch.float",
+        ),
     ],
 )
 def test_collate_names_what_does_not_fit(examples, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         collate(examples)
+    assert "\n" not in str(caught.value)
+
+
+def test_batches_name_what_they_cannot_be_made_of():
+    for targets in (None, torch.zeros(3), [torch.zeros(2)]):
+        with pytest.raises(UserError, match="targets"):
+            next(batches(Examples([torch.ones(2)] * 2, targets), 2))
+    for make in (lambda: next(batches(examples_of([2]), 0)), lambda: shuffled_batches(examples_of([2]), 0, 0, 0)):
+        with pytest.raises(UserError, match="batch_size must be at least 1, not 0"):
+            make()
 
 
 def test_numbers_of_words_are_packed_as_they_are():
@@ -105,16 +139,51 @@ def words(*ids, targets=(0, 1)):
             "example 0, step 1: target 5 is outside",
         ),
         (words(4, targets=(-1, 0)), {"classes": 2}, r"example 0: target -1 is outside 0\.\.1"),
+        (words(4, targets=(1.0, torch.nan)), {"classes": 2}, r"example 1: target nan is no whole number in 0\.\.1"),
+        (words(4, targets=(1.0, 0.5)), {"classes": 2}, r"example 1: target 0.5 is no whole number"),
+        (
+            words(4, targets=(1.0, 0.0)),
+            {"classes": 2},
+            "example 0 has targets of type torch.float32: make .* torch.int64",
+        ),
+        (words(4, targets=(True, False)), {"classes": 2}, "example 0 has targets of type torch.bool"),
+        (words(4, targets=([0, 1], [1, 1])), {"classes": 2}, r"example 0 has targets of shape \(2,\): .* each example"),
+        (words(4, targets=(0, 1)), {"classes": 0}, "classes must be at least 1, not 0"),
+        (words(4), {"vocabulary": 0}, "vocabulary must be at least 1, not 0"),
+        (
+            Examples([torch.ones(2)], [torch.tensor([0, 0.5])]),
+            {"classes": 2},
+            "example 0, step 1: target 0.5 is no whole",
+        ),
+        (
+            Examples([torch.tensor([1.0, 1.5])], torch.zeros(1)),
+            {"vocabulary": 9},
+            "example 0, step 1: id 1.5 is no whole",
+        ),
+        (
+            Examples([torch.tensor([1.0, 2.0])], torch.zeros(1)),
+            {"vocabulary": 9},
+            "example 0 has ids of type torch.float32",
+        ),
+        (Examples([torch.tensor([True])], torch.zeros(1)), {"vocabulary": 9}, "example 0 has ids of type torch.bool"),
+        (
+            Examples([torch.ones(2, 3).long()], torch.zeros(1)),
+            {"vocabulary": 9},
+            r"example 0 has ids of shape \(2, 3\): .* step",
+        ),
     ],
 )
 def test_check_names_the_example_the_step_and_the_field(examples, limits, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         sequences.check(examples, **limits)
+    assert "\n" not in str(caught.value)
 
 
 def test_check_lets_good_data_pass():
     sequences.check(with_value(0.5), classes=2)
     sequences.check(words(4, 8), vocabulary=9, classes=2)
+    sequences.check(Examples([torch.tensor([4, 8]).int()], [torch.tensor([1, 0])]), vocabulary=9, classes=2)
+    sequences.check(Examples([torch.tensor([[4, 8], [9, 9]])], torch.tensor([0.5])))  # pairs, and a number to predict
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=7))
@@ -164,3 +233,35 @@ def test_buckets_save_most_of_the_padding_and_differ_between_epochs():
     assert {frozenset(b.tolist()) for b in orders[0]}.isdisjoint({frozenset(b.tolist()) for b in orders[1]})
     sorted_throughout = [int(lengths[b].max()) for b in orders[0]]
     assert sorted_throughout != sorted(sorted_throughout)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: sequences.mask(torch.tensor([])), r"a mask needs lengths of shape \(examples,\), at least one"),
+        (lambda: sequences.mask(torch.tensor(3)), r"a mask needs lengths .* not of shape \(\)"),
+        (lambda: sequences.bucketed_order(torch.tensor([1, 2]), 0, 0, 0), "batch_size must be at least 1, not 0"),
+        (lambda: sequences.bucketed_order(torch.tensor([1, 2]), 1, 0, 0, buckets=0), "buckets must be at least 1"),
+        (lambda: sequences.bucketed_order(torch.tensor([]), 2, 0, 0), "an order of batches needs lengths"),
+        (lambda: sequences.padding(torch.tensor([1]), []).share, "no share of padding: give at least one"),
+        (lambda: sequences.padding(torch.tensor([]), torch.arange(0).split(2)).share, "no share of padding"),
+    ],
+)
+def test_lengths_and_counts_that_make_no_batches_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+    assert sequences.mask(torch.tensor([]), longest=3).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (lambda rows: rows[:-1], r"a tensor of shape \(4, 2\)"),
+        (lambda rows: rows.sum(), r"a tensor of shape \(\)"),
+        (lambda rows: (rows, rows), "something of type tuple"),
+    ],
+)
+def test_a_function_of_packed_rows_gives_a_row_for_each(function, found):
+    packed = pack_sequence([torch.ones(3, 2), torch.ones(2, 2)])
+    with pytest.raises(UserError, match=f"gave {found} for 5 packed rows: it must give a row for each"):
+        sequences.map_packed(function, packed)

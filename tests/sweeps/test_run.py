@@ -287,6 +287,39 @@ def test_what_a_worker_could_not_do_ends_the_sweep_in_its_words(tmp_path, monkey
         run.sweep(run.Options("digits", trials=2, workers=2, runs_dir=tmp_path / "runs", track="off"), [])
 
 
+@pytest.mark.parametrize("text", [None, "", "text,label\n"])
+def test_a_study_of_data_that_cannot_be_read_leaves_nothing_behind(tmp_path, text):
+    data = tmp_path / "reviews.csv"
+    if text is not None:
+        data.write_text(text)
+    before = list(tmp_path.iterdir())
+    options = run.Options("sentiment", trials=1, workers=1, runs_dir=tmp_path / "new" / "runs", track="off")
+    with pytest.raises(UserError, match="reviews.csv"):
+        run.sweep(options, ["--data", str(data)])
+    assert list(tmp_path.iterdir()) == before
+
+
+def failing_worker(tmp_path, monkeypatch):
+    """Has sweeps start workers that end at once, as they do for data that cannot be read."""
+    worker = tmp_path / "worker"
+    worker.write_text("#!/bin/sh\necho error: cannot read it >&2\nexit 2\n")
+    worker.chmod(0o755)
+    monkeypatch.setattr(run.sys, "executable", str(worker))
+
+
+def test_only_the_study_that_was_just_made_is_removed(tmp_path, monkeypatch):
+    failing_worker(tmp_path, monkeypatch)
+    new_study(tmp_path / "runs")  # "small", without a trial yet
+    for name in ("small", "other"):
+        options = run.Options("digits", trials=1, study=name, runs_dir=tmp_path / "runs", track="off")
+        with pytest.raises(UserError, match="^cannot read it$"):
+            run.sweep(options, [])
+    assert [path.name for path in (tmp_path / "runs" / "studies").iterdir()] == ["small"]
+    assert (tmp_path / "runs" / "studies" / "small" / "study.json").exists()
+    _, study = load(tmp_path / "runs")
+    assert len(study.trials) == 1
+
+
 def test_a_gpu_that_is_not_there_is_noticed_before_a_study_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UserError, match="--device cuda: this machine has no GPU"):

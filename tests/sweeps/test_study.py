@@ -1,8 +1,9 @@
-"""A study on disk: its journal, its locks."""
+"""A study on disk: its journal, its locks, and when it is removed."""
 
 import threading
 
 import pytest
+from optuna.trial import TrialState
 
 from rnnkit.errors import UserError
 from sweeps import study as studies
@@ -56,3 +57,38 @@ def test_a_study_json_that_is_none_is_named_in_one_line(tmp_path, content):
     (folder.path / "study.json").write_text(content)
     with pytest.raises(UserError, match=r"^.*study\.json is damaged \(.*\): delete it, or its whole folder$"):
         new_study(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["told", "reported", "failed"])
+def test_a_new_study_with_a_trial_that_came_to_something_stays(tmp_path, how):
+    folder, study = new_study(tmp_path / "runs")
+    assert folder.made == tuple(tmp_path.joinpath("runs", *below) for below in (("studies", "small"), ("studies",), ()))
+    with pytest.raises(UserError), studies.nothing_half_made(folder):
+        trial, _ = a_trial(folder, study)
+        if how == "told":
+            study.tell(trial, 0.5)
+        elif how == "reported":
+            trial.report(0.5, 1)
+        else:
+            trial.set_user_attr("reason", "diverged")
+            study.tell(trial, state=TrialState.FAIL)
+        raise UserError("the disk is full")
+    assert len(studies.load(folder).trials) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_study_that_was_stopped_or_met_a_bug_stays(tmp_path, error):
+    folder, _ = new_study(tmp_path)
+    with pytest.raises(error), studies.nothing_half_made(folder):
+        raise error
+    assert (folder.path / "study.json").exists()
+
+
+def test_a_study_that_cannot_be_written_leaves_no_folder(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(studies.records, "write_json", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        new_study(tmp_path / "runs")
+    assert list(tmp_path.iterdir()) == []
