@@ -5,7 +5,7 @@ import sys
 
 NAMES = ("digits", "sentiment", "char_lm", "word_lm", "memory", "tagging", "music", "pixels", "building_blocks")
 LESSONS = ("building_blocks",)  # those that show and check, and train nothing
-COMMANDS = ("reproduce", "resume", "sample")  # what can be done with one run
+COMMANDS = ("dynamics", "reproduce", "resume", "sample")  # what can be done with one run
 
 
 def require(name: str) -> None:

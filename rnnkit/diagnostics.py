@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 _RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
-GATES = {"GRU": "rzn", "LSTM": "ifgo"}
+_GATES = {"GRU": "rzn", "LSTM": "ifgo"}
 _PART = {"weight_ih": "ih", "weight_hh": "hh", "bias_ih": "bias", "bias_hh": "bias"}
 
 
@@ -70,7 +70,7 @@ def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
         for name, parameter in module.named_parameters(recurse=False):
             match = _RECURRENT_PARAMETER.match(name)
             if match and match[1] == "weight_hh":
-                for i, gate in enumerate(GATES.get(module.mode, "")):
+                for i, gate in enumerate(_GATES.get(module.mode, "")):
                     rows = slice(i * module.hidden_size, (i + 1) * module.hidden_size)
                     blocks[f"{module_name}.l{match[2]}.{'b' if match[3] else 'f'}/hh/{gate}"] = parameter, rows
     return blocks

@@ -4,7 +4,7 @@ The state of an LSTM is (h, c), joined in this order. Leaving c out would miss t
 unchanged where the forget gate is open: a net that remembers would look as if it forgot.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -63,6 +63,17 @@ def lstm_jacobian(
     h_by_h = of_c.unsqueeze(-1) * c_by_h + (tanh_c * o * (1 - o)).unsqueeze(-1) * w_o
     of_h = torch.cat([h_by_h, torch.diag_embed(of_c * f)], dim=-1)
     return torch.cat([of_h, torch.cat([c_by_h, torch.diag_embed(f)], dim=-1)], dim=-2)
+
+
+def jacobians(module: nn.RNNBase, starts: Sequence[Tensor], layer: int = 0, backward: bool = False) -> Tensor:
+    """The Jacobians of steps of one layer and direction, of shape (steps, state, state), in float64.
+
+    `starts` holds what the steps start from: inputs of shape (steps, features), states of shape (steps, hidden), and
+    an LSTM's cell states of shape (steps, hidden), as `observe` sees them.
+    """
+    x, *state = (part.detach().double() for part in starts)
+    _, jacobian, weights = _cell(module, layer, backward)
+    return jacobian(x, tuple(state) if len(state) > 1 else state[0], *weights)
 
 
 def lyapunov_exponents(

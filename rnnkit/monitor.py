@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit import diagnostics, gates, layers, memory, observe, records, seeding, sequences, states
+from rnnkit import diagnostics, dynamics, gates, layers, memory, observe, records, seeding, sequences, states
 from rnnkit.config import BaseConfig
 from rnnkit.errors import writing
 from rnnkit.seen import Seen
@@ -43,8 +43,8 @@ def look(model: nn.Module, watched: Watched, through_time: bool = True) -> Insid
     """
     numbers, curves = {}, {}
     for name, (module, inputs, initial) in read(model, watched.run).items():
-        seen = _seen(module, inputs, initial)
-        for place, one in seen.items():
+        layers_seen = seen(module, inputs, initial)
+        for place, one in layers_seen.items():
             where, backward = f"{name}.{place}", place.endswith("b")
             numbers |= {f"hidden/{where}/{k}": value for k, value in _of_states(one, backward).items()}
             if through_time:
@@ -65,24 +65,28 @@ def portrait(model: nn.Module, watched: Watched) -> dict[str, Tensor]:
     """What pictures at the end of a run need beside the curves, for each layer and direction.
 
     `states/...`: the hidden states of the watched sequences, one after the other, on their first two principal
-    components, of shape (steps x 2,); `states-lengths` and `explained/...` belong to them. `eigenvalues/.../hh`, or one
-    for each gate: real parts, then imaginary ones, of the recurrent weights' square blocks.
+    components, of shape (steps x 2,); `states-lengths` and `explained/...` belong to them. `eigenvalues/...`: real
+    parts, then imaginary ones, of W_hh where there are no gates, else of the mean Jacobian of a step.
     """
     found = {}
     for name, (module, inputs, initial) in read(model, watched.run).items():
         twin = _twin(module)
-        for place, one in _seen(module, inputs, initial).items():
+        for place, one in seen(module, inputs, initial).items():
             where = f"{name}.{place}"
             order = torch.argsort(sequences.owners(one.hidden), stable=True)  # rows come step by step
             components = states.principal_components(one.hidden.data, 2)
             found[f"states/{where}"] = states.project(one.hidden.data[order], components).flatten()
             found["states-lengths"] = torch.bincount(sequences.owners(one.hidden))
             found[f"explained/{where}"] = components.explained
-            weight = getattr(twin, f"weight_hh_{place[:-2]}{'_reverse' if place.endswith('b') else ''}").detach()
-            blocks = weight.chunk(len(weight) // module.hidden_size)
-            for gate, block in zip(diagnostics.GATES.get(module.mode) or ["hh"], blocks, strict=True):
-                values = torch.linalg.eigvals(block)
-                found[f"eigenvalues/{where}/{gate}"] = torch.cat([values.real, values.imag])
+            layer, backward = int(place[1:-2]), place.endswith("b")
+            if isinstance(module, nn.RNN):
+                kind, matrix = "W_hh", getattr(twin, f"weight_hh_l{layer}{'_reverse' * backward}").detach()
+            else:
+                some = torch.linspace(0, len(order) - 1, min(16, len(order))).long()
+                kind = "mean Jacobian"
+                matrix = dynamics.jacobians(twin, [part[some] for part in one.starts], layer, backward).mean(dim=0)
+            values = torch.linalg.eigvals(matrix)
+            found[f"eigenvalues/{where}/{kind}"] = torch.cat([values.real, values.imag])
     return found
 
 
@@ -135,16 +139,18 @@ class Monitor:
             row |= {f"memory/loss_{name}": loss for name, loss in losses.items() if math.isfinite(loss)}
             row["memory/k95"] = float(curve.k95)
         if self.full:
+            curve_points = {"truncation/contexts": curve.contexts, "truncation/losses": curve.losses}
             found = inside.curves | (portrait(self.model, self.watched) if last else {})
-            curves = {name: points.tolist() for name, points in found.items()}
-            curves |= {"truncation/contexts": curve.contexts, "truncation/losses": curve.losses}
-            with writing(self.folder / "media"):
-                (self.folder / "media").mkdir(exist_ok=True)
-                records.write_json(
-                    self.folder / "media" / f"curves-{step:09}.json",
-                    {"step": step, **{k: [records.plain_float(v) for v in points] for k, points in curves.items()}},
-                )
+            write_curves(self.folder, step, found | {k: torch.tensor(v) for k, v in curve_points.items()})
         return row
+
+
+def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
+    """Write curves of shape (points,) into a run's folder, as media/curves-<step>.json."""
+    with writing(folder / "media"):
+        (folder / "media").mkdir(exist_ok=True)
+        plain = {name: [records.plain_float(point) for point in points.tolist()] for name, points in curves.items()}
+        records.write_json(folder / "media" / f"curves-{step:09}.json", {"step": step, **plain})
 
 
 def truncation(model: nn.Module, watched: Watched) -> memory.Truncation:
@@ -198,7 +204,7 @@ def _of_gate(gate: str, packed: PackedSequence, curves: dict[str, Tensor], where
     return {name: getattr(found, name).mean().item() for name in ("left", "right", "sensitivity", "std")}
 
 
-def _seen(module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tuple) -> dict[str, Seen]:
+def seen(module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tuple) -> dict[str, Seen]:
     """What `observe` sees of a float64 copy of a module."""
     twin = _twin(module)
     with torch.no_grad(), observe(twin) as trace:

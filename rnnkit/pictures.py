@@ -3,8 +3,8 @@
     python -m rnnkit.pictures runs/digits-s0-412afb46
 
 They are drawn by themselves at the end of a run with `--observe full`, by a process of their own. Each is a file,
-media/<name>.png: the gradient by lag, how often gates are shut and open, how long units remember, the eigenvalues of
-the recurrent weights, and the hidden states' ways through their first two principal components.
+media/<name>.png: the gradient by lag, how often gates are shut and open, how long units remember, the eigenvalues of a
+step, and the hidden states' ways through their first two principal components.
 """
 
 import math
@@ -149,13 +149,13 @@ def timescales(curves: list[dict]):
 
 
 def eigenvalues(curves: list[dict]):
-    """The eigenvalues of W_hh (of gated layers: of each gate's block) beside the unit circle."""
+    """The eigenvalues of W_hh (of gated layers: of a step's mean Jacobian) beside the unit circle."""
     import numpy as np
 
     names = list(dict.fromkeys(name.rpartition("/")[0] for name in places(curves[-1], "eigenvalues")))
     if not names:
         return None
-    figure, axes = panels(names, "Eigenvalues of the recurrent weights")
+    figure, axes = panels(names, "Eigenvalues of a step")
     around = np.linspace(0, 2 * np.pi, 200)
     for name, axis in axes.items():
         axis.plot(np.cos(around), np.sin(around), color="grey", linewidth=0.8)
@@ -163,7 +163,7 @@ def eigenvalues(curves: list[dict]):
             real, imaginary = np.array(numbers(curves[-1][block])).reshape(2, -1)
             axis.scatter(real, imaginary, s=8, label=block.rpartition("/")[2])
         axis.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
-        axis.legend(title="weights" if "hh" in axis.get_legend_handles_labels()[1] else "gate", fontsize="small")
+        axis.legend(fontsize="small")
     return figure
 
 

@@ -94,6 +94,15 @@ class Seen:
         """The same of an LSTM's initial cell state; None for other layers."""
         return self._unsorted(self._gradients().initial_cell)
 
+    @property
+    def starts(self) -> tuple[Tensor, ...]:
+        """What each step starts from: its input, the state before it and, for an LSTM, the cell state before it.
+
+        Of shape (rows, inputs) and (rows, hidden), in the order of the packed rows.
+        """
+        with _undisturbed():
+            return self._opened().starts
+
     def carried_back(self, vectors: Tensor) -> "Carried":
         """What becomes of gradients at the last states on their way back through this layer and direction alone.
 

@@ -88,6 +88,12 @@ class Pass:
             c = c_t.addcmul_(f_t, c[: len(c_t)])
         return cell
 
+    @property
+    def starts(self) -> tuple[Tensor, ...]:
+        """What each step starts from: x_t, h_{t-1} and, for an LSTM, c_{t-1}."""
+        before = (self._before,) if self.mode != "LSTM" else (self._before, self._previous(self.cell, self.initial[1]))
+        return self.x, *before
+
     def gradients(self, direct: Tensor | None, final: Tensor | None, final_cell: Tensor | None) -> Gradients:
         """Backpropagation through time (Werbos, 1990), from the gradients that reach the states directly.
 

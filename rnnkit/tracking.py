@@ -35,12 +35,11 @@ class Diverged(Exception):
     """The loss or the gradient is not finite any more. The message says where."""
 
 
-class Screened(SystemExit):
-    """The network was looked into before its first step, as asked, and nothing is left behind. Exits with 0."""
+class Left(SystemExit):
+    """The run ends before its first step, as it was asked to, and leaves nothing behind. Exits with 0."""
 
-    def __init__(self, flags: list):
+    def __init__(self):
         super().__init__(0)
-        self.flags = flags
 
 
 @contextlib.contextmanager
@@ -189,12 +188,9 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
         run.end("pruned")
     except Diverged as error:
         run.end("diverged", reason=str(error))
-    except Screened as error:
+    except Left:
         run.end("interrupted")
         shutil.rmtree(folder)
-        print(f"{run.name}, before training: {len(error.flags) or 'no'} flag{'s' * (len(error.flags) != 1)}")
-        for flag in error.flags:
-            print(f"  {flag}")
         raise
     except BaseException as error:
         if run.result is None:

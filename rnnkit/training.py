@@ -1,11 +1,16 @@
 """The training loop: batches, carried states, clipping, schedules, evaluation, early stopping, the record."""
 
+import contextlib
+import dataclasses
 import itertools
 import math
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +24,14 @@ from rnnkit.monitor import Monitor
 from rnnkit.sequences import Batch
 from rnnkit.snapshots import Best, Place, Training
 from rnnkit.streams import Chunk, detached
-from rnnkit.tracking import Diverged, Pruned, Run, Screened
+from rnnkit.tracking import Diverged, Left, Pruned, Run
 from rnnkit.watched import Watched
 
 
 __all__ = ["Diverged", "Fitted", "Pruned", "device_of", "fit", "learning_rates", "optimizer_of", "prepare", "scores"]
+
+
+_prepared: ContextVar[list | None] = ContextVar("prepared", default=None)
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def fit(
         report: called after each evaluation with (its number from 1, watched value); it may raise `Pruned`.
 
     Raises:
-        Screened: where `config.screen` asks to stop before the first step.
+        Left: where `config.screen` or `prepared` asks to stop before the first step.
         Diverged: at the first loss or gradient that is not finite, before it can touch the weights, and at the first
             evaluation that is not.
     """
@@ -115,7 +123,13 @@ def fit(
     monitor = Monitor(model, config, watched, run.folder)
     initial = monitor.before_training() if place.step == 0 else {}
     if config.screen:
-        raise Screened(flags.before_training(initial))
+        found = flags.before_training(initial)
+        print(f"{run.name}, before training: {len(found) or 'no'} flag{'s' * (len(found) != 1)}")
+        print("".join(f"  {flag}\n" for flag in found), end="")
+        raise Left
+    if _prepared.get() is not None:
+        _prepared.get()[:] = [model, watched]
+        raise Left
     valid_steps, began = 0, time.perf_counter()
 
     def remember():
@@ -204,6 +218,22 @@ def fit(
     if monitor.full and config.track == "off":  # else the mirror draws
         pictures.draw_beside(run.folder)
     return Fitted(best.value, best.evaluation, -(-place.step // steps_per_epoch))
+
+
+def prepared(run: Callable, config: BaseConfig) -> tuple[nn.Module, Watched]:
+    """The model that an experiment's `run(config)` would train, with its initial weights, and what it is watched on.
+
+    Nothing is trained, and no record left.
+    """
+    found: list = []
+    token = _prepared.set(found)
+    try:
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Left):
+            run(dataclasses.replace(config, runs_dir=Path(folder), track="off", observe="off", screen=False))
+    finally:
+        _prepared.reset(token)
+    model, watched = found
+    return model, watched
 
 
 def remaining(batches: Callable[[int], Iterator], epochs: int, place: Place) -> Iterator[tuple]:

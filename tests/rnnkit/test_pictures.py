@@ -19,7 +19,7 @@ def curves(step, **more):
     units = {"timescale/encoder.l0.f": [1.0, 10.0, "Infinity"], "left/encoder.l0.f/i": [0.0, 1.0, 0.5]}
     units |= {"right/encoder.l0.f/i": [1.0, 0.0, 0.25], "lag/encoder.l0.f": [1.0, 0.1, 0.0, "NaN"]}
     units |= {"states/encoder.l0.f": [0.0, 0.0, 1.0, 1.0, 2.0, 0.0], "states-lengths": [2, 1]}
-    units |= {"explained/encoder.l0.f": [0.75, 0.25], "eigenvalues/encoder.l0.f/hh": [0.5, -0.5, 0.25, -0.25]}
+    units |= {"explained/encoder.l0.f": [0.75, 0.25], "eigenvalues/encoder.l0.f/W_hh": [0.5, -0.5, 0.25, -0.25]}
     return {"step": step, **units, **more}
 
 

@@ -1,0 +1,131 @@
+"""How a trained network moves: Lyapunov exponents, spectra of its recurrent weights, dimensions of its states.
+
+    python -m experiments.dynamics char-lm-s0-1a2b3c4d
+    python -m experiments.dynamics runs/digits-s0-412afb46 --count 16
+
+The largest Lyapunov exponent of a layer says what becomes of a small change of its state: near 0 it is held for long,
+far below it is forgotten in -1/exponent steps, above 0 it grows: the layer is chaotic. All follow the watched sequences
+of the run, those that `--observe` looks at too; exponents are the median over them. Everything is written to the run's
+media/dynamics.json, and the pictures beside it.
+"""
+
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+import rnnkit
+from experiments import recorded
+from rnnkit import commands
+from rnnkit.errors import UserError, writing
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which run, and how much of its spectrum."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """The run: its name, or its folder."""
+    count: int = 8
+    """How many Lyapunov exponents, the largest first."""
+    data_dir: Path | None = None
+    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
+
+    def __post_init__(self):
+        if self.count < 1:
+            raise UserError(f"--count must be at least 1, not {self.count}")
+
+
+def trained(folder: Path, data_dir: Path | None):
+    """The model of a run with its trained weights, and what it was watched on. Raises `UserError` where it has none."""
+    from rnnkit import checkpoints, records, training
+
+    manifest = records.read_json(folder / "manifest.json")
+    result = records.Result.read(folder)
+    if result is None or result.status != "finished":
+        raise UserError(f"{folder.name} has not finished: there are no trained weights")
+    config = recorded.settings(folder, data_dir=data_dir)
+    model, watched = training.prepared(recorded.experiment(manifest).run, config)
+    model.load_state_dict(checkpoints.load(folder / "checkpoint.pt")["weights"])
+    return model, watched
+
+
+def of_layers(model, watched, count: int) -> dict[str, dict]:
+    """Exponents, spectrum and dimensions of each layer and direction, by `<module>.<layer>.<direction>`."""
+    from torch import nn
+
+    from rnnkit import dynamics, monitor, sequences, states
+    from rnnkit.watched import read
+
+    found = {}
+    for name, (module, inputs, initial) in read(model, watched.run).items():
+        for place, one in monitor.seen(module, inputs, initial).items():
+            layer, backward = int(place[1:-2]), place.endswith("b")
+            owner, time = sequences.owners(one.hidden), sequences.times(one.hidden, backward)
+            most = min(count, module.hidden_size * (2 if isinstance(module, nn.LSTM) else 1))
+            exponents = []
+            for sequence in range(int(owner.max()) + 1):
+                rows = (owner == sequence).nonzero().flatten()
+                x = one.starts[0][rows[time[rows].argsort()]]
+                if len(x) > 1:
+                    of_sequence = dynamics.lyapunov_exponents(module, x, most, layer=layer, backward=backward)
+                    exponents.append(of_sequence.tolist())
+            weight = getattr(module, f"weight_hh_l{layer}{'_reverse' * backward}")
+            filled = states.dimensions(one.hidden.data)
+            found[f"{name}.{place}"] = {
+                "lyapunov": [statistics.median(values) for values in zip(*exponents, strict=True)],
+                "singular_values": dynamics.gate_singular_values(weight)[:, 0].tolist(),
+                "participation_ratio": filled.participation_ratio,
+                "effective_rank": filled.effective_rank,
+                "hidden_size": module.hidden_size,
+            }
+            if isinstance(module, nn.RNN):
+                spectrum = dynamics.spectrum(weight)
+                found[f"{name}.{place}"] |= {
+                    "spectral_radius": spectrum.eigenvalues[0].abs().item(),
+                    "henrici": spectrum.henrici,
+                }
+    return found
+
+
+def write(folder: Path, model, watched, found: dict[str, dict]) -> None:
+    """Write media/dynamics.json, and what the pictures are drawn from."""
+    from rnnkit import monitor, pictures, records
+
+    with writing(folder / "media"):
+        (folder / "media").mkdir(exist_ok=True)
+        plain = {
+            where: {k: [records.plain_float(x) for x in v] if isinstance(v, list) else v for k, v in of.items()}
+            for where, of in found.items()
+        }
+        records.write_json(folder / "media" / "dynamics.json", plain)
+        last = records.Result.read(folder).step
+        monitor.write_curves(folder, last, monitor.look(model, watched).curves | monitor.portrait(model, watched))
+    pictures.draw(folder)
+
+
+def main() -> None:
+    """Compute, print a table, and write the rest."""
+    options = commands.parse(Options, "python -m experiments.dynamics", sys.argv[1:], __doc__)
+    folder = recorded.find(options.run, options.runs_dir)
+    model, watched = trained(folder, options.data_dir)
+    found = of_layers(model, watched, options.count)
+    header = "layer", "largest exponents (nats a step)", "memory", "W_hh: largest", "dimensions"
+    print("{:24} {:44} {:>10} {:>14} {:>12}".format(*header))
+    for where, of in found.items():
+        some = " ".join(f"{value:+.4f}" for value in of["lyapunov"][:5])
+        first = of["lyapunov"][0] if of["lyapunov"] else float("nan")
+        memory = f"{-1 / first:.1f} steps" if first < 0 else "chaotic" if first > 0 else "-"
+        filled = f"{of['participation_ratio']:.1f} of {of['hidden_size']}"
+        print(f"{where:24} {some:44} {memory:>10} {max(of['singular_values']):14.3f} {filled:>12}")
+    write(folder, model, watched, found)
+    print(f"all of it: {rnnkit.printing.shown(folder / 'media')}")
+
+
+if __name__ == "__main__":
+    commands.main(main)
