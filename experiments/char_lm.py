@@ -96,6 +96,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     symbols = sorted(set(source.text))
     texts = parts(source.text, config)
     train, valid, test = (numbers(text, symbols) for text in texts)
+    unseen = len(symbols) - len(set(texts[0]))
+    print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")
 
     with rnnkit.tracking.start(config, data={Path(config.text).stem: source.sha256}) as run:
         model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied).to(
@@ -161,10 +163,10 @@ def parts(text: str, config: Config) -> tuple[str, str, str]:
     found = text[: cuts[0]], text[cuts[0] : cuts[1]], text[cuts[1] :]
     needed = config.steps + 1 if config.reading == "chunks" else config.batch_size + 1
     if len(found[0]) < needed or len(found[1]) < 33:
-        least = max(660, -(-needed * 100 // 90))  # 5 % of 660 is 33
+        least = max(651, -(-needed * 100 // 90))  # of 651, 585 are for training and 33 for validation
         raise UserError(
-            f"--text {config.text}: {len(text):,} symbols are too few: {least:,} are enough (9 in 10 to train with, "
-            f"{needed:,} or more; 1 in 20 to validate, 33 or more)"
+            f"--text {config.text}: {len(text):,} symbols are too few: at least {least:,} are needed (9 in 10 to train "
+            f"with, {needed:,} or more; 1 in 20 to validate, 33 or more)"
         )
     return found
 

@@ -110,6 +110,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             "shuffled": lambda epoch: sequences.epoch_order(len(train), config.seed, epoch).split(config.batch_size),
             "bucketed": lambda epoch: sequences.bucketed_order(lengths, config.batch_size, config.seed, epoch),
         }
+        shares = {}
         if config.order == "bucketed":
             shares = {name: sequences.padding(lengths, order(0)).share for name, order in orders.items()}
             print(
@@ -161,24 +162,32 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         theirs = {name: baseline(config.data, config.data_dir, name) for name in BASELINES}
         theirs = {name: found for name, found in theirs.items() if found is not None}
         references = [records.reference(name, "accuracy", found.mean()) for name, found in theirs.items()]
-        if config.data == "imdb" and is_the_books(config):
+        if is_the_books(config):
             what = f"{'bidirectional ' * config.bidirectional}LSTM of the book's chapter 15, one run"
             references.append(records.reference(what, "accuracy", PUBLISHED[config.bidirectional], "published"))
+        padded = {f"padding/{name}": share for name, share in shares.items()}
         comparison = None
         if theirs:  # which one is fixed beforehand: the last, on words and pairs
             name = list(theirs)[-1]
             comparison = scores.compare(name, right, theirs[name]).as_dict()
-        run.finish(model, evaluate() | final, comparison=comparison, references=references)
+        run.finish(model, evaluate() | final | padded, comparison=comparison, references=references)
     return run.result
 
 
 def is_the_books(config: Config) -> bool:
-    """Whether the settings are those of the book, in one direction or both; seed and whose layers aside."""
+    """Whether data and settings are the book's, in one direction or both; seed and whose layers aside."""
     from rnnkit.config import settings
 
     learning_rate = 0.002 if config.bidirectional else 0.001
     book = settings(Config(bidirectional=config.bidirectional, learning_rate=learning_rate))
-    apart = ("seed", "layers", "device", "evaluate_every")  # with the last weights kept, evaluations change nothing
+    apart = (
+        "seed",
+        "layers",
+        "device",
+        "evaluate_every",
+        "observe",
+        "observe_every",
+    )  # with the last weights kept, evaluations change nothing
     return all(book[name] == value for name, value in settings(config).items() if name not in apart)
 
 
@@ -255,6 +264,8 @@ def main() -> None:
     config = commands.parse(Config, "python -m experiments.sentiment", sys.argv[1:], __doc__)
     result = run(config)
     rnnkit.printing.print_result(result)
+    if result.comparison:
+        print("  (the logistic regressions learned from the training and the validation part together)")
     if result.status == "diverged":
         sys.exit(1)
 

@@ -81,7 +81,7 @@ class Config(BaseConfig):
         super().__post_init__()
         self._require_counts("steps", "embedding_size", "full_epochs")
         for name in ("least_count", "weight_limit"):
-            self._require(name, 0 <= getattr(self, name) < math.inf, "0 or more, and finite")
+            self._require(name, 0 <= getattr(self, name) <= 1_000_000, "0 or more, and at most 1,000,000")
         self._require("outer_dropout", 0 <= self.outer_dropout < 1, "at least 0 and below 1")
         self._require("decay", 1 <= self.decay < math.inf, "at least 1 and finite")
         if self.bidirectional:

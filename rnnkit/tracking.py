@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rnnkit import checkpoints, flags, records
 from rnnkit import config as configuration
-from rnnkit.errors import OutOfMemory, UserError, is_out_of_memory, writing
+from rnnkit.errors import OutOfMemory, UserError, in_words, is_out_of_memory, writing
 from rnnkit.records import Membership, Result
 
 
@@ -76,6 +76,7 @@ class Run:
         self.latest: dict[str, float] = {}
         self.step = 0
         self._lock = lock
+        self._mirrored = False
         self.checkpoint = checkpoint
         self._seconds = self._processor_seconds = 0.0
         self._began = time.perf_counter(), time.process_time()
@@ -92,6 +93,8 @@ class Run:
         """Append one row. Steps must grow; all that belongs to a step goes into its one row."""
         if step <= self.step:
             raise ValueError(f"step {step} was logged after step {self.step}")
+        if not self._mirrored:  # a run that ends before its first step, and is removed, is nothing to mirror
+            self._begin_mirror()
         self.step = step
         self.latest.update(row)
         line = json.dumps({"step": step, **records.encode(row)}, allow_nan=False) + "\n"
@@ -99,6 +102,11 @@ class Run:
             rest = memoryview(line.encode())
             while rest:  # a disk that fills up takes a part
                 rest = rest[self._rows.write(rest) :]
+
+    def _begin_mirror(self) -> None:
+        self._mirrored = True
+        if self.config.track != "off":
+            _mirror(self.folder, self.config.track)
 
     def save(self, state: dict) -> None:
         """Keep what the run can go on from: what `snapshots.Training.taken` gave, and where the record is."""
@@ -131,6 +139,8 @@ class Run:
     def end(self, status: str, metrics: dict[str, float] | None = None, **notes) -> None:
         """Write the result with the given status, and let go of the folder."""
         self._rows.close()
+        if self.step and not self._mirrored:  # it was taken up after its last step
+            self._begin_mirror()
         seconds, processor_seconds = self._spent()
         self.result = Result(
             run=self.name,
@@ -178,8 +188,6 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
         if not (folder / "metrics.jsonl").exists():
             shutil.rmtree(folder)
         raise
-    if config.track != "off" and not config.screen:
-        _mirror(folder, config.track)
     try:
         yield run
         if run.result is None:
@@ -195,7 +203,7 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
     except BaseException as error:
         if run.result is None:
             stopped = isinstance(error, (KeyboardInterrupt, SystemExit))
-            reason = None if stopped else f"{type(error).__name__}: {error}"
+            reason = None if stopped else in_words(error)
             with contextlib.suppress(UserError):  # a full disk, most likely the very error that is raised on
                 run.end("interrupted" if stopped else "failed", reason=reason)
             if is_out_of_memory(error):

@@ -1,5 +1,6 @@
 """The character model from end to end on a small text, what it measures, and what it writes."""
 
+import dataclasses
 import math
 import random
 import re
@@ -108,7 +109,7 @@ def test_the_default_text_needs_no_download(tmp_path):
     [
         (b"", "is empty"),
         (b" \n\n", "nothing but white space"),
-        (b"too short to train on", "21 symbols are too few: 660 are enough "),
+        (b"too short to train on", "21 symbols are too few: at least 651 are needed "),
         (b"fine\nfine\nn\xe9gligence" * 99, "line 3: byte 11"),
         (b"\xef\xbb\xbf" + b"marked " * 500, "line 1: starts with a byte-order mark"),
         ("sixteen bits ".encode("utf-16") * 99, "line 1: starts with a byte-order mark"),
@@ -251,12 +252,37 @@ def test_the_curve_beside_the_books_goes_as_far_as_the_run():
     assert char_lm.beside_the_book(rows[:100])[2:] == []
 
 
-@pytest.mark.parametrize("steps", [40, 900])
-def test_a_text_that_is_long_enough_by_the_word_of_the_error_is(tmp_path, steps):
-    config = char_lm.Config(steps=steps)
+@pytest.mark.parametrize("settings", [{}, {"steps": 900}, {"reading": "streams", "batch_size": 700}])
+def test_the_least_length_that_the_error_names_is_the_least(settings):
+    config = char_lm.Config(**settings)
     with pytest.raises(UserError) as error:
         char_lm.parts("a" * 30, config)
-    least = int(re.search(r"too few: ([\d,]+) are enough", str(error.value))[1].replace(",", ""))
-    train, valid, _ = char_lm.parts("a" * least, config)
-    assert len(train) > steps
-    assert len(valid) == max(33, least * 95 // 100 - least * 90 // 100)
+    least = int(re.search(r"at least ([\d,]+) are needed", str(error.value))[1].replace(",", ""))
+    assert "".join(char_lm.parts("a" * least, config)) == "a" * least
+    for length in range(least - 30, least):
+        with pytest.raises(UserError):
+            char_lm.parts("a" * length, config)
+
+
+def test_symbols_that_only_the_part_held_out_has_are_counted_and_said(tmp_path, capsys):
+    (tmp_path / "late.txt").write_text("abc " * 400 + "xy" * 20)
+    config = char_lm.Config(text=str(tmp_path / "late.txt"), hidden_size=4, embedding_size=2, epochs=1, round=1)
+    char_lm.run(dataclasses.replace(config, track="off", runs_dir=tmp_path / "runs"))
+    assert "6 symbols, those of the whole text: 2 of them come in its last tenth alone\n" in capsys.readouterr().out
+
+
+def test_the_net_and_the_counts_are_measured_on_the_same_characters():
+    """All but the first: a net without a preference and counts of nothing need log2 of the symbols for each."""
+    config = char_lm.Config(hidden_size=3)
+    model = models.language_model(config, 4, 2, longest=9)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    text = "abcdabca"
+    seen = []
+    model.embedding.register_forward_hook(lambda module, args, output: seen.append(args[0].numel()))
+    bits = char_lm.bits_per_character(model, char_lm.numbers(text, list("abcd")), torch.device("cpu"))
+    assert bits == pytest.approx(char_lm.baseline("", text, 4)) == pytest.approx(2)
+    assert sum(seen) == len(text) - 1
+    # b after four b's: (4 + 1/2) / 5. What the a before it would cost, which never came, is left out.
+    assert char_lm.baseline("bbbb", "ab", 2) == pytest.approx(-math.log2(4.5 / 5))

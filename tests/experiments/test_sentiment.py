@@ -47,6 +47,7 @@ def test_a_net_learns_what_the_order_of_words_says(trained):
     assert result.comparison["low"] > 0  # words and pairs alone do not tell which judgement came last
     assert f"accuracy (test): {result.metrics['metric/accuracy/test']:.4f}" in printed
     assert "TF-IDF + logistic regression: accuracy (test) " in printed
+    assert "learned from the training and the validation part together" in printed
     assert "published" not in printed  # nobody published anything on made reviews
     rows = records.read_rows(folder)
     assert len(rows) == 6 * -(-600 // 32)
@@ -189,20 +190,38 @@ def test_the_books_figures_stand_beside_the_books_setting_alone():
     assert sentiment.is_the_books(book)
     assert sentiment.is_the_books(sentiment.Config(bidirectional=True, learning_rate=0.002))
     assert sentiment.is_the_books(sentiment.Config(seed=4, layers="torch", threads=2))
-    for changed in ({"cell": "gru"}, {"hidden_size": 65}, {"pool": "mean"}, {"bidirectional": True}, {"epochs": 9}):
+    for changed in (
+        {"data": "made"},
+        {"cell": "gru"},
+        {"hidden_size": 65},
+        {"pool": "mean"},
+        {"bidirectional": True},
+        {"epochs": 9},
+    ):
         assert not sentiment.is_the_books(dataclasses.replace(book, **changed))
 
 
 def test_what_is_saved_by_batches_of_like_length_is_said(tmp_path, capsys):
     config = sentiment.Config(data="made", epochs=1, order="bucketed", track="off", runs_dir=tmp_path)
-    sentiment.run(config)
+    kept = Result.read(sentiment.run(config).folder).metrics
     train, *_ = sentiment.numbered("made", None, 1)
     lengths = [len(words) for words in train.inputs]
     orders = {
-        "in batches at random": sequences.epoch_order(len(train), 0, 0).split(32),
-        "of a padded batch": sequences.bucketed_order(torch.tensor(lengths), 32, 0, 0),
+        "shuffled": sequences.epoch_order(len(train), 0, 0).split(32),
+        "bucketed": sequences.bucketed_order(torch.tensor(lengths), 32, 0, 0),
     }
     said = capsys.readouterr().out
-    for words, order in orders.items():
+    words = {"shuffled": "in batches at random", "bucketed": "of a padded batch"}
+    for name, order in orders.items():
         places = sum(max(lengths[i] for i in batch.tolist()) * len(batch) for batch in order)
-        assert re.search(rf"{1 - sum(lengths) / places:.1%} {words}", said)
+        assert re.search(rf"{1 - sum(lengths) / places:.1%} {words[name]}", said)
+        assert kept[f"padding/{name}"] == pytest.approx(1 - sum(lengths) / places)
+
+
+def test_the_baseline_to_compare_with_is_the_one_on_pairs_also_where_the_other_is_better(tmp_path, monkeypatch):
+    words, pairs = sentiment.BASELINES
+    right = {words: np.ones(200, dtype=bool), pairs: np.arange(200) < 20}
+    monkeypatch.setattr(sentiment, "baseline", lambda data, data_dir, name: right[name])
+    result = sentiment.run(sentiment.Config(data="made", epochs=1, hidden_size=2, track="off", runs_dir=tmp_path))
+    assert (result.comparison["baseline"], result.comparison["theirs"]) == (pairs, 0.1)
+    assert [r["value"] for r in result.references] == [1.0, 0.1]

@@ -224,7 +224,7 @@ def test_a_text_that_cannot_be_used_ends_in_one_line_and_leaves_nothing(tmp_path
         (["--steps", "0"], "--steps must be at least 1"),
         (["--decay", "0.5"], "--decay must be at least 1"),
         (["--outer-dropout", "1"], "--outer-dropout must be at least 0 and below 1"),
-        (["--weight-limit", "nan"], "--weight-limit must be 0 or more, and finite"),
+        (["--weight-limit", "nan"], "--weight-limit must be 0 or more, and at most 1,000,000"),
         (["--full-epochs", "0"], "--full-epochs must be at least 1"),
     ],
 )

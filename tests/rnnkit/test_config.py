@@ -39,6 +39,10 @@ def test_the_command_gives_the_configuration_again(chosen):
     [
         ({"hidden_size": 0}, "--hidden-size must be at least 1, not 0"),
         ({"threads": 0}, "--threads must be at least 1, not 0"),
+        ({"threads": 257}, "--threads must be at most 256, not 257"),
+        ({"depth": 1_001}, "--depth must be at most 1,000, not 1001"),
+        ({"hidden_size": 1_000_001}, "--hidden-size must be at most 1,000,000, not 1000001"),
+        ({"batch_size": 10**9}, "--batch-size must be at most 1,000,000, not 1000000000"),
         ({"seed": -1}, "--seed must be 0 or more, not -1"),
         ({"learning_rate": float("nan")}, "--learning-rate must be above 0 and finite, not nan"),
         ({"clip": float("inf")}, "--clip must be finite"),
