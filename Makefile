@@ -49,13 +49,14 @@ evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: RO
 sync: $(STAMP)  ## send runs that were recorded offline to Weights & Biases
 	@$(PY) -m sweeps.sync $(ARGS)
 
-bench: $(STAMP)  ## time the layers beside torch.nn's (ARGS="--json FILE" keeps the figures)
-	@$(PY) -m tests.bench.layers $(ARGS)
+bench: $(STAMP)  ## time the layers beside torch.nn's, or what looking inside costs: BENCH=layers|observing
+	@$(PY) -m tests.bench.$(or $(BENCH),layers) $(ARGS)
 
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest $(ARGS)
 
 torture: $(STAMP)  ## kill runs at random moments and compare what comes out (some ten minutes)
+	@$(PY) -m tests.torture.bits
 	@$(PY) -m tests.torture.kills $(ARGS)
 
 check: $(STAMP)  ## lint, and check the formatting
