@@ -23,6 +23,7 @@ _PARTS = (
     "initialisation",
     "layers",
     "memory",
+    "mirroring",
     "models",
     "ngram",
     "observe",

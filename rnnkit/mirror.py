@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from rnnkit import flags, locks, pictures, records, tracking, wandb_file
+from rnnkit import flags, locks, mirroring, pictures, records, wandb_file
 from rnnkit.errors import UserError, in_words
 from rnnkit.records import Result
 
@@ -58,7 +58,7 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     """
 
     manifest = records.read_json(folder / "manifest.json")
-    goes_on = tracking.mirror_state(folder).get("mode") == "online"
+    goes_on = mirroring.state(folder).get("mode") == "online"
     if not goes_on:
         shutil.rmtree(folder / "wandb", ignore_errors=True)
     (folder / "wandb").mkdir(exist_ok=True)
@@ -241,7 +241,7 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)
-                _say(folder, **{**tracking.mirror_state(folder), "state": "failed", "reason": in_words(error)})
+                _say(folder, **{**mirroring.state(folder), "state": "failed", "reason": in_words(error)})
 
 
 if __name__ == "__main__":

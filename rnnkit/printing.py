@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from rnnkit import flags, records, tracking
+from rnnkit import flags, mirroring, records
 from rnnkit.records import Result
 
 
@@ -31,7 +31,7 @@ def print_result(result: Result) -> None:
 
 def mirror_in_words(folder: Path) -> str:
     """What W&B has of an ended run, once its mirror is done or can be waited for no longer."""
-    state = tracking.wait_for_mirror(folder)
+    state = mirroring.wait(folder)
     sync = sync_command(folder.parent)
     if state.get("state") == "failed":
         return f"not complete ({state.get('reason')}); the record is, and `{sync}` sends it"

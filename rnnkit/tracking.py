@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rnnkit import checkpoints, flags, records
+from rnnkit import checkpoints, flags, mirroring, records
 from rnnkit import config as configuration
 from rnnkit.errors import OutOfMemory, UserError, in_words, is_out_of_memory, writing
 from rnnkit.records import Membership, Result
@@ -106,7 +105,7 @@ class Run:
     def _begin_mirror(self) -> None:
         self._mirrored = True
         if self.config.track != "off":
-            _mirror(self.folder, self.config.track)
+            mirroring.begin(self.folder, self.config.track)
 
     def save(self, state: dict) -> None:
         """Keep what the run can go on from: what `snapshots.Training.taken` gave, and where the record is."""
@@ -282,49 +281,3 @@ def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
             continue
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return None
-
-
-_mirror_process: subprocess.Popen | None = None
-
-
-def _mirror(folder: Path, track: str) -> None:
-    """Have this process's mirror follow the run; start it where there is none, or none any more."""
-    global _mirror_process
-    if _mirror_process is None or _mirror_process.poll() is not None:
-        path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")])
-        _mirror_process = subprocess.Popen(
-            [sys.executable, "-m", "rnnkit.mirror"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is meant for the run, and the mirror has to see its end
-            env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep), "OMP_NUM_THREADS": "1"},
-        )
-        os.set_blocking(_mirror_process.stdin.fileno(), False)
-    order = json.dumps({"folder": str(folder), "track": track}) + "\n"
-    with contextlib.suppress(BrokenPipeError, BlockingIOError):  # a mirror that died or hangs: `make sync` mends it
-        os.write(_mirror_process.stdin.fileno(), order.encode())
-
-
-def mirror_state(folder: Path) -> dict:
-    """What the mirror last said of a run: `state` (following, complete, failed), `mode`, `folder`; {} if nothing."""
-    try:
-        return records.read_json(folder / "wandb" / "mirror.json")
-    except UserError:  # not there, or damaged
-        return {}
-
-
-def wait_for_mirror(folder: Path, limit: float = 10.0, patience: float = 1.0) -> dict:
-    """Wait until the mirror has all of an ended run, and return its last word, as `mirror_state` does.
-
-    Gives up after `limit` seconds, and at once where the mirror has not stirred for `patience` seconds: it goes on by
-    itself, or `make sync` completes its work.
-    """
-    end = time.monotonic() + limit
-    path = folder / "wandb" / "mirror.json"
-    while (state := mirror_state(folder)).get("state") not in ("complete", "failed"):
-        stirred = path.stat().st_mtime if path.exists() else 0
-        if time.monotonic() > end or time.time() - stirred > patience:
-            break
-        time.sleep(0.02)
-    return state

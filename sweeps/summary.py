@@ -6,7 +6,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnkit import config as configuration
-from rnnkit import printing, records, tracking
+from rnnkit import mirroring, printing, records
 from rnnkit.errors import UserError
 from rnnkit.records import Result
 from sweeps import study as studies
@@ -164,7 +164,7 @@ def next_commands(folder: StudyFolder, best: dict) -> list[tuple[str, str]]:
     run = folder.base.runs_dir / best["run"]
     words = best["command"].split(" ", 3)
     flags = words[3] if len(words) > 3 else ""
-    state = tracking.mirror_state(run)
+    state = mirroring.state(run)
     commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
     if state.get("mode") == "offline":
         commands.append((printing.leet(run / state["folder"]), "see its curves"))

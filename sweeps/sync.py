@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit import commands, locks, mirror, records, tracking
+from rnnkit import commands, locks, mirror, mirroring, records, tracking
 from rnnkit.errors import UserError, in_words
 
 
@@ -53,7 +53,7 @@ def prepare(folder: Path) -> str:
 
 def mend(folder: Path) -> dict:
     """The state of the mirror of a run that has ended, whose work is done first where it is not complete."""
-    state = tracking.mirror_state(folder)
+    state = mirroring.state(folder)
     if state.get("state") == "complete":
         return state
     shutil.rmtree(folder / "wandb", ignore_errors=True)  # a part of it; the record holds all
@@ -68,7 +68,7 @@ def mend(folder: Path) -> dict:
 
 def log_of(folder: Path) -> Path:
     """The file of W&B's that holds a run which was mirrored offline."""
-    (log,) = (folder / tracking.mirror_state(folder)["folder"]).glob("*.wandb")
+    (log,) = (folder / mirroring.state(folder)["folder"]).glob("*.wandb")
     return log
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.digits import Config
-from rnnkit import tracking
+from rnnkit import mirroring
 from sweeps import study as studies
 
 
@@ -56,7 +56,7 @@ def data_at_hand(name: str) -> Path:
 def mirrored(folder: Path, limit: float = 30) -> dict:
     """The state of a run's mirror once it has ended its work."""
     end = time.monotonic() + limit
-    while (state := tracking.mirror_state(folder)).get("state") not in ("complete", "failed"):
+    while (state := mirroring.state(folder)).get("state") not in ("complete", "failed"):
         assert time.monotonic() < end, f"the mirror of {folder.name} did not end: {state}"
         time.sleep(0.05)
     return state

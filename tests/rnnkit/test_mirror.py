@@ -10,7 +10,7 @@ import time
 import pytest
 
 from experiments.digits import Config
-from rnnkit import mirror, records, tracking, wandb_file
+from rnnkit import mirror, mirroring, records, tracking, wandb_file
 from rnnkit.records import Membership
 from tests.helpers import ROOT, mirrored, no_account, offline_log
 
@@ -34,7 +34,7 @@ def mirror_process(folder, before="", track="offline", **environment):
     order = json.dumps({"folder": str(folder), "track": track}) + "\n"
     environment = no_account() | environment
     subprocess.run([sys.executable, "-c", code], input=order, text=True, env=environment, cwd=ROOT, check=True)
-    return tracking.mirror_state(folder)
+    return mirroring.state(folder)
 
 
 def test_a_run_is_mirrored_whole(recorded):
@@ -94,7 +94,7 @@ def test_a_run_that_cannot_be_mirrored_stops_no_other(recorded, tmp_path):
     folders = [tmp_path / "gone", tmp_path / "broken", recorded]
     orders = "".join(json.dumps({"folder": str(folder), "track": "offline"}) + "\n" for folder in folders)
     subprocess.run([sys.executable, "-m", "rnnkit.mirror"], input=orders, text=True, env=no_account(), check=True)
-    states = [tracking.mirror_state(folder) for folder in folders]
+    states = [mirroring.state(folder) for folder in folders]
     assert [state.get("state") for state in states] == [None, "failed", "complete"], states
     assert not folders[0].exists()
 
@@ -150,11 +150,11 @@ KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 from experiments.digits import Config
-from rnnkit import tracking
+from rnnkit import mirroring, tracking
 with tracking.start(Config(runs_dir=Path(sys.argv[1]), track="offline"), data={}) as run:
     for step in range(1, 4):
         run.log(step, {"loss/train": 1.0 / step})
-    while tracking.mirror_state(run.folder).get("state") != "following":
+    while mirroring.state(run.folder).get("state") != "following":
         time.sleep(0.05)
     os.kill(os.getpid(), signal.SIGKILL)
 """

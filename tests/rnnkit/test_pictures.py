@@ -11,7 +11,7 @@ import pytest
 from matplotlib import image, pyplot
 
 from experiments import digits
-from rnnkit import pictures, records, tracking, wandb_file
+from rnnkit import mirroring, pictures, records, wandb_file
 from tests.helpers import ROOT, offline_log
 
 
@@ -97,8 +97,8 @@ def test_wandb_gets_histograms_and_pictures(tmp_path, monkeypatch):
     config = digits.Config(view="rows", epochs=1, hidden_size=4, observe="full", track="offline", runs_dir=tmp_path)
     folder = digits.run(config).folder
     log = offline_log(folder)
-    tracking._mirror_process.stdin.close()
-    tracking._mirror_process.wait(60)
+    mirroring.process.stdin.close()
+    mirroring.process.wait(60)
     rows = wandb_file.rows(log)
     assert [row["step"] for row in rows] == [row["step"] for row in records.read_rows(folder)]
     assert {"histogram/log10 timescale/encoder.l0.f.bins", "histogram/left/encoder.l1.b/r.values"} <= set(rows[-1])

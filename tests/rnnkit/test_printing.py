@@ -5,13 +5,13 @@ import subprocess
 import pytest
 
 from experiments.digits import Config
-from rnnkit import printing, records, tracking
+from rnnkit import mirroring, printing, records, tracking
 
 
 @pytest.fixture
 def ended(tmp_path, monkeypatch):
     """The result of a run that was to be mirrored, and that no mirror has seen."""
-    monkeypatch.setattr(tracking, "_mirror", lambda *_: None)
+    monkeypatch.setattr(mirroring, "begin", lambda *_: None)
     with tracking.start(Config(runs_dir=tmp_path / "my runs"), data={}) as run:
         run.log(1, {"a": 1.0})
         run.finish(metrics={"metric/accuracy/test": 0.75})
@@ -30,7 +30,7 @@ def ended(tmp_path, monkeypatch):
     ],
 )
 def test_one_line_says_what_wandb_has_of_a_run(ended, state, line, capsys, monkeypatch):
-    monkeypatch.setattr(tracking.wait_for_mirror, "__defaults__", (0.0, 0.0))
+    monkeypatch.setattr(mirroring.wait, "__defaults__", (0.0, 0.0))
     if state:
         (ended.folder / "wandb").mkdir()
         records.write_json(ended.folder / "wandb" / "mirror.json", state)

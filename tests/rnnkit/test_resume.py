@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experiments import digits
-from rnnkit import checkpoints, records, tracking, wandb_file
+from rnnkit import checkpoints, mirroring, records, tracking, wandb_file
 from rnnkit.config import run_name
 from rnnkit.errors import UserError
 from rnnkit.records import Result
@@ -234,8 +234,8 @@ def test_the_mirror_of_a_run_that_went_on_holds_every_row_once(tmp_path, monkeyp
     offline_log(folder)
     digits.run(at(tmp_path, track="offline"))
     assert wandb_file.rows(offline_log(folder)) == records.read_rows(folder)
-    tracking._mirror_process.stdin.close()
-    tracking._mirror_process.wait(30)
+    mirroring.process.stdin.close()
+    mirroring.process.wait(30)
 
 
 def test_a_carried_state_is_part_of_what_is_saved(tmp_path):

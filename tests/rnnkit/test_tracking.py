@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from experiments.digits import Config
-from rnnkit import checkpoints, records, tracking
+from rnnkit import checkpoints, mirroring, records, tracking
 from rnnkit import config as configuration
 from rnnkit.errors import OutOfMemory, UserError
 from rnnkit.records import Membership, Result
@@ -113,7 +113,7 @@ def test_a_run_whose_result_is_damaged_has_ended(config, damage):
 def test_what_is_no_state_of_a_mirror_counts_as_none(tmp_path, content):
     (tmp_path / "wandb").mkdir()
     (tmp_path / "wandb" / "mirror.json").write_text(content)
-    assert tracking.mirror_state(tmp_path) == {}
+    assert mirroring.state(tmp_path) == {}
 
 
 def test_an_unfinished_run_is_taken_up_in_its_folder(config):
@@ -163,8 +163,8 @@ def test_waiting_for_a_mirror_that_does_not_stir_ends_at_once(tmp_path):
     (tmp_path / "wandb").mkdir()
     (tmp_path / "wandb" / "mirror.json").write_text(json.dumps({"state": "following"}))
     os.utime(tmp_path / "wandb" / "mirror.json", (1, 1))
-    assert tracking.wait_for_mirror(tmp_path, limit=60) == {"state": "following"}
-    assert tracking.wait_for_mirror(tmp_path / "none", limit=60) == {}
+    assert mirroring.wait(tmp_path, limit=60) == {"state": "following"}
+    assert mirroring.wait(tmp_path / "none", limit=60) == {}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from experiments.digits import Config
-from rnnkit import locks, records, tracking, wandb_file
+from rnnkit import locks, mirroring, records, tracking, wandb_file
 from rnnkit.errors import UserError
 from sweeps import sync
 from tests.helpers import offline_log
@@ -14,7 +14,7 @@ from tests.helpers import offline_log
 @pytest.fixture
 def ended(tmp_path, monkeypatch):
     """Makes runs that have ended and were to be tracked, each with this state of its mirror."""
-    monkeypatch.setattr(tracking, "_mirror", lambda *_: None)
+    monkeypatch.setattr(mirroring, "begin", lambda *_: None)
     monkeypatch.setattr("sys.argv", ["sync", "--runs-dir", str(tmp_path)])
     monkeypatch.setenv("NETRC", os.devnull)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
