@@ -46,8 +46,7 @@ def settings(folder: Path, **placement) -> BaseConfig:
     except KeyError as error:
         raise UserError(f"{folder / 'manifest.json'} is damaged: it has no {error}") from None
     config = configuration.restored(kind, values, **placement)
-    usual = configuration.run_name(config)
-    if name != usual and not re.fullmatch(re.escape(usual) + r"-\d+", name):
+    if not configuration.names(name, config):
         said = commands.parse(kind, "", shlex.split(command)[3:])
         for field in dataclasses.fields(kind):
             one, other = getattr(config, field.name), getattr(said, field.name)

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import tyro
 
+from experiments import recorded
 from rnnkit import commands, seeding
 from rnnkit.errors import UserError
 
@@ -97,10 +98,7 @@ def chosen(scores, temperature: float, generator) -> int:
 def main() -> None:
     """Write to the terminal as it comes."""
     options = commands.parse(Options, "python -m experiments.sample", sys.argv[1:], __doc__)
-    folder = Path(options.run) if Path(options.run).is_dir() else options.runs_dir / options.run
-    if not folder.is_dir():
-        raise UserError(f"there is no run {options.run} (looked in {options.runs_dir})")
-    model, symbols = load(folder)
+    model, symbols = load(recorded.find(options.run, options.runs_dir))
     prompt = options.prompt or ("\n" if "\n" in symbols else symbols[0])
     text = itertools.islice(written(model, symbols, prompt, options.temperature, options.seed), options.length)
     first = next(text)  # a prompt that cannot be read is said before anything is written

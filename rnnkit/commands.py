@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from rnnkit import seeding
@@ -73,6 +74,11 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
             raise
         print("error: out of memory: lower the settings that make it large, or take less data", file=sys.stderr)
         sys.exit(2)
+
+
+def import_path() -> str:
+    """PYTHONPATH for a process that is to find the same packages as this one: this checkout first."""
+    return os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")]))
 
 
 def _limit_memory(share: float = 0.9) -> None:

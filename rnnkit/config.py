@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -147,6 +148,11 @@ def run_name(config: BaseConfig) -> str:
     values = {k: v for k, v in settings(config).items() if k not in apart}
     digest = hashlib.sha256(json.dumps([config.experiment, values], sort_keys=True).encode()).hexdigest()
     return f"{config.experiment.replace('_', '-')}-s{config.seed}-{digest[:8]}"
+
+
+def names(run: str, config: BaseConfig) -> bool:
+    """Whether a run of this name has this configuration: `run_name`, or that with the number of a repeat."""
+    return re.fullmatch(re.escape(run_name(config)) + r"(-\d+)?", run) is not None
 
 
 def command(config: BaseConfig) -> str:

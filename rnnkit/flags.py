@@ -10,6 +10,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from rnnkit import records
+
 
 VANISHING = 1e-4  # of a gradient is left after the watched sequences' median length
 EXPLODING = 10.0  # times as large it became
@@ -53,11 +55,7 @@ def judge(rows: list[dict], clip: float = 0.0, status: str = "finished") -> list
 
 def as_values(flags: Iterable[Flag]) -> list[dict]:
     """Flags as plain values, as result.json keeps them; infinite numbers as text."""
-    plain = {math.inf: "Infinity", -math.inf: "-Infinity"}
-    return [
-        {k: "NaN" if v != v else plain.get(v, v) if isinstance(v, float) else v for k, v in asdict(flag).items()}
-        for flag in flags
-    ]
+    return [records.encode(asdict(flag)) for flag in flags]
 
 
 def _last(rows: list[dict], group: str, statistic: str) -> dict[str, float]:

@@ -112,11 +112,15 @@ def truncation_curve(sequences: Sequence[Tensor], loss: Callable[[list[Tensor]],
 
     A state at the start is not what the net met in the middle of its sequences: part of a loss may be owed to that.
     """
-    longest = max(len(sequence) for sequence in sequences)
-    contexts = [2**i for i in range((longest - 1).bit_length())] + [longest]
+    contexts = contexts_up_to(max(len(sequence) for sequence in sequences))
     with torch.no_grad():
         losses = [float(loss([s[-k:] for s in sequences])) / len(sequences) for k in contexts]
     return truncation_of(contexts, losses)
+
+
+def contexts_up_to(longest: int) -> list[int]:
+    """1, 2, 4 ... and the longest itself."""
+    return [2**i for i in range((longest - 1).bit_length())] + [longest]
 
 
 def truncation_of(contexts: list[int], losses: list[float]) -> Truncation:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from rnnkit import records
+from rnnkit import commands, records
 from rnnkit.errors import UserError
 
 
@@ -22,14 +22,13 @@ def begin(folder: Path, track: str) -> None:
     """Have this process's mirror follow the run; start it where there is none, or none any more."""
     global process
     if process is None or process.poll() is not None:
-        path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")])
         process = subprocess.Popen(
             [sys.executable, "-m", "rnnkit.mirror"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is meant for the run, and the mirror has to see its end
-            env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": commands.import_path(), "OMP_NUM_THREADS": "1"},
         )
         os.set_blocking(process.stdin.fileno(), False)
     order = json.dumps({"folder": str(folder), "track": track}) + "\n"

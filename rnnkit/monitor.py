@@ -70,7 +70,6 @@ def portrait(model: nn.Module, watched: Watched) -> dict[str, Tensor]:
     """
     found = {}
     for name, (module, inputs, initial) in read(model, watched.run).items():
-        twin = _twin(module)
         for place, one in seen(module, inputs, initial).items():
             where = f"{name}.{place}"
             order = torch.argsort(sequences.owners(one.hidden), stable=True)  # rows come step by step
@@ -80,11 +79,11 @@ def portrait(model: nn.Module, watched: Watched) -> dict[str, Tensor]:
             found[f"explained/{where}"] = components.explained
             layer, backward = int(place[1:-2]), place.endswith("b")
             if isinstance(module, nn.RNN):
-                kind, matrix = "W_hh", getattr(twin, f"weight_hh_l{layer}{'_reverse' * backward}").detach()
+                kind, matrix = "W_hh", getattr(module, f"weight_hh_l{layer}{'_reverse' * backward}").detach().double()
             else:
                 some = torch.linspace(0, len(order) - 1, min(16, len(order))).long()
                 kind = "mean Jacobian"
-                matrix = dynamics.jacobians(twin, [part[some] for part in one.starts], layer, backward).mean(dim=0)
+                matrix = dynamics.jacobians(module, [part[some] for part in one.starts], layer, backward).mean(dim=0)
             values = torch.linalg.eigvals(matrix)
             found[f"eigenvalues/{where}/{kind}"] = torch.cat([values.real, values.imag])
     return found
@@ -156,7 +155,7 @@ def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
 def truncation(model: nn.Module, watched: Watched) -> memory.Truncation:
     """The context-truncation curve of a model on the watched sequences (`memory.truncation_curve`)."""
     with diagnostics.evaluating(model):
-        contexts = [2**i for i in range((watched.span - 1).bit_length())] + [watched.span]
+        contexts = memory.contexts_up_to(watched.span)
         losses = [watched.costs(k).double().mean().item() for k in contexts]
     return memory.truncation_of(contexts, losses)
 

@@ -49,7 +49,6 @@ def draw(folder: Path) -> list[Path]:
 
 def draw_beside(folder: Path) -> None:
     """Have another process draw a run's pictures, which nobody waits for."""
-    path = os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")]))
     _drawing[:] = [process for process in _drawing if process.poll() is None]
     _drawing.append(
         subprocess.Popen(
@@ -58,7 +57,7 @@ def draw_beside(folder: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": commands.import_path()},
         )
     )
 

@@ -110,7 +110,8 @@ def fit(
     """
     device = device_of(config)
     torch.manual_seed(seeding.stream(config.seed, "dropout"))
-    groups = diagnostics.parameter_groups(model)
+    monitor = Monitor(model, config, watched, run.folder)
+    groups = monitor.groups
     norm_names = [f"grad_norm/{group}" for group in groups]
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = optimizer_of(config, parameters)
@@ -120,7 +121,6 @@ def fit(
     best, place = Best(lower_is_better), Place()
     training = Training(model, optimizer, schedule, best, place)
     state = None if run.checkpoint is None else training.put_back(run.checkpoint, device)
-    monitor = Monitor(model, config, watched, run.folder)
     initial = monitor.before_training() if place.step == 0 else {}
     if config.screen:
         found = flags.before_training(initial)

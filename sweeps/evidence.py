@@ -112,8 +112,7 @@ def read(folder: Path) -> dict[tuple[str, int], Measurement]:
 
 def is_of(run: str, row: Row, seed: int) -> bool:
     """Whether a run's name says that it has the settings of this seed of the row."""
-    name = config.run_name(configuration(row, seed))
-    return run == name or run.startswith(f"{name}-")
+    return config.names(run, configuration(row, seed))
 
 
 def write(folder: Path, measured: dict[tuple[str, int], Measurement]) -> None:
@@ -165,8 +164,8 @@ def train(options: Options, row: Row, seed: int) -> Measurement:
     command = [sys.executable, "-m", f"experiments.{row.experiment}", *shlex.split(row.flags), "--seed", str(seed)]
     command += ["--track", "off", "--runs-dir", str(options.runs_dir.absolute())]
     command += ["--data-dir", str(options.data_dir.absolute())] if options.data_dir else []
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    environment = {**os.environ, "PYTHONPATH": commands.import_path()}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     found = finished(options.runs_dir, row, seed) if done.returncode in (0, 1) else None
     if found is None:
         said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
