@@ -13,9 +13,6 @@ import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 import rnnkit
 from experiments import recorded
@@ -24,17 +21,11 @@ from rnnkit.errors import UserError, writing
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(recorded.Options):
     """Which run, and how much of its spectrum."""
 
-    run: Annotated[str, tyro.conf.Positional]
-    """The run: its name, or its folder."""
     count: int = 8
     """How many Lyapunov exponents, the largest first."""
-    data_dir: Path | None = None
-    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
 
     def __post_init__(self):
         if self.count < 1:

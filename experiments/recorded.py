@@ -4,13 +4,29 @@ import dataclasses
 import importlib
 import re
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 import experiments
 from rnnkit import commands, records
 from rnnkit import config as configuration
 from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all commands on one run can be told; each adds its own."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """The run: its name, its folder or one inside it, or its id at Weights & Biases."""
+    data_dir: Path | None = None
+    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
 
 
 def find(run: str, runs_dir: Path) -> Path:

@@ -11,9 +11,6 @@ that differ, both values, and what differs in the surroundings: versions, machin
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 import rnnkit
 from experiments import recorded
@@ -23,17 +20,11 @@ from rnnkit.records import Result
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(recorded.Options):
     """Which run."""
 
-    run: Annotated[str, tyro.conf.Positional]
-    """The run: its name, its folder or one inside it, or its id at Weights & Biases."""
     threads: int = 0
     """Threads to compute with; 0 for as many as the run had."""
-    data_dir: Path | None = None
-    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
     to: Path | None = None
     """Folder for the replay; by default reproduced/ beside the run."""
 

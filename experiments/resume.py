@@ -7,11 +7,6 @@ The same as to repeat the command that began it. What comes out is the same to t
 """
 
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 import rnnkit
 from experiments import recorded
@@ -19,21 +14,9 @@ from rnnkit import commands
 from rnnkit.errors import UserError
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which run."""
-
-    run: Annotated[str, tyro.conf.Positional]
-    """The run: its name, or its folder."""
-    data_dir: Path | None = None
-    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
-
-
 def main() -> None:
     """Go on, and say what came out."""
-    options = commands.parse(Options, "python -m experiments.resume", sys.argv[1:], __doc__)
+    options = commands.parse(recorded.Options, "python -m experiments.resume", sys.argv[1:], __doc__)
     folder = recorded.find(options.run, options.runs_dir)
     if rnnkit.tracking.is_live(folder):
         raise UserError(f"{folder.name} is still running")
