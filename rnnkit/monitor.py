@@ -12,6 +12,7 @@ learned. (In the mean over such vectors its square is the squared norm of the Ja
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from rnnkit.seen import Seen
 from rnnkit.watched import Watched, read
 
 
+NEARBY = 1e-3  # the states' distance, so that tanh and sigmoid are straight between them
 KEEPS = {"LSTM": "f", "GRU": "z"}  # the gate that keeps the state
 
 
@@ -38,17 +40,25 @@ class Inside:
 def look(model: nn.Module, watched: Watched, through_time: bool = True) -> Inside:
     """Look into all recurrent modules of a model on the watched sequences; `through_time` follows gradients too.
 
+    Without it, what takes eigenvalues is left out as well.
+
     Numbers are named as DESIGN.md says, by `<module>.<layer>.<direction>`; those that are not defined (NaN) are left
-    out. Curves are the gradient by lag, the timescale of each unit, and each gate's shares below 0.1 and above 0.9.
+    out. Curves are the gradient by lag, how far two runs from different states are apart by step, the timescale of
+    each unit, and each gate's shares below 0.1 and above 0.9.
     """
     numbers, curves = {}, {}
     for name, (module, inputs, initial) in read(model, watched.run).items():
         layers_seen = seen(module, inputs, initial)
+        others = {}
+        if through_time:
+            batch = int(layers_seen["l0.f"].hidden.batch_sizes[0])
+            others = seen(module, inputs, _elsewhere(module, inputs, initial, batch))
         for place, one in layers_seen.items():
             where, backward = f"{name}.{place}", place.endswith("b")
-            numbers |= {f"hidden/{where}/{k}": value for k, value in _of_states(one, backward).items()}
+            numbers |= {f"hidden/{where}/{k}": value for k, value in _of_states(one, backward, through_time).items()}
             if through_time:
                 found = _of_memory(one, backward, curves, where)
+                found |= _of_forgetting(one, others[place], backward, curves, where)
                 numbers |= {f"memory/{where}/{k}": value for k, value in found.items()}
             for gate, packed in one.gates.items():
                 numbers |= {f"gate/{where}/{gate}/{k}": v for k, v in _of_gate(gate, packed, curves, where).items()}
@@ -101,6 +111,7 @@ class Monitor:
         self.blocks = diagnostics.gate_blocks(model)
         self.on = config.observe != "off" and watched is not None
         self.full = self.on and config.observe == "full"
+        self.start = diagnostics.snapshot(self.groups) if self.on else {}  # the initial weights, also of a resumed run
 
     def before_training(self) -> dict[str, float]:
         """What the initial weights make of a gradient: part of the first step's row."""
@@ -131,6 +142,8 @@ class Monitor:
             return {}
         inside = look(self.model, self.watched, through_time=self.full or last)
         row = inside.numbers
+        moved = diagnostics.distances(self.groups, self.start).tolist()
+        row |= {f"distance/{name}": distance for name, distance in zip(self.groups, moved, strict=True)}
         if self.full or last:
             curve = truncation(self.model, self.watched)
             quarter = max(i for i, k in enumerate(curve.contexts) if k <= max(self.watched.span // 4, 1))
@@ -138,10 +151,23 @@ class Monitor:
             row |= {f"memory/loss_{name}": loss for name, loss in losses.items() if math.isfinite(loss)}
             row["memory/k95"] = float(curve.k95)
         if self.full:
-            curve_points = {"truncation/contexts": curve.contexts, "truncation/losses": curve.losses}
             found = inside.curves | (portrait(self.model, self.watched) if last else {})
-            write_curves(self.folder, step, found | {k: torch.tensor(v) for k, v in curve_points.items()})
+            points = {"truncation/contexts": curve.contexts, "truncation/losses": curve.losses}
+            found |= {name: torch.tensor(values) for name, values in points.items()}
+            write_curves(self.folder, step, found | where_losses_are(self.model, self.watched))
         return row
+
+
+def where_losses_are(model: nn.Module, watched: Watched) -> dict[str, Tensor]:
+    """Curves of the loss on the watched sequences: by step where there is one at each, and by length."""
+    with diagnostics.evaluating(model):
+        losses, lengths = watched.losses()
+    found = {}
+    if isinstance(losses, PackedSequence):
+        found["loss/position"] = memory.loss_by_position(losses)
+        losses = losses.data
+    by_length = memory.loss_by_length(losses, lengths)
+    return found | {"loss/lengths": torch.tensor(by_length.shortest), "loss/length": torch.tensor(by_length.losses)}
 
 
 def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
@@ -160,19 +186,21 @@ def truncation(model: nn.Module, watched: Watched) -> memory.Truncation:
     return memory.truncation_of(contexts, losses)
 
 
-def _of_states(one: Seen, backward: bool) -> dict[str, float]:
+def _of_states(one: Seen, backward: bool, all_dimensions: bool) -> dict[str, float]:
     rows = one.hidden.data
-    size, filled = states.magnitude(rows), states.dimensions(rows)
-    return {
+    size = states.magnitude(rows)
+    found = {
         "rms": size.rms_mean,
         "rms_std": size.rms_std,
         "saturated": size.saturated,
         "dead": states.dead_units(rows).double().mean().item(),
-        "participation_ratio": filled.participation_ratio,
-        "effective_rank": filled.effective_rank,
-        "k90": float(filled.k90),
+        "participation_ratio": states.participation_ratio(rows),
         "drift": states.norm_drift(one.hidden, backward),
     }
+    if all_dimensions:  # these take the covariance's eigenvalues, as long as all of the above
+        filled = states.dimensions(rows)
+        found |= {"effective_rank": filled.effective_rank, "k90": float(filled.k90)}
+    return found
 
 
 def _of_memory(one: Seen, backward: bool, curves: dict[str, Tensor], where: str) -> dict[str, float]:
@@ -193,6 +221,26 @@ def _of_memory(one: Seen, backward: bool, curves: dict[str, Tensor], where: str)
         "reach": float(reach.farthest),
         "mean_lag": reach.mean_lag,
     }
+
+
+def _elsewhere(module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tuple, batch: int) -> tuple:
+    """Initial states a little away from those that are given, for all layers and directions."""
+    size = [module.num_layers * (2 if module.bidirectional else 1), batch, module.hidden_size]
+    if isinstance(inputs, Tensor) and inputs.dim() == 2:  # unbatched
+        del size[1]
+    generator = seeding.generator(0, "states to forget")
+    away = [NEARBY * torch.randn(size, dtype=torch.float64, generator=generator) for _ in "hc"]
+    away = [state.to(module.weight_ih_l0.device) for state in away]
+    if initial:
+        given = initial[0] if isinstance(initial[0], tuple) else initial
+        away = [state.double() + far for state, far in zip(given, away, strict=False)]
+    return (tuple(away),) if isinstance(module, nn.LSTM) else (away[0],)
+
+
+def _of_forgetting(one: Seen, other: Seen, backward: bool, curves: dict[str, Tensor], where: str) -> dict[str, float]:
+    found = memory.forgetting_curve(one.hidden, other.hidden, backward=backward)
+    curves[f"forgetting/{where}"] = found.distances
+    return {"forgetting_rate": found.slope.rate}
 
 
 def _of_gate(gate: str, packed: PackedSequence, curves: dict[str, Tensor], where: str) -> dict[str, float]:
@@ -216,8 +264,21 @@ def _double(value):
     return tuple(map(_double, value)) if isinstance(value, tuple) else None if value is None else value.double()
 
 
+_TWINS: WeakKeyDictionary[nn.RNNBase, nn.RNNBase] = WeakKeyDictionary()
+
+
 def _twin(module: nn.RNNBase) -> nn.RNNBase:
-    """A layer of ours with the weights of `module` in float64, without dropout."""
+    """A layer of ours with the weights of `module` in float64, without dropout; the same one each time."""
+    if module not in _TWINS:
+        _TWINS[module] = _new_twin(module)
+    twin = _TWINS[module]
+    with torch.no_grad():
+        for name, weight in twin.named_parameters():
+            weight.copy_(getattr(module, name))
+    return twin
+
+
+def _new_twin(module: nn.RNNBase) -> nn.RNNBase:
     kind = next(kind for kind in (layers.RNN, layers.GRU, layers.LSTM) if isinstance(module, kind.__bases__[-1]))
     options = {"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}
     twin = kind(
@@ -230,5 +291,4 @@ def _twin(module: nn.RNNBase) -> nn.RNNBase:
         device="meta",  # so that no random numbers are drawn for weights that are not used
         **options,
     )
-    twin.load_state_dict({name: weight.double() for name, weight in module.state_dict().items()}, assign=True)
-    return twin
+    return twin.to_empty(device=next(module.parameters()).device).double()

@@ -4,7 +4,8 @@
 
 They are drawn by themselves at the end of a run with `--observe full`, by a process of their own. Each is a file,
 media/<name>.png: the gradient by lag, how often gates are shut and open, how long units remember, the eigenvalues of a
-step, and the hidden states' ways through their first two principal components.
+step, the hidden states' ways through their first two principal components, the loss by context, step and length, and
+how two runs from different states meet.
 """
 
 import math
@@ -186,12 +187,52 @@ def trajectories(curves: list[dict]):
     return figure
 
 
+def losses(curves: list[dict]):
+    """The loss with the last k inputs alone, by step of the sequence, and by the sequences' length."""
+    known = {
+        "with the last k inputs alone": ("truncation/contexts", "truncation/losses", "context k (steps)"),
+        "by step": (None, "loss/position", "step"),
+        "by length": ("loss/lengths", "loss/length", "length (steps), to twice that"),
+    }
+    names = [name for name, (_, values, _) in known.items() if len(curves[-1].get(values, [])) > 1]
+    if not names:
+        return None
+    figure, axes = panels(names, "Loss of the watched sequences")
+    for name, axis in axes.items():
+        at, values, label = known[name]
+        for found in dict.fromkeys((0, len(curves) - 1)):
+            y = numbers(curves[found][values])
+            x = range(1, len(y) + 1) if at is None else numbers(curves[found][at])
+            axis.plot(x, y, marker="o" if at else None, markersize=3, label=f"training step {curves[found]['step']}")
+        if at:
+            axis.set_xscale("log", base=2)
+        axis.set(xlabel=label, ylabel="loss")
+        axis.legend()
+    return figure
+
+
+def forgetting(curves: list[dict]):
+    """How two runs on the same inputs from different states meet: ln of their distance by step."""
+    names = places(curves[-1], "forgetting")
+    if not names:
+        return None
+    figure, axes = panels(names, "Two runs from different states, same inputs")
+    for name, axis in axes.items():
+        for found in dict.fromkeys((0, len(curves) - 1)):
+            axis.plot(numbers(curves[found][f"forgetting/{name}"]), label=f"training step {curves[found]['step']}")
+        axis.set(xlabel="step of the direction's own time", ylabel="ln of the distance")
+        axis.legend()
+    return figure
+
+
 PICTURES = {
     "gradient_by_lag": gradient_by_lag,
     "gate_saturation": gate_saturation,
     "timescales": timescales,
     "eigenvalues": eigenvalues,
     "trajectories": trajectories,
+    "losses": losses,
+    "forgetting": forgetting,
 }
 
 

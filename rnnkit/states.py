@@ -77,7 +77,7 @@ def dimensions(rows: Tensor) -> Dimensions:
     k equal independent directions give k by the first two. Fewer than about ten steps for each unit bias them low.
     States that do not vary at all, and one step alone, give 0.
     """
-    variances = _covariance(rows)[1].clamp(min=0).flip(0)
+    variances = torch.linalg.eigvalsh(_covariance(rows)[1]).clamp(min=0).flip(0)
     total = variances.sum()
     if total == 0:
         return Dimensions(0.0, 0.0, 0, len(rows))
@@ -89,6 +89,13 @@ def dimensions(rows: Tensor) -> Dimensions:
         k90=int((~enough).sum()) + 1,
         steps=len(rows),
     )
+
+
+def participation_ratio(rows: Tensor) -> float:
+    """The participation ratio alone, which takes no eigenvalues: (trace C)^2 / ||C||_F^2 of the covariance C."""
+    covariance = _covariance(rows)[1]
+    total = covariance.trace().square()
+    return (total / covariance.square().sum()).item() if total > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ def principal_components(rows: Tensor, count: int) -> Components:
     The basis is orthonormal; of each direction and its opposite, the one whose largest entry is positive is taken, so
     that pictures do not flip. States that do not vary explain 0.
     """
-    mean, variances, vectors = _covariance(rows)
+    mean, covariance = _covariance(rows)
+    variances, vectors = torch.linalg.eigh(covariance)  # the smallest first
     basis = vectors.flip(1)[:, :count]
     largest = basis.gather(0, basis.abs().argmax(dim=0, keepdim=True))
     total = variances.clamp(min=0).sum()
@@ -174,10 +182,9 @@ def _shifted(rows: Tensor) -> Tensor:
     return rows - rows[0]
 
 
-def _covariance(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, eigenvalues and eigenvectors of the covariance of rows, in float64, the smallest eigenvalue first."""
+def _covariance(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance of rows, of shape (hidden,) and (hidden, hidden), in float64."""
     shifted = _shifted(rows)
     mean = shifted.mean(dim=0)
     centred = shifted - mean
-    variances, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
-    return mean + rows.detach()[0].double(), variances, vectors
+    return mean + rows.detach()[0].double(), centred.T @ centred / len(rows)

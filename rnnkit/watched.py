@@ -1,5 +1,6 @@
 """A few sequences, the same throughout a run, on which a network is looked into."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,12 +20,15 @@ class Watched:
     """`run()` runs the model on all sequences, in whatever way it takes them.
 
     `costs(context)` gives the loss of each at its last step, of shape (sequences,), when the model reads the last
-    `context` steps of each alone, from a fresh state. `span` is their median length.
+    `context` steps of each alone, from a fresh state. `span` is their median length. `losses()` gives the loss of each
+    valid step, packed as the inputs are, or of each sequence, of shape (sequences,), and with them the length of the
+    sequence that each belongs to.
     """
 
     run: Callable[[], object]
     costs: Callable[[int], Tensor]
     span: int
+    losses: Callable[[], tuple[PackedSequence | Tensor, Tensor]] | None = None
 
 
 def examples(
@@ -53,7 +57,13 @@ def examples(
         last = sequences.times(outputs, backward=True) == 0
         return losses.new_empty(count).index_copy(0, sequences.owners(outputs)[last], losses[last])
 
-    return Watched(lambda: model(batch.inputs), costs, sorted(lengths)[count // 2])
+    def losses() -> tuple[PackedSequence | Tensor, Tensor]:
+        outputs = model(batch.inputs)
+        if not isinstance(outputs, PackedSequence):
+            return cost(outputs, batch.targets), batch.lengths
+        return outputs._replace(data=cost(outputs.data, batch.targets)), sequences.lengths_of_rows(outputs)
+
+    return Watched(lambda: model(batch.inputs), costs, sorted(lengths)[count // 2], losses)
 
 
 def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> Watched:
@@ -63,21 +73,38 @@ def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> Watched:
         scores, _ = model(inputs[:, -context:])
         return nn.functional.cross_entropy(scores[:, -1], targets[:, -1], reduction="none")
 
-    return Watched(lambda: model(inputs), costs, inputs.shape[1])
+    def losses() -> tuple[PackedSequence, Tensor]:
+        scores, _ = model(inputs)
+        found = nn.functional.cross_entropy(scores.transpose(1, 2), targets, reduction="none")
+        packed = nn.utils.rnn.pack_sequence(list(found))
+        return packed, sequences.lengths_of_rows(packed)
+
+    return Watched(lambda: model(inputs), costs, inputs.shape[1], losses)
+
+
+class _AllRead(Exception):
+    """What each module reads is known."""
 
 
 def read(model: nn.Module, run: Callable[[], object]) -> dict[str, tuple[nn.RNNBase, PackedSequence | Tensor, tuple]]:
     """What each recurrent module reads while `run()` runs: the module, its input, and its initial state if it has one.
 
-    In evaluation mode and without gradients; where a module runs several times, the last.
+    In evaluation mode and without gradients; where a module runs several times, the first. Nothing is computed beyond
+    the input of the last module, which is most of what a run costs.
     """
-    seen = {}
+    modules, seen = diagnostics.recurrent_modules(model), {}
+
+    def reached(name: str, module: nn.RNNBase, args: tuple) -> None:
+        seen.setdefault(name, (module, args[0], args[1:]))
+        if len(seen) == len(modules):
+            raise _AllRead
+
     hooks = [
-        module.register_forward_pre_hook(lambda m, args, name=name: seen.update({name: (m, args[0], args[1:])}))
-        for name, module in diagnostics.recurrent_modules(model).items()
+        module.register_forward_pre_hook(lambda m, args, name=name: reached(name, m, args))
+        for name, module in modules.items()
     ]
     try:
-        with diagnostics.evaluating(model):
+        with diagnostics.evaluating(model), contextlib.suppress(_AllRead):
             run()
     finally:
         for hook in hooks:

@@ -76,6 +76,7 @@ def test_the_command_prints_a_table_and_writes_the_rest(folder, monkeypatch, cap
     names = {path.name for path in (folder / "media").glob("*.png")}
     assert names == {
         "eigenvalues.png",
+        "forgetting.png",
         "gate_saturation.png",
         "gradient_by_lag.png",
         "timescales.png",

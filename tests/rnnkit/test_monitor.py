@@ -1,6 +1,7 @@
 """What is seen of networks whose insides are known, and that looking changes nothing."""
 
 import dataclasses
+import functools
 import itertools
 import math
 
@@ -72,6 +73,61 @@ def test_gradients_fade_as_the_weights_say_in_each_layer_by_itself(layers, steps
         expected = factor ** torch.arange(steps, dtype=torch.float64)
         torch.testing.assert_close(inside.curves[f"lag/{where}"], expected, rtol=1e-6, atol=0)
         assert inside.numbers[f"memory/{where}/reach"] == min(math.floor(math.log(0.01, factor)), steps - 1)
+        assert inside.numbers[f"memory/{where}/forgetting_rate"] == pytest.approx(math.log(factor), abs=1e-6)
+        gone = inside.curves[f"forgetting/{where}"].diff()
+        gone = torch.cat([gone[: steps // 2 - 1], gone[steps // 2 :]])  # between them the mean loses a sequence
+        torch.testing.assert_close(gone, torch.full_like(gone, math.log(factor)), atol=1e-6, rtol=0)
+
+
+def test_states_that_are_given_are_forgotten_as_those_at_zero_are():
+    """Around h = 0.5 a step of tanh(0.9 h) multiplies small distances by 0.9 (1 - tanh(0.45)^2), then ever more."""
+    module = rnnkit.RNN(1, 1)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.fill_(0.9 if "weight_hh" in name else 0.0)
+    model = nn.Module()
+    model.encoder, h, found = module, 0.5, []
+    for _ in range(3):
+        h = math.tanh(0.9 * h)
+        found.append(0.9 * (1 - h * h))
+    for inputs, shape in ((torch.zeros(3, 1), (1, 1)), (torch.zeros(3, 1, 1), (1, 1, 1))):
+        watch = watched.Watched(lambda i=inputs, s=shape: module(i, torch.full(s, 0.5)), None, 3)
+        curve = monitor.look(model, watch).curves["forgetting/encoder.l0.f"]
+        assert curve.diff().tolist() == pytest.approx([math.log(factor) for factor in found[1:]], abs=2e-3)
+
+
+def test_distance_from_the_initial_weights(tmp_path):
+    model, watch = on(Constant(), torch.randn(4, 1), torch.randn(2, 1))
+    watch = dataclasses.replace(watch, costs=lambda context: torch.zeros(2))
+    seeing = monitor.Monitor(model, digits.Config(observe="light"), watch, tmp_path)
+    with torch.no_grad():
+        model.encoder.weight_hh_l0.fill_(3.0)
+        model.encoder.bias_ih_l0[0] = 1.0
+    found = seeing.at_evaluation(7, last=False)
+    assert found["distance/encoder.l0.f/hh"] == 6
+    assert found["distance/encoder.l0.f/bias"] == 1
+    assert found["distance/encoder.l0.f/ih"] == 0
+
+
+def test_where_losses_are_by_step_and_by_length():
+    inputs = [torch.randn(n, 3) for n in (7, 2, 9, 4)]
+    cost = functools.partial(cross_entropy, reduction="none")
+    labels = torch.tensor([0, 1, 2, 0])
+    model = models.classifier(digits.Config(hidden_size=4), 3, 5, 9)
+    found = monitor.where_losses_are(model, watched.examples(model, Examples(inputs, labels), CPU, cost))
+    alone = [cost(model.eval()(pack_sequence([x])), y[None]).item() for x, y in zip(inputs, labels, strict=True)]
+    assert found["loss/lengths"].tolist() == [2, 4, 8]
+    assert found["loss/length"].tolist() == pytest.approx([alone[1], (alone[0] + alone[3]) / 2, alone[2]], rel=1e-5)
+    assert "loss/position" not in found
+
+    config = char_lm.Config(hidden_size=5, embedding_size=4)
+    model, ids = models.language_model(config, 7, 4, 9), torch.randint(7, (3, 10))
+    found = monitor.where_losses_are(model, watched.text(model, ids[:, :-1], ids[:, 1:]))
+    scores = model.eval()(ids[:, :-1])[0]
+    expected = [cross_entropy(scores[:, step], ids[:, step + 1]).item() for step in range(9)]
+    assert found["loss/position"].tolist() == pytest.approx(expected, rel=1e-5)
+    assert found["loss/lengths"].tolist() == [8]
+    assert found["loss/length"].tolist() == pytest.approx([sum(expected) / 9], rel=1e-5)
 
 
 @pytest.mark.parametrize(("cell", "gate", "bias"), [("LSTM", "f", 3.0), ("GRU", "z", 2.0)])
@@ -217,6 +273,8 @@ def test_full_keeps_the_curves_in_files(three):
     assert curves["lag/encoder.l1.f"][0] == 1
     assert len(curves["timescale/encoder.l0.b"]) == len(curves["left/encoder.l0.b/r"]) == 6
     assert curves["truncation/contexts"][:3] == [1, 2, 4]
+    assert len(curves["loss/length"]) == len(curves["loss/lengths"]) == 1  # rows of digits are all 8 steps long
+    assert len(curves["forgetting/encoder.l1.b"]) == 8
 
 
 def test_the_same_run_looked_at_otherwise_has_the_same_name_and_a_folder_of_its_own(three):

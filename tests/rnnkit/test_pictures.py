@@ -20,6 +20,7 @@ def curves(step, **more):
     units |= {"right/encoder.l0.f/i": [1.0, 0.0, 0.25], "lag/encoder.l0.f": [1.0, 0.1, 0.0, "NaN"]}
     units |= {"states/encoder.l0.f": [0.0, 0.0, 1.0, 1.0, 2.0, 0.0], "states-lengths": [2, 1]}
     units |= {"explained/encoder.l0.f": [0.75, 0.25], "eigenvalues/encoder.l0.f/W_hh": [0.5, -0.5, 0.25, -0.25]}
+    units |= {"forgetting/encoder.l0.f": [-7.0, -8.0, "-Infinity"]}
     return {"step": step, **units, **more}
 
 
@@ -32,11 +33,25 @@ def closed():
 def test_every_picture_has_a_title_axes_with_names_and_a_panel_for_each_direction():
     two = curves(7) | {name.replace("l0.f", "l0.b"): points for name, points in curves(7).items() if "l0.f" in name}
     for picture in pictures.PICTURES.values():
+        if picture is pictures.losses:  # these are the whole net's
+            continue
         figure = picture([two, two])
         assert figure.get_suptitle()
         axes = [axis for axis in figure.axes if axis.get_title()]
         assert [axis.get_title() for axis in axes] == ["encoder.l0.f", "encoder.l0.b"]
         assert all(axis.get_xlabel() and axis.get_ylabel() for axis in axes)
+
+
+def test_losses_have_a_panel_for_what_there_is_and_a_line_for_the_first_and_last_evaluation():
+    known = {"truncation/contexts": [1, 2, 3], "truncation/losses": [3.0, 2.0, 1.0], "loss/position": [1.0, 0.5]}
+    figure = pictures.losses([curves(5, **known), curves(7, **known), curves(9, **known)])
+    assert [axis.get_title() for axis in figure.axes] == ["with the last k inputs alone", "by step"]
+    for axis in figure.axes:
+        assert [line.get_label() for line in axis.get_lines()] == ["training step 5", "training step 9"]
+        assert axis.get_xlabel()
+        assert axis.get_ylabel() == "loss"
+    assert figure.axes[0].get_lines()[0].get_ydata().tolist() == [3.0, 2.0, 1.0]
+    assert pictures.losses([curves(5)]) is None
 
 
 def test_the_heat_map_shows_what_is_left_by_lag_and_step():
@@ -80,7 +95,7 @@ def test_a_run_that_is_looked_at_in_full_has_its_pictures(cell, tmp_path):
         cell=cell, view="rows", epochs=1, hidden_size=4, observe="full", track="off", runs_dir=tmp_path
     )
     folder = digits.run(config).folder
-    expected = {"gradient_by_lag", "eigenvalues", "trajectories"}
+    expected = {"gradient_by_lag", "eigenvalues", "trajectories", "forgetting", "losses"}
     expected |= {"gate_saturation", "timescales"} if cell == "lstm" else set()
     end = time.monotonic() + 60
     while {path.stem for path in pictures.files(folder)} != expected and time.monotonic() < end:

@@ -49,11 +49,13 @@ def test_equal_independent_directions_are_as_many_dimensions(count, dtype):
 def test_dimensions_of_unequal_variances_and_of_none():
     rows = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])  # shares 0.9 and 0.1
     found = states.dimensions(rows)
+    assert states.participation_ratio(rows) == pytest.approx(found.participation_ratio)
     assert found.participation_ratio == pytest.approx(1 / (0.81 + 0.01))
     assert found.effective_rank == pytest.approx(math.exp(-0.9 * math.log(0.9) - 0.1 * math.log(0.1)))
     assert found.k90 == 1
     for still in (torch.full((5, 3), 0.7), torch.randn(1, 3), torch.full((4, 1), 0.1)):
         assert states.dimensions(still) == states.Dimensions(0.0, 0.0, 0, len(still))
+        assert states.participation_ratio(still) == 0
 
 
 def test_principal_components_are_fixed_by_the_rows_they_were_fitted_on():
