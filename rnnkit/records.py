@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit import config as configuration
+from rnnkit import seeding
 from rnnkit.errors import UserError
 
 
@@ -111,10 +112,15 @@ def manifest(
             "capability": torch.backends.cpu.get_cpu_capability(),
             "cores": os.cpu_count(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+            "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
         },
         "threads": torch.get_num_threads(),
         "numerics": {
             "MKL_CBWR": os.environ.get("MKL_CBWR"),
+            "MKL_CBWR_in_force": seeding.in_force(),
+            "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
             "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
         },
         "data": data,
