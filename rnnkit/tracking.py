@@ -270,6 +270,8 @@ def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
     for reason in wrong:
         print(f"{reason}; {'the one before it is used' if checkpoint else 'the run starts anew'}", file=sys.stderr)
     if checkpoint is not None:
+        for part in folder.glob(".*.tmp"):  # what a kill left of a file that was being written
+            part.unlink()
         began_with = records.read_json(folder / "manifest.json")["data"]
         if began_with != data:
             raise UserError(f"the data have changed since {folder.name} began: put them back, or delete {folder}")
