@@ -14,7 +14,7 @@ from rnnkit.config import run_name
 from rnnkit.errors import UserError
 from rnnkit.records import Result
 from tests.helpers import offline_log
-from tests.torture import forks, kills
+from tests.torture import damage, forks, kills
 
 
 CONFIG = digits.Config(
@@ -216,6 +216,12 @@ def test_a_damaged_state_is_named_and_the_one_before_it_used(damage, undisturbed
     assert "goes on after step 15" in said
     assert forks.record(folder) == undisturbed
     assert not marker.exists()
+
+
+def test_no_damage_to_a_state_is_passed_over(killed, tmp_path):
+    folder = tmp_path / killed.name
+    shutil.copytree(killed, folder)
+    assert "30 flipped bits, 9 cuts, 3 zeroed tails, none loaded" in damage.torture(folder, 30, seed=1)
 
 
 class RunsCode:
