@@ -11,6 +11,7 @@ import itertools
 import os
 import pty
 import sys
+import termios
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ class Options:
 def shown(main_of_run) -> tuple[Path, bytes]:
     """What `main_of_run`, given a terminal, returned, and what was shown on the terminal."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 100))  # a bar has no room on a terminal without columns
     said: list[bytes] = []
 
     def read() -> None:
