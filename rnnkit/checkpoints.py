@@ -77,10 +77,17 @@ def latest(folder: Path) -> tuple[dict | None, list[str]]:
             wrong.append(str(error))
             continue
         lacks = lacking(state)
-        if lacks is None:
+        if lacks is None and state["record"]["size"] > _size(folder / "metrics.jsonl"):
+            wrong.append(f"{path} does not fit metrics.jsonl, which holds less than when it was saved")
+        elif lacks is None:
             return state, wrong
-        wrong.append(f"{path} lacks {lacks}")
+        else:
+            wrong.append(f"{path} lacks {lacks}")
     return None, wrong
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def lacking(state: dict) -> str | None:

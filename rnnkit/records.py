@@ -190,11 +190,21 @@ def decode(row: dict) -> dict:
 
 
 def read_rows(folder: Path) -> list[dict]:
-    """All rows of a run's metrics.jsonl, in order. A last line that a crash cut short is left out."""
+    """All rows of a run's metrics.jsonl, in order. A last line that a crash cut short is left out.
+
+    Raises `UserError`, with the line, where one is no row.
+    """
     path = folder / "metrics.jsonl"
     content = path.read_bytes() if path.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
-    return [decode(json.loads(line)) for line in whole.splitlines()]
+    rows = []
+    for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+        try:
+            rows.append(decode(json.loads(line)))
+            rows[-1]["step"]
+        except (ValueError, AttributeError, KeyError, TypeError):
+            raise UserError(f"{path}, line {number} is damaged: it is no row of a run") from None
+    return rows
 
 
 def read_json(path: Path) -> dict:

@@ -113,6 +113,7 @@ class Run:
         record = {"step": self.step, "latest": dict(self.latest), "size": self._rows.tell()}
         record |= {"seconds": seconds, "processor_seconds": processor_seconds}
         with writing(self.folder / checkpoints.LATEST):
+            os.fsync(self._rows.fileno())  # what is saved must never be ahead of the rows, whatever is cut off
             checkpoints.keep(self.folder, {**state, "record": record})
 
     def _spent(self) -> tuple[float, float]:
@@ -272,7 +273,7 @@ def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
     if checkpoint is not None:
         for part in folder.glob(".*.tmp"):  # what a kill left of a file that was being written
             part.unlink()
-        began_with = records.read_json(folder / "manifest.json")["data"]
+        began_with = records.read_json(folder / "manifest.json").get("data")
         if began_with != data:
             raise UserError(f"the data have changed since {folder.name} began: put them back, or delete {folder}")
         (folder / "result.json").unlink(missing_ok=True)

@@ -234,6 +234,17 @@ class RunsCode:
         return (open, (str(self.marker), "w"))
 
 
+def test_a_record_that_was_cut_behind_its_checkpoint_is_not_gone_on_from(undisturbed, tmp_path, monkeypatch, capsys):
+    folder = killed_at(23, at(tmp_path), monkeypatch)
+    rows = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_bytes(b"".join(rows[:17]))
+    digits.run(at(tmp_path))
+    said = capsys.readouterr().err
+    assert f"{folder / checkpoints.LATEST} does not fit metrics.jsonl, which holds less than when it was saved" in said
+    assert "goes on after step 15" in said
+    assert forks.record(folder) == undisturbed
+
+
 def test_other_data_than_it_began_with_are_refused(tmp_path, monkeypatch):
     folder = killed_at(23, at(tmp_path), monkeypatch)
     manifest = records.read_json(folder / "manifest.json")

@@ -16,8 +16,10 @@ from rnnkit.config import BaseConfig
 
 def words(config: BaseConfig) -> list[str]:
     """The command line of an experiment that gives this configuration, placement included."""
-    placed = ("--runs-dir", str(config.runs_dir), "--track", config.track, "--save-every", str(config.save_every))
-    return [*shlex.split(configuration.command(config))[3:], *placed]
+    placed = {"runs-dir": config.runs_dir, "track": config.track, "save-every": config.save_every}
+    placed |= {"threads": config.threads}
+    said = [word for name, value in placed.items() for word in (f"--{name}", str(value))]
+    return [*shlex.split(configuration.command(config))[3:], *said]
 
 
 def started(
