@@ -55,9 +55,8 @@ bench: $(STAMP)  ## time the layers beside torch.nn's, or what looking inside co
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest $(ARGS)
 
-torture: $(STAMP)  ## kill runs at random moments and compare what comes out (some ten minutes)
-	@$(PY) -m tests.torture.bits
-	@$(PY) -m tests.torture.kills $(ARGS)
+torture: $(STAMP)  ## kill, damage, replay, and compare every bit (half an hour), or some parts: ARGS="kills damage"
+	@$(PY) -m tests.torture $(ARGS)
 
 check: $(STAMP)  ## lint, and check the formatting
 	@$(PY) -m ruff check .

@@ -17,6 +17,10 @@ from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError
 
 
+# What the commands on a run need of its manifest.
+_NEEDED = {"run": str, "experiment": str, "config": dict, "command": str, "threads": int, "track": str}
+
+
 @dataclass(frozen=True)
 class Options:
     """What all commands on one run can be told; each adds its own."""
@@ -50,25 +54,46 @@ def experiment(manifest: dict):
     return importlib.import_module(f"experiments.{name}")
 
 
+def manifest(folder: Path) -> dict:
+    """A run's manifest. Raises `UserError` where it is damaged, or was changed by hand to another experiment's."""
+    path = folder / "manifest.json"
+    values = records.read_json(path)
+    for name, kind in _NEEDED.items():
+        if not isinstance(values.get(name), kind):
+            raise UserError(f"{path} is damaged: its {name} is {values.get(name)!r}")
+    if not values["run"].startswith(f"{values['experiment'].replace('_', '-')}-s"):
+        raise UserError(f"{path} was changed: its experiment is {values['experiment']}, its run {values['run']}")
+    return values
+
+
 def settings(folder: Path, **placement) -> BaseConfig:
     """The configuration of the run in a folder, placed as `placement` says.
 
     Raises `UserError` for one that does not fit the run's name: the manifest was changed by hand, and it says where.
     """
-    manifest = records.read_json(folder / "manifest.json")
-    kind = experiment(manifest).Config
-    try:
-        values, command, name = manifest["config"], manifest["command"], manifest["run"]
-    except KeyError as error:
-        raise UserError(f"{folder / 'manifest.json'} is damaged: it has no {error}") from None
-    config = configuration.restored(kind, values, **placement)
-    if not configuration.names(name, config):
-        said = commands.parse(kind, "", shlex.split(command)[3:])
-        for field in dataclasses.fields(kind):
-            one, other = getattr(config, field.name), getattr(said, field.name)
-            if not field.metadata.get("placement") and one != other:
-                flag = field.name.replace("_", "-")
-                raise UserError(
-                    f"{folder / 'manifest.json'} was changed: --{flag} is {one} in its config, {other} in its command"
-                )
+    found = manifest(folder)
+    config = configuration.restored(experiment(found).Config, found["config"], **placement)
+    if not configuration.names(found["run"], config):
+        where = "; ".join(
+            f"--{flag} is {one} in its config, {other} in its command" for flag, one, other in changed(found)
+        )
+        raise UserError(f"{folder / 'manifest.json'} was changed: {where or 'its config is not that of its run'}")
     return config
+
+
+def changed(manifest: dict) -> list[tuple[str, object, object]]:
+    """In what a manifest's config and its command differ, each as (flag, config, command).
+
+    Nothing in one that was not changed by hand, as long as the experiment has the same defaults as then.
+    """
+    kind = experiment(manifest).Config
+    config = configuration.restored(kind, manifest["config"])
+    try:
+        said = commands.parse(kind, "", shlex.split(manifest["command"])[3:])
+    except (UserError, ValueError):  # it was the command that was changed
+        return []
+    return [
+        (field.name.replace("_", "-"), getattr(config, field.name), getattr(said, field.name))
+        for field in dataclasses.fields(kind)
+        if not field.metadata.get("placement") and getattr(config, field.name) != getattr(said, field.name)
+    ]

@@ -47,7 +47,7 @@ def replay(folder: Path, options: Options) -> Result:
         raise UserError(
             f"{folder.name} {state}: there is nothing to compare with; let it go on with experiments.resume"
         )
-    manifest = rnnkit.records.read_json(folder / "manifest.json")
+    manifest = recorded.manifest(folder)
     placement = {"runs_dir": options.to or folder.parent / "reproduced", "data_dir": options.data_dir}
     placement |= {"threads": options.threads or manifest["threads"], "track": "off"}
     config = recorded.settings(folder, **placement)
@@ -72,7 +72,10 @@ def main() -> None:
     for field, one, other in found.surroundings:
         print(f"  {field} differs: {one} and {other}")
     if found.difference is not None:
-        if not found.surroundings:
+        by_hand = recorded.changed(recorded.manifest(folder))
+        for flag, one, other in by_hand:
+            print(f"  --{flag} is {one} in its config, {other} in its command: one of them was changed")
+        if not found.surroundings and not by_hand:
             print("  nothing differs in versions, machine, data and code: please report it")
         sys.exit(1)
 

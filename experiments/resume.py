@@ -23,11 +23,11 @@ def main() -> None:
     result = rnnkit.records.Result.read(folder)
     if result is not None and result.status != "interrupted":
         raise UserError(f"{folder.name} has ended ({result.status}): there is nothing left to do")
-    manifest = rnnkit.records.read_json(folder / "manifest.json")
+    manifest = recorded.manifest(folder)
     placement = {"runs_dir": folder.parent, "data_dir": options.data_dir}
     placement |= {"threads": manifest["threads"], "track": manifest["track"]}
     config = recorded.settings(folder, **placement)
-    member = rnnkit.records.Membership(**{name: manifest[name] for name in ("study", "trial", "point")})
+    member = rnnkit.records.Membership(**{name: manifest.get(name) for name in ("study", "trial", "point")})
     with rnnkit.tracking.belonging_to(member), rnnkit.tracking.in_folder(folder):
         result = recorded.experiment(manifest).run(config)
     rnnkit.printing.print_result(result)

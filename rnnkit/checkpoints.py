@@ -38,8 +38,6 @@ def load(path: Path) -> dict:
 
     Raises `UserError` for a file that is missing, damaged, or no checkpoint.
     """
-    import pickle
-
     import torch
 
     try:
@@ -52,7 +50,7 @@ def load(path: Path) -> dict:
         raise UserError(f"{path} is damaged or no checkpoint: its checksum does not fit")
     try:
         state = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 (torch's errors on a file made by hand are of all kinds)
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} holds more than tensors and plain values, and is not loaded: {reason}") from None
     if not isinstance(state, dict):
@@ -79,10 +77,17 @@ def latest(folder: Path) -> tuple[dict | None, list[str]]:
             wrong.append(str(error))
             continue
         lacks = lacking(state)
-        if lacks is None:
+        if lacks is None and state["record"]["size"] > _size(folder / "metrics.jsonl"):
+            wrong.append(f"{path} does not fit metrics.jsonl, which holds less than when it was saved")
+        elif lacks is None:
             return state, wrong
-        wrong.append(f"{path} lacks {lacks}")
+        else:
+            wrong.append(f"{path} lacks {lacks}")
     return None, wrong
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def lacking(state: dict) -> str | None:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -122,7 +123,9 @@ def sizes(config: BaseConfig) -> str:
 def settings(config: BaseConfig) -> dict:
     """What the run computes with, as plain values: all fields but those that only say where it lies."""
     fields = [f for f in dataclasses.fields(config) if not f.metadata.get("placement")]
-    return {f.name: getattr(config, f.name) for f in fields}
+    values = {f.name: getattr(config, f.name) for f in fields}
+    # 0 where 0.0 is meant is the same run, and has to have the same name.
+    return values | {f.name: float(values[f.name]) for f in fields if f.type is float}
 
 
 def restored(kind: type[BaseConfig], values: dict, **placement) -> BaseConfig:
@@ -132,10 +135,11 @@ def restored(kind: type[BaseConfig], values: dict, **placement) -> BaseConfig:
     """
     try:
         config = kind(**values, **placement)
-    except TypeError:
+    except TypeError as error:
         known = {f.name for f in dataclasses.fields(kind)}
         strange = ", ".join(sorted(set(values) - known))
-        raise UserError(f"these settings are of another version of {kind.experiment}: it has no {strange}") from None
+        why = f"it has no {strange}" if strange else str(error)
+        raise UserError(f"these settings are of another version of {kind.experiment}: {why}") from None
     return config
 
 
@@ -163,5 +167,8 @@ def command(config: BaseConfig) -> str:
         if value == f.default or f.metadata.get("placement"):
             continue
         flag = f.name.replace("_", "-")
-        words.append(f"--{'' if value else 'no-'}{flag}" if isinstance(value, bool) else f"--{flag} {value}")
+        if isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{flag}")
+        else:
+            words.append(f"--{flag} {shlex.quote(str(value))}")
     return " ".join(words)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit import config as configuration
+from rnnkit import seeding
 from rnnkit.errors import UserError
 
 
@@ -111,10 +112,15 @@ def manifest(
             "capability": torch.backends.cpu.get_cpu_capability(),
             "cores": os.cpu_count(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+            "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
         },
         "threads": torch.get_num_threads(),
         "numerics": {
             "MKL_CBWR": os.environ.get("MKL_CBWR"),
+            "MKL_CBWR_in_force": seeding.in_force(),
+            "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
             "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
         },
         "data": data,
@@ -184,11 +190,21 @@ def decode(row: dict) -> dict:
 
 
 def read_rows(folder: Path) -> list[dict]:
-    """All rows of a run's metrics.jsonl, in order. A last line that a crash cut short is left out."""
+    """All rows of a run's metrics.jsonl, in order. A last line that a crash cut short is left out.
+
+    Raises `UserError`, with the line, where one is no row.
+    """
     path = folder / "metrics.jsonl"
     content = path.read_bytes() if path.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
-    return [decode(json.loads(line)) for line in whole.splitlines()]
+    rows = []
+    for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+        try:
+            rows.append(decode(json.loads(line)))
+            rows[-1]["step"]
+        except (ValueError, AttributeError, KeyError, TypeError):
+            raise UserError(f"{path}, line {number} is damaged: it is no row of a run") from None
+    return rows
 
 
 def read_json(path: Path) -> dict:

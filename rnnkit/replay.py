@@ -9,8 +9,9 @@ from rnnkit import records
 from rnnkit.records import Result
 
 
-# What a manifest says of the surroundings that a result can depend on; `config` is the same by construction.
-SURROUNDINGS = ("versions", "machine", "threads", "numerics", "data", "git")
+# What a manifest says of the surroundings that a result can depend on, and what follows from `config`, which is the
+# same by construction: it differs where one of them was changed by hand.
+SURROUNDINGS = ("versions", "machine", "threads", "numerics", "data", "git", "format", "seed", "command")
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,17 @@ Each use of randomness draws from a stream of its own, named after what it is fo
 evaluation, another batch order) leaves all others as they were.
 """
 
+import contextlib
+import ctypes
 import hashlib
 import os
+from pathlib import Path
+
+
+TOO_LATE = (
+    "results may depend on the number of threads: this process made a matrix product before the run, and the settings "
+    "against that come too late; call rnnkit.seeding.settle_numerics() first"
+)
 
 
 def stream(seed: int, name: str, *indices: int) -> int:
@@ -35,6 +44,55 @@ def settle_numerics() -> None:
     """
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def settle(threads: int, gpu: bool) -> list[str]:
+    """Set the process up for a run on so many threads, and return what cannot be promised of its bits, in sentences."""
+    settle_numerics()  # commands have, before; whoever calls an experiment's `run` may not
+    limits = []
+    if in_force() is False:
+        limits.append(TOO_LATE)
+    elif threads > 1 and depend_on_threads(threads):
+        limits.append(
+            "on this processor results depend on the number of threads: they are the same again with --threads "
+            f"{threads} alone"
+        )
+    if gpu:
+        late = "" if _settle_gpu() else "; this process used the GPU before the run: not even that is certain"
+        limits.append(
+            "on a GPU the same bits come again on the same model of GPU with the same versions of its driver, CUDA and "
+            f"torch, and nowhere else{late}"
+        )
+    return limits
+
+
+def in_force() -> bool | None:
+    """Whether the matrix library heeds what `settle_numerics` asks for; None where there is no MKL that could be asked.
+
+    It reads MKL_CBWR once, at a process's first matrix product or at this question, whichever comes first.
+    """
+    import torch
+
+    with contextlib.suppress(OSError, AttributeError):  # a build of torch with another library
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        return library.mkl_serv_cbwr_get(-1) != 1  # 1: MKL_CBWR_BRANCH_OFF
+    return None
+
+
+def _settle_gpu() -> bool:
+    """Ask for the same bits again from a GPU; False where it is too late, as the process has used the GPU before.
+
+    cuBLAS and cuDNN's recurrent kernels need a workspace of a fixed size, which is read when they start, and torch has
+    to take deterministic algorithms (PyTorch's notes on reproducibility). An operation that has none is not refused,
+    as diagnostics may need it: torch names it in a warning.
+    """
+    import torch
+
+    in_time = "CUBLAS_WORKSPACE_CONFIG" in os.environ or not torch.cuda.is_initialized()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False  # it would choose kernels by the clock
+    return in_time
 
 
 # Matrix products that a library which does not keep the above divides among threads, as rows x inner x columns.

@@ -113,6 +113,7 @@ class Run:
         record = {"step": self.step, "latest": dict(self.latest), "size": self._rows.tell()}
         record |= {"seconds": seconds, "processor_seconds": processor_seconds}
         with writing(self.folder / checkpoints.LATEST):
+            os.fsync(self._rows.fileno())  # what is saved must never be ahead of the rows, whatever is cut off
             checkpoints.keep(self.folder, {**state, "record": record})
 
     def _spent(self) -> tuple[float, float]:
@@ -270,7 +271,9 @@ def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
     for reason in wrong:
         print(f"{reason}; {'the one before it is used' if checkpoint else 'the run starts anew'}", file=sys.stderr)
     if checkpoint is not None:
-        began_with = records.read_json(folder / "manifest.json")["data"]
+        for part in folder.glob(".*.tmp"):  # what a kill left of a file that was being written
+            part.unlink()
+        began_with = records.read_json(folder / "manifest.json").get("data")
         if began_with != data:
             raise UserError(f"the data have changed since {folder.name} began: put them back, or delete {folder}")
         (folder / "result.json").unlink(missing_ok=True)

@@ -60,14 +60,11 @@ def prepare(config: BaseConfig) -> torch.device:
     reviews of 238 words in the mean. Threads inherit it from the one that starts them, so it must come first.
     """
     torch.set_flush_denormal(True)
-    if config.threads > 1 and seeding.depend_on_threads(config.threads):
-        print(
-            f"on this processor results depend on the number of threads: they are the same again with --threads "
-            f"{config.threads} alone",
-            file=sys.stderr,
-        )
+    device = device_of(config)
+    for limit in seeding.settle(config.threads, device.type == "cuda"):
+        print(limit, file=sys.stderr)
     torch.set_num_threads(config.threads)
-    return device_of(config)
+    return device
 
 
 def fit(

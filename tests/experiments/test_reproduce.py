@@ -124,6 +124,7 @@ def test_other_weights_are_noticed(changed, monkeypatch, capsys):
         (lambda m: m["git"].update(commit="0"), "git commit differs: 0 and "),
         (lambda m: m["git"].update(dirty="?"), "git dirty differs: ? and "),
         (lambda m: m["numerics"].update(flush_denormal=None), "numerics flush_denormal differs: None and "),
+        (lambda m: m.update(seed=7), "seed differs: 7 and 0"),
     ],
 )
 def test_other_surroundings_are_named(change, named, changed, monkeypatch, capsys):
@@ -147,6 +148,41 @@ def test_a_configuration_that_was_changed_by_hand_is_refused_with_the_field(fiel
     true = getattr(digits.Config(view="rows", epochs=2, hidden_size=6, dropout=0.2), field)
     with pytest.raises(UserError, match=rf"was changed: {flag} is {value} in its config, {true} in its command"):
         recorded.settings(folder)
+
+
+def test_what_is_looked_at_is_named_where_it_was_changed_by_hand(changed, monkeypatch, capsys):
+    """It is no part of the run's name, so that the replay is made, and differs."""
+    folder = changed("manifest.json", lambda manifest: manifest["config"].update(observe="off"))
+    code, said = command(reproduce, monkeypatch, capsys, folder)
+    assert code == 1
+    assert "--observe is off in its config, light in its command: one of them was changed" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda m: m.update(experiment="memory"), "was changed: its experiment is memory, its run digits-s0-"),
+        (lambda m: m.update(experiment="nothing"), "was changed: its experiment is nothing"),
+        (lambda m: m.update(run="digits-s0-00000000"), "was changed: its config is not that of its run"),
+        (lambda m: m.update(config=None), "is damaged: its config is None"),
+        (lambda m: m.pop("threads"), "is damaged: its threads is None"),
+        (lambda m: m["config"].update(depth="2"), "another version of digits: .*not supported"),
+    ],
+)
+def test_a_manifest_that_is_damaged_or_changed_is_one_line(change, named, changed, monkeypatch):
+    folder = changed("manifest.json", change)
+    monkeypatch.setattr("sys.argv", ["command", str(folder)])
+    with pytest.raises(UserError, match=named):
+        reproduce.main()
+
+
+def test_a_row_that_is_damaged_is_named(changed, monkeypatch):
+    folder = changed()
+    rows = (folder / "metrics.jsonl").read_text().splitlines()
+    (folder / "metrics.jsonl").write_text("\n".join([*rows[:3], rows[3][:20], *rows[4:]]) + "\n")
+    monkeypatch.setattr("sys.argv", ["command", str(folder)])
+    with pytest.raises(UserError, match=r"metrics.jsonl, line 4 is damaged: it is no row of a run"):
+        reproduce.main()
 
 
 def test_runs_are_found_by_name_by_path_and_by_their_id_at_wandb(original):

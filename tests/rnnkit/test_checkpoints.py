@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 import torch
 from torch import nn
@@ -30,6 +32,24 @@ def test_every_damage_to_a_checkpoint_is_noticed(tmp_path):
         path.write_bytes(whole[:position])
         with pytest.raises(UserError, match="damaged"):
             checkpoints.load(path)
+
+
+def test_a_file_with_a_checksum_of_its_own_is_loaded_or_refused_in_a_line(tmp_path):
+    """What torch stumbles over in it, whatever it is, is no traceback."""
+    path = tmp_path / "c.pt"
+    checkpoints.save(path, {"weights": torch.arange(50.0), "names": ["a", "b"]})
+    body = path.read_bytes()[:-40]
+    generator = torch.Generator().manual_seed(1)
+    refused = set()
+    for position in torch.randint(len(body), (200,), generator=generator).tolist():
+        crafted = body[:position] + bytes([body[position] ^ 8]) + body[position + 1 :]
+        path.write_bytes(crafted + b"RNNCKPT1" + hashlib.sha256(crafted).digest())
+        try:
+            checkpoints.load(path)
+        except UserError as error:
+            refused.add(str(error))
+    assert len(refused) > 5
+    assert not any("\n" in reason for reason in refused)
 
 
 class Runs:

@@ -34,6 +34,11 @@ def test_the_command_gives_the_configuration_again(chosen):
     assert commands.parse(Config, "digits", words[3:]) == chosen
 
 
+def test_the_command_quotes_what_a_shell_would_take_apart():
+    chosen = char_lm.Config(text="my texts/it's $HOME.txt")
+    assert commands.parse(char_lm.Config, "char_lm", shlex.split(config.command(chosen))[3:]) == chosen
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -64,6 +69,7 @@ def test_the_name_of_a_run_tells_settings_apart_and_nothing_else():
     assert config.run_name(Config(seed=3, observe="full", observe_every=7)) == name  # that is written down beside it
     assert config.run_name(Config(seed=4)) == name.replace("-s3-", "-s4-")
     assert re.fullmatch(r"char-lm-s0-[0-9a-f]{8}", config.run_name(char_lm.Config()))  # letters, digits, dashes
+    assert config.run_name(Config(seed=3, clip=1, dropout=0)) == name  # as from a notebook
     for field in dataclasses.fields(Config):
         other = {
             "cell": "rnn",
@@ -100,3 +106,5 @@ def test_settings_are_restored_and_those_of_another_version_named():
     assert config.restored(Config, config.settings(before), threads=2) == before
     with pytest.raises(UserError, match="another version of digits: it has no colour, shape"):
         config.restored(Config, {**config.settings(before), "shape": 1, "colour": 2})
+    with pytest.raises(UserError, match="another version of digits: .*not supported"):
+        config.restored(Config, {**config.settings(before), "depth": "2"})

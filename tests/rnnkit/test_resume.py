@@ -14,7 +14,7 @@ from rnnkit.config import run_name
 from rnnkit.errors import UserError
 from rnnkit.records import Result
 from tests.helpers import offline_log
-from tests.torture import kills
+from tests.torture import damage, forks, kills
 
 
 CONFIG = digits.Config(
@@ -38,7 +38,7 @@ def quick_baseline():
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """What a run gives that nobody disturbs."""
-    return kills.record(digits.run(at(tmp_path_factory.mktemp("undisturbed"))).folder)
+    return forks.record(digits.run(at(tmp_path_factory.mktemp("undisturbed"))).folder)
 
 
 def at(runs, **changes):
@@ -76,7 +76,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(step, undisturbed, tmp_pa
     saved = 0 if checkpoint is None else checkpoint["record"]["step"]
     assert saved == 5 * ((step - 1) // 5)  # it lost no more than the steps since it was saved
     assert digits.run(at(tmp_path)).folder == folder
-    assert kills.record(folder) == undisturbed
+    assert forks.record(folder) == undisturbed
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoint.pt",
         "lock",
@@ -87,16 +87,25 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(step, undisturbed, tmp_pa
 
 
 def test_saving_and_showing_more_or_less_often_changes_nothing(undisturbed, tmp_path):
-    assert kills.record(digits.run(at(tmp_path / "1", save_every=1)).folder) == undisturbed
-    assert kills.record(digits.run(at(tmp_path / "0", save_every=0)).folder) == undisturbed
+    assert forks.record(digits.run(at(tmp_path / "1", save_every=1)).folder) == undisturbed
+    assert forks.record(digits.run(at(tmp_path / "0", save_every=0)).folder) == undisturbed
+
+
+@pytest.fixture(scope="module")
+def kind(tmp_path_factory):
+    """The run as the torture wants it."""
+    folder = tmp_path_factory.mktemp("kind")
+    return kills.undisturbed(kills.Kind(digits, at(folder, epochs=2)), folder)
 
 
 @pytest.mark.parametrize("name", ["KILL", "TERM", "INT"])
-def test_signals_at_random_moments(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(kills, "configurations", lambda runs: [(digits, at(runs))])
-    said = kills.torture(4, name, seed=1, runs=tmp_path)
-    assert said.startswith(f"SIG{name}: ")
-    assert said.endswith("all equal to undisturbed ones in weights and every metric")
+def test_signals_at_random_and_at_chosen_moments(name, kind, tmp_path):
+    assert "runs, all equal to undisturbed ones" in kills.torture(4, name, seed=1, runs=tmp_path, of=[kind])
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT"])
+def test_a_second_signal_ends_a_run_at_once(name, kind, tmp_path):
+    assert "1 runs ended at once" in kills.twice(1, name, seed=0, runs=tmp_path, kind=kind)
 
 
 def stopped_after(step, config, monkeypatch):
@@ -121,7 +130,7 @@ def test_a_signal_costs_no_step(step, undisturbed, tmp_path, monkeypatch):
     assert Result.read(folder).status == "interrupted"
     assert checkpoints.latest(folder)[0]["record"]["step"] == step
     digits.run(at(tmp_path))
-    assert kills.record(folder) == undisturbed
+    assert forks.record(folder) == undisturbed
 
 
 def test_a_signal_in_an_evaluation_does_not_wait_for_its_end_and_it_is_done_again(undisturbed, tmp_path, monkeypatch):
@@ -144,12 +153,12 @@ def test_a_signal_in_an_evaluation_does_not_wait_for_its_end_and_it_is_done_agai
     assert (place["step"], place["evaluations"]) == (27, 2)
     assert place["pending"]["loss/train"] > 0
     digits.run(at(tmp_path))
-    assert kills.record(folder) == undisturbed
+    assert forks.record(folder) == undisturbed
 
 
 def test_a_run_that_patience_ended_is_not_trained_on(tmp_path, monkeypatch):
     config = at(tmp_path, patience=1, learning_rate=0.3, save_every=0)
-    whole = kills.record(digits.run(dataclasses.replace(config, runs_dir=tmp_path / "whole")).folder)
+    whole = forks.record(digits.run(dataclasses.replace(config, runs_dir=tmp_path / "whole")).folder)
     with monkeypatch.context() as patch:
         patch.setattr(tracking.Run, "finish", lambda *_, **__: (_ for _ in ()).throw(Killed))
         patch.setattr(tracking.Run, "end", let_go)
@@ -158,7 +167,7 @@ def test_a_run_that_patience_ended_is_not_trained_on(tmp_path, monkeypatch):
     folder = config.runs_dir / run_name(config)
     assert checkpoints.latest(folder)[0]["place"]["ended"]
     digits.run(config)
-    assert kills.record(folder) == whole
+    assert forks.record(folder) == whole
 
 
 PIECES = [(part, name) for part, names in checkpoints.PARTS.items() for name in (None, *names)]
@@ -205,8 +214,14 @@ def test_a_damaged_state_is_named_and_the_one_before_it_used(damage, undisturbed
     assert f"{path} " in said
     assert "the one before it is used" in said
     assert "goes on after step 15" in said
-    assert kills.record(folder) == undisturbed
+    assert forks.record(folder) == undisturbed
     assert not marker.exists()
+
+
+def test_no_damage_to_a_state_is_passed_over(killed, tmp_path):
+    folder = tmp_path / killed.name
+    shutil.copytree(killed, folder)
+    assert "30 flipped bits, 9 cuts, 3 zeroed tails, none loaded" in damage.torture(folder, 30, seed=1)
 
 
 class RunsCode:
@@ -217,6 +232,17 @@ class RunsCode:
 
     def __reduce__(self):
         return (open, (str(self.marker), "w"))
+
+
+def test_a_record_that_was_cut_behind_its_checkpoint_is_not_gone_on_from(undisturbed, tmp_path, monkeypatch, capsys):
+    folder = killed_at(23, at(tmp_path), monkeypatch)
+    rows = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_bytes(b"".join(rows[:17]))
+    digits.run(at(tmp_path))
+    said = capsys.readouterr().err
+    assert f"{folder / checkpoints.LATEST} does not fit metrics.jsonl, which holds less than when it was saved" in said
+    assert "goes on after step 15" in said
+    assert forks.record(folder) == undisturbed
 
 
 def test_other_data_than_it_began_with_are_refused(tmp_path, monkeypatch):
