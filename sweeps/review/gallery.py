@@ -65,7 +65,9 @@ class Gallery:
 
     def __init__(self, runs_dir: Path):
         if not runs_dir.is_dir():
-            raise UserError(f"there is no folder {runs_dir}: name the one that holds the runs with --runs-dir")
+            raise UserError(
+                f"there are no runs in {runs_dir}: make sweep makes some, or name another folder with --runs-dir"
+            )
         self.root = runs_dir.resolve()
         self._lock = threading.Lock()
         self._cards: dict[str, tuple[tuple, Card]] = {}

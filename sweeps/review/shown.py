@@ -222,6 +222,11 @@ def answer(study: Study) -> list[str]:
     return lines
 
 
+def printable(text: str) -> str:
+    """A text as a terminal shows it, and does nothing else with it: control characters are replaced."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def how_many(study: Study) -> str:
     """How many trials of each state a study has, in words."""
     counts = Counter(trial.state for trial in study.trials)

@@ -150,7 +150,9 @@ def test_a_name_that_is_no_run_is_refused(gallery, name):
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="there is no folder .*: name the one that holds the runs with --runs-dir"):
+    with pytest.raises(
+        UserError, match="there are no runs in .*: make sweep makes some, or name another folder with --runs-dir"
+    ):
         Gallery(tmp_path / "nowhere")
 
 
