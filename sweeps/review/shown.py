@@ -13,7 +13,7 @@ from rnnkit import printing
 from rnnkit.errors import UserError
 from rnnkit.flags import Flag
 from sweeps.progress import settings_in_words
-from sweeps.review.gallery import Card, Gallery, plain
+from sweeps.review.gallery import STATES, Card, Gallery, plain
 from sweeps.review.sections import words as part_in_words
 from sweeps.review.studies import Study
 from sweeps.spaces import SPACES
@@ -94,7 +94,8 @@ def study_line(name: str, runs: Iterable[Card]) -> StudyLine:
     """A study in a line, from the cards of its runs."""
     own = [card for card in runs if card.study == name]
     experiment = own[0].experiment if own else ""
-    counts = dict(Counter(card.state for card in own))
+    found = Counter(card.state for card in own)
+    counts = {state: found[state] for state in STATES if found[state]}
     space = SPACES.get(experiment)
     sign = -1 if space and space.lower_is_better else 1
     finished = [card for card in own if card.state == "finished" and card.value is not None]

@@ -39,7 +39,7 @@ def run(runs: Path, end="finished", steps: int = STEPS, member: Membership | Non
     config = Config(runs_dir=runs, track="off", **settings)
     with tracking.belonging_to(member or Membership()), tracking.start(config, data={"digits": "abc"}) as recorded:
         for step in range(1, steps + 1):
-            recorded.log(step, row(step, 1 + 0.1 * config.seed))
+            recorded.log(step, row(step, 1 + config.seed / 1_000))
         if end == "finished":
             recorded.finish(metrics={"metric/accuracy/test": 0.9 + config.seed / 1_000})
         else:

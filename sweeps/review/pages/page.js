@@ -139,8 +139,7 @@ const Live = (() => {
     const kept = new Set(Tables.chosen());
     for (const part of document.querySelectorAll("[data-part]")) {
       const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
-      if (!other || (page !== null && other.outerHTML === part.dataset.was)) continue;
-      part.replaceChildren(...other.childNodes);
+      if (other) part.replaceChildren(...other.childNodes);
     }
     document.querySelector("main").dataset.live = fresh.querySelector("main").dataset.live;
     document.querySelectorAll("td.choose input").forEach((box) => { box.checked = kept.has(box.value); });
@@ -152,7 +151,7 @@ const Live = (() => {
     const status = document.getElementById("status");
     try {
       const html = await text(location.href);
-      if (page !== null && html !== page) replace(html);
+      if (html !== page) replace(html);
       page = html;
       await draw();
       status.textContent = document.querySelector("main").dataset.live === "yes" ? "live" : "";
