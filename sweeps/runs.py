@@ -49,7 +49,7 @@ def of_studies(gallery: Gallery, cards: list[Card]) -> list[str]:
     """A line for each study."""
     rows = []
     for name in gallery.studies():
-        line = shown.study_line(name, cards)
+        line = shown.study_line(gallery, name, cards)
         counts = ", ".join(f"{count} {state}" for state, count in line.counts.items())
         best = f"{shown.words(line.metric)} {shown.number(line.best.value)}" if line.best else ""
         run = line.best.name if line.best else ""

@@ -16,11 +16,11 @@ import tyro
 from experiments import recorded
 from rnnkit import commands, printing
 from rnnkit.errors import UserError
-from sweeps.progress import settings_in_words
 from sweeps.review import sections, shown, studies
 from sweeps.review.gallery import Gallery
 from sweeps.review.rows import Columns
 from sweeps.runs import table
+from sweeps.words import settings_in_words
 
 
 BLOCKS = "▁▂▃▄▅▆▇█"

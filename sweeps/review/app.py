@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from rnnkit.errors import UserError
-from sweeps import progress
+from sweeps import words
 from sweeps.review import run_charts, shown, studies, study_charts
 from sweeps.review.gallery import STATES, Gallery, NotThere
 
@@ -119,7 +119,8 @@ class _Pages:
         )
         self.templates.globals |= {"run_link": run_link, "study_link": study_link, "states": STATES}
         self.templates.filters |= {"number": shown.number, "seconds": shown.seconds, "words": shown.words}
-        self.templates.filters |= {"setting": progress.plain, "metric": shown.metric}
+        self.templates.filters |= {"settings": words.settings_in_words}
+        self.templates.filters |= {"setting": words.plain, "metric": shown.metric, "interval": shown.interval}
 
     def page(self, fill: Callable) -> Callable:
         """An endpoint that renders what `fill(request)` gives: the name of a template, and what it shows."""
@@ -155,7 +156,7 @@ class _Pages:
     def index(self, request: Request) -> tuple[str, dict]:
         """All studies and runs."""
         runs = self.gallery.runs()
-        found = [shown.study_line(name, runs) for name in self.gallery.studies()]
+        found = [shown.study_line(self.gallery, name, runs) for name in self.gallery.studies()]
         found.sort(key=lambda line: line.started.timestamp() if line.started else 0.0, reverse=True)
         live = any(card.state == "running" for card in runs)
         experiments = sorted({card.experiment for card in runs if card.experiment})
@@ -172,7 +173,15 @@ class _Pages:
     def study(self, request: Request) -> tuple[str, dict]:
         """One study."""
         study = studies.read(self.gallery, request.path_params["name"])
-        return "study.html", {"study": study, "live": study.live, "answer": shown.answer(study)}
+        again = [card for card in self.gallery.runs() if card.study == study.name and card.confirms is not None]
+        return "study.html", {
+            "study": study,
+            "live": study.live,
+            "answer": shown.answer(study),
+            "findings": shown.findings(study),
+            "confirmed": shown.confirmed(study),
+            "again": again,
+        }
 
     def study_charts(self, request: Request) -> list[dict]:
         """The charts of one study."""

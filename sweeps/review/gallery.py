@@ -17,11 +17,12 @@ from rnnkit import records, tracking
 from rnnkit.errors import UserError
 from rnnkit.records import Result
 from sweeps.review.rows import Columns, last_row, read_columns
-from sweeps.spaces import SPACES
 
 
 # What a run can be: as its result says, or `running`, `stopped` (no result, and no process works on it) and `broken`.
 STATES = ("running", "finished", "pruned", "diverged", "failed", "interrupted", "stopped", "broken")
+# Which score a run is judged by where no study says it.
+SCORES = ("accuracy", "bits_per_character", "perplexity", "nats_per_step", "loss")
 LIVE_FOR = 1.0  # seconds that what was found of a lock holds
 KEPT = 32  # runs whose columns are kept in memory
 
@@ -32,8 +33,12 @@ class NotThere(UserError):
 
 @dataclass(frozen=True)
 class Card:
-    """A run in a line. `metric` names what it is judged by; `value` is that on the validation part, `test` on the test
-    part, each None where it has none. `trouble` says what is wrong with its files."""
+    """A run in a line.
+
+    `metric` names what it is judged by; `value` is that on the validation part, `test` on the test part, each None
+    where it has none. `confirms` names the trial whose settings it repeats on a fresh seed. `trouble` says what is
+    wrong with its files.
+    """
 
     name: str
     folder: Path
@@ -41,6 +46,7 @@ class Card:
     experiment: str = ""
     study: str | None = None
     trial: int | None = None
+    confirms: int | None = None
     seed: int | None = None
     config: dict = field(default_factory=dict)
     metric: str = ""
@@ -73,6 +79,7 @@ class Gallery:
         self._cards: dict[str, tuple[tuple, Card]] = {}
         self._columns: dict[str, Columns] = {}
         self._live: dict[str, tuple[float, bool]] = {}
+        self._judged: dict[str, tuple[tuple | None, tuple[str, bool]]] = {}
 
     def runs(self) -> list[Card]:
         """All runs, the latest first; those whose start is not known last."""
@@ -131,6 +138,24 @@ class Gallery:
             raise NotThere(f"there is no study {name}")
         return found[name]
 
+    def judged_by(self, study: str | None) -> tuple[str, bool]:
+        """The metric that a study judges its trials by ("" where that is not known), and whether lower is better."""
+        path = self.root / "studies" / str(study) / "study.json"
+        if study is None or study != path.parent.name:
+            return "", False
+        mark = _mark(path)
+        kept = self._judged.get(study)
+        if kept is None or kept[0] != mark:
+            kept = self._judged[study] = (mark, self._read_judged(path))
+        return kept[1]
+
+    def _read_judged(self, path: Path) -> tuple[str, bool]:
+        with contextlib.suppress(UserError):
+            space = self.read_json(path).get("space")
+            if isinstance(space, dict):
+                return _text(space.get("metric")), bool(space.get("lower_is_better"))
+        return "", False
+
     def read_json(self, path: Path) -> dict:
         """A JSON file that lies inside. Raises `UserError` where it cannot be read, or does not."""
         if not self._inside(path):
@@ -177,10 +202,10 @@ class Gallery:
         except UserError as error:
             return Card(name, folder, "running" if live else "broken", trouble=str(error))
         experiment, config = _text(manifest.get("experiment")), manifest.get("config")
-        metric = SPACES[experiment].metric if experiment in SPACES else ""
+        metric = self.judged_by(manifest.get("study"))[0]
         numbers, step = (result.metrics, result.step) if result else self._of_tail(folder, metric)
         if metric not in numbers:
-            metric = next((key for key in numbers if key.startswith("metric/") and key.endswith("/valid")), metric)
+            metric = _score(numbers) or metric
         return Card(
             name,
             folder,
@@ -188,6 +213,7 @@ class Gallery:
             experiment=experiment,
             study=manifest.get("study"),
             trial=manifest.get("trial"),
+            confirms=manifest.get("confirms"),
             seed=manifest.get("seed"),
             config=config if isinstance(config, dict) else {},
             metric=metric,
@@ -217,6 +243,13 @@ def _state(result: Result | None, live: bool) -> str:
     if result is None:
         return "running" if live else "stopped"
     return result.status if result.status in STATES else "broken"
+
+
+def _score(numbers: dict) -> str:
+    """The validation score among a run's metrics that says most of it; "" where there is none."""
+    found = [key for key in numbers if key.startswith("metric/") and key.endswith("/valid")]
+    known = [f"metric/{name}/valid" for name in SCORES]
+    return next((key for key in known if key in found), found[0] if found else "")
 
 
 def _mark(path: Path) -> tuple | None:

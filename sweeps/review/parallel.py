@@ -2,9 +2,9 @@
 
 import math
 
-from sweeps.progress import plain
 from sweeps.review import charts
 from sweeps.review.studies import Study, said
+from sweeps.words import plain
 
 
 LOGARITHMIC = ("hidden_size", "learning_rate")

@@ -75,7 +75,10 @@ def _row(line: bytes) -> dict | None:
 
 
 def last_row(path: Path | None, metric: str) -> tuple[dict, int]:
-    """The last row that holds `metric` ({} where the end of the file has none), and the last step (0 for none)."""
+    """The last row that holds `metric`, or any score where it is "", and the last step (0 where there is none).
+
+    {} where no row at the end of the file does.
+    """
     if path is None:
         return {}, 0
     with path.open("rb") as file:
@@ -83,14 +86,14 @@ def last_row(path: Path | None, metric: str) -> tuple[dict, int]:
         file.seek(max(size - TAIL, 0))
         content = file.read()
     lines = content[: content.rfind(b"\n") + 1].splitlines()
-    step, asked = 0, json.dumps(metric).encode()
+    step, asked = 0, json.dumps(metric).encode() if metric else b'"metric/'
     for line in reversed(lines):
         if step and asked not in line:
             continue
         row = _row(line)
         if row is not None:
             step = step or row["step"]
-            if metric in row:
+            if metric in row or (not metric and any(name.startswith("metric/") for name in row)):
                 return row, step
     return {}, step
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from rnnkit import printing
 from rnnkit.errors import UserError
 from rnnkit.flags import Flag
-from sweeps.progress import settings_in_words
 from sweeps.review.gallery import STATES, Card, Gallery, plain
 from sweeps.review.sections import words as part_in_words
 from sweeps.review.studies import Study
-from sweeps.spaces import SPACES
+from sweeps.words import settings_in_words
 
 
 MOST_TEXT = 20_000  # characters of a sample that are shown
@@ -90,18 +89,21 @@ def metric(name: str) -> str:
     return words(name).partition(" (")[0]
 
 
-def study_line(name: str, runs: Iterable[Card]) -> StudyLine:
-    """A study in a line, from the cards of its runs."""
-    own = [card for card in runs if card.study == name]
-    experiment = own[0].experiment if own else ""
+def study_line(gallery: Gallery, name: str, runs: Iterable[Card]) -> StudyLine:
+    """A study in a line, from the cards of its trials' runs."""
+    own = [card for card in runs if card.study == name and card.confirms is None]
     found = Counter(card.state for card in own)
-    counts = {state: found[state] for state in STATES if found[state]}
-    space = SPACES.get(experiment)
-    sign = -1 if space and space.lower_is_better else 1
+    metric, lower_is_better = gallery.judged_by(name)
+    sign = -1 if lower_is_better else 1
     finished = [card for card in own if card.state == "finished" and card.value is not None]
-    best = max(finished, key=lambda card: sign * card.value, default=None)
-    starts = [card.started for card in own if card.started]
-    return StudyLine(name, experiment, counts, own[0].metric if own else "", best, min(starts, default=None))
+    return StudyLine(
+        name,
+        own[0].experiment if own else "",
+        counts={state: found[state] for state in STATES if found[state]},
+        metric=metric or (own[0].metric if own else ""),
+        best=max(finished, key=lambda card: sign * card.value, default=None),
+        started=min((card.started for card in own if card.started), default=None),
+    )
 
 
 def details(gallery: Gallery, name: str) -> Details:
@@ -207,28 +209,79 @@ def scores(gallery: Gallery, cards: list[Card]) -> dict[str, list[float | None]]
 
 
 def answer(study: Study) -> list[str]:
-    """What a study came to, a sentence a line: the best trial, its test score, and what others reach."""
-    best = study.best
+    """What a study came to, a sentence a line: the best, how sure that is, its test score, and what others reach.
+
+    What the sweep wrote in the end is said where it is there and of this state of the study: the best again on fresh
+    seeds, and what the data support.
+    """
+    best, told = study.best, study.summary.get("best")
     if best is None:
         return ["No trial has finished yet."]
-    lines = [f"Best: trial {best.number}, {study.metric} {best.value:.4f} ({settings_in_words(best.settings)})."]
-    told = study.summary.get("best")
-    told = told if isinstance(told, dict) and told.get("trial") == best.number else {}
+    again = confirmed(study)
+    if isinstance(told, dict) and again and told.get("trial") == again[0].get("trial"):
+        lines = [_again_in_words(study, again[0])]
+    else:
+        lines = [f"Best: trial {best.number}, {study.metric} {best.value:.4f} ({settings_in_words(best.settings)})."]
+        told = told if isinstance(told, dict) and told.get("trial") == best.number else {}
     tested = told.get("test")
     if isinstance(tested, dict):
-        lines += [f"{words(k).capitalize()} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
+        lines += [f"{_capital(words(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
     elif best.run and best.run.test is not None:
-        lines.append(f"{words(best.run.metric.removesuffix('/valid') + '/test').capitalize()} {best.run.test:.4f}.")
-    lines += [f"{line[:1].upper()}{line[1:]}." for line in _beside(told)]
-    return lines
+        lines.append(f"{_capital(words(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}.")
+    return lines + [f"{_capital(line)}." for line in _beside(told)]
 
 
-def printable(text: str) -> str:
-    """A text as a terminal shows it, and does nothing else with it: control characters are replaced."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+def confirmed(study: Study) -> list[dict]:
+    """What was run again on fresh seeds, best first, as summary.json tells it; [] where nothing was."""
+    found = study.summary.get("confirmed")
+    wanted = {"trial": int, "mean": (int, float), "found": (int, float), "count": int, "settings": dict}
+    rows = found if isinstance(found, list) else []
+    return [
+        row for row in rows if isinstance(row, dict) and all(isinstance(row.get(k), kind) for k, kind in wanted.items())
+    ]
+
+
+def interval(row: dict) -> str:
+    """The interval of a mean; nothing where it has none."""
+    low, high = row.get("low"), row.get("high")
+    return f"{low:.4f} to {high:.4f}" if isinstance(low, (int, float)) and isinstance(high, (int, float)) else ""
+
+
+def _again_in_words(study: Study, row: dict) -> str:
+    sure = f", 95 % interval {interval(row)}" if interval(row) else ""
+    return (
+        f"Best: trial {row['trial']}'s settings, {study.metric} {row['mean']:.4f} as the mean over {row['count']} "
+        f"fresh seeds{sure}; found with {row['found']:.4f} ({settings_in_words(row['settings'])})."
+    )
+
+
+def findings(study: Study) -> dict[str, list[str]]:
+    """What the sweep said in the end, in sentences under headings: what the data support, and what they do not."""
+    headings = {
+        "supported": "What the data support",
+        "not_supported": "What they do not support",
+        "borders": "On the border of what was looked at",
+        "timing": "Again",
+    }
+    found = {}
+    for key, heading in headings.items():
+        said = study.summary.get(key)
+        said = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+        if sentences := [one for one in said if isinstance(one, str) and one]:
+            found[heading] = sentences
+    return found
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def how_many(study: Study) -> str:
     """How many trials of each state a study has, in words."""
     counts = Counter(trial.state for trial in study.trials)
     return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def printable(text: str) -> str:
+    """A text as a terminal shows it, and does nothing else with it: control characters are replaced."""
+    return "".join(character if character.isprintable() else "?" for character in text)

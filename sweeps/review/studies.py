@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rnnkit.errors import UserError, in_words
-from sweeps.progress import in_words as metric_in_words
-from sweeps.progress import settings_in_words
 from sweeps.review.gallery import Card, Gallery
+from sweeps.words import in_words as metric_in_words
+from sweeps.words import settings_in_words
 
 
 _one_at_a_time = threading.Lock()
@@ -37,6 +37,7 @@ class Trial:
     end: datetime | None
     reason: str | None
     run: Card | None
+    worker: str | None = None
     retry_of: int | None = None
 
 
@@ -146,7 +147,7 @@ def read(gallery: Gallery, name: str) -> Study:
             summary = gallery.read_json(folder / "summary.json")
     except UserError as error:
         trouble = str(error)
-    cards = [card for card in gallery.runs() if card.study == name]
+    cards = [card for card in gallery.runs() if card.study == name and card.confirms is None]
     journal = folder / "journal.log"
     importances = {}
     try:
@@ -212,6 +213,7 @@ def _trial(frozen, cards: list[Card]) -> Trial:
         _utc(frozen.datetime_complete),
         str(reason) if reason else None,
         run,
+        attributes.get("worker"),
         attributes.get("retry_of"),
     )
 

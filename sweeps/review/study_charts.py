@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sweeps.review import charts
 from sweeps.review.parallel import parallel
-from sweeps.review.studies import STATES, Study, said
+from sweeps.review.studies import STATES, Study, Trial, said
 
 
 def of_study(study: Study) -> list[dict]:
@@ -131,35 +131,47 @@ def reported(study: Study) -> dict | None:
 
 
 def timeline(study: Study) -> dict | None:
-    """When each trial ran: a lane for each that ran side by side, which is a worker where none was restarted."""
+    """When each trial ran, and on which worker: where that was not kept, a lane for each that ran side by side."""
     trials = sorted((t for t in study.trials if t.start), key=lambda trial: trial.start)
     if not trials:
         return None
     latest = max([t.end for t in trials if t.end] + [t.start for t in trials])
     now = datetime.now(latest.tzinfo) if study.live else latest
-    first, lanes, traces = trials[0].start, [], {}
+    first, traces = trials[0].start, {}
+    lanes = lanes_of(trials, now)
     for trial in trials:
-        end = trial.end or now
-        lane = next((i for i, free in enumerate(lanes) if free <= trial.start), len(lanes))
-        lanes[lane : lane + 1] = [end]
+        seconds = max(((trial.end or now) - trial.start).total_seconds(), 0.0)
         bars = traces.setdefault(trial.state, _bars(trial.state))
         bars["base"].append((trial.start - first).total_seconds())
-        bars["x"].append(max((end - trial.start).total_seconds(), 0.0))
-        bars["y"].append(f"worker {lane + 1}")
+        bars["x"].append(seconds)
+        bars["y"].append(charts.text(lanes[trial.number]))
         bars["text"].append(str(trial.number))
-        seconds = (end - trial.start).total_seconds()
         bars["customdata"].append(f"{charts.text(said(trial))}<br>{seconds:.1f} s")
-    workers = [f"worker {i + 1}" for i in range(len(lanes))]
+    order = [charts.text(lane) for lane in dict.fromkeys(sorted(lanes.values()))]
     return charts.figure(
         "timeline",
         "When trials ran",
         f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC",
         "side by side",
         list(traces.values()),
-        yaxis={"type": "category", "categoryorder": "array", "categoryarray": workers},
+        yaxis={"type": "category", "categoryorder": "array", "categoryarray": order},
         barmode="overlay",
         showlegend=True,
     )
+
+
+def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
+    """Which lane of the timeline each trial stands in, by its number: its worker's, or the first that is free."""
+    if all(trial.worker for trial in trials):
+        workers = list(dict.fromkeys(trial.worker for trial in trials))
+        return {trial.number: f"worker {workers.index(trial.worker) + 1}" for trial in trials}
+    free: list[datetime] = []
+    lanes = {}
+    for trial in trials:
+        lane = next((i for i, since in enumerate(free) if since <= trial.start), len(free))
+        free[lane : lane + 1] = [trial.end or now]
+        lanes[trial.number] = f"worker {lane + 1}"
+    return lanes
 
 
 def _bars(state: str) -> dict:

@@ -1,5 +1,6 @@
 """A folder of runs of every kind, made in this process without any training: finished, broken, live, hostile."""
 
+import dataclasses
 import json
 import math
 import os
@@ -7,11 +8,13 @@ import shutil
 from pathlib import Path
 
 import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from experiments.digits import Config
 from rnnkit import records, tracking
 from rnnkit.records import Membership
-from tests.helpers import new_study
+from sweeps.spaces import SPACES
 
 
 HOSTILE = "<img src=x onerror=\"document.title='broken into'\">"
@@ -121,20 +124,30 @@ def _hostile(folder: Path) -> Path:
     return copied
 
 
+def new_study(runs: Path, name: str = "small") -> optuna.Study:
+    """A study of digits without trials."""
+    folder = runs / "studies" / name
+    folder.mkdir(parents=True)
+    described = {"study": name, "experiment": "digits", "seed": 0, "space": dataclasses.asdict(SPACES["digits"])}
+    records.write_json(folder / "study.json", described)
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    return optuna.create_study(storage=storage, study_name=name, direction="maximize")
+
+
 def study(runs: Path) -> str:
     """A study of digits with a trial of every kind, and its runs; its name."""
-    folder, found = new_study(runs)
-    plane = folder.space.plane()
+    space, found = SPACES["digits"], new_study(runs)
+    plane = space.plane()
     for point, end in enumerate(["finished"] * 5 + ["pruned", "diverged", "failed", None, "running"]):
         found.enqueue_trial(plane[point], user_attrs={"point": point})
         trial = found.ask()
-        folder.space.suggest(trial)
+        space.suggest(trial)
         value = 0.5 + point / 20
         for epoch in range(1, 4):
             trial.report(value * epoch / 3, epoch)
-        member = Membership(folder.name, trial.number, point)
         if end in ("finished", "pruned", "diverged"):
             config = {k: v for k, v in plane[point].items() if k != "cell"}
+            member = Membership("small", trial.number, point)
             made = run(runs, end, member=member, seed=100 + point, steps=10, **config)
             trial.set_user_attr("run", made.name)
         if end in ("diverged", "failed"):
@@ -145,7 +158,34 @@ def study(runs: Path) -> str:
             pruned = end == "pruned"
             found.tell(trial, state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.FAIL)
     found.enqueue_trial(plane[10], user_attrs={"point": 10})
-    return folder.name
+    return "small"
+
+
+def summary(runs: Path) -> dict:
+    """What a sweep of the study says in the end, with the best two again on fresh seeds; also written."""
+    mean = {"mean": 0.68, "low": 0.66, "high": 0.7, "spread": 0.01, "count": 3, "parameters": 10}
+    plane = SPACES["digits"].plane()
+    told = {
+        "best": {
+            "trial": 3,
+            "value": 0.68,
+            "found": 0.65,
+            "test": {"metric/accuracy/test": 0.67},
+            "settings": plane[3],
+        },
+        "confirmed": [
+            {"trial": 3, "settings": plane[3], "found": 0.65, "values": {"0": 0.67, "1": 0.69}, **mean},
+            {"trial": 4, "settings": plane[4], "found": 0.7, "values": {"0": 0.6}, **mean, "mean": 0.6, "low": None},
+        ],
+        "importances": {"hidden_size": 0.75, "depth": 0.25},
+        "supported": ["Deeper is better <b>here</b>."],
+        "not_supported": ["Wider is not told apart."],
+        "borders": [],
+        "timing": "The same seed gives this study again.",
+        "cost_minutes": 1.5,
+    }
+    records.write_json(runs / "studies" / "small" / "summary.json", told)
+    return told
 
 
 def odd_studies(runs: Path) -> None:

@@ -9,7 +9,6 @@ from rnnkit import records
 from sweeps.review import app
 from sweeps.review.gallery import Gallery
 from tests import browser
-from tests.helpers import new_study
 from tests.sweeps import made
 from tests.sweeps.conftest import serving
 
@@ -168,7 +167,7 @@ def test_a_page_that_does_not_exist_says_so(chromium, port):
 def test_pages_follow_a_run_and_a_study_while_they_go_on(tmp_path, look):
     folder = made.run(tmp_path, "interrupted", steps=5)
     (folder / "result.json").unlink()
-    study, _ = new_study(tmp_path)
+    made.new_study(tmp_path)
     with (folder / "lock").open("w") as lock, serving(tmp_path) as at:
         fcntl.flock(lock, fcntl.LOCK_EX)
         run, runs = look(app.run_link(folder.name), at=at), look("/", at=at)

@@ -1,6 +1,7 @@
 import json
 import math
 from collections import Counter
+from datetime import UTC, datetime
 
 import plotly.graph_objects as go
 import pytest
@@ -144,6 +145,18 @@ def test_a_study_has_all_its_charts(kinds, gallery):
 
     bars = [trial for trace in found["timeline"]["data"] for trial in trace["text"]]
     assert sorted(map(int, bars)) == list(range(10))
+
+
+def test_trials_stand_in_the_lane_of_their_worker_or_beside_each_other():
+    at = lambda seconds: datetime.fromtimestamp(seconds, UTC)
+    trial = lambda number, start, end, worker: studies.Trial(
+        number, "finished", None, {}, {}, at(start), at(end) if end else None, None, None, worker
+    )
+    spans = [(0, 10), (1, 4), (4, 6), (5, None), (10, 12)]
+    alone = [trial(i, *span, None) for i, span in enumerate(spans)]
+    assert list(study_charts.lanes_of(alone, at(20)).values()) == [f"worker {i}" for i in (1, 2, 2, 3, 1)]
+    named = [trial(i, *span, "ab"[i % 2]) for i, span in enumerate(spans)]
+    assert list(study_charts.lanes_of(named, at(20)).values()) == [f"worker {i}" for i in (1, 2, 1, 2, 1)]
 
 
 def test_the_lower_value_is_the_best_so_far(tmp_path):

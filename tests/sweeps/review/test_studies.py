@@ -1,4 +1,3 @@
-import json
 from datetime import UTC
 
 import optuna
@@ -7,10 +6,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from rnnkit import records
-from sweeps import study as sweeps_study
+from rnnkit.records import Membership
 from sweeps.review import shown, studies
 from sweeps.review.gallery import Gallery
-from tests.helpers import new_study
+from sweeps.spaces import SPACES
 from tests.sweeps import made
 
 
@@ -43,7 +42,7 @@ def test_trials_are_those_of_the_storage(kinds, small):
 
 
 def test_the_plane_holds_the_finished_trials_with_its_settings(small):
-    space = sweeps_study.SPACES["digits"]
+    space = SPACES["digits"]
     values = {(c.hidden_size, c.depth): c.values for c in small.plane()}
     assert list(values) == [(p["hidden_size"], p["depth"]) for p in space.plane()]
     assert [v for v in values.values() if v] == [(t.value,) for t in small.trials[:5]]
@@ -78,10 +77,10 @@ def test_reading_leaves_the_folder_as_it_was(tmp_path):
 
 
 def test_a_study_that_goes_on_is_read_on(tmp_path):
-    folder, study = new_study(tmp_path)
+    study = made.new_study(tmp_path)
     gallery = Gallery(tmp_path)
     assert studies.read(gallery, "small").trials == ()
-    study.enqueue_trial(folder.space.plane()[0], user_attrs={"point": 0})
+    study.enqueue_trial({"depth": 1}, user_attrs={"point": 0})
     assert [t.state for t in studies.read(gallery, "small").trials] == ["waiting"]
 
 
@@ -118,10 +117,43 @@ def test_an_odd_study_is_shown_as_such(kinds, name):
 
 
 def test_what_is_said_of_a_study(kinds, small):
-    (line,) = [shown.study_line("small", Gallery(kinds[0]).runs())]
+    line = shown.study_line(Gallery(kinds[0]), "small", Gallery(kinds[0]).runs())
     assert line.counts == {"finished": 5, "pruned": 1, "diverged": 1}
     assert line.experiment == "digits"
     said = shown.answer(small)
     assert said[0].startswith("Best: trial 4, validation accuracy 0.7000 (hidden size 16, depth 2, cell gru")
-    assert said[1] == f"Accuracy (test) {small.best.run.test:.4f}."
-    assert json.dumps(shown.how_many(small)).count("finished") == 1
+    assert said[1:] == [f"Accuracy (test) {small.best.run.test:.4f}."]
+    assert shown.how_many(small) == "5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting"
+    assert shown.findings(small) == {}
+    assert shown.confirmed(small) == []
+
+
+def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
+    """And its runs are no trials: they count for none, and are not taken for the runs of one."""
+    made.study(tmp_path)
+    made.summary(tmp_path)
+    fresh = made.run(tmp_path, seed=500, steps=10, member=Membership("small"))
+    manifest = records.read_json(fresh / "manifest.json")
+    records.write_json(fresh / "manifest.json", manifest | {"confirms": 3})
+    gallery = Gallery(tmp_path)
+    small = studies.read(gallery, "small")
+    assert shown.answer(small)[:2] == [
+        "Best: trial 3's settings, validation accuracy 0.6800 as the mean over 3 fresh seeds, 95 % interval 0.6600 to "
+        "0.7000; found with 0.6500 (hidden size 16, depth 1, cell gru, bidirectional true, learning rate 0.01).",
+        "Accuracy (test) 0.6700.",
+    ]
+    assert list(shown.findings(small)) == ["What the data support", "What they do not support", "Again"]
+    assert gallery.run(fresh.name).confirms == 3
+    assert sum(shown.study_line(gallery, "small", gallery.runs()).counts.values()) == 7
+    assert fresh.name not in [trial.run.name for trial in small.trials if trial.run]
+
+
+@pytest.mark.parametrize("odd", [3, {"trial": "x"}, [1, {"trial": 1}], None, "confirmed"])
+def test_a_summary_of_another_form_breaks_nothing(tmp_path, odd):
+    made.study(tmp_path)
+    told = dict.fromkeys(["best", "confirmed", "importances", "supported", "borders", "timing"], odd)
+    records.write_json(tmp_path / "studies" / "small" / "summary.json", told)
+    small = studies.read(Gallery(tmp_path), "small")
+    assert shown.answer(small)[0].startswith("Best: trial 4")
+    assert shown.confirmed(small) == []
+    assert shown.findings(small).keys() <= {"What the data support", "On the border of what was looked at", "Again"}
