@@ -20,7 +20,7 @@ PYTHON ?=
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
                  $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY))
 
-.PHONY: help setup sweep train reproduce resume evidence sync bench test check torture
+.PHONY: help setup sweep train reproduce resume runs show dashboard evidence sync bench test check torture
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -42,6 +42,15 @@ reproduce: $(STAMP)  ## train a run again and compare every bit: RUN=
 
 resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
 	@$(PY) -m experiments.resume $(or $(RUN),--help) $(ARGS)
+
+runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
+	@$(PY) -m sweeps.runs $(ARGS)
+
+show: $(STAMP)  ## show one run or study, with curves and flags: RUN=
+	@$(PY) -m sweeps.show $(or $(RUN),$(STUDY),--help) $(ARGS)
+
+dashboard: $(STAMP)  ## look at runs and studies in a browser, on this machine alone: ARGS="--port 8642"
+	@$(PY) -m sweeps.dashboard $(ARGS)
 
 evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: ROW=, ARGS="--jobs 2"
 	@$(PY) -m sweeps.evidence $(if $(ROW),--row $(ROW)) $(ARGS)

@@ -242,24 +242,33 @@ def _is_unfinished(folder: Path) -> bool:
     return result is None or result.status == "interrupted"
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _try_lock(descriptor: int, patience: float = 0.1) -> bool:
+    """Lock it, if no run holds it. Whoever only asks (`is_live`) holds it for a moment, which is waited for."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.005)
+        else:
+            return True
 
 
 def is_live(folder: Path) -> bool:
     """Whether a process works on the run in this folder."""
-    path = folder / "lock"
-    if not path.exists():
-        return False
-    descriptor = os.open(path, os.O_RDWR)
     try:
-        return not _try_lock(descriptor)
+        descriptor = os.open(folder / "lock", os.O_RDONLY)
+    except OSError:  # not there, or somebody else's
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: many may ask at once
+    except BlockingIOError:
+        return True
     finally:
         os.close(descriptor)
+    return False
 
 
 def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:

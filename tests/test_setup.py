@@ -26,7 +26,8 @@ def canonical(name):
 
 def test_the_pins_satisfy_the_project_and_name_everything():
     pinned = {canonical(name): version for name, version in PINS.items()}
-    stated = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    extras = [text for extra in PROJECT["optional-dependencies"].values() for text in extra]
+    stated = [text for text in [*PROJECT["dependencies"], *extras] if not text.startswith("rnnkit[")]
     todo = {canonical(Requirement(text).name) for text in stated}
     for requirement in map(Requirement, stated):
         assert pinned[canonical(requirement.name)] in requirement.specifier, requirement
@@ -39,6 +40,11 @@ def test_the_pins_satisfy_the_project_and_name_everything():
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 todo |= {canonical(requirement.name)} - seen
+
+
+def test_whoever_develops_has_all_extras():
+    (own,) = [Requirement(t) for t in PROJECT["optional-dependencies"]["dev"] if t.startswith("rnnkit[")]
+    assert own.extras == set(PROJECT["optional-dependencies"]) - {"dev"}
 
 
 def test_torch_is_pinned_plainly():

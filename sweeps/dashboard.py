@@ -1,0 +1,92 @@
+"""Look at runs and studies in a browser, on this machine alone, without a network or an account.
+
+    python -m sweeps.dashboard
+    python -m sweeps.dashboard --port 9000 --runs-dir elsewhere/runs
+
+It reads, and changes nothing. Pages follow what is running. Ctrl-C ends it.
+"""
+
+import importlib
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnkit import commands
+from rnnkit.errors import UserError
+from sweeps.review.gallery import Gallery
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the dashboard can be told."""
+
+    port: int = 8642
+    """Where it answers, on 127.0.0.1 alone; 0 for any port that is free."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
+    browser: bool = True
+    """Open the browser, where there is a screen."""
+
+    def __post_init__(self):
+        if not 0 <= self.port < 2**16:
+            raise UserError(f"--port must be between 0 and 65535, not {self.port}")
+
+
+def listening(port: int) -> socket.socket:
+    """A socket that listens on 127.0.0.1 alone. Raises `UserError` where the port is taken."""
+    # Of TCP by name: asyncio then sends an answer at once, and not when a part of it was acknowledged, 40 ms later.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(("127.0.0.1", port))
+        found.listen(128)
+    except OSError as error:
+        found.close()
+        reason = error.strerror or error
+        raise UserError(f"cannot listen on port {port} ({reason}): choose another with --port") from None
+    return found
+
+
+def has_screen() -> bool:
+    """Whether a browser could show itself."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(k) for k in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def server(gallery: Gallery):
+    """The server of a gallery's pages. Raises `UserError` where what it needs is not installed."""
+    try:
+        import jinja2  # noqa: F401 (asked for here, so that all is said at once)
+        import plotly  # noqa: F401
+        import uvicorn
+
+        from sweeps.review import app
+    except ModuleNotFoundError as error:
+        command = f"{sys.executable} -m pip install -c constraints.txt -e '.[dashboard]'"
+        raise UserError(f"the dashboard needs {error.name}, which is not installed: {command}") from None
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            app.make(gallery), log_level="warning", server_header=False, access_log=False, lifespan="off", ws="none"
+        )
+    )
+
+
+def main() -> None:
+    """Serve the pages, and say where."""
+    options = commands.parse(Options, "python -m sweeps.dashboard", sys.argv[1:], __doc__)
+    pages = server(Gallery(options.runs_dir))
+    listener = listening(options.port)
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    print(f"dashboard of {options.runs_dir}: {address} (Ctrl-C ends it)", flush=True)
+    if options.browser and has_screen():
+        threading.Timer(0.5, webbrowser.open, [address]).start()
+    threading.Thread(target=importlib.import_module, args=["optuna"], daemon=True).start()  # a second, for studies
+    pages.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    commands.main(main, settle=False)

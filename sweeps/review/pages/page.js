@@ -1,0 +1,195 @@
+// Tables that sort and filter, the theme, and the page's following of what goes on in the runs' folder.
+"use strict";
+
+const Tables = (() => {
+  const sorted = new Map();  // table's id -> [column, ascending]
+
+  function value(row, column, kind) {
+    const cell = row.cells[column];
+    const text = cell.dataset.value !== undefined ? cell.dataset.value : cell.textContent.trim();
+    if (kind === "text") return text.toLowerCase();
+    return text === "" ? NaN : Number(text.replaceAll(",", ""));
+  }
+
+  function sort(table) {
+    const [column, ascending] = sorted.get(table.id) || [null, true];
+    if (column === null) return;
+    const rows = [...table.tBodies[0].rows];
+    let kind = table.tHead.rows[0].cells[column].dataset.sort;
+    if (kind === "auto") {
+      const numeric = rows.every((row) => row.cells[column].textContent.trim() === "" || !isNaN(value(row, column, "number")));
+      kind = numeric ? "number" : "text";
+    }
+    const keyed = rows.map((row) => [value(row, column, kind), row]);
+    const sign = ascending ? 1 : -1;
+    const none = (key) => key === "" || Number.isNaN(key);  // what has no value comes last either way
+    keyed.sort(([a], [b]) => none(a) || none(b) ? none(a) - none(b) : a < b ? -sign : a > b ? sign : 0);
+    table.tBodies[0].append(...keyed.map(([, row]) => row));
+    for (const cell of table.tHead.rows[0].cells) cell.removeAttribute("aria-sort");
+    table.tHead.rows[0].cells[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  }
+
+  function filter(form) {
+    const table = document.getElementById(form.dataset.table);
+    const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const chosen = [...form.querySelectorAll("select")].filter((one) => one.value);
+    let count = 0;
+    for (const row of table.tBodies[0].rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !(words.every((word) => text.includes(word)) &&
+                     chosen.every((one) => row.dataset[one.name] === one.value));
+      count += !row.hidden;
+    }
+    form.querySelector("[data-count]").textContent = `${count} of ${table.tBodies[0].rows.length}`;
+    filterCharts();
+  }
+
+  function filterCharts() {
+    const table = document.getElementById("trials");
+    if (!table || typeof Charts === "undefined") return;
+    const rows = [...table.tBodies[0].rows];
+    const left = rows.filter((row) => !row.hidden).map((row) => row.dataset.trial);
+    Charts.onlyTrials(left.length === rows.length ? null : new Set(left));
+  }
+
+  function chosen() {
+    return [...document.querySelectorAll("td.choose input:checked")].map((box) => box.value);
+  }
+
+  function choose() {
+    const button = document.getElementById("compare");
+    if (button) button.disabled = chosen().length === 0;
+  }
+
+  function again() {  // after rows were changed
+    document.querySelectorAll("table.sortable").forEach(sort);
+    document.querySelectorAll("form.filters").forEach(filter);
+    choose();
+  }
+
+  function start() {
+    document.querySelectorAll("table.sortable thead th[data-sort]").forEach((head) => {
+      const by = () => {
+        const table = head.closest("table");
+        const [column, ascending] = sorted.get(table.id) || [null, true];
+        const first = head.dataset.sort === "text";  // numbers: the largest first
+        sorted.set(table.id, [head.cellIndex, column === head.cellIndex ? !ascending : first]);
+        sort(table);
+      };
+      head.tabIndex = 0;
+      head.addEventListener("click", by);
+      head.addEventListener("keydown", (event) => { if (event.key === "Enter") by(); });
+    });
+    document.querySelectorAll("form.filters").forEach((form) => {
+      form.addEventListener("input", () => filter(form));
+      form.addEventListener("submit", (event) => event.preventDefault());
+    });
+    document.addEventListener("change", (event) => { if (event.target.closest("td.choose")) choose(); });
+    const button = document.getElementById("compare");
+    if (button) button.addEventListener("click", () => {
+      location.href = `/compare?${chosen().map((name) => `run=${encodeURIComponent(name)}`).join("&")}`;
+    });
+    again();
+  }
+
+  return { start, again, chosen, filterCharts };
+})();
+
+const Theme = (() => {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  function apply() {
+    const wanted = localStorage.getItem("theme") || "auto";
+    const dark = wanted === "dark" || (wanted === "auto" && system.matches);
+    document.documentElement.dataset.theme = dark ? "dark" : "light";
+    document.getElementById("theme").value = wanted;
+    if (typeof Charts !== "undefined") Charts.theme(dark);
+  }
+  function start() {
+    apply();
+    system.addEventListener("change", apply);
+    document.getElementById("theme").addEventListener("change", (event) => {
+      localStorage.setItem("theme", event.target.value);
+      apply();
+    });
+  }
+  return { start };
+})();
+
+const Live = (() => {
+  const SOON = 2000, LATER = 15000;  // milliseconds between two looks, while something runs and while nothing does
+  let page = null, charts = null;
+
+  function ages() {
+    for (const time of document.querySelectorAll("time[datetime]")) {
+      const passed = (Date.now() - Date.parse(time.dateTime)) / 1000;
+      const [unit, length] = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]].find(([, l]) => passed >= 2 * l) || ["s", 1];
+      if (!time.title) time.title = time.textContent;
+      time.textContent = `${Math.max(Math.round(passed / length), 0)} ${unit} ago`;
+    }
+  }
+
+  async function text(address) {
+    const answer = await fetch(address, { cache: "no-store" });
+    if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+    return answer.text();
+  }
+
+  function replace(html) {
+    const fresh = new DOMParser().parseFromString(html, "text/html");
+    const kept = new Set(Tables.chosen());
+    for (const part of document.querySelectorAll("[data-part]")) {
+      const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
+      if (other) part.replaceChildren(...other.childNodes);
+    }
+    document.querySelector("main").dataset.live = fresh.querySelector("main").dataset.live;
+    document.querySelectorAll("td.choose input").forEach((box) => { box.checked = kept.has(box.value); });
+    Tables.again();
+    ages();
+  }
+
+  async function look() {
+    const status = document.getElementById("status");
+    try {
+      const html = await text(location.href);
+      if (html !== page) replace(html);
+      page = html;
+      await draw();
+      status.textContent = document.querySelector("main").dataset.live === "yes" ? "live" : "";
+    } catch (error) {
+      status.textContent = error instanceof TypeError ? "the dashboard has ended" : String(error.message);
+    }
+  }
+
+  async function draw() {
+    const root = document.getElementById("charts");
+    if (!root) return;
+    const found = await text(root.dataset.from || `/compare/charts.json${location.search}`);
+    if (found !== charts) Charts.show(root, JSON.parse(found));
+    charts = found;
+  }
+
+  async function start() {
+    ages();
+    const status = document.getElementById("status");
+    try {
+      await draw();
+    } catch (error) {
+      status.textContent = String(error.message);
+    }
+    status.textContent = document.querySelector("main").dataset.live === "yes" ? "live" : status.textContent;
+    document.documentElement.dataset.ready = "yes";
+    for (;;) {
+      const soon = document.querySelector("main").dataset.live === "yes";
+      await new Promise((done) => setTimeout(done, soon ? SOON : LATER));
+      if (!document.hidden) await look();
+    }
+  }
+
+  return { start };
+})();
+
+document.addEventListener("DOMContentLoaded", () => {
+  Theme.start();
+  Tables.start();
+  Live.start();
+});

@@ -1,0 +1,204 @@
+"""Which metrics are shown together, in which section, under which title and units: one list for all that shows runs."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of metrics over training steps.
+
+    `pattern` matches the names of its metrics; what its groups catch names the curve. `apart` asks for a chart of its
+    own for each value of the first group, which the title then names. `axis` is the title of the vertical axis.
+    """
+
+    key: str
+    title: str
+    pattern: str
+    axis: str
+    log: bool = False
+    apart: bool = False
+
+    def matches(self, metric: str) -> re.Match | None:
+        """Whether it shows this metric."""
+        return re.fullmatch(self.pattern, metric)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Charts under a heading, with a sentence of what to look for."""
+
+    title: str
+    says: str
+    charts: tuple[Chart, ...]
+
+
+WHERE = r"([^/]+\.l\d+\.[fb])"  # module, layer and direction
+
+SECTIONS = (
+    Section(
+        "Learning",
+        "Does the loss still fall, and does validation follow training?",
+        (
+            Chart("loss", "Loss", r"loss/(.+)", "loss"),
+            Chart("metric", "{}", r"metric/([^/]+)/(valid|test|train)", "{}", apart=True),
+            Chart("learning-rate", "Learning rate", r"schedule/learning_rate", "learning rate"),
+        ),
+    ),
+    Section(
+        "Gradients",
+        "Norms of the parameters' gradients. They stay healthy while states vanish: see memory.",
+        (
+            Chart("gradient", "Gradient norm before clipping", r"grad_norm/total", "norm of all gradients", True),
+            Chart("clip", "Share of steps that are clipped", r"clip/fraction", "share of the last steps"),
+            Chart(
+                "gradient-by-group",
+                "Gradient norm before clipping, by group",
+                r"grad_norm/(?!total)([^/]+(?:/(?:ih|hh|bias))?)",
+                "norm of the group's gradient",
+                True,
+            ),
+            Chart(
+                "gradient-by-gate",
+                "Gradient norm of recurrent weights, by gate",
+                rf"grad_norm/{WHERE}/hh/(\w+)",
+                "norm of the gate's gradient",
+                True,
+            ),
+            Chart("update", "Size of an update beside its weights", r"update/(.+)", "update norm / weight norm", True),
+        ),
+    ),
+    Section(
+        "Hidden state",
+        "How large states are, how many units hit their bounds or never move, how many dimensions they fill.",
+        (
+            Chart("rms", "Size of hidden states", rf"hidden/{WHERE}/rms", "root mean square"),
+            Chart("rms-spread", "Spread of their size over steps", rf"hidden/{WHERE}/rms_std", "standard deviation"),
+            Chart("saturated", "Saturated units", rf"hidden/{WHERE}/saturated", "share of |h| > 0.95"),
+            Chart("dead", "Units that hardly move", rf"hidden/{WHERE}/dead", "share of units"),
+            Chart(
+                "dimensions",
+                "Dimensions that states fill",
+                rf"hidden/{WHERE}/(participation_ratio|effective_rank|k90)",
+                "dimensions",
+            ),
+            Chart("drift", "Growth of states along a sequence", rf"hidden/{WHERE}/drift", "change of norm per step"),
+        ),
+    ),
+    Section(
+        "Gates",
+        "A gate that is shut or open throughout passes no gradient; the forget gate (z of a GRU) sets how long units "
+        "remember.",
+        (
+            Chart(
+                "timescale",
+                "How long units remember",
+                rf"gate/{WHERE}/(\w)/timescale_(median|max)",
+                "timescale (steps)",
+                True,
+            ),
+            Chart("sensitivity", "Sensitivity of gates", rf"gate/{WHERE}/(\w)/sensitivity", "mean of 4 g (1 - g)"),
+            Chart("shut", "Gates that are shut", rf"gate/{WHERE}/(\w)/left", "share below 0.1"),
+            Chart("open", "Gates that are open", rf"gate/{WHERE}/(\w)/right", "share above 0.9"),
+            Chart("gate-spread", "How much gates move", rf"gate/{WHERE}/(\w)/std", "standard deviation over steps"),
+        ),
+    ),
+    Section(
+        "Memory",
+        "How far back gradients reach, and how much of the input the net makes use of.",
+        (
+            Chart(
+                "rate", "Growth of a gradient on its way back", rf"memory/{WHERE}/((?:initial_)?rate)", "nats a step"
+            ),
+            Chart(
+                "horizon",
+                "Horizon of gradients",
+                rf"memory/{WHERE}/((?:initial_)?horizon)",
+                "steps until 1/e is left",
+                True,
+            ),
+            Chart("reach", "Reach of gradients", rf"memory/{WHERE}/(reach|mean_lag)", "lag (steps)"),
+            Chart(
+                "context",
+                "Loss when the net reads only the last inputs",
+                r"memory/loss_(one|quarter|all)",
+                "loss at the last step",
+            ),
+            Chart("k95", "Inputs that the loss depends on", r"memory/(k95|span)", "steps"),
+        ),
+    ),
+    Section("Speed", "", (Chart("speed", "{}", r"speed/(.+)", "{}", apart=True),)),
+)
+
+_UNITS = {
+    "accuracy": "accuracy (share of right answers)",
+    "macro_f1": "macro F1",
+    "perplexity": "perplexity (per token)",
+    "bits_per_character": "bits per character",
+    "nats_per_step": "nats per step",
+    "valid_steps_per_second": "valid steps / s",
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart with the metrics of a record that belong to it: their names by what their curves are called."""
+
+    key: str
+    title: str
+    axis: str
+    log: bool
+    curves: dict[str, str]
+
+
+def arranged(metrics: Iterable[str]) -> list[tuple[Section, list[Drawn]]]:
+    """The sections with the charts that these metrics fill; what no chart shows comes last, so that nothing is lost."""
+    left = list(dict.fromkeys(metrics))
+    found = []
+    for section in SECTIONS:
+        drawn: list[Drawn] = []
+        for chart in section.charts:
+            shown = [metric for metric in left if chart.matches(metric)]
+            left = [metric for metric in left if metric not in shown]
+            drawn += _drawn(chart, shown)
+        if drawn:
+            found.append((section, drawn))
+    if left:
+        rest = [Drawn(f"other-{i}", metric, metric, False, {metric: metric}) for i, metric in enumerate(left)]
+        found.append((Section("Other", "", ()), rest))
+    return found
+
+
+def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
+    if not metrics:
+        return []
+    if not chart.apart:
+        return [Drawn(chart.key, chart.title, chart.axis, chart.log, {curve(chart, m): m for m in metrics})]
+    apart: dict[str, dict[str, str]] = {}
+    for metric in metrics:
+        first, *rest = chart.matches(metric).groups()
+        apart.setdefault(first, {})[words(" ".join(rest) or first)] = metric
+    return [
+        Drawn(
+            f"{chart.key}-{first}",
+            chart.title.format(words(first).capitalize()),
+            chart.axis.format(_UNITS.get(first, words(first))),
+            chart.log,
+            curves,
+        )
+        for first, curves in apart.items()
+    ]
+
+
+def curve(chart: Chart, metric: str) -> str:
+    """What the curve of a metric is called in its chart."""
+    groups = [group for group in chart.matches(metric).groups() if group]
+    return words(" ".join(groups)) or chart.title.lower()
+
+
+def words(name: str) -> str:
+    """A part of a metric's name as it is read: `valid` -> `validation`, `macro_f1` -> `macro f1`."""
+    spoken = {"valid": "validation", "train": "training", "all": "all inputs", "one": "the last one"}
+    spoken["quarter"] = "the last quarter"
+    return " ".join(spoken.get(part, part.replace("_", " ")) for part in name.split(" "))

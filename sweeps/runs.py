@@ -1,0 +1,106 @@
+"""List studies and runs in the terminal, the latest first.
+
+python -m sweeps.runs
+python -m sweeps.runs --state running --runs-dir elsewhere/runs
+python -m sweeps.runs --study digits-s0 --last 0
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rnnkit import commands
+from rnnkit.errors import UserError
+from sweeps.review import shown
+from sweeps.review.gallery import STATES, Card, Gallery
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which runs are listed."""
+
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
+    last: int = 40
+    """How many runs, the latest; 0 for all."""
+    state: Literal[("all", *STATES)] = "all"
+    """Only runs of this state."""
+    study: str | None = None
+    """Only runs of this study."""
+
+    def __post_init__(self):
+        if self.last < 0:
+            raise UserError(f"--last must be 0 or more, not {self.last}")
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> list[str]:
+    """Rows of text as lines, each column as wide as its widest; those named in `right` are set to the right."""
+    rows = [header, *(tuple(map(shown.printable, row)) for row in rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = []
+    for row in rows:
+        cells = zip(header, row, widths, strict=True)
+        lines.append("  ".join(c.rjust(w) if name in right else c.ljust(w) for name, c, w in cells).rstrip())
+    return lines
+
+
+def of_studies(gallery: Gallery, cards: list[Card]) -> list[str]:
+    """A line for each study."""
+    rows = []
+    for name in gallery.studies():
+        line = shown.study_line(gallery, name, cards)
+        counts = ", ".join(f"{count} {state}" for state, count in line.counts.items())
+        best = f"{shown.words(line.metric)} {shown.number(line.best.value)}" if line.best else ""
+        run = line.best.name if line.best else ""
+        rows.append((name, line.experiment, counts or "no runs", best, run, shown.age(line.started)))
+    return table(("study", "experiment", "runs", "best", "best run", "age"), rows) if rows else []
+
+
+def of_runs(cards: list[Card]) -> list[str]:
+    """A line for each run."""
+    rows = [
+        (
+            card.name,
+            card.state,
+            shown.metric(card.metric),
+            shown.number(card.value),
+            shown.number(card.test),
+            str(card.step or ""),
+            "" if card.seed is None else str(card.seed),
+            shown.age(card.started),
+            shown.seconds(card.seconds),
+            card.study or "",
+            card.trouble or ", ".join(card.flag_names),
+        )
+        for card in cards
+    ]
+    numbers = ("validation", "test", "steps", "seed", "age", "took")
+    return table(
+        ("run", "state", "metric", "validation", "test", "steps", *numbers[3:], "study", "flags"), rows, numbers
+    )
+
+
+def main() -> None:
+    """Print both lists."""
+    options = commands.parse(Options, "python -m sweeps.runs", sys.argv[1:], __doc__)
+    gallery = Gallery(options.runs_dir)
+    cards = gallery.runs()
+    if options.study is not None and options.study not in gallery.studies():
+        raise UserError(f"there is no study {options.study} in {options.runs_dir}")
+    chosen = [
+        card
+        for card in cards
+        if options.state in ("all", card.state) and (options.study is None or card.study == options.study)
+    ]
+    some = chosen[: options.last] if options.last else chosen
+    if options.study is None and options.state == "all":
+        lines = of_studies(gallery, cards)
+        print("\n".join([*lines, ""]) if lines else "no studies: make sweep makes one")
+    print("\n".join(of_runs(some)) if some else "no runs")
+    if len(some) < len(chosen):
+        print(f"... and {len(chosen) - len(some)} more: --last 0 lists all")
+
+
+if __name__ == "__main__":
+    commands.main(main, settle=False)

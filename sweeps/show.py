@@ -1,0 +1,155 @@
+"""Show one run or one study in the terminal: how it went, with curves in a line, and what is wrong in words.
+
+python -m sweeps.show digits-s0-1a887aeb
+python -m sweeps.show digits-s0-1a887aeb --all
+python -m sweeps.show digits-s0                  # a study
+"""
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from experiments import recorded
+from rnnkit import commands, printing
+from rnnkit.errors import UserError
+from sweeps.review import sections, shown, studies
+from sweeps.review.gallery import Gallery
+from sweeps.review.rows import Columns
+from sweeps.runs import table
+from sweeps.words import settings_in_words
+
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+WIDTH = 40  # characters of a curve
+# The charts that are shown unless all are asked for, beside those of scores.
+USUAL = (
+    "loss",
+    "gradient",
+    "clip",
+    "rms",
+    "saturated",
+    "dead",
+    "timescale",
+    "sensitivity",
+    "horizon",
+    "context",
+    "k95",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is shown."""
+
+    name: Annotated[str, tyro.conf.Positional]
+    """The run or the study: its name; a run's folder or its id at Weights & Biases will do as well."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
+    all: bool = False
+    """All that was logged, and not only what is looked at first."""
+
+
+def sparkline(values: list[float], width: int = WIDTH, log: bool = False) -> str:
+    """A curve in a line of at most `width` blocks, each the mean of its stretch; `x` where nothing is finite."""
+    values = [math.log(v) if v > 0 else math.nan for v in values] if log else values
+    count = min(width, len(values))
+    stretches = [values[i * len(values) // count : (i + 1) * len(values) // count] for i in range(count)]
+    means = [sum(f) / len(f) if (f := [v for v in s if math.isfinite(v)]) else math.nan for s in stretches]
+    finite = [mean for mean in means if math.isfinite(mean)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((m - low) * scale)] if math.isfinite(m) else "x" for m in means)
+
+
+def curves(columns: Columns, everything: bool) -> list[str]:
+    """What was logged, section by section: a line for each metric, with its first, lowest, highest and last value."""
+    lines = []
+    for section, charts in sections.arranged(columns.series):
+        rows = []
+        for chart in charts:
+            if everything or chart.key in USUAL or chart.key.startswith("metric-"):
+                rows += [_curve(metric, columns, chart.log) for metric in chart.curves.values()]
+        if rows:
+            header = (section.title, "", "first", "lowest", "highest", "last")
+            lines += ["", *table(header, rows, header[2:])]
+    return lines
+
+
+def _curve(metric: str, columns: Columns, log: bool) -> tuple[str, ...]:
+    _, values = columns.series[metric]
+    finite = [value for value in values if math.isfinite(value)] or [math.nan]
+    ends = (values[0], min(finite), max(finite), values[-1])
+    return (metric, sparkline(values, log=log), *map(shown.number, ends))
+
+
+def of_run(gallery: Gallery, name: str, everything: bool) -> list[str]:
+    """A run in lines."""
+    details = shown.details(gallery, name)
+    card = details.card
+    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", shown.seconds(card.seconds)]
+    parts += [f"{card.parameters:,} parameters" if card.parameters else "", f"seed {card.seed}"]
+    parts.append(f"trial {card.trial} of study {card.study}" if card.study else "")
+    lines = [", ".join(part for part in parts if part)]
+    lines += [f"  {text}" for text in (card.reason, card.trouble) if text]
+    lines += [f"  {name}: {shown.number(value)}" for name, value in details.scores]
+    lines += [f"  {line}" for line in details.beside]
+    lines += [f"  flag: {flag}" for flag in details.flags]
+    if details.damaged:
+        lines.append(f"  {details.damaged} damaged rows of metrics.jsonl are left out")
+    lines += curves(gallery.columns(name), everything)
+    lines += ["", f"settings: {settings_in_words(card.config)}"]
+    lines += [f"again:    make reproduce RUN={name}", f"record:   {printing.shown(card.folder)}"]
+    if not everything:
+        lines.append("all that was logged: --all; the same in a browser: make dashboard")
+    return lines
+
+
+def of_study(gallery: Gallery, name: str) -> list[str]:
+    """A study in lines: its answer, what mattered, and its trials, the best first."""
+    study = studies.read(gallery, name)
+    lines = [f"study {name}: {study.experiment}, {shown.how_many(study)}"]
+    lines += [f"  {text}" for text in [study.trouble or "", *shown.answer(study)] if text]
+    if study.importances:
+        order = sorted(study.importances.items(), key=lambda item: -item[1])
+        lines.append("  what mattered: " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
+    sign = 1 if study.lower_is_better else -1
+    value = lambda trial: math.inf if trial.value is None else sign * trial.value
+    rows = [
+        (
+            str(trial.number),
+            trial.state,
+            shown.number(trial.value),
+            sparkline(list(trial.reported.values()), 12) if trial.reported else "",
+            settings_in_words(trial.settings),
+            trial.run.name if trial.run else "",
+            trial.reason or ", ".join(trial.run.flag_names if trial.run else []),
+        )
+        for trial in sorted(study.trials, key=lambda trial: (trial.state != "finished", value(trial), trial.number))
+    ]
+    header = ("trial", "state", study.metric, "on its way", "settings", "run", "flags")
+    return [*lines, "", *table(header, rows, ("trial", study.metric))]
+
+
+def main() -> None:
+    """Print the run or the study that the command line names."""
+    options = commands.parse(Options, "python -m sweeps.show", sys.argv[1:], __doc__)
+    gallery = Gallery(options.runs_dir)
+    try:
+        folder = recorded.find(options.name, options.runs_dir)
+    except UserError:
+        if options.name not in gallery.studies():
+            raise UserError(f"there is no run and no study {options.name} (looked in {options.runs_dir})") from None
+        lines = of_study(gallery, options.name)
+    else:
+        if folder.resolve().parent != gallery.root:
+            gallery = Gallery(folder.resolve().parent)
+        lines = of_run(gallery, folder.resolve().name, options.all)
+    print("\n".join(map(shown.printable, lines)))
+
+
+if __name__ == "__main__":
+    commands.main(main, settle=False)
