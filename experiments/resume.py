@@ -27,7 +27,7 @@ def main() -> None:
     placement = {"runs_dir": folder.parent, "data_dir": options.data_dir}
     placement |= {"threads": manifest["threads"], "track": manifest["track"]}
     config = recorded.settings(folder, **placement)
-    member = rnnkit.records.Membership(**{name: manifest.get(name) for name in ("study", "trial", "point")})
+    member = rnnkit.records.Membership.of(manifest)
     with rnnkit.tracking.belonging_to(member), rnnkit.tracking.in_folder(folder):
         result = recorded.experiment(manifest).run(config)
     rnnkit.printing.print_result(result)

@@ -231,7 +231,7 @@ def _elsewhere(module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tup
     generator = seeding.generator(0, "states to forget")
     away = [NEARBY * torch.randn(size, dtype=torch.float64, generator=generator) for _ in "hc"]
     away = [state.to(module.weight_ih_l0.device) for state in away]
-    if initial:
+    if initial and initial[0] is not None:
         given = initial[0] if isinstance(initial[0], tuple) else initial
         away = [state.double() + far for state, far in zip(given, away, strict=False)]
     return (tuple(away),) if isinstance(module, nn.LSTM) else (away[0],)

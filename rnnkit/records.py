@@ -22,7 +22,8 @@ from rnnkit.errors import UserError
 FORMAT = 1
 _VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
 _SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
-_IN_ADDRESS = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+_IN_ADDRESS = re.compile(r"(://[^/\s:@]*:)[^/\s]+@")
+_AS_PARAMETER = re.compile(r"(\bpassword=)[^\s&]+", re.IGNORECASE)
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -34,7 +35,8 @@ class Result:
     the final ones; `reason` says in a line why a run did not finish. `comparison` is a `scores.Comparison`;
     `references` are what others reach on the same test part (see `reference`). `processor_seconds` are those that this
     process computed, on all its threads: unlike `seconds` they do not depend on what else the machine was doing.
-    `flags` are `flags.Flag`s: what in the record says that the network cannot learn, or does not.
+    `flags` are `flags.Flag`s: what in the record says that the network cannot learn, or does not. `resumed_after` names
+    the steps after which the run was stopped or killed, and went on.
     """
 
     run: str
@@ -50,6 +52,7 @@ class Result:
     references: list[dict] | None = None
     processor_seconds: float | None = None
     flags: list[dict] | None = None
+    resumed_after: list[int] | None = None
 
     def write(self) -> None:
         """Write result.json into the run's folder."""
@@ -81,11 +84,20 @@ def reference(what: str, metric: str, value: float, kind: str = "baseline") -> d
 
 @dataclass(frozen=True)
 class Membership:
-    """The study that a run belongs to, its trial there, and the planned point that the trial carries out."""
+    """The study that a run belongs to, its trial there, and the planned point that the trial carries out.
+
+    A run that repeats a trial's settings on a fresh seed has neither: `confirms` names the trial.
+    """
 
     study: str | None = None
     trial: int | None = None
     point: int | None = None
+    confirms: int | None = None
+
+    @classmethod
+    def of(cls, manifest: dict) -> "Membership":
+        """What a run's manifest says."""
+        return cls(**{field.name: manifest.get(field.name) for field in dataclasses.fields(cls)})
 
 
 def manifest(
@@ -230,7 +242,7 @@ def without_secrets(value):
     """A value of plain parts with `***` for what is secret in its texts.
 
     Secret are the values of environment variables whose names say so (a key, a token, a password, credentials), and the
-    password in an address such as postgresql://user:password@host.
+    password in an address such as postgresql://user:password@host, or postgresql://host?password=password.
     """
     if isinstance(value, dict):
         return {without_secrets(k): without_secrets(v) for k, v in value.items()}
@@ -242,7 +254,7 @@ def without_secrets(value):
     for name, secret in os.environ.items():
         if _SECRET.search(name) and len(secret) >= 8:  # shorter ones would also hit what is none
             text = text.replace(secret, "***")
-    return _IN_ADDRESS.sub(r"\1***@", text)
+    return _AS_PARAMETER.sub(r"\1***", _IN_ADDRESS.sub(r"\1***@", text))
 
 
 def write_whole(path: Path, content: bytes) -> None:

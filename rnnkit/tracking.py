@@ -6,6 +6,7 @@ each process that trains, reads along. Nothing that happens to the mirror can re
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -78,6 +79,7 @@ class Run:
         self._mirrored = False
         self.checkpoint = checkpoint
         self._seconds = self._processor_seconds = 0.0
+        self._resumed_after: list[int] = []
         self._began = time.perf_counter(), time.process_time()
         self._rows = (folder / "metrics.jsonl").open("ab", buffering=0)  # what is logged is in the file
         if checkpoint is None:
@@ -86,6 +88,7 @@ class Run:
             before = checkpoint["record"]
             self.step, self.latest = before["step"], before["latest"]
             self._seconds, self._processor_seconds = before["seconds"], before["processor_seconds"]
+            self._resumed_after = [*before.get("resumed_after", []), self.step]
             self._rows.truncate(before["size"])  # rows logged after the checkpoint come again
 
     def log(self, step: int, row: dict[str, float]) -> None:
@@ -111,7 +114,7 @@ class Run:
         """Keep what the run can go on from: what `snapshots.Training.taken` gave, and where the record is."""
         seconds, processor_seconds = self._spent()
         record = {"step": self.step, "latest": dict(self.latest), "size": self._rows.tell()}
-        record |= {"seconds": seconds, "processor_seconds": processor_seconds}
+        record |= {"seconds": seconds, "processor_seconds": processor_seconds, "resumed_after": self._resumed_after}
         with writing(self.folder / checkpoints.LATEST):
             os.fsync(self._rows.fileno())  # what is saved must never be ahead of the rows, whatever is cut off
             checkpoints.keep(self.folder, {**state, "record": record})
@@ -150,6 +153,7 @@ class Run:
             processor_seconds=processor_seconds,
             metrics={**self.latest, **(metrics or {})},
             folder=self.folder,
+            resumed_after=self._resumed_after or None,
             flags=flags.as_values(flags.judge(records.read_rows(self.folder), self.config.clip, status)),
             **notes,
         )
@@ -216,8 +220,8 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
 def _claim_folder(config: configuration.BaseConfig) -> tuple[Path, int]:
     """The folder for a run of this configuration, locked for as long as this process holds it.
 
-    An unfinished run of the same configuration that no process works on is taken up; else a new folder is made, with
-    -2, -3, ... at its end for a repeat.
+    An unfinished run of the same configuration that no process works on is taken up, if it belongs to the same trial of
+    the same study, or like this one to none; else a new folder is made, with -2, -3, ... at its end for a repeat.
     """
     name = configuration.run_name(config)
     repeat = 1
@@ -226,7 +230,7 @@ def _claim_folder(config: configuration.BaseConfig) -> tuple[Path, int]:
         with writing(f"the runs folder {config.runs_dir}"):
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-        if _try_lock(lock) and _is_unfinished(folder):
+        if _try_lock(lock) and _is_unfinished(folder) and _is_ours(folder):
             return folder, lock
         os.close(lock)
         if _folder.get():
@@ -240,6 +244,29 @@ def _is_unfinished(folder: Path) -> bool:
     except UserError:  # damaged: it has ended, however it did
         return False
     return result is None or result.status == "interrupted"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the run in this folder, if there is one, belongs to what a run that starts now belongs to."""
+    try:
+        return Membership.of(records.read_json(folder / "manifest.json")) == _member.get()
+    except UserError:  # none was begun here, or what it was cannot be told any more
+        return True
+
+
+def ended(config: configuration.BaseConfig, member: Membership) -> Result | None:
+    """The result of a run of this configuration that has ended, and belongs to `member`; the last of several."""
+    found = None
+    name = configuration.run_name(config)
+    for repeat in itertools.count(1):
+        folder = config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
+        if not folder.exists():
+            return found
+        with contextlib.suppress(UserError):  # damaged
+            if Membership.of(records.read_json(folder / "manifest.json")) == member:
+                result = Result.read(folder)
+                found = found if result is None or result.status == "interrupted" else result
+    return found
 
 
 def _try_lock(descriptor: int, patience: float = 0.1) -> bool:
@@ -291,5 +318,8 @@ def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
     for path in folder.iterdir():
         if path.name in ("lock", "mirror.lock"):
             continue
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.name == "wandb":  # its mirror may still be writing there, and clears it for the new run
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     return None

@@ -1,20 +1,25 @@
-"""Sweep over hidden size and depth of an experiment, then over the settings around them.
+"""Sweep over hidden size and depth of an experiment, then over the settings around them, and say what came out.
 
     python -m sweeps.run digits
     python -m sweeps.run digits --trials 40 --workers 2 --seed 1
+    python -m sweeps.run digits --sampler grid                 # the plane alone, three seeds a point
     python -m sweeps.run digits --study quick -- --epochs 5
+    python -m sweeps.run digits --storage postgresql://me@host/sweeps --workers 0     # workers elsewhere
 
-First the complete plane hidden size x depth, other settings fixed; then TPE over all of them, poor trials pruned. The
-same command goes on where it stopped; a larger --trials adds to what is there. What follows -- sets the experiment's
-own settings for all trials.
+First the complete plane hidden size x depth, other settings fixed; then TPE over all of them, poor trials pruned. In
+the end the best configurations are run again on fresh seeds. The same command goes on where it stopped; a larger
+--trials adds to what is there. What follows -- sets the experiment's own settings for all trials.
+
+With one worker the whole study depends on its seed alone, bit for bit. With several so do the studies of --sampler grid
+and random without pruning; what TPE suggests, and what is pruned, depends on which trials have ended by then.
 """
 
+import contextlib
 import dataclasses
 import os
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,7 +31,7 @@ from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError, writing
 
 
-RETRIES = 3  # a point whose worker dies more often than this is left for the next time
+MOST_TRIALS = 9_000  # sweeps.study says why; it takes a second to import
 
 
 @dataclass(frozen=True)
@@ -35,62 +40,104 @@ class Options:
 
     experiment: Annotated[str, tyro.conf.Positional]
     """Which experiment to sweep."""
-    trials: int = 24
-    """Trials in all, those done before included."""
+    trials: int | None = None
+    """Trials in all, those done before included; by default 24, with --sampler grid 3 for each point of the plane."""
     workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    """Processes that train side by side, one thread each."""
+    """Processes that train side by side on this machine, one thread each; 0 where all of them are elsewhere."""
     seed: int = 0
     """Seed of the study, from which all its trials derive theirs."""
+    sampler: Literal["plane-then-tpe", "grid", "random", "tpe"] = "plane-then-tpe"
+    """Which points to try: the plane hidden size x depth and then what TPE suggests, the plane again and again with
+    other seeds, random points, or TPE's from the start."""
+    pruner: Literal["auto", "percentile", "none"] = "auto"
+    """Whether poor trials are ended early: auto where TPE chooses, percentile wherever but in the plane, none never."""
+    confirm: int = 3
+    """So many of the best configurations are run again on fresh seeds; 0 for none."""
+    confirm_seeds: int = 3
+    """On so many fresh seeds each."""
     study: str | None = None
     """Name of the study; by default <experiment>-s<seed>."""
+    storage: str = field(default_factory=lambda: os.environ.get("RNNKIT_STORAGE", "journal"))
+    """Where trials are kept: journal, a file of the study's for one machine, or postgresql://user@host/database, for
+    many; the environment variable RNNKIT_STORAGE says it too."""
+    gpus: str = ""
+    """GPUs to train on, one worker each: their numbers, as in 0,1, or all; each worker then sees its own alone."""
     runs_dir: Path = Path("runs")
     """Folder that holds the runs and, under studies/, the study."""
     track: Literal["auto", "offline", "online", "off"] = "auto"
     """Mirror each trial to Weights & Biases; auto is online where you are logged in, else offline."""
 
     def __post_init__(self):
-        for name in ("trials", "workers"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}")
+        if self.trials is not None:
+            self._require("trials", 1 <= self.trials <= MOST_TRIALS, f"between 1 and {MOST_TRIALS:,}")
+        self._require("workers", 0 <= self.workers <= 1_000, "between 0 and 1,000")
         if not 0 <= self.seed < 2**31:
             raise UserError(f"--seed must be between 0 and 2^31 - 1, not {self.seed}")
+        self._require("confirm", 0 <= self.confirm <= 100, "between 0 and 100")
+        self._require("confirm_seeds", 2 <= self.confirm_seeds <= 1_000, "between 2 and 1,000")
         name = self.study or ""
         if self.study is not None and not (name.replace("-", "").isascii() and name.replace("-", "").isalnum()):
             raise UserError(f"--study must be made of letters, digits and dashes, not {self.study!r}")
+        if self.storage != "journal":
+            from sweeps import storage
+
+            storage.check(self.storage)
+        elif self.workers == 0:
+            raise UserError("--workers 0 needs workers elsewhere, which find each other by --storage postgresql://...")
+
+    def _require(self, name: str, holds: bool, what: str) -> None:
+        if not holds:
+            raise UserError(f"--{name.replace('_', '-')} must be {what}, not {getattr(self, name)}")
 
 
 def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
+    from sweeps import local, points, summary
     from sweeps import study as studies
-    from sweeps import summary
     from sweeps.progress import Progress
 
     base = base_config(options, flags)
-    if base.device == "cuda":  # checked before a study is made that could not work
+    gpus = visible_gpus(options.gpus)
+    if base.device == "cuda" and options.workers:  # checked before a study is made that could not work
         rnnkit.training.device_of(base)
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
-    folder = studies.open_folder(options.runs_dir, name, base, options.seed)
+    total = options.trials or (3 * len(studies.SPACES[options.experiment].plane()) if options.sampler == "grid" else 24)
+    folder = studies.open_folder(
+        options.runs_dir, name, base, options.seed, options.sampler, options.pruner, options.storage
+    )
 
     busy = f"study {name} is being swept by another process"
     alone = locks.exclusive(folder.path / "lock", busy=busy)
     with writing(folder.path), alone, studies.nothing_half_made(folder):
-        studies.wait_for_workers(folder)
-        studies.heal(folder)
-        study = studies.load(folder, create=True)
-        with Progress(folder, study, options.trials) as progress:
-            rounds = 0
-            while progress.left() and rounds <= RETRIES:
-                studies.plan(folder, study, options.trials)  # also queues again what a dead worker left behind
-                work(options, folder, progress)
-                rounds += 1
-        print(summary.write(folder, study))
-        if progress.left():
-            print(
-                f"error: {progress.left()} trials were not finished, their workers died {rounds} times: "
-                f"see {folder.path}/worker-*.log; the same command tries again",
-                file=sys.stderr,
-            )
-            sys.exit(1)
+        study = studies.create(folder)
+        study.ask_for(total, (options.confirm, options.confirm_seeds))
+        points.plan(study)
+        workers = local.Workers(study, local.slots(options.workers, gpus), options.runs_dir, options.track)
+        with Progress(study) as progress, contextlib.ExitStack() as stack:
+            stack.callback(workers.stop)
+            while left := points.left(study):
+                workers.look(left)
+                progress.look()
+                time.sleep(study.storage.poll)
+            progress.look()
+        print(summary.write(study))
+
+
+def visible_gpus(given: str) -> list[str]:
+    """The GPUs of --gpus, as CUDA_VISIBLE_DEVICES names them. Raises `UserError` for such that are not there."""
+    if not given:
+        return []
+    import torch
+
+    known = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = known.split(",") if known else [str(number) for number in range(torch.cuda.device_count())]
+    if not torch.cuda.is_available():
+        raise UserError(f"--gpus {given}: this machine has no GPU that torch can use; leave it out")
+    chosen = names if given == "all" else given.split(",")
+    for gpu in chosen:
+        if gpu not in names:
+            raise UserError(f"--gpus {given}: there is no GPU {gpu!r}, only {', '.join(names)}")
+    return chosen
 
 
 def base_config(options: Options, flags: list[str]) -> BaseConfig:
@@ -101,66 +148,16 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     base = commands.parse(kind, f"python -m experiments.{options.experiment}", flags)
     own = {field.name for field in dataclasses.fields(Options)}
     varied = studies.SPACES[options.experiment].varied()
-    for field in dataclasses.fields(base):
-        if getattr(base, field.name) != field.default:
-            flag = f"--{field.name.replace('_', '-')}"
-            if field.name in own:
+    for setting in dataclasses.fields(base):
+        if getattr(base, setting.name) != setting.default:
+            flag = f"--{setting.name.replace('_', '-')}"
+            if setting.name in own:
                 raise UserError(f"{flag} is the sweep's own option: give it before the --")
-            if field.name in varied:
+            if setting.name in varied:
                 raise UserError(f"{flag} is what the sweep varies: leave it out")
-            if field.name == "threads":
+            if setting.name == "threads":
                 raise UserError("--threads is 1 in a sweep: choose with --workers, before the --, what it takes")
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
-
-
-def work(options: Options, folder, progress) -> None:
-    """Start the workers and watch until the last has ended. A signal stops them, and is passed on."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    if folder.base.data_dir:
-        environment["RNNKIT_DATA"] = str(folder.base.data_dir)
-    command = [sys.executable, "-m", "sweeps.worker", str(folder.path)]
-    command += ["--runs-dir", str(options.runs_dir), "--track", options.track, "--parent", str(os.getpid())]
-    workers = []
-    try:
-        for i in range(min(options.workers, progress.left())):
-            log = (folder.path / f"worker-{i}.log").open("w")
-            # Its first line has the disk give the file a block, in which a last word fits even if the disk is full.
-            print(f"worker {i} of study {folder.name}", file=log, flush=True)
-            # In a session of its own: Ctrl-C comes here alone, and here it is decided how the workers stop.
-            worker = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,
-            )
-            log.close()
-            workers.append(worker)
-        while any(worker.poll() is None for worker in workers):
-            progress.look()
-            time.sleep(0.2)
-        progress.look()
-    finally:
-        stop(workers)
-    for i, worker in enumerate(workers):
-        if worker.returncode == 2 and progress.left():  # no other worker, and no other try, would fare better
-            *_, reason = (folder.path / f"worker-{i}.log").read_text().splitlines()
-            raise UserError(reason.removeprefix("error: "))
-
-
-def stop(workers: list[subprocess.Popen], patience: float = 10.0) -> None:
-    """End what is still running: told to first, killed where it takes longer than `patience` seconds."""
-    for worker in workers:
-        if worker.poll() is None:
-            worker.terminate()
-    end = time.monotonic() + patience
-    for worker in workers:
-        try:
-            worker.wait(max(0.0, end - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
 
 
 def main() -> None:

@@ -1,37 +1,40 @@
-"""A study on disk: its folder, its Optuna storage, its planned points, and which of them are done.
+"""A study: its folder, what study.json says of it, and its trials in the storage.
 
-Every trial carries out one planned point, numbered from 0. The first points are the plane; later ones hold no values
-until a worker takes them, and the sampler suggests them then. All that is random about a trial derives from the
-study's seed and the number of its point.
+A trial carries out one planned point, and its number is the point's. All that is random about it derives from the
+study's seed and that number. The best configurations are run again on fresh seeds by trials of a second study of
+Optuna's beside the first, so that they play no role in what the sampler suggests.
 """
 
 import contextlib
 import dataclasses
-import fcntl
 import importlib
-import itertools
 import json
-import os
 import shutil
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 import experiments
 from rnnkit import config as configuration
-from rnnkit import locks, records, seeding
+from rnnkit import records
 from rnnkit.config import BaseConfig
 from rnnkit.errors import UserError, writing
+from sweeps import storage as storages
 from sweeps.spaces import SPACES, Space
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
+Pruner = Literal["auto", "percentile", "none"]
+
+MOST_TRIALS = 9_000  # the seeds from there on belong to what is run again
+COMPARED = ("experiment", "seed", "sampler", "pruner", "storage", "config", "space")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class StudyFolder:
     path: Path
     base: BaseConfig
     seed: int
+    sampler: Sampler = "plane-then-tpe"
+    pruner: Pruner = "auto"
+    address: str = "journal"
     made: tuple[Path, ...] = ()
 
     @property
@@ -58,48 +64,51 @@ class StudyFolder:
         return SPACES[self.base.experiment]
 
     def describe(self) -> dict:
-        """The content of study.json: what must be the same for the study to be continued."""
-        space = dataclasses.asdict(self.space)
-        return {
+        """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
+        values = {
             "format": records.FORMAT,
             "study": self.name,
             "experiment": self.base.experiment,
             "seed": self.seed,
-            "sampler": "plane, then TPE",
+            "sampler": self.sampler,
+            "pruner": self.pruner,
+            "storage": "journal" if self.address == "journal" else "postgresql",
             "config": configuration.settings(self.base),
-            "space": {k: list(v) if isinstance(v, tuple) else v for k, v in space.items()},
+            "space": dataclasses.asdict(self.space),
         }
+        return json.loads(json.dumps(values, default=str))
 
-    def storage(self) -> JournalStorage:
-        """Optuna's storage in this folder. A lock that a killed process left is taken over after 5 seconds."""
-        path = str(self.path / "journal.log")
-        return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path, grace_period=5)))
+    def config(self, number: int, values: dict) -> BaseConfig:
+        """The configuration of the trial of this number with these values."""
+        return dataclasses.replace(self.base, seed=trial_seed(self.seed, number), **values)
 
-    def config(self, point: int, values: dict) -> BaseConfig:
-        """The configuration of the trial that carries out `point` with `values`."""
-        return dataclasses.replace(self.base, seed=point_seed(self.seed, point), **values)
-
-
-def point_seed(study_seed: int, point: int) -> int:
-    """The seed of a point's run: short, and another for each pair of study seed (below 2^31) and point."""
-    return study_seed * 10_000 + point
+    def config_again(self, repeat: int, values: dict) -> BaseConfig:
+        """The configuration of a trial run again on a fresh seed: the same one for all configurations, so in pairs."""
+        return dataclasses.replace(self.base, seed=trial_seed(self.seed, MOST_TRIALS + repeat), **values)
 
 
-def open_folder(runs_dir: Path, name: str, base: BaseConfig, seed: int) -> StudyFolder:
+def trial_seed(study_seed: int, number: int) -> int:
+    """The seed of a trial's run: short, and another for each pair of study seed (below 2^31) and number."""
+    return study_seed * 10_000 + number
+
+
+def open_folder(
+    runs_dir: Path,
+    name: str,
+    base: BaseConfig,
+    seed: int,
+    sampler: Sampler = "plane-then-tpe",
+    pruner: Pruner = "auto",
+    address: str = "journal",
+) -> StudyFolder:
     """The folder of the study `name`, made where there is none.
 
     Raises `UserError` where it cannot be written, or belongs to a study with other settings.
     """
-    folder = StudyFolder(runs_dir / "studies" / name, base, seed)
+    folder = StudyFolder(runs_dir / "studies" / name, base, seed, sampler, pruner, address)
     described = folder.path / "study.json"
     if described.exists():
-        found = records.read_json(described)
-        for key, ours in folder.describe().items():
-            if found.get(key) != ours:
-                raise UserError(
-                    f"study {name} was started with another {key}{_difference(found.get(key), ours)}: "
-                    "give those settings again to continue it, or choose a new name with --study"
-                )
+        require_same(name, records.read_json(described), folder.describe())
         return folder
     made: list[Path] = []
     with writing(f"the runs folder {runs_dir}"):
@@ -109,11 +118,29 @@ def open_folder(runs_dir: Path, name: str, base: BaseConfig, seed: int) -> Study
                     with contextlib.suppress(FileExistsError):  # another sweep made it just now: it is not ours
                         path.mkdir()
                         made.insert(0, path)
-            records.write_json(described, folder.describe())
+            started = {"versions": records.installed_versions(), "started": datetime.now(UTC).isoformat()}
+            records.write_json(described, folder.describe() | started)
         except OSError:
             _remove_empty(made)
             raise
     return dataclasses.replace(folder, made=tuple(made) if folder.path in made else ())
+
+
+def require_same(name: str, found: dict, ours: dict) -> None:
+    """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
+    for key in COMPARED:
+        if found.get(key) != ours[key]:
+            raise UserError(
+                f"study {name} was started with another {key}{_difference(found.get(key), ours[key])}: "
+                "give those settings again to continue it, or choose a new name with --study"
+            )
+
+
+def _difference(found, ours) -> str:
+    if not isinstance(found, dict) or not isinstance(ours, dict):
+        return f" ({found}, not {ours})"
+    changed = [k for k in ours if found.get(k) != ours[k]]
+    return "".join(f" ({k} {found.get(k)}, not {ours[k]})" for k in changed[:1])
 
 
 @contextlib.contextmanager
@@ -133,11 +160,13 @@ def nothing_half_made(folder: StudyFolder) -> Iterator[None]:
 
 
 def _came_to_anything(folder: StudyFolder) -> bool:
+    if folder.address != "journal":
+        return True
     if not (folder.path / "journal.log").exists():
         return False
-    storage = folder.storage()
+    storage = storages.Journal(folder.path).optuna
     trials = [t for s in storage.get_all_studies() for t in storage.get_all_trials(s._study_id, deepcopy=False)]
-    return any(has_ended([trial]) or trial.intermediate_values for trial in trials)
+    return any(trial.state.is_finished() or trial.intermediate_values for trial in trials)
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
@@ -145,21 +174,6 @@ def _remove_empty(folders: Iterable[Path]) -> None:
     for path in folders:
         with contextlib.suppress(OSError):
             path.rmdir()
-
-
-def _difference(found, ours) -> str:
-    if not isinstance(found, dict) or not isinstance(ours, dict):
-        return f" ({found}, not {ours})"
-    changed = [k for k in ours if found.get(k) != ours[k]]
-    return "".join(f" ({k} {found.get(k)}, not {ours[k]})" for k in changed[:1])
-
-
-def read_folder(path: Path, runs_dir: Path, track: str) -> StudyFolder:
-    """The study that lies in `path`, its runs to be placed in `runs_dir` and mirrored as `track` says."""
-    described = records.read_json(path / "study.json")
-    kind = experiment(described["experiment"]).Config
-    base = configuration.restored(kind, described["config"], runs_dir=runs_dir, track=track)
-    return StudyFolder(path, base, described["seed"])
 
 
 def experiment(name: str):
@@ -170,122 +184,90 @@ def experiment(name: str):
     return importlib.import_module(f"experiments.{name}")
 
 
-@contextlib.contextmanager
-def present(folder: StudyFolder) -> Iterator[None]:
-    """Be seen as a worker of the study, by `wait_for_workers`, also after the sweep that started it is gone."""
-    with locks.opened(folder.path / "workers.lock") as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
+@dataclass(frozen=True)
+class Study:
+    """A study whose storage is open: `trials` are those that search, `again` those that run the best ones again."""
+
+    folder: StudyFolder
+    storage: "storages.Journal | storages.Database"
+    trials: optuna.Study
+    again: optuna.Study
+
+    @property
+    def total(self) -> int:
+        """How many points the study has in all."""
+        return self.trials.user_attrs["total"]
+
+    @property
+    def confirm(self) -> tuple[int, int]:
+        """How many configurations are run again in the end, and on how many seeds."""
+        return tuple(self.trials.user_attrs["confirm"])
+
+    def ask_for(self, total: int, confirm: tuple[int, int] = (0, 0)) -> None:
+        """Say how many points the study is to have, and what is run again in the end."""
+        for key, value in (("total", total), ("confirm", list(confirm))):
+            if self.trials.user_attrs.get(key) != value:
+                self.trials.set_user_attr(key, value)
+
+    def all_of(self, states: tuple[TrialState, ...] | None = None) -> list:
+        """The trials of the study's own points, in the order of their numbers."""
+        return [t for t in self.trials.get_trials(deepcopy=False, states=states) if t.number < self.total]
 
 
-def wait_for_workers(folder: StudyFolder) -> None:
-    """Wait for the workers of a sweep that was killed: they notice at the end of an epoch that it is gone."""
-    with locks.opened(folder.path / "workers.lock") as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(
-                f"Waiting for workers that a killed sweep of {folder.name} left: they end with their epoch", flush=True
-            )
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+def create(folder: StudyFolder, patience: float = 0.0) -> Study:
+    """The study of a folder, made in its storage where it is not there yet."""
+    if folder.address == "journal":
+        storages.heal(folder.path)
+    storage = storages.opened(folder.address, folder.path, patience)
+    storage.tidy()
+
+    def make() -> None:
+        with storage.exclusive():
+            known = {study.study_name for study in storage.optuna.get_all_studies()}
+            direction = "minimize" if folder.space.lower_is_better else "maximize"
+            for name in (again_name(folder.name), folder.name):  # a study of this name has the other too
+                if name not in known:
+                    optuna.create_study(storage=storage.optuna, study_name=name, direction=direction)
+
+    storage.patiently(make)
+    study = load(folder, storage)
+    found = study.trials.user_attrs.get("study.json")
+    if found is None:
+        study.trials.set_user_attr("study.json", folder.describe())
+    else:
+        require_same(folder.name, found, folder.describe())
+    return study
 
 
-def heal(folder: StudyFolder) -> None:
-    """Cut journal.log where a full disk or a crash tore a line: Optuna could never write to it again.
-
-    Whatever follows a torn line was never read by anybody. Call it before the storage is opened, and while no other
-    process has it open.
-    """
-    path = folder.path / "journal.log"
-    if not path.exists():
-        return
-    with writing(path), path.open("rb+") as file:
-        whole = sum(len(line) for line in itertools.takewhile(_is_whole, file))
-        torn = os.fstat(file.fileno()).st_size - whole
-        if torn:
-            file.truncate(whole)
-            print(f"{path}: dropped {torn} bytes at its end, which a full disk or a crash had torn")
+def again_name(study: str) -> str:
+    """The name of the study of Optuna's that holds what is run again."""
+    return f"{study}/again"
 
 
-def _is_whole(line: bytes) -> bool:
-    try:
-        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
-
-
-def load(folder: StudyFolder, create: bool = False) -> optuna.Study:
-    """The Optuna study of a folder; made first where `create` says so and it is not there yet."""
-    storage = folder.storage()
-    if create and folder.name not in optuna.get_all_study_names(storage):
-        direction = "minimize" if folder.space.lower_is_better else "maximize"
-        optuna.create_study(storage=storage, study_name=folder.name, direction=direction)
-    return optuna.load_study(storage=storage, study_name=folder.name, pruner=pruner())
-
-
-def pruner() -> optuna.pruners.BasePruner:
-    """Ends a trial whose best so far is among the worst third of the finished ones at its epoch, from epoch 5 on."""
-    return optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
-
-
-def sampler(study_seed: int, point: int) -> optuna.samplers.BaseSampler:
-    """TPE (Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011), seeded for one point.
-
-    A sampler of its own for each point makes suggestions independent of how often the study was stopped.
-    """
-    seed = seeding.stream(study_seed, "sampler", point) % 2**32
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of group=True
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-
-
-def by_point(study: optuna.Study) -> dict[int, list[FrozenTrial]]:
-    """The trials of each planned point, in the order of their numbers."""
-    points: dict[int, list[FrozenTrial]] = {}
-    for trial in study.get_trials(deepcopy=False):
-        if "point" in trial.user_attrs:
-            points.setdefault(trial.user_attrs["point"], []).append(trial)
-    return points
-
-
-def has_ended(trials: list[FrozenTrial]) -> bool:
-    """Whether a point is done: a trial ended with a value, was pruned, or failed by itself, with a reason.
-
-    A trial that failed without a reason was cut off, and its point is tried again.
-    """
-    return any(
-        trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        or (trial.state == TrialState.FAIL and "reason" in trial.user_attrs)
-        for trial in trials
+def load(folder: StudyFolder, storage) -> Study:
+    """The study of a folder in an open storage, where it is known to be."""
+    trials, again = (
+        storage.patiently(lambda name=name: optuna.load_study(storage=storage.optuna, study_name=name))
+        for name in (folder.name, again_name(folder.name))
     )
+    return Study(folder, storage, trials, again)
 
 
-def plan(folder: StudyFolder, study: optuna.Study, total: int) -> None:
-    """Queue what is missing of the points 0 to `total` - 1. Call it only while no worker is running.
+def join(runs_dir: Path, name: str, address: str, track: str, patience: float = 0.0) -> Study:
+    """A study that a sweep has made, for a worker: what it is, its storage says.
 
-    A trial that was cut off (its worker is gone) fails, and its point is queued again with the same values. Planning
-    again what is planned already adds nothing.
+    Raises `UserError` where there is none of this name.
     """
-    plane = folder.space.plane()
-    points = by_point(study)
-    for point in range(total):
-        trials = points.get(point, [])
-        if not has_ended(trials) and not any(t.state == TrialState.WAITING for t in trials):
-            values = plane[point] if point < len(plane) else {}
-            again = {"retry_of": trials[-1].number} if trials else {}
-            # Queued before the old one fails: a crash between the two loses nothing.
-            study.enqueue_trial((trials and trials[-1].params) or values, user_attrs={"point": point, **again})
-        for trial in trials:
-            if trial.state == TrialState.RUNNING:
-                study.tell(trial.number, state=TrialState.FAIL)
-
-
-def claim(folder: StudyFolder, study: optuna.Study) -> tuple[optuna.Trial, int] | None:
-    """Take the next queued point: its trial, now running, and its number. None where the queue is empty."""
-    with locks.exclusive(folder.path / "claim.lock"):
-        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if not waiting:
-            return None
-        point = waiting[0].user_attrs["point"]
-        study.sampler = sampler(folder.seed, point)
-        return study.ask(), point
+    path = runs_dir / "studies" / name
+    if address == "journal" and not (path / "journal.log").exists():
+        raise UserError(f"there is no study {name} in {runs_dir}: start it with python -m sweeps.run")
+    storage = storages.opened(address, path, patience)
+    try:
+        trials = storage.patiently(lambda: optuna.load_study(storage=storage.optuna, study_name=name))
+    except KeyError:
+        raise UserError(f"--storage holds no study {name}: start it with python -m sweeps.run") from None
+    said = trials.user_attrs["study.json"]
+    kind = experiment(said["experiment"]).Config
+    base = configuration.restored(kind, said["config"], runs_dir=runs_dir, track=track)
+    folder = StudyFolder(path, base, said["seed"], said["sampler"], said["pruner"], address)
+    return load(folder, storage)

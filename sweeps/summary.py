@@ -1,207 +1,198 @@
-"""What a study came to: the table hidden size x depth, the best trial, its test score beside the baseline's."""
+"""What a study came to, as summary.json and summary.md in its folder, with figures/, and in short on the terminal.
 
-import re
+summary.json holds: `study`, `experiment`, `metric`, `lower_is_better`, `seed`, `sampler`, `pruner`, `storage`;
+`trials`, counts of those that `ended`, `finished`, were `pruned` or `failed`, and were run `again`; `minutes` from the
+first start to the last end, and `cost_minutes`, those of all runs together; `plane`, a cell for each hidden size and
+depth with `value` (the mean over `values`), `spread` (their standard deviation), `trials` and `parameters`; `best`, the
+best configuration: `trial`, `value` (the mean on fresh seeds where it was run again), `found` (that of the trial),
+`settings`, `parameters`, `run`, `command`, `test` scores, the baseline's `comparison` and `references`; `confirmed`, a
+row for each configuration run again, best first: `trial`, `settings`, `parameters`, `found`, `values` by seed, their
+`mean`, `low`, `high`, `spread` and `count`, `test` with the same of each score, and `runs`; `runner_up`, the paired
+test between the first two; `importances` by setting; `supported`, `not_supported`, `borders`, `timing` and `unread`,
+sentences; `list`, a row for each trial that has ended.
+"""
 
-import optuna
+import dataclasses
+
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnkit import config as configuration
-from rnnkit import mirroring, printing, records
+from rnnkit import records
 from rnnkit.errors import UserError
 from rnnkit.records import Result
-from sweeps import study as studies
-from sweeps.progress import in_words, outcome, settings_in_words
-from sweeps.study import StudyFolder
+from sweeps import answer, figures, page
+from sweeps.study import Study
+from sweeps.words import plain
 
 
-def write(folder: StudyFolder, study: optuna.Study) -> str:
-    """Write summary.md and summary.json into the study's folder, and return what to print."""
-    facts = collect(folder, study)
-    records.write_json(folder.path / "summary.json", facts)
-    text = markdown(folder, study, facts)
-    records.write_whole(folder.path / "summary.md", text.encode())
-    return short(folder, facts)
+def write(study: Study) -> str:
+    """Write summary.md, summary.json and figures/ into the study's folder, and return what to print."""
+    folder = study.folder.path
+    facts = study.storage.patiently(collect, study)
+    records.write_json(folder / "summary.json", facts)
+    figures.draw(facts, folder / "figures")
+    records.write_whole(folder / "summary.md", page.markdown(facts, folder / "figures").encode())
+    return page.short(study.folder, facts)
 
 
-def collect(folder: StudyFolder, study: optuna.Study) -> dict:
+def collect(study: Study) -> dict:
     """The study in numbers, as plain values."""
-    trials = [t for t in study.get_trials(deepcopy=False) if "point" in t.user_attrs]
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    ended = [t for t in trials if t.state.is_finished() and studies.has_ended([t])]
-    best = folder.space.best(complete)
-    starts = [t.datetime_start for t in ended if t.datetime_start]
+    folder, space = study.folder, study.folder.space
+    ended = [trial for trial in study.all_of() if trial.state.is_finished()]
+    complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+    again = study.again.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
+    confirmed = [row(study, number, trials) for number, trials in in_order(study)]
+    best = space.best(complete)
+    if confirmed:
+        best = next(trial for trial in complete if trial.number == confirmed[0]["trial"])
+    plane = answer.cells(study)
+    groups = [cell["values"] for cell in plane] + [list(r["values"].values()) for r in confirmed]
+    supported, not_supported = answer.in_the_plane(study, plane, answer.spread(groups))
+    second = runner_up(study)
+    if second is not None:
+        (supported if second.supported else not_supported).insert(0, second_in_words(second))
+    starts = [trial.datetime_start for trial in ended + again if trial.datetime_start]
+    ends = [trial.datetime_complete for trial in ended + again if trial.datetime_complete]
+    seconds = [trial.user_attrs.get("result", {}).get("seconds") or 0.0 for trial in ended + again]
     return {
+        "format": 1,
         "study": folder.name,
         "experiment": folder.base.experiment,
-        "metric": folder.space.metric,
+        "metric": space.metric,
+        "lower_is_better": space.lower_is_better,
+        "seed": folder.seed,
+        "sampler": folder.sampler,
+        "pruner": folder.pruner,
+        "storage": study.storage.kind,
         "trials": {
             "ended": len(ended),
             "finished": len(complete),
-            "pruned": sum(t.state == TrialState.PRUNED for t in ended),
-            "failed": sum(t.state == TrialState.FAIL for t in ended),
+            "pruned": sum(trial.state == TrialState.PRUNED for trial in ended),
+            "failed": sum(trial.state == TrialState.FAIL for trial in ended),
+            "again": len(again),
         },
-        "minutes": (max(t.datetime_complete for t in ended) - min(starts)).total_seconds() / 60 if starts else 0.0,
-        "plane": plane(folder, trials),
-        "best": describe(folder, best) if best else None,
-        "unread": unread(folder, complete),
+        "minutes": (max(ends) - min(starts)).total_seconds() / 60 if starts and ends else 0.0,
+        "cost_minutes": sum(seconds) / 60,
+        "plane": plane,
+        "best": describe(study, best, confirmed) if best else None,
+        "confirmed": confirmed,
+        "runner_up": second and dataclasses.asdict(second),
+        "importances": answer.importances(study),
+        "supported": supported,
+        "not_supported": not_supported,
+        "borders": borders(study, best) if best else [],
+        "timing": timing(study),
+        "unread": unread(study, complete),
+        "list": [listed(trial) for trial in ended],
     }
 
 
-def plane(folder: StudyFolder, trials: list[FrozenTrial]) -> list[dict]:
-    """A cell for each point of the plane: its size and depth, value (None where not finished), parameter count."""
-    values = {t.user_attrs["point"]: t for t in trials if t.state == TrialState.COMPLETE}
-    cells = []
-    for point, settings in enumerate(folder.space.plane()):
-        trial = values.get(point)
-        result = run_result(folder, trial) if trial else None
-        cells.append(
-            {
-                "hidden_size": settings["hidden_size"],
-                "depth": settings["depth"],
-                "value": trial.value if trial else None,
-                "parameters": result.parameters if result else None,
-            }
-        )
-    return cells
+def in_order(study: Study) -> list[tuple[int, list[FrozenTrial]]]:
+    """What was run again, best first."""
+    found = answer.again(study)
+    return [(number, found[number]) for number in answer.order(study)]
 
 
-def run_result(folder: StudyFolder, trial: FrozenTrial) -> Result | None:
-    """The result of a trial's run; None where its folder is not there any more, or it is damaged."""
-    try:
-        return Result.read(folder.base.runs_dir / trial.user_attrs["run"])
-    except UserError:  # said by unread()
+def row(study: Study, number: int, trials: list[FrozenTrial]) -> dict:
+    """A configuration that was run again on fresh seeds."""
+    original = next(trial for trial in study.all_of() if trial.number == number)
+    results = [trial.user_attrs["result"] for trial in trials]
+    test = {name: [result["test"][name] for result in results] for name in results[0]["test"]}
+    return {
+        "trial": number,
+        "settings": original.params,
+        "parameters": results[0]["parameters"],
+        "found": original.value,
+        "values": {str(seed): value for seed, value in sorted(answer.by_seed(trials).items())},
+        **dataclasses.asdict(answer.Mean.of([trial.value for trial in trials])),
+        "test": {name: dataclasses.asdict(answer.Mean.of(values)) for name, values in test.items()},
+        "runs": [trial.user_attrs["run"] for trial in trials],
+    }
+
+
+def runner_up(study: Study) -> answer.Paired | None:
+    """The paired test between the two best of what was run again; None where there are no two."""
+    first_two = in_order(study)[:2]
+    if len(first_two) < 2:
         return None
+    (number, ours), (other, theirs) = first_two
+    sign = -1 if study.folder.space.lower_is_better else 1
+    return answer.paired(number, other, answer.by_seed(ours), answer.by_seed(theirs), sign)
 
 
-def unread(folder: StudyFolder, trials: list[FrozenTrial]) -> list[str]:
+def second_in_words(found: answer.Paired) -> str:
+    """The paired test in a sentence."""
+    verdict = "is better than" if found.supported else "is not told apart from"
+    return (
+        f"Trial {found.trial}'s configuration {verdict} the runner-up, trial {found.other}'s: better by "
+        f"{found.difference:+.4f}, 95 % interval {found.low:+.4f} to {found.high:+.4f}, in pairs over {found.seeds} "
+        f"fresh seeds (p {found.p:.2g})."
+    )
+
+
+def describe(study: Study, trial: FrozenTrial, confirmed: list[dict]) -> dict:
+    """The best trial: its settings, scores, run, and the command that trains it again."""
+    folder, result = study.folder, trial.user_attrs.get("result", {})
+    again = confirmed[0] if confirmed else None
+    return {
+        "trial": trial.number,
+        "value": again["mean"] if again else trial.value,
+        "found": trial.value,
+        "settings": trial.params,
+        "run": trial.user_attrs["run"],
+        "command": configuration.command(folder.config(trial.number, trial.params)),
+        "parameters": result.get("parameters"),
+        "test": {k: v["mean"] for k, v in again["test"].items()} if again else result.get("test", {}),
+        "comparison": result.get("comparison"),
+        "references": result.get("references"),
+    }
+
+
+def borders(study: Study, best: FrozenTrial) -> list[str]:
+    """A sentence for each setting of the best trial that lies on a border of its range."""
+    where = f"SPACES[{study.folder.base.experiment!r}] in sweeps/spaces.py"
+    return [
+        f"The best {name.replace('_', ' ')}, {plain(value)}, lies on the border of its range {plain(values.low)} to "
+        f"{plain(values.high)}: look in {plain(wider[0])} to {plain(wider[1])} too ({where})."
+        for name, value, values, wider in study.folder.space.borders(best.params)
+    ]
+
+
+def timing(study: Study) -> str:
+    """What in this study depends on timing, in a sentence."""
+    sampler, pruner = study.folder.sampler, study.folder.pruner
+    pruned = pruner == "percentile" and sampler != "grid" or pruner == "auto" and sampler in ("tpe", "plane-then-tpe")
+    what = ["what TPE suggests"] * (sampler in ("tpe", "plane-then-tpe")) + ["what is pruned"] * pruned
+    if not what:
+        return "The same seed gives this study again bit for bit, with any number of workers."
+    return (
+        "With one worker, the same seed gives this study again bit for bit; with several, "
+        f"{' and '.join(what)} depends on which trials have ended by then."
+    )
+
+
+def unread(study: Study, trials: list[FrozenTrial]) -> list[str]:
     """A line for each run of `trials` whose result is damaged."""
     lines = []
     for trial in trials:
         try:
-            Result.read(folder.base.runs_dir / trial.user_attrs["run"])
+            Result.read(study.folder.base.runs_dir / trial.user_attrs["run"])
         except UserError as error:
-            lines.append(f"trial {trial.number} is shown without its run: {error}")
+            lines.append(f"the run of trial {trial.number} cannot be read: {error}")
     return lines
 
 
-def describe(folder: StudyFolder, trial: FrozenTrial) -> dict:
-    """A finished trial: its settings, scores, run, and the commands that show more."""
-    config = folder.config(trial.user_attrs["point"], trial.params)
-    result = run_result(folder, trial)
+def listed(trial: FrozenTrial) -> dict:
+    """A trial as a row of the page's last table."""
+    result = trial.user_attrs.get("result", {})
     return {
         "trial": trial.number,
+        "state": trial.state.name.lower(),
         "value": trial.value,
+        "reason": trial.user_attrs.get("reason"),
         "settings": trial.params,
-        "run": trial.user_attrs["run"],
-        "command": configuration.command(config),
-        "parameters": result.parameters if result else None,
-        "test": {k: v for k, v in result.metrics.items() if re.fullmatch("metric/.*/test", k)} if result else {},
-        "comparison": result.comparison if result else None,
-        "references": result.references if result else None,
+        "run": trial.user_attrs.get("run"),
+        "parameters": result.get("parameters"),
+        "seconds": result.get("seconds"),
+        "resumed_after": result.get("resumed_after", []),
     }
-
-
-def table(facts: dict) -> list[list[str]]:
-    """The plane as rows of text: hidden sizes down, depths across, each value with its parameter count."""
-    depths = sorted({cell["depth"] for cell in facts["plane"]})
-    rows = [["hidden size", *(f"depth {depth}" for depth in depths)]]
-    for size in sorted({cell["hidden_size"] for cell in facts["plane"]}):
-        row = [c for depth in depths for c in facts["plane"] if (c["hidden_size"], c["depth"]) == (size, depth)]
-        rows.append([str(size), *map(_cell, row)])
-    return rows
-
-
-def _cell(cell: dict) -> str:
-    if cell["value"] is None:
-        return "-"
-    count = "" if cell["parameters"] is None else f" ({cell['parameters']:,})"
-    return f"{cell['value']:.4f}{count}"
-
-
-def short(folder: StudyFolder, facts: dict) -> str:
-    """What is printed at the end of a sweep."""
-    rows = table(facts)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["", headline(facts), ""]
-    lines.append(f"{in_words(facts['metric'])} by hidden size and depth (and how many parameters):")
-    lines += ["  " + "   ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
-    best = facts["best"]
-    if best is None:
-        return "\n".join([*lines, "", f"no trial finished: see {printing.shown(folder.path)}"])
-    lines += ["", best_in_words(facts), *(f"  {line}" for line in test_in_words(best)), *facts["unread"]]
-    lines += ["", "look further:"]
-    lines += [f"  {what + ':':<24} {command}" for command, what in next_commands(folder, best)]
-    return "\n".join(lines)
-
-
-def headline(facts: dict) -> str:
-    """The study in one line."""
-    counts = facts["trials"]
-    return (
-        f"study {facts['study']}: {counts['ended']} trials in {facts['minutes']:.1f} minutes "
-        f"({counts['finished']} finished, {counts['pruned']} pruned, {counts['failed']} failed)"
-    )
-
-
-def best_in_words(facts: dict) -> str:
-    """The best trial in one line."""
-    best = facts["best"]
-    settings = settings_in_words(best["settings"])
-    return f"best: trial {best['trial']}, {in_words(facts['metric'])} {best['value']:.4f} ({settings})"
-
-
-def test_in_words(best: dict) -> list[str]:
-    """The best trial's scores on the test part, the baseline's beside them."""
-    lines = [f"{in_words(name)} {value:.4f}" for name, value in best["test"].items()]
-    lines += [printing.reference_in_words(reference) for reference in best["references"] or []]
-    if best["comparison"]:
-        lines.append(printing.comparison_in_words(best["comparison"]))
-    return lines
-
-
-def next_commands(folder: StudyFolder, best: dict) -> list[tuple[str, str]]:
-    """Commands that show more, each with what it shows."""
-    run = folder.base.runs_dir / best["run"]
-    words = best["command"].split(" ", 3)
-    flags = words[3] if len(words) > 3 else ""
-    state = mirroring.state(run)
-    commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
-    if state.get("mode") == "offline":
-        commands.append((printing.leet(run / state["folder"]), "see its curves"))
-        commands.append((printing.sync_command(folder.base.runs_dir), "send all to W&B"))
-    elif state.get("url"):
-        commands.append((state["url"], "see its curves"))
-    commands.append((f"less {printing.shown(folder.path / 'summary.md')}", "read about all trials"))
-    return commands
-
-
-def markdown(folder: StudyFolder, study: optuna.Study, facts: dict) -> str:
-    """The study as a Markdown page: the table, the best trial, every trial."""
-    header, *rows = table(facts)
-    lines = [f"# Study {folder.name}", "", f"{headline(facts).capitalize()}.", ""]
-    lines += [f"## {in_words(facts['metric']).capitalize()} by hidden size and depth", ""]
-    lines += ["In brackets: the number of parameters.", "", *_markdown_table(header, rows), ""]
-    best = facts["best"]
-    if best:
-        lines += ["## Best trial", "", f"{best_in_words(facts).capitalize()}.", ""]
-        lines += [f"- {line}" for line in test_in_words(best)]
-        lines += ["", "Chosen on the validation part; the test part played no role in it. Again:", ""]
-        lines += [f"    {best['command']}", ""]
-    lines += ["## Trials", ""]
-    lines += [*(f"- {line}" for line in facts["unread"]), ""] if facts["unread"] else []
-    header = ["trial", in_words(facts["metric"]), "settings", "run"]
-    rows = [
-        [
-            str(trial.number),
-            outcome(trial),
-            settings_in_words(trial.params),
-            trial.user_attrs.get("run", ""),
-        ]
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state.is_finished()
-    ]
-    return "\n".join([*lines, *_markdown_table(header, rows), ""])
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows]]

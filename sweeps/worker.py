@@ -1,14 +1,26 @@
-"""One worker of a study: a process that takes planned points, one after the other, and runs them.
+"""One worker of a study: a process that takes waiting trials, one after the other, and runs them.
 
-Started by sweeps.run as `python -m sweeps.worker <study's folder> --runs-dir ... --track ...`; any number can work on
-one study. It stops when no point is left, when it is told to (SIGTERM), or when the process that started it is gone.
+    python -m sweeps.worker --study digits-s0
+    python -m sweeps.worker --study digits-s0 --storage postgresql://me@host/sweeps
+
+Any number can work on one study, started by a sweep (python -m sweeps.run), or by hand, SLURM, ssh or Kubernetes, on
+any machine that reaches the storage. A worker ends when every trial has ended, or when it is told to (Ctrl-C, SIGTERM):
+it then saves what it has in hand within a step, and another goes on with it. The address of the storage can also stand
+in the environment variable RNNKIT_STORAGE.
 """
 
-import argparse
 import contextlib
+import math
 import os
+import signal
+import socket
 import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import optuna
 from optuna.trial import TrialState
@@ -16,78 +28,179 @@ from optuna.trial import TrialState
 from rnnkit import commands, tracking
 from rnnkit.errors import OutOfMemory, UserError
 from rnnkit.records import Membership, Result
+from sweeps import points, storage
 from sweeps import study as studies
-from sweeps.study import StudyFolder
+from sweeps.points import Claim
+from sweeps.study import Study
 
 
-def work(folder: StudyFolder, parent: int) -> None:
-    """Run points until none is left or the process `parent` is gone."""
-    study = studies.load(folder)
-    experiment = studies.experiment(folder.base.experiment)
-    while os.getppid() == parent and (claimed := studies.claim(folder, study)) is not None:
-        trial, point = claimed
-        run_point(folder, study, experiment.run, trial, point, parent)
+@dataclass(frozen=True)
+class Options:
+    """What a worker can be told."""
+
+    study: str
+    """The study to work on."""
+    storage: str = field(default_factory=lambda: os.environ.get("RNNKIT_STORAGE", "journal"))
+    """Where the study is kept: journal, in the runs folder, or postgresql://user@host/database."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs; best one that all workers share."""
+    track: Literal["auto", "offline", "online", "off"] = "auto"
+    """Mirror each trial to Weights & Biases; auto is online where you are logged in, else offline."""
+
+    def __post_init__(self):
+        storage.check(self.storage)
 
 
-def run_point(folder: StudyFolder, study: optuna.Study, run, trial: optuna.Trial, point: int, parent: int) -> None:
+class Lost(SystemExit):
+    """The trial is not in this worker's hands any more: it seemed dead for too long, and another has it."""
+
+
+def work(study: Study, worker: str) -> None:
+    """Run trials until every one has ended."""
+    run = studies.experiment(study.folder.base.experiment).run
+    with study.storage.present(worker):
+        while True:
+            if (claimed := points.claim(study, worker)) is not None:
+                run_trial(claimed, run)
+            elif points.left(study):  # in other workers' hands, one of whom may die
+                time.sleep(study.storage.poll)
+            else:
+                return
+
+
+def run_trial(claim: Claim, run) -> None:
     """Carry out one trial, and tell the study how it ended: complete, pruned, or failed with the reason.
 
-    An error that the machine or the settings cause is no fault of the point: its trial fails without a reason, so that
-    the point stays open, and the error is raised on.
+    An error that the machine or the settings cause is no fault of the trial: it waits for another try, and the error is
+    raised on. So it is when this worker is told to stop.
     """
-    prunes = point >= len(folder.space.plane())  # the plane is the table at the end: every point of it is trained out
-
-    def report(step: int, value: float) -> None:
-        if os.getppid() != parent:  # the run ends as interrupted, and the next sweep takes it up
-            sys.exit("the sweep is gone")
-        trial.report(value, step)
-        if prunes and trial.should_prune():
-            raise tracking.Pruned
-
+    study, trial = claim.study, claim.trial
     try:
-        config = folder.config(point, folder.space.suggest(trial))
-        with tracking.belonging_to(Membership(study=folder.name, trial=trial.number, point=point)):
-            result = run(config, report)
-    except OutOfMemory as error:  # the point's own fault: smaller ones go on
-        trial.set_user_attr("reason", str(error))
-        study.tell(trial, state=TrialState.FAIL)
-        return
-    except (UserError, OSError):
-        with contextlib.suppress(OSError):  # the journal may lie on the same full disk; the parent tells it then
-            study.tell(trial, state=TrialState.FAIL)
+        with study.storage.beating(trial._trial_id):
+            config, member = study.storage.patiently(prepare, claim)
+            result = tracking.ended(config, member) if trial.user_attrs.get("began") else None
+            if result is None:  # else it was all done but for telling so
+                study.storage.patiently(trial.set_user_attr, "began", True)
+                with tracking.belonging_to(member):
+                    result = run(config, lambda step, value: report(claim, step, value))
+    except OutOfMemory as error:  # the trial's own fault: smaller ones go on
+        tell(claim, TrialState.FAIL, reason=str(error))
+    except Lost:
+        pass
+    except (UserError, OSError, KeyboardInterrupt, SystemExit):
+        study.storage.patiently(stop, claim)
         raise
-    except Exception as error:  # noqa: BLE001 (recorded in the study and in the run; the other points go on)
-        trial.set_user_attr("reason", f"{type(error).__name__}: {error}")
-        study.tell(trial, state=TrialState.FAIL)
-        return
-    trial.set_user_attr("run", result.run)
-    trial.set_user_attr("flags", [flag["name"] for flag in result.flags or []])
-    tell(study, trial, result, folder.space.metric)
-
-
-def tell(study: optuna.Study, trial: optuna.Trial, result: Result, metric: str) -> None:
-    """End a trial as its run ended."""
-    if result.status == "finished":
-        study.tell(trial, result.metrics[metric])
-    elif result.status == "pruned":
-        study.tell(trial, state=TrialState.PRUNED)
+    except Exception as error:  # noqa: BLE001 (recorded in the study and in the run; the other trials go on)
+        tell(claim, TrialState.FAIL, reason=f"{type(error).__name__}: {error}")
     else:
-        trial.set_user_attr("reason", f"{result.status}: {result.reason}")
-        study.tell(trial, state=TrialState.FAIL)
+        tell_result(claim, result)
+
+
+def prepare(claim: Claim) -> tuple:
+    """The configuration of a trial, and what its run is to be known as. TPE suggests here what is not settled yet."""
+    folder = claim.study.folder
+    values = folder.space.suggest(claim.trial)
+    if claim.repeat is not None:
+        return folder.config_again(claim.repeat, values), Membership(study=folder.name, confirms=claim.confirms)
+    member = Membership(study=folder.name, trial=claim.number, point=claim.number)
+    return folder.config(claim.number, values), member
+
+
+def report(claim: Claim, step: int, value: float) -> None:
+    """Tell the study the value at an evaluation. Raises `Pruned` where the trial is not worth going on with."""
+
+    def say() -> bool:
+        if not claim.is_ours():
+            raise Lost(f"trial {claim.number} has gone to another worker")
+        known = claim.study.storage.optuna.get_trial(claim.trial._trial_id).intermediate_values
+        if step not in known:  # one that goes on from a checkpoint may come by an evaluation again
+            claim.trial.report(value, step)
+        may = claim.repeat is None and points.prunes(claim.study.folder, claim.number)
+        return may and claim.trial.should_prune()
+
+    if claim.study.storage.patiently(say):
+        raise tracking.Pruned
+
+
+def stop(claim: Claim) -> None:
+    """Have the trial wait for another worker."""
+    if claim.is_ours():
+        frozen = claim.study.storage.optuna.get_trial(claim.trial._trial_id)
+        points.give_back(claim.study, frozen, died=False)
+
+
+def tell_result(claim: Claim, result: Result) -> None:
+    """End a trial as its run ended. A value that is not finite never wins: the trial has failed."""
+    facts = {
+        "run": result.run,
+        "status": result.status,
+        "flags": [flag["name"] for flag in result.flags or []],
+        "parameters": result.parameters,
+        "seconds": result.seconds,
+        "steps": result.step,
+        "resumed_after": result.resumed_after or [],
+        "weights_sha256": result.weights_sha256,
+        "test": {k: v for k, v in result.metrics.items() if k.startswith("metric/") and k.endswith("/test")},
+        "references": result.references,
+        "comparison": result.comparison,
+    }
+    if result.status == "pruned":
+        tell(claim, TrialState.PRUNED, facts)
+    elif result.status == "finished":
+        name = claim.study.folder.space.metric
+        value = result.metrics[name]
+        if math.isfinite(value):
+            tell(claim, TrialState.COMPLETE, facts, value)
+        else:
+            tell(claim, TrialState.FAIL, facts, reason=f"diverged: {name} is {value}")
+    else:
+        tell(claim, TrialState.FAIL, facts, reason=f"{result.status}: {result.reason}")
+
+
+def tell(
+    claim: Claim, state: TrialState, facts: dict | None = None, value: float | None = None, reason: str | None = None
+) -> None:
+    """End a trial, once: what is said stays where it was said before, or another worker has said it."""
+
+    def say() -> None:
+        if claim.is_ours():
+            for name, said in (("run", facts and facts["run"]), ("result", facts), ("reason", reason)):
+                if said is not None:
+                    claim.trial.set_user_attr(name, said)
+            claim.study.storage.optuna.set_trial_state_values(claim.trial._trial_id, state, final(claim, state, value))
+
+    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # another has just said it, and the same
+        claim.study.storage.patiently(say)
+
+
+def final(claim: Claim, state: TrialState, value: float | None) -> list[float] | None:
+    """The value that a trial ends with: a pruned one with its last, as Optuna does it."""
+    if state == TrialState.PRUNED:
+        frozen = claim.study.storage.optuna.get_trial(claim.trial._trial_id)
+        return None if frozen.last_step is None else [frozen.intermediate_values[frozen.last_step]]
+    return None if value is None else [value]
+
+
+def end_with_input() -> None:
+    """End as after SIGTERM once standard input ends: the sweep at its other side is gone."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def main() -> None:
     """Work on the study that the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m sweeps.worker", description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="the study's folder, runs/studies/<study>")
-    parser.add_argument("--runs-dir", type=Path, required=True, help="where its runs are placed")
-    parser.add_argument("--track", default="auto", help="auto, offline, online or off")
-    parser.add_argument("--parent", type=int, default=os.getppid(), help="the process that it must not outlive")
-    given = parser.parse_args()
-    folder = studies.read_folder(given.folder, given.runs_dir, given.track)
+    options = commands.parse(Options, "python -m sweeps.worker", sys.argv[1:], __doc__)
+    name = os.environ.get("RNNKIT_WORKER")  # what the sweep that started it calls it
+    if name is not None:
+        end_with_input()
     try:
-        with studies.present(folder):
-            work(folder, given.parent)
+        study = studies.join(options.runs_dir, options.study, options.storage, options.track, patience=60.0)
+        work(study, name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     except OSError as error:
         raise UserError(str(error)) from None  # it names the file
 

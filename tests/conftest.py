@@ -12,12 +12,13 @@ seeding.settle_numerics()  # as every command does; else the bits depend on wher
 torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
 
 SWEEP = ["sweeps.run", "digits", "--trials", "14", "--workers", "2", "--study", "small"]
+SWEEP += ["--confirm", "2", "--confirm-seeds", "2"]
 SETTINGS = ["--view", "rows", "--epochs", "1", "--batch-size", "64"]
 
 
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory):
-    """A sweep of 14 quick trials on two workers: the folder of its runs, and what it printed."""
+    """14 quick trials on two workers, the best 2 again on 2 seeds: the folder of their runs, and what was printed."""
     runs = tmp_path_factory.mktemp("swept") / "runs"
     done = run_command(*SWEEP, "--runs-dir", runs, "--", *SETTINGS)
     assert done.returncode == 0, done.stderr

@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState
 
 from experiments.digits import Config
 from rnnkit import mirroring
+from sweeps import points, worker
 from sweeps import study as studies
 
 
 ROOT = Path(__file__).resolve().parents[1]
+WORKER = "this-process"
 
 
 def no_account() -> dict[str, str]:
@@ -68,13 +71,21 @@ def offline_log(folder: Path) -> Path:
     return log
 
 
-def new_study(runs: Path, **settings):
-    """A study of digits without trials, made in this process: its folder and Optuna's study."""
-    folder = studies.open_folder(runs, "small", Config(runs_dir=runs, track="off", **settings), 0)
-    return folder, studies.load(folder, create=True)
+def new_study(runs: Path, total: int = 1, sampler="plane-then-tpe", confirm=(0, 0), **settings) -> studies.Study:
+    """A study of digits without trials, made in this process, which is to have `total` points."""
+    base = Config(runs_dir=runs, track="off", **settings)
+    study = studies.create(studies.open_folder(runs, "small", base, 0, sampler))
+    study.ask_for(total, confirm)
+    return study
 
 
-def a_trial(folder, study):
-    """The next trial of a study that has one point planned, and the point."""
-    studies.plan(folder, study, 1)
-    return studies.claim(folder, study)
+def a_trial(study: studies.Study) -> points.Claim:
+    """The next trial of a study, all of whose points are planned, in the hands of this process."""
+    points.plan(study)
+    return points.claim(study, WORKER)
+
+
+def tell(claim: points.Claim, value: float) -> None:
+    """End a trial with a value."""
+    worker.prepare(claim)
+    worker.tell(claim, TrialState.COMPLETE, {"run": "none"}, value)

@@ -67,6 +67,7 @@ SECTIONS = (
                 True,
             ),
             Chart("update", "Size of an update beside its weights", r"update/(.+)", "update norm / weight norm", True),
+            Chart("distance", "Distance from the initial weights", r"distance/(.+)", "norm of the change"),
         ),
     ),
     Section(
@@ -110,6 +111,12 @@ SECTIONS = (
         (
             Chart(
                 "rate", "Growth of a gradient on its way back", rf"memory/{WHERE}/((?:initial_)?rate)", "nats a step"
+            ),
+            Chart(
+                "forgetting",
+                "Growth of a small difference of states",
+                rf"memory/{WHERE}/forgetting_rate",
+                "nats a step",
             ),
             Chart(
                 "horizon",

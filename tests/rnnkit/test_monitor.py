@@ -16,7 +16,7 @@ from experiments import char_lm, digits, memory
 from rnnkit import models, monitor, records, watched
 from rnnkit.records import Result
 from rnnkit.sequences import Examples
-from tests.torture import kills
+from tests.torture import forks
 
 
 CPU = torch.device("cpu")
@@ -93,6 +93,8 @@ def test_states_that_are_given_are_forgotten_as_those_at_zero_are():
     for inputs, shape in ((torch.zeros(3, 1), (1, 1)), (torch.zeros(3, 1, 1), (1, 1, 1))):
         watch = watched.Watched(lambda i=inputs, s=shape: module(i, torch.full(s, 0.5)), None, 3)
         curve = monitor.look(model, watch).curves["forgetting/encoder.l0.f"]
+        plain = dataclasses.replace(watch, run=lambda i=inputs: module(i, None))
+        assert not torch.equal(monitor.look(model, plain).curves["forgetting/encoder.l0.f"], curve)
         assert curve.diff().tolist() == pytest.approx([math.log(factor) for factor in found[1:]], abs=2e-3)
 
 
@@ -243,7 +245,7 @@ def three(tmp_path_factory):
 
 
 def test_looking_more_or_less_changes_no_weight_and_no_metric(three):
-    off, light, full = (kills.record(three[how]) for how in ("off", "light", "full"))
+    off, light, full = (forks.record(three[how]) for how in ("off", "light", "full"))
     assert off[1] == light[1] == full[1]
     for name, value in off[3].items():
         assert value == light[3][name] == full[3][name]

@@ -1,6 +1,5 @@
 """The sweep as a command: what each trial ran with, that it goes on, and what it prints."""
 
-import json
 import re
 import shutil
 import signal
@@ -15,15 +14,18 @@ from optuna.trial import TrialState
 from rnnkit import checkpoints, locks, records, tracking, wandb_file
 from rnnkit.errors import UserError
 from rnnkit.records import Result
-from sweeps import run, summary
+from sweeps import local, run, summary
 from sweeps import study as studies
 from tests.conftest import SETTINGS, SWEEP
-from tests.helpers import ROOT, a_trial, new_study, no_account, offline_log, run_command
+from tests.helpers import ROOT, a_trial, new_study, no_account, offline_log, run_command, tell
+
+
+MANIFESTS, ROWS = "*/manifest.json", "*/metrics.jsonl"
 
 
 def load(runs, name="small"):
-    folder = studies.read_folder(runs / "studies" / name, runs, "off")
-    return folder, studies.load(folder)
+    study = studies.join(runs, name, "journal", "off")
+    return study.folder, study.trials
 
 
 def test_each_trial_ran_with_exactly_what_was_suggested(swept):
@@ -57,7 +59,7 @@ def test_each_trial_ran_with_exactly_what_was_suggested(swept):
 def test_the_plane_is_complete_and_every_trial_has_its_own_seed(swept):
     runs, _ = swept
     folder, study = load(runs)
-    points = {t.user_attrs["point"]: t for t in study.trials}
+    points = {t.number: t for t in study.trials}
     assert sorted(points) == list(range(14))
     plane = [(points[i].params["hidden_size"], points[i].params["depth"]) for i in range(12)]
     assert plane == [(size, depth) for size in (8, 16, 32, 64) for depth in (1, 2, 3)]
@@ -91,21 +93,31 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
     runs, printed = swept
     folder, study = load(runs)
     for trial in study.trials:
-        if trial.user_attrs["point"] < 12:
+        if trial.number < 12:
             parameters = Result.read(runs / trial.user_attrs["run"]).parameters
             assert f"{trial.value:.4f} ({parameters:,})" in printed
-    best = study.best_trial
-    result = Result.read(runs / best.user_attrs["run"])
-    assert f"best: trial {best.number}, validation accuracy {best.value:.4f}" in printed
-    assert f"test accuracy {result.metrics['metric/accuracy/test']:.4f}" in printed
+    summary = records.read_json(runs / "studies" / "small" / "summary.json")
+    again = studies.join(runs, "small", "journal", "off").again.trials
+    ranked = sorted(study.trials, key=lambda trial: -trial.value)
+    assert {row["trial"] for row in summary["confirmed"]} == {trial.number for trial in ranked[:2]}
+    for row in summary["confirmed"]:
+        results = [Result.read(runs / t.user_attrs["run"]) for t in again if t.user_attrs["confirms"] == row["trial"]]
+        values = [result.metrics["metric/accuracy/valid"] for result in results]
+        assert row["mean"] == pytest.approx(sum(values) / 2)
+        manifests = [records.read_json(result.folder / "manifest.json") for result in results]
+        assert [(m["study"], m["trial"], m["confirms"]) for m in manifests] == [("small", None, row["trial"])] * 2
+        assert {m["seed"] for m in manifests} == {9_000, 9_001}
+    best = summary["best"]
+    assert best["trial"] == max(summary["confirmed"], key=lambda row: row["mean"])["trial"]
+    assert f"best: trial {best['trial']}, validation accuracy {best['value']:.4f} on fresh seeds" in printed
+    result = Result.read(runs / best["run"])
     found = re.search(r"logistic regression .* 0.9694; difference (\S+), 95 % interval (\S+) to (\S+): worse", printed)
     assert float(found[1]) == pytest.approx(result.comparison["difference"], abs=1e-4)
     assert "wandb leet" in printed
     assert "make sync" in printed
-    summary = records.read_json(runs / "studies" / "small" / "summary.json")
-    assert summary["best"]["trial"] == best.number
     assert summary["trials"]["ended"] == 14
-    assert f"| {best.number} | {best.value:.4f} |" in (runs / "studies" / "small" / "summary.md").read_text()
+    page = (runs / "studies" / "small" / "summary.md").read_text()
+    assert f"| {best['trial']} | {study.trials[best['trial']].value:.4f} |" in page
 
 
 def test_the_printed_command_trains_the_best_again_to_the_same_bits(swept, tmp_path):
@@ -132,7 +144,7 @@ def test_the_same_command_adds_nothing_and_more_trials_add_the_rest(swept, tmp_p
     assert done.returncode == 0, done.stderr
     _, study = load(runs)
     assert [(t.number, t.value, t.params) for t in study.trials[:14]] == before
-    assert study.trials[14].user_attrs["point"] == 14
+    assert study.trials[14].state == TrialState.COMPLETE
 
 
 def stopped(words, runs, number):
@@ -146,7 +158,7 @@ def stopped(words, runs, number):
         text=True,
     ) as process:
         end = time.monotonic() + 60
-        while sum(tracking.is_live(path.parent) for path in runs.glob("*/metrics.jsonl")) < 2:
+        while sum(path.stat().st_size > 0 and tracking.is_live(path.parent) for path in runs.glob(ROWS)) < 2:
             assert time.monotonic() < end
             time.sleep(0.02)
         process.send_signal(number)
@@ -157,7 +169,7 @@ def stopped(words, runs, number):
 def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
     runs = tmp_path / "runs"
     words = ["sweeps.run", "digits", "--study", "cut", "--trials", "3", "--workers", "2", "--runs-dir", str(runs)]
-    words += ["--track", "off", "--", "--view", "rows", "--epochs", "8"]
+    words += ["--confirm", "0", "--track", "off", "--", "--view", "rows", "--epochs", "8"]
     code, printed, errors = stopped(words, runs, signal.SIGINT)
     assert code == 130
     assert "the same command goes on" in printed
@@ -166,14 +178,11 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
 
     done = run_command(*words)  # at once: workers may have yet to notice that their sweep is gone
     assert done.returncode == 0, done.stderr
-    points = studies.by_point(load(runs, "cut")[1])
-    for point in range(3):
-        states = [t.state for t in points[point]]
-        assert states.count(TrialState.COMPLETE) == 1
-        assert set(states) <= {TrialState.COMPLETE, TrialState.FAIL}
-    assert {t.user_attrs.get("retry_of") for trials in points.values() for t in trials} != {None}
-    finished = [Result.read(path.parent).status for path in runs.glob("*/manifest.json")]
-    assert finished == ["finished"] * 3  # the cut-off runs were taken up in their folders
+    trials = load(runs, "cut")[1].trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
+    assert any(trial.user_attrs["result"]["resumed_after"] for trial in trials)
+    found = sorted((records.read_json(path)["trial"], Result.read(path.parent).status) for path in runs.glob(MANIFESTS))
+    assert found == [(0, "finished"), (1, "finished"), (2, "finished")]  # what was cut off was taken up in its folder
 
 
 @pytest.mark.parametrize(
@@ -182,7 +191,11 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
         (["nothing"], "there is no experiment 'nothing': choose one of digits"),
         (["building_blocks"], "building_blocks is a lesson, not a training: there is nothing to sweep"),
         ([], "Which experiment to sweep. (required)"),
-        (["digits", "--trials", "0"], "--trials must be at least 1, not 0"),
+        (["digits", "--trials", "0"], "--trials must be between 1 and 9,000, not 0"),
+        (["digits", "--confirm-seeds", "1"], "--confirm-seeds must be between 2 and 1,000, not 1"),
+        (["digits", "--workers", "0"], "--workers 0 needs workers elsewhere"),
+        (["digits", "--storage", "mysql://me:pw@host"], "not mysql://me:***@host"),
+        (["digits", "--gpus", "0"], "--gpus 0: "),
         (["digits", "--workers", "two"], "--workers"),
         (["digits", "--study", "a/b"], "--study must be made of letters, digits and dashes, not 'a/b'"),
         (["digits", "--runs-dir", "/proc/none"], "cannot write the runs folder /proc/none"),
@@ -220,27 +233,17 @@ def test_runs_that_fail_are_told_apart_and_stop_no_other(tmp_path):
     space = tmp_path / "sitecustomize.py"
     space.write_text(
         "import dataclasses, sweeps.spaces as s\n"
-        "start = {'cell': 'rnn', 'bidirectional': False, 'learning_rate': 1e38}\n"
-        "digits = dataclasses.replace(s.SPACES['digits'], start=start, learning_rate_range=(1e-3, 1e39))\n"
+        "start = {'cell': 'rnn', 'bidirectional': False, 'learning_rate': 1e38, 'clip': 1e30}\n"
+        "tuned = s._tuned((1e-3, 1e39), (1.0, 1e39))\n"
+        "digits = dataclasses.replace(s.SPACES['digits'], start=start, tuned=tuned)\n"
         "s.SPACES['digits'] = digits\n"
     )
     environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    done = run_command(*words, "--track", "off", "--", "--epochs", "1", "--clip", "0", env=environment)
+    done = run_command(*words, "--track", "off", "--", "--epochs", "1", env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("failed (diverged: loss") == 2
     assert "no trial finished" in done.stdout
     assert "0 finished, 0 pruned, 2 failed" in done.stdout
-
-
-def test_trials_are_seeded_by_their_point_alone():
-    seeds = {studies.point_seed(study, point) for study in range(5) for point in range(100)}
-    assert len(seeds) == 500
-
-    def suggest(point):
-        study = optuna.create_study(sampler=studies.sampler(0, point), direction="maximize")
-        return json.dumps(studies.SPACES["digits"].suggest(study.ask()))
-
-    assert suggest(13) == suggest(13) != suggest(14)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +258,7 @@ def test_trials_are_seeded_by_their_point_alone():
         (["--no-bidirectional"], "--bidirectional is what the sweep varies: leave it out"),
         (["--learning_rate", "1e-3"], "--learning-rate is what the sweep varies: leave it out"),
         (["--threads", "2"], "--threads is 1 in a sweep: choose with --workers, before the --, what it takes"),
+        (["--clip", "0.5"], "--clip is what the sweep varies: leave it out"),
         (["--dropout", "0.3"], "--dropout is what the sweep varies: leave it out"),
     ],
 )
@@ -274,7 +278,7 @@ def test_other_settings_are_kept_beside_the_sweeps_own(tmp_path):
 
 def test_what_the_search_varies_is_what_it_suggests():
     space = studies.SPACES["digits"]
-    assert all(space.varied() >= set(space.suggest(optuna.trial.FixedTrial(point))) for point in space.plane())
+    assert all(set(space.suggest(optuna.trial.FixedTrial(point))) == set(point) for point in space.plane())
     assert space.varied() == set(space.suggest(optuna.trial.FixedTrial(space.plane()[1])))
 
 
@@ -282,7 +286,7 @@ def test_what_a_worker_could_not_do_ends_the_sweep_in_its_words(tmp_path, monkey
     worker = tmp_path / "worker"
     worker.write_text("#!/bin/sh\necho a warning >&2\necho error: no room on the disk >&2\nexit 2\n")
     worker.chmod(0o755)
-    monkeypatch.setattr(run.sys, "executable", str(worker))
+    monkeypatch.setattr(local.sys, "executable", str(worker))
     with pytest.raises(UserError, match="^no room on the disk$"):
         run.sweep(run.Options("digits", trials=2, workers=2, runs_dir=tmp_path / "runs", track="off"), [])
 
@@ -304,7 +308,7 @@ def failing_worker(tmp_path, monkeypatch):
     worker = tmp_path / "worker"
     worker.write_text("#!/bin/sh\necho error: cannot read it >&2\nexit 2\n")
     worker.chmod(0o755)
-    monkeypatch.setattr(run.sys, "executable", str(worker))
+    monkeypatch.setattr(local.sys, "executable", str(worker))
 
 
 def test_only_the_study_that_was_just_made_is_removed(tmp_path, monkeypatch):
@@ -328,12 +332,11 @@ def test_a_gpu_that_is_not_there_is_noticed_before_a_study_is_made(tmp_path, mon
 
 
 def test_a_summary_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
-    folder, study = new_study(tmp_path)
-    study.tell(a_trial(folder, study)[0], 0.5)
+    tell(a_trial(new_study(tmp_path)), 0.5)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(summary, "write", full)
     with pytest.raises(UserError, match=r"cannot write .*small \(No space left on device\): make room"):
-        run.sweep(run.Options("digits", trials=1, study="small", runs_dir=tmp_path, track="off"), [])
+        run.sweep(run.Options("digits", trials=1, study="small", runs_dir=tmp_path, track="off", confirm=0), [])

@@ -7,7 +7,7 @@ import pytest
 
 import experiments
 from sweeps import study as studies
-from sweeps.spaces import SPACES
+from sweeps.spaces import SPACES, Range
 from tests.helpers import run_command
 
 
@@ -28,12 +28,39 @@ def test_every_point_of_a_space_is_a_configuration_of_its_experiment(name):
     seen = []
     for _ in range(40):
         point = space.suggest(study.ask())
+        assert ("dropout" in point) == (point["depth"] > 1)
         seen.append(dataclasses.replace(base, **point))
-    assert {config.cell for config in seen} == set(space.cells)
-    assert {config.bidirectional for config in seen} == set(space.directions)
+    assert {config.cell for config in seen} == set(space.studied["cell"])
+    assert {config.bidirectional for config in seen} == set(space.studied.get("bidirectional", [False]))
     assert {config.depth for config in seen} == set(space.depths)
-    low, high = space.hidden_size_range
-    assert all(low <= config.hidden_size <= high for config in seen)
+    for setting, values in (space.studied | space.tuned).items():
+        if isinstance(values, Range):
+            found = [getattr(config, setting) for config in seen if setting != "dropout" or config.depth > 1]
+            assert values.low <= min(found) < max(found) <= values.high
+    assert all(set(point) <= space.varied() for point in space.plane())
+
+
+@pytest.mark.parametrize(
+    ("values", "value", "wider"),
+    [
+        (Range(1e-3, 3e-2, log=True), 0.01, None),
+        (Range(1e-3, 3e-2, log=True), 0.0295, (1e-3, 0.16)),
+        (Range(1e-3, 3e-2, log=True), 0.00101, (1.8e-4, 3e-2)),
+        (Range(8, 96, log=True, least=1), 96, (8, 333)),
+        (Range(8, 96, log=True, least=1), 8, (2, 96)),
+        (Range(1, 3, least=1), 1, None),  # there are no nets of depth 0
+        (Range(1, 3, least=1), 3, (1, 4)),
+        (Range(0.0, 0.5, least=0.0, most=0.95), 0.0, None),
+        (Range(0.0, 0.5, least=0.0, most=0.95), 0.49, (0.0, 0.75)),
+    ],
+)
+def test_what_lies_on_a_border_is_told_with_the_range_to_look_in(values, value, wider):
+    assert values.widened(value) == (None if wider is None else pytest.approx(wider, rel=0.01))
+
+
+def test_a_drawn_point_depends_on_its_seed_alone():
+    space = SPACES["digits"]
+    assert space.drawn(3) == space.drawn(3) != space.drawn(4)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +71,7 @@ def lowest(tmp_path_factory):
     text.write_text(" ".join(str(n) for n in range(2_000)))
     quick = ["--text", text, "--epochs", "1", "--round", "3", "--steps", "12", "--batch-size", "4"]
     words = ["char_lm", "--trials", "7", "--workers", "1", "--runs-dir", folder / "runs", "--track", "off"]
+    words += ["--confirm", "1", "--confirm-seeds", "2"]
     done = run_command("sweeps.run", *words, "--", *quick)
     assert done.returncode == 0, done.stderr
     return folder / "runs", done.stdout
@@ -54,8 +82,8 @@ def test_a_sweep_looks_for_the_lowest_where_lower_is_better(lowest):
     values = {int(n): float(v) for n, v in re.findall(r"^trial +(\d+)  (\d\.\d+)", printed, flags=re.MULTILINE)}
     assert len(values) == 7
     best = min(values, key=values.get)
-    assert f"best: trial {best}, validation bits per character {values[best]:.4f}" in printed
+    assert re.search(rf"best: trial {best}, .* on fresh seeds \(found with {values[best]:.4f}\)", printed)
     assert "counts of 6 symbols: bits per character (test)" in printed
     summary = json.loads((runs / "studies" / "char-lm-s0" / "summary.json").read_text())
     assert summary["best"]["trial"] == best
-    assert summary["best"]["value"] == pytest.approx(values[best], abs=1e-4)
+    assert summary["best"]["found"] == pytest.approx(values[best], abs=1e-4)

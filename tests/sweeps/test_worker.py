@@ -1,68 +1,159 @@
-"""One worker, in this process: how it ends a trial."""
-
-import os
+"""One worker, in this process: what it makes of a trial, and how it ends one."""
 
 import pytest
 from optuna.trial import TrialState
 
 from experiments import digits
+from rnnkit import records, tracking
 from rnnkit.errors import UserError
 from rnnkit.records import Result
-from sweeps import study as studies
-from sweeps import worker
-from tests.helpers import a_trial, new_study
+from sweeps import points, worker
+from tests.helpers import WORKER, a_trial, new_study
 
 
-@pytest.mark.parametrize("error", [UserError("no room"), OSError(28, "No space left on device")])
-def test_an_error_of_the_machine_leaves_the_point_open(tmp_path, error):
-    folder, study = new_study(tmp_path)
+QUICK = {"epochs": 2, "view": "rows", "batch_size": 64}
+
+
+def trial_of(study, number=0):
+    return study.trials.get_trials(deepcopy=False)[number]
+
+
+@pytest.mark.parametrize("error", [UserError("no room"), OSError(28, "No space left"), KeyboardInterrupt(), SystemExit])
+def test_what_is_no_fault_of_the_trial_has_it_wait_for_another_try(tmp_path, error):
+    study = new_study(tmp_path)
 
     def run(config, report):
+        report(1, 0.5)
         raise error
 
-    with pytest.raises(type(error)):
-        worker.run_point(folder, study, run, *a_trial(folder, study), os.getppid())
-    (trial,) = study.trials
-    assert trial.state == TrialState.FAIL
-    assert "reason" not in trial.user_attrs
-    studies.plan(folder, study, 1)  # the next time
-    assert study.trials[1].state == TrialState.WAITING
-    assert study.trials[1].user_attrs["retry_of"] == trial.number
+    with pytest.raises(error if isinstance(error, type) else type(error)):
+        worker.run_trial(a_trial(study), run)
+    trial = trial_of(study)
+    assert trial.state == TrialState.WAITING
+    assert trial.intermediate_values == {1: 0.5}
+    again = points.claim(study, "another")
+    assert again.number == 0
+    assert study.folder.config(0, study.folder.space.suggest(again.trial)).hidden_size == 8
 
 
 def test_a_trial_that_fails_by_itself_keeps_its_reason_and_has_ended(tmp_path):
-    folder, study = new_study(tmp_path)
+    study = new_study(tmp_path)
 
     def run(config, report):
         raise ValueError("broken")
 
-    worker.run_point(folder, study, run, *a_trial(folder, study), os.getppid())
-    (trial,) = study.trials
+    worker.run_trial(a_trial(study), run)
+    trial = trial_of(study)
+    assert trial.state == TrialState.FAIL
     assert trial.user_attrs["reason"] == "ValueError: broken"
-    assert studies.has_ended([trial])
+    assert points.left(study) == 0
 
 
-def test_a_worker_whose_sweep_is_gone_ends_its_run_as_interrupted(tmp_path):
-    folder, study = new_study(tmp_path, epochs=2, view="rows", batch_size=64)
-    trial, point = a_trial(folder, study)
+def fake_run(value):
+    """A run without training that reports and ends with the same value."""
 
     def run(config, report):
-        def late(epoch, value):
-            study.tell(trial.number, state=TrialState.FAIL)  # as a sweep does that has begun meanwhile
-            report(epoch, value)
+        with tracking.start(config, data={}) as started:
+            started.log(1, {"metric/accuracy/valid": value})
+            report(1, value)
+            started.finish(metrics={"metric/accuracy/valid": value, "metric/accuracy/test": 0.25})
+        return started.result
+
+    return run
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_value_that_is_not_finite_never_wins(tmp_path, value):
+    study = new_study(tmp_path, total=2)
+    worker.run_trial(a_trial(study), fake_run(value))
+    worker.run_trial(points.claim(study, WORKER), fake_run(0.5))
+    assert trial_of(study).state == TrialState.FAIL
+    assert trial_of(study).user_attrs["reason"] == f"diverged: metric/accuracy/valid is {value}"
+    assert [trial.number for trial in points.ranked(study)] == [1]
+    assert study.trials.best_trial.number == 1
+
+
+def test_a_trial_that_was_taken_away_is_left_to_the_other_worker(tmp_path):
+    """A worker that stood still for so long that its trial went to another: it stops at its next evaluation."""
+    study = new_study(tmp_path, **QUICK)
+    claim = a_trial(study)
+
+    def run(config, report):
+        def late(step, value):
+            points.give_back(study, trial_of(study), died=True)
+            assert points.claim(study, "another").number == 0
+            report(step, value)
 
         return digits.run(config, late)
 
-    with pytest.raises(SystemExit, match="the sweep is gone"):
-        worker.run_point(folder, study, run, trial, point, parent=-1)
+    worker.run_trial(claim, run)
+    trial = trial_of(study)
+    assert (trial.state, trial.user_attrs["worker"]) == (TrialState.RUNNING, "another")
+    assert trial.intermediate_values == {}
     (result,) = (Result.read(path.parent) for path in tmp_path.glob("*/result.json"))
     assert result.status == "interrupted"
 
 
+def test_a_run_that_had_ended_when_its_worker_was_killed_is_not_run_again(tmp_path):
+    study = new_study(tmp_path, **QUICK)
+
+    def killed(config, report):
+        fake_run(0.5)(config, report)
+        raise KeyboardInterrupt  # as if just before the study was told
+
+    with pytest.raises(KeyboardInterrupt):
+        worker.run_trial(a_trial(study), killed)
+    assert trial_of(study).state == TrialState.WAITING
+
+    def never(config, report):
+        raise AssertionError("it ran again")
+
+    worker.run_trial(points.claim(study, "another"), never)
+    assert (trial_of(study).state, trial_of(study).value) == (TrialState.COMPLETE, 0.5)
+    assert len(list(tmp_path.glob("*/manifest.json"))) == 1
+
+
+def test_a_trial_goes_on_as_the_same_run_and_comes_out_the_same(tmp_path):
+    """Stopped after its first epoch; in one folder, its trial named in the manifest, the same bits in the end."""
+    studies = [new_study(tmp_path / name, **QUICK) for name in ("stopped", "whole")]
+
+    def stopped(config, report):
+        def once(step, value):
+            report(step, value)
+            if step == 1:
+                raise KeyboardInterrupt
+
+        return digits.run(config, once)
+
+    with pytest.raises(KeyboardInterrupt):
+        worker.run_trial(a_trial(studies[0]), stopped)
+    worker.run_trial(points.claim(studies[0], "another"), digits.run)
+    worker.run_trial(a_trial(studies[1]), digits.run)
+    one, other = (trial_of(study) for study in studies)
+    assert one.value == other.value
+    assert one.intermediate_values == other.intermediate_values
+    assert one.user_attrs["result"]["weights_sha256"] == other.user_attrs["result"]["weights_sha256"]
+    (manifest,) = (tmp_path / "stopped").glob("*/manifest.json")
+    assert (records.read_json(manifest)["study"], records.read_json(manifest)["trial"]) == ("small", 0)
+
+
+def test_runs_of_other_studies_and_of_nobody_are_not_taken_up(tmp_path):
+    study = new_study(tmp_path, **QUICK)
+    config, member = worker.prepare(a_trial(study))
+    for owner in (records.Membership(), records.Membership(study="other", trial=0, point=0)):
+        with pytest.raises(KeyboardInterrupt), tracking.belonging_to(owner), tracking.start(config, data={}) as run:
+            run.log(1, {"a": 1.0})
+            raise KeyboardInterrupt
+    with tracking.belonging_to(member), tracking.start(config, data={}) as run:
+        run.finish()
+    assert run.folder.name.endswith("-3")
+    assert tracking.ended(config, member).folder == run.folder
+    assert tracking.ended(config, records.Membership()) is None
+
+
 def test_a_worker_that_cannot_write_ends_in_one_line(tmp_path, monkeypatch):
     new_study(tmp_path)
-    place = str(tmp_path / "studies" / "small")
-    monkeypatch.setattr("sys.argv", ["worker", place, "--runs-dir", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["worker", "--study", "small", "--runs-dir", str(tmp_path)])
 
     def full(*_):
         raise OSError(28, "No space left on device", "journal.log")
@@ -70,3 +161,10 @@ def test_a_worker_that_cannot_write_ends_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "work", full)
     with pytest.raises(UserError, match="No space left on device: 'journal.log'"):
         worker.main()
+
+
+def test_a_study_that_is_not_there_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["worker", "--study", "none", "--runs-dir", str(tmp_path)])
+    with pytest.raises(UserError, match="there is no study none in .*: start it with python -m sweeps.run"):
+        worker.main()
+    assert list(tmp_path.iterdir()) == []
