@@ -47,7 +47,8 @@ def difference_in_rows(original: list[dict], replay: list[dict]) -> str | None:
     for one, other in itertools.zip_longest(original, replay):
         if one is None or other is None:
             ends = " and ".join(f"{len(rows)} rows" for rows in (original, replay))
-            return f"the records have {ends}: they agree up to step {(original if one is None else replay)[-1]['step']}"
+            shorter = original if one is None else replay
+            return f"the records have {ends}: they agree up to step {shorter[-1]['step'] if shorter else 0}"
         first, second = comparable(one), comparable(other)
         for name in first | second:
             if first.get(name) != second.get(name):

@@ -22,17 +22,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from experiments import digits
-from rnnkit import commands, mirroring, records, wandb_file
+from rnnkit import commands, mirroring, records, tracking, wandb_file
 from rnnkit.config import BaseConfig, run_name
 from rnnkit.errors import UserError
 from sweeps import sync
 from tests.helpers import no_account
-from tests.torture import forks
+from tests.torture import forks, kills
 
 
 SHARE, SECONDS = 0.02, 0.5  # of a run's time, or in all: what a fault may cost
 ATTEMPTS = 3  # a machine that does something else now and then makes single runs slow
-STARTED = 30  # seconds within which a mirror has begun to follow
+STARTED = 60  # seconds within which a mirror has begun to follow
+HEADSTART = 3  # seconds for one that never will
 
 
 # What the mirror alone, and no run, finds when it starts: a disk with hardly any room, and a Python without wandb.
@@ -148,40 +149,45 @@ def end(processes: dict[int, str]) -> None:
             continue
 
 
-def strike(child: int, fault: Fault, folder: Path, moments: random.Random, seen: dict[int, str]) -> None:
-    """Wait until the run's mirror follows it, and do to it what the fault says. `seen` gets all its processes."""
-    limit = time.monotonic() + STARTED
-    while time.monotonic() < limit:
-        seen |= below(child)
-        if mirroring.state(folder).get("state") == "following":
-            break
-        time.sleep(0.05)
-    else:
-        raise AssertionError("the mirror did not begin to follow the run")
-    assert records.Result.read(folder) is None, "the run had ended before its mirror was there"
-    time.sleep(moments.uniform(0.0, 0.5))
+def strike(fault: Fault, seen: dict[int, str], moment: float) -> None:
+    """Do to a mirror's processes, after a moment, what the fault says."""
+    time.sleep(moment)
     hit = [process for process, words in seen.items() if fault.process in words]
     assert hit, f"no {fault.process} among {seen}"
     for process in hit:
         os.kill(process, fault.number)
 
 
-def timed(config: BaseConfig, fault: Fault | None, port: int, site: Path, moments: random.Random) -> float:
-    """Run with a fault, or None, see that the record is whole, and return how long the whole command took."""
+def timed(config: BaseConfig, fault: Fault | None, port: int, site: Path, moment: float) -> float:
+    """Run with a fault, or None, see that the record is whole, and return how long it took from step 20 on.
+
+    There it waits until its mirror is at work, so that the fault finds one, and its start is timed in no run.
+    """
     environment = no_account() | (fault.environment(port, site) if fault else {})
     folder, seen = config.runs_dir / run_name(config), {}
+    waiting, told = os.pipe()
+
+    def hold(*_):
+        until = time.monotonic() + (STARTED if fault is None or fault.process else HEADSTART)
+        while time.monotonic() < until and mirroring.state(folder).get("state") is None:
+            time.sleep(0.02)
+        os.write(told, b".")
+        time.sleep(0.1)  # while we look which processes there are
 
     def before():
         os.environ.clear()
         os.environ.update(environment)
+        kills.reaching(tracking.Run, "log", 20, hold, kills.always)
 
-    began = time.monotonic()
     child = forks.started(digits.main, forks.words(config), before)
+    os.close(told)
+    assert os.read(waiting, 1), f"the run did not come to its step 20: it exited with {forks.ended(child)}"
+    os.close(waiting)
+    began = time.monotonic()
+    seen |= below(child)
     if fault is not None and fault.process:
-        strike(child, fault, folder, moments, seen)
-    else:
-        time.sleep(1)
-        seen |= below(child)
+        assert mirroring.state(folder).get("state") == "following", "the mirror did not begin to follow the run"
+        strike(fault, seen, moment)
     code = forks.ended(child)
     took = time.monotonic() - began
     assert code == 0, f"exited with {code}"
@@ -209,9 +215,10 @@ def torture(name: str, number: int, seed: int, runs: Path, reference: tuple, con
         for turn in range(number):
             for attempt in range(ATTEMPTS):
                 place = runs / f"{name}-{turn}-{attempt}"
-                normal = timed(replace(config, track="offline", runs_dir=place / "normal"), None, port, site, moments)
+                healthy = replace(config, track="offline", runs_dir=place / "normal")
+                normal = timed(healthy, None, port, site, 0.0)
                 faulty = replace(config, track=FAULTS[name].track, runs_dir=place)
-                took = timed(faulty, FAULTS[name], port, site, moments)
+                took = timed(faulty, FAULTS[name], port, site, moments.uniform(0.0, 1.0))
                 assert forks.record(faulty.runs_dir / run_name(faulty)) == reference, f"{name}: another record"
                 if took - normal <= max(SHARE * normal, SECONDS):
                     break
@@ -232,7 +239,7 @@ def main() -> None:
     options = commands.parse(Options, "python -m tests.torture.tracker", sys.argv[1:], __doc__)
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         runs = Path(folder)
-        config = digits.Config(cell="lstm", hidden_size=16, epochs=12, patience=0, track="off", runs_dir=runs)
+        config = digits.Config(cell="lstm", hidden_size=16, epochs=8, patience=0, track="off", runs_dir=runs)
         reference = forks.record(forks.rehearse(digits, config))
         for name in options.faults:
             print(torture(name, options.number, options.seed, runs, reference, config), flush=True)
