@@ -126,7 +126,7 @@ def stop(claim: Claim) -> None:
     """Have the trial wait for another worker."""
     if claim.is_ours():
         frozen = claim.study.storage.optuna.get_trial(claim.trial._trial_id)
-        points.give_back(claim.study, frozen, died=False)
+        points.give_back(claim.study, frozen, "stopped")
 
 
 def tell_result(claim: Claim, result: Result) -> None:

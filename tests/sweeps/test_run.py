@@ -89,6 +89,18 @@ def test_every_trial_is_one_offline_run_in_the_studys_group(swept):
         assert wandb_file.config(log)["hidden_size"] == trial.params["hidden_size"]
 
 
+def test_the_summary_is_one_run_of_the_studys_group(swept):
+    runs, _ = swept
+    log = offline_log(runs / "studies" / "small")
+    run, (row,) = wandb_file.run(log), wandb_file.rows(log)
+    assert (run.run_group, run.job_type, run.display_name) == ("small", "study", "study small")
+    assert {name.split(".")[0] for name in row} >= {"trials", "plane", "again", "figures/plane", "figures/search"}
+    held = wandb_file.summary(log)
+    facts = records.read_json(runs / "studies" / "small" / "summary.json")
+    assert (held["best/trial"], held["trials/ended"]) == (facts["best"]["trial"], 14)
+    assert held["not_supported"] == "\n".join(facts["not_supported"])
+
+
 def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
     runs, printed = swept
     folder, study = load(runs)

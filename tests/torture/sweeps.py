@@ -50,7 +50,7 @@ class Options:
     """Also torture a study in which trials are pruned, on the journal."""
     seed: int = 0
     """Seed of the moments."""
-    pause: tuple[float, float] = (0.2, 3.0)
+    pause: tuple[float, float] = (0.5, 6.0)
     """Seconds between two kills, at least and at most."""
 
 
