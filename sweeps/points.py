@@ -127,9 +127,7 @@ def claim(study: Study, worker: str) -> Claim | None:
 
     def take() -> Claim | None:
         with study.storage.exclusive():
-            for part in (study.trials, study.again):
-                for trial in study.storage.abandoned(part):
-                    give_back(study, trial, "killed")
+            _reap(study)
             for trial in study.all_of((TrialState.WAITING,)):
                 if (taken := _take(study, study.trials, trial, worker)) is not None:
                     return Claim(study, taken, worker)
@@ -140,6 +138,22 @@ def claim(study: Study, worker: str) -> Claim | None:
         return None
 
     return study.storage.patiently(take)
+
+
+def reap(study: Study) -> None:
+    """Have trials whose workers are gone wait again: what each worker does too before it takes one."""
+
+    def action() -> None:
+        with study.storage.exclusive():
+            _reap(study)
+
+    study.storage.patiently(action)
+
+
+def _reap(study: Study) -> None:
+    for part in (study.trials, study.again):
+        for trial in study.storage.abandoned(part):
+            give_back(study, trial, "killed")
 
 
 def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> optuna.Trial | None:

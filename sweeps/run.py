@@ -118,6 +118,7 @@ def sweep(options: Options, flags: list[str]) -> None:
             stack.callback(workers.stop)
             while left := points.left(study):
                 workers.look(left)
+                points.reap(study)  # those of other machines
                 progress.look()
                 time.sleep(study.storage.poll)
             progress.look()
