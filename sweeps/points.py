@@ -36,10 +36,11 @@ class Claim:
         """The trial's number."""
         return self.trial.number
 
-    def is_ours(self) -> bool:
-        """Whether the trial is still in this worker's hands: one that seemed dead loses what it has."""
+    def ours(self) -> FrozenTrial | None:
+        """What the storage has of the trial; None where it is not in this worker's hands any more: it seemed dead."""
         found = self.study.storage.optuna.get_trial(self.trial._trial_id)
-        return found.state == TrialState.RUNNING and found.user_attrs.get("worker") == self.worker
+        in_hand = found.state == TrialState.RUNNING and found.user_attrs.get("worker") == self.worker
+        return found if in_hand else None
 
 
 def plan(study: Study) -> None:

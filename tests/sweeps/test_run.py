@@ -282,6 +282,45 @@ def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_wri
     assert list(tmp_path.iterdir()) == []
 
 
+def test_each_worker_has_a_gpu_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert run.visible_gpus("all") == ["0", "1", "2"]
+    assert run.visible_gpus("2,0") == ["2", "0"]
+    with pytest.raises(UserError, match="--gpus 3: there is no GPU '3', only 0, 1, 2"):
+        run.visible_gpus("3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")  # as a scheduler says it
+    assert run.visible_gpus("all") == ["5", "7"]
+
+    says = tmp_path / "worker"
+    says.write_text('#!/bin/sh\necho "sees $CUDA_VISIBLE_DEVICES"\n')
+    says.chmod(0o755)
+    monkeypatch.setattr(local.sys, "executable", str(says))
+    study = new_study(tmp_path / "runs", total=9)
+    workers = local.Workers(study, local.slots(8, ["5", "7"]), tmp_path / "runs", "off")
+    workers.look(9)
+    assert [slot.process.wait() for slot in workers.slots] == [0, 0]
+    assert [workers.log(slot).read_text().splitlines()[-1] for slot in workers.slots] == ["sees 5", "sees 7"]
+    workers.stop()
+
+
+def test_what_dies_is_replaced_at_once_and_what_cannot_begin_ends_the_sweep(tmp_path, monkeypatch):
+    dies = tmp_path / "worker"
+    dies.write_text("#!/bin/sh\nexit 3\n")
+    dies.chmod(0o755)
+    monkeypatch.setattr(local.sys, "executable", str(dies))
+    workers = local.Workers(new_study(tmp_path / "runs"), local.slots(1, []), tmp_path / "runs", "off")
+    (slot,) = workers.slots
+    started = []
+    with pytest.raises(UserError, match="3 workers died before they could begin: see .*worker-0.log"):
+        for _ in range(10):
+            workers.look(1)
+            started.append(slot.worker)
+            slot.process.wait()
+    assert len(set(started)) == 3
+
+
 def test_other_settings_are_kept_beside_the_sweeps_own(tmp_path):
     options = run.Options("digits", runs_dir=tmp_path, track="off", seed=5)
     base = run.base_config(options, ["--epochs", "3", "--patience=0"])
