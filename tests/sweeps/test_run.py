@@ -204,10 +204,6 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
         (["building_blocks"], "building_blocks is a lesson, not a training: there is nothing to sweep"),
         ([], "Which experiment to sweep. (required)"),
         (["digits", "--trials", "0"], "--trials must be between 1 and 9,000, not 0"),
-        (["digits", "--confirm-seeds", "1"], "--confirm-seeds must be between 2 and 1,000, not 1"),
-        (["digits", "--workers", "0"], "--workers 0 needs workers elsewhere"),
-        (["digits", "--storage", "mysql://me:pw@host"], "not mysql://me:***@host"),
-        (["digits", "--gpus", "0"], "--gpus 0: "),
         (["digits", "--workers", "two"], "--workers"),
         (["digits", "--study", "a/b"], "--study must be made of letters, digits and dashes, not 'a/b'"),
         (["digits", "--runs-dir", "/proc/none"], "cannot write the runs folder /proc/none"),
@@ -280,6 +276,19 @@ def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_wri
         run.sweep(options, flags)
     assert str(caught.value) == message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"confirm_seeds": 1}, "--confirm-seeds must be between 2 and 1,000, not 1"),
+        ({"workers": 0}, "--workers 0 needs workers elsewhere, which find each other by --storage postgresql"),
+        ({"storage": "mysql://me:pw@host"}, r"--storage must be .*, not mysql://me:\*\*\*@host"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(options, message):
+    with pytest.raises(UserError, match=message):
+        run.Options("digits", **options)
 
 
 def test_each_worker_has_a_gpu_of_its_own(tmp_path, monkeypatch):
