@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sweeps.progress import in_words
+from sweeps.words import in_words
 
 
 def draw(facts: dict, folder: Path) -> None:

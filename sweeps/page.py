@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from rnnkit import mirroring, printing
-from sweeps.progress import in_words, plain, settings_in_words
 from sweeps.study import StudyFolder
+from sweeps.words import in_words, plain, settings_in_words
 
 
 def short(folder: StudyFolder, facts: dict) -> str:

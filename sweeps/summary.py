@@ -21,8 +21,8 @@ from rnnkit import records
 from rnnkit.errors import UserError
 from rnnkit.records import Result
 from sweeps import answer, figures, page
-from sweeps.progress import plain
 from sweeps.study import Study
+from sweeps.words import plain
 
 
 def write(study: Study) -> str:
