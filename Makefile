@@ -18,7 +18,7 @@ STAMP := $(ENV)/.rnnkit-installed
 PYTHON ?=
 
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
-                 $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY))
+                 $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY)) $(if $(STORAGE),--storage $(STORAGE))
 
 .PHONY: help setup sweep train reproduce resume runs show dashboard evidence sync bench test check torture
 
@@ -26,12 +26,13 @@ help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
 	  awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
-	@echo "  options: EXPERIMENT=digits TRIALS=24 WORKERS=2 SEED=0 STUDY=name, and ARGS=\"...\" for flags of the command,"
-	@echo "  as in: make train EXPERIMENT=digits ARGS=\"--hidden-size 32 --cell lstm\""
+	@echo "  options: EXPERIMENT=digits TRIALS=24 WORKERS=2 SEED=0 STUDY=name STORAGE=postgresql://...,"
+	@echo "  and ARGS=\"...\" for flags of the command, as in:"
+	@echo "    make train EXPERIMENT=digits ARGS=\"--hidden-size 32 --cell lstm\""
 
 setup: $(STAMP)  ## install what is needed into .venv, or into the active conda environment rnnkit
 
-sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT= TRIALS= WORKERS= SEED= STUDY=
+sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT= TRIALS= WORKERS= SEED= STUDY= STORAGE=
 	@$(PY) -m sweeps.run $(EXPERIMENT) $(SWEEP_OPTIONS) $(ARGS)
 
 train: $(STAMP)  ## one run: EXPERIMENT= SEED= ARGS="--hidden-size 32"
@@ -58,7 +59,7 @@ evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: RO
 sync: $(STAMP)  ## send runs that were recorded offline to Weights & Biases
 	@$(PY) -m sweeps.sync $(ARGS)
 
-bench: $(STAMP)  ## time the layers beside torch.nn's, or what looking inside costs: BENCH=layers|observing
+bench: $(STAMP)  ## time the layers beside torch.nn's, what looking inside costs, or sweeps: BENCH=layers|observing|sweep
 	@$(PY) -m tests.bench.$(or $(BENCH),layers) $(ARGS)
 
 test: $(STAMP)  ## run the tests

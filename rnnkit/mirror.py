@@ -85,7 +85,8 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     result = Result.read(folder)
     if result is not None:
         raised = {f"flag/{flag['name']}": str(flags.Flag(**flag)) for flag in result.flags or []}
-        run.summary.update({"status": result.status, "reason": result.reason, **result.metrics, **raised})
+        said_of_it = {"status": result.status, "reason": result.reason, "resumed_after": result.resumed_after}
+        run.summary.update({**said_of_it, **result.metrics, **raised})
     else:
         run.summary.update({"status": "killed"})
     try:
@@ -101,23 +102,31 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
 
 
 def _open(manifest: dict, folder: Path, mode: str, goes_on: bool):
-    """Start the W&B run, or go on with it; offline where the server cannot be reached or refuses."""
-    import wandb
-
-    global _no_server
-    config = {k: manifest[k] for k in ("experiment", "study", "trial", "point", "command", "git", "versions", "data")}
+    """Start the W&B run, or go on with it."""
+    names = ("experiment", "study", "trial", "point", "confirms", "command", "git", "versions", "data")
+    config = {name: manifest.get(name) for name in names}
     options = {
         "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
         # A run repeated elsewhere has the same name; what was sent before must not be overwritten by it.
         "id": f"{manifest['run']}-{_milliseconds(manifest['started']):x}",
         "name": manifest["run"],
         "group": manifest["study"],
-        "job_type": "trial" if manifest["study"] else "run",
+        "job_type": "run" if manifest["study"] is None else "trial" if manifest.get("confirms") is None else "again",
         "tags": [manifest["experiment"], manifest["config"]["cell"]],
         "config": {**manifest["config"], **config},
-        "dir": str(folder),
-        "reinit": "finish_previous",
     }
+    return _define(begin(options, folder, mode, goes_on))
+
+
+def begin(options: dict, folder: Path, mode: str, goes_on: bool):
+    """Start a W&B run with these options of `wandb.init`, whose files lie in `folder`, or go on with it.
+
+    It is offline where the server cannot be reached or refuses.
+    """
+    import wandb
+
+    global _no_server
+    options = {**options, "dir": str(folder), "reinit": "finish_previous"}
     settings = {
         "init_timeout": INIT_TIMEOUT,
         "finish_timeout": 30,
@@ -133,13 +142,13 @@ def _open(manifest: dict, folder: Path, mode: str, goes_on: bool):
     if mode == "online" and not _no_server:
         try:
             resume = "allow" if goes_on else None
-            return _define(wandb.init(mode="online", resume=resume, settings=wandb.Settings(**settings), **options))
+            return wandb.init(mode="online", resume=resume, settings=wandb.Settings(**settings), **options)
         except (wandb.errors.CommError, wandb.errors.UsageError):
             _no_server = True
             wandb.teardown()  # else W&B's service holds on to the run's id, and refuses it
             for started in (folder / "wandb").glob("run-*"):  # and this would look like a second run
                 shutil.rmtree(started)
-    return _define(wandb.init(mode="offline", settings=wandb.Settings(**settings), **options))
+    return wandb.init(mode="offline", settings=wandb.Settings(**settings), **options)
 
 
 def histograms(folder: Path, step: int) -> dict:

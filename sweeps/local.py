@@ -1,6 +1,7 @@
 """The workers that a sweep runs on its own machine: started, watched by their exit codes, replaced, and stopped."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -83,7 +84,8 @@ class Workers:
         process.stdin.close()
         code = process.returncode
         stopped = code in (0, 2, 130, 143)
-        trials = points.released(self.study, slot.worker, died=not stopped)
+        end = "stopped" if stopped else "killed" if code == -signal.SIGKILL else "crashed"
+        trials = points.released(self.study, slot.worker, end)
         if code == 2:  # no other worker, and no other try, would fare better
             *_, reason = self.log(slot).read_text().splitlines()
             raise UserError(reason.removeprefix("error: "))
@@ -111,7 +113,7 @@ class Workers:
                 slot.process.kill()
                 slot.process.wait()
             slot.process.stdin.close()
-            points.released(self.study, slot.worker, died=False)
+            points.released(self.study, slot.worker, "stopped")
             slot.process = None
 
 

@@ -8,6 +8,7 @@ or doubled, whatever is killed.
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -16,7 +17,8 @@ from rnnkit import seeding
 from sweeps.study import Study, StudyFolder
 
 
-DEATHS = 6  # workers that a trial may cost without getting any further; then it is given up
+# Workers that a trial may cost without getting any further, before it is given up: that crash, and that are killed.
+CRASHES, KILLS = 3, 20
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,11 @@ class Claim:
         """The trial's number."""
         return self.trial.number
 
-    def is_ours(self) -> bool:
-        """Whether the trial is still in this worker's hands: one that seemed dead loses what it has."""
+    def ours(self) -> FrozenTrial | None:
+        """What the storage has of the trial; None where it is not in this worker's hands any more: it seemed dead."""
         found = self.study.storage.optuna.get_trial(self.trial._trial_id)
-        return found.state == TrialState.RUNNING and found.user_attrs.get("worker") == self.worker
+        in_hand = found.state == TrialState.RUNNING and found.user_attrs.get("worker") == self.worker
+        return found if in_hand else None
 
 
 def plan(study: Study) -> None:
@@ -125,9 +128,7 @@ def claim(study: Study, worker: str) -> Claim | None:
 
     def take() -> Claim | None:
         with study.storage.exclusive():
-            for part in (study.trials, study.again):
-                for trial in study.storage.abandoned(part):
-                    give_back(study, trial, died=True)
+            _reap(study)
             for trial in study.all_of((TrialState.WAITING,)):
                 if (taken := _take(study, study.trials, trial, worker)) is not None:
                     return Claim(study, taken, worker)
@@ -138,6 +139,22 @@ def claim(study: Study, worker: str) -> Claim | None:
         return None
 
     return study.storage.patiently(take)
+
+
+def reap(study: Study) -> None:
+    """Have trials whose workers are gone wait again: what each worker does too before it takes one."""
+
+    def action() -> None:
+        with study.storage.exclusive():
+            _reap(study)
+
+    study.storage.patiently(action)
+
+
+def _reap(study: Study) -> None:
+    for part in (study.trials, study.again):
+        for trial in study.storage.abandoned(part):
+            give_back(study, trial, "killed")
 
 
 def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> optuna.Trial | None:
@@ -152,23 +169,28 @@ def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> 
     return optuna.Trial(fresh, identifier)
 
 
-def give_back(study: Study, trial: FrozenTrial, died: bool) -> None:
-    """Have a trial wait again, whose worker stopped, or died.
+End = Literal["stopped", "killed", "crashed"]
+
+
+def give_back(study: Study, trial: FrozenTrial, end: End) -> None:
+    """Have a trial wait again, by how its worker ended.
 
     One that has cost many workers without getting any further fails, with the reason.
     """
     storage, identifier = study.storage.optuna, trial._trial_id
-    if died:
-        cut_off = [*trial.user_attrs.get("cut_off", []), len(trial.intermediate_values)]
-        storage.set_trial_user_attr(identifier, "cut_off", cut_off)  # after how many evaluations
-        if cut_off[-DEATHS:] == [cut_off[-1]] * DEATHS:
-            storage.set_trial_user_attr(identifier, "reason", f"{DEATHS} workers died with it, one after the other")
+    if end != "stopped":
+        cut_off = [*trial.user_attrs.get("cut_off", []), [end, len(trial.intermediate_values)]]
+        storage.set_trial_user_attr(identifier, "cut_off", cut_off)  # and after how many evaluations
+        in_vain = [how for how, evaluations in cut_off if evaluations == cut_off[-1][1]]
+        if in_vain.count("crashed") >= CRASHES or len(in_vain) >= KILLS:
+            reason = f"{len(in_vain)} workers died with it, one after the other"
+            storage.set_trial_user_attr(identifier, "reason", reason)
             storage.set_trial_state_values(identifier, TrialState.FAIL)
             return
     storage.set_trial_state_values(identifier, TrialState.WAITING)
 
 
-def released(study: Study, worker: str, died: bool) -> list[FrozenTrial]:
+def released(study: Study, worker: str, end: End) -> list[FrozenTrial]:
     """Have what a worker that has ended left in hand wait again, and return it."""
 
     def release() -> list[FrozenTrial]:
@@ -177,7 +199,7 @@ def released(study: Study, worker: str, died: bool) -> list[FrozenTrial]:
             for part in (study.trials, study.again):
                 for trial in part.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                     if trial.user_attrs.get("worker") == worker:
-                        give_back(study, trial, died)
+                        give_back(study, trial, end)
                         found.append(trial)
         return found
 

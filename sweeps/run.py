@@ -17,6 +17,7 @@ and random without pruning; what TPE suggests, and what is pruned, depends on wh
 import contextlib
 import dataclasses
 import os
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -117,10 +118,24 @@ def sweep(options: Options, flags: list[str]) -> None:
             stack.callback(workers.stop)
             while left := points.left(study):
                 workers.look(left)
+                points.reap(study)  # those of other machines
                 progress.look()
                 time.sleep(study.storage.poll)
             progress.look()
         print(summary.write(study))
+        if options.track != "off" and (problem := mirror(folder.path, options.track)):
+            print(f"the study's run at W&B is not complete ({problem}); `make sync` tries again")
+
+
+def mirror(folder: Path, track: str, patience: float = 90.0) -> str | None:
+    """Carry the study's summary to W&B, by a process of its own, as runs are; return what went wrong, if anything."""
+    command = [sys.executable, "-m", "sweeps.study_run", str(folder), "--track", track]
+    environment = {**os.environ, "PYTHONPATH": commands.import_path()}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=patience)
+    except subprocess.TimeoutExpired:
+        return f"it took more than {patience:.0f} seconds"
+    return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else None
 
 
 def visible_gpus(given: str) -> list[str]:

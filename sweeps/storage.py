@@ -14,6 +14,7 @@ import os
 import threading
 import time
 import warnings
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -162,8 +163,11 @@ class Database:
         self._key = zlib.crc32(study.encode())
         self._last_failure = float("-inf")
         self._patience = patience
-        self.optuna: RDBStorage = self.patiently(self._open, f"postgresql+psycopg://{address.split('://', 1)[1]}")
+        opened = self.patiently(self._open, f"postgresql+psycopg://{address.split('://', 1)[1]}")
+        self.optuna = optuna.storages.get_storage(opened)  # remembers trials that have ended
+        self._engine = opened.engine
         self._patience = PATIENCE
+        weakref.finalize(self, opened.engine.dispose)
 
     def _open(self, address: str) -> RDBStorage:
         alive = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
@@ -201,7 +205,7 @@ class Database:
         """Be the only process that plans or hands out trials, by a lock in the database."""
         import sqlalchemy
 
-        with self.optuna.engine.connect() as connection:
+        with self._engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": self._key})
             yield
             connection.rollback()

@@ -3,7 +3,7 @@
     python -m sweeps.sync
 
 A run whose mirror is missing or incomplete is first mirrored anew from its record, offline; that needs no login. What
-was sent before is skipped.
+was sent before is skipped. The summaries of studies are runs too.
 """
 
 import os
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rnnkit import commands, locks, mirror, mirroring, records, tracking
 from rnnkit.errors import UserError, in_words
+from sweeps import study_run
 
 
 TIMEOUT = 120  # seconds within which the server must have taken a run
@@ -37,7 +38,7 @@ def prepare(folder: Path) -> str:
     """Make the offline copy of one run whole, and say in few words what is left to do. Raises what prevents it."""
     if tracking.is_live(folder):
         return "still running"
-    if records.read_json(folder / "manifest.json")["track"] == "off":
+    if not is_tracked(folder):
         return "not to be tracked"
     try:
         with locks.exclusive(folder / "mirror.lock", busy="its mirror is at work"):
@@ -51,11 +52,25 @@ def prepare(folder: Path) -> str:
     return "to send"
 
 
+def is_tracked(folder: Path) -> bool:
+    """Whether what lies in the folder of a run or study is to go to W&B."""
+    if is_study(folder):
+        return (folder / "wandb").exists()
+    return records.read_json(folder / "manifest.json")["track"] != "off"
+
+
+def is_study(folder: Path) -> bool:
+    """Whether it is the folder of a study."""
+    return (folder / "study.json").exists()
+
+
 def mend(folder: Path) -> dict:
     """The state of the mirror of a run that has ended, whose work is done first where it is not complete."""
     state = mirroring.state(folder)
     if state.get("state") == "complete":
         return state
+    if is_study(folder):
+        return study_run.send(folder, "offline")
     shutil.rmtree(folder / "wandb", ignore_errors=True)  # a part of it; the record holds all
     gone = threading.Event()
     gone.set()
@@ -139,6 +154,7 @@ def main() -> None:
     """Sync all runs, and report."""
     options = commands.parse(Options, "python -m sweeps.sync", sys.argv[1:], __doc__)
     folders = sorted(path.parent for path in options.runs_dir.glob("*/manifest.json"))
+    folders += sorted(path.parent for path in options.runs_dir.glob("studies/*/summary.json"))
     if not folders:
         raise UserError(f"there are no runs in {options.runs_dir}: choose another folder with --runs-dir")
     counts: Counter[str] = Counter()

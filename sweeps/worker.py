@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from rnnkit import commands, tracking
 from rnnkit.errors import OutOfMemory, UserError
@@ -110,10 +110,10 @@ def report(claim: Claim, step: int, value: float) -> None:
     """Tell the study the value at an evaluation. Raises `Pruned` where the trial is not worth going on with."""
 
     def say() -> bool:
-        if not claim.is_ours():
+        found = claim.ours()
+        if found is None:
             raise Lost(f"trial {claim.number} has gone to another worker")
-        known = claim.study.storage.optuna.get_trial(claim.trial._trial_id).intermediate_values
-        if step not in known:  # one that goes on from a checkpoint may come by an evaluation again
+        if step not in found.intermediate_values:  # going on from a checkpoint it may come by an evaluation again
             claim.trial.report(value, step)
         may = claim.repeat is None and points.prunes(claim.study.folder, claim.number)
         return may and claim.trial.should_prune()
@@ -124,9 +124,8 @@ def report(claim: Claim, step: int, value: float) -> None:
 
 def stop(claim: Claim) -> None:
     """Have the trial wait for another worker."""
-    if claim.is_ours():
-        frozen = claim.study.storage.optuna.get_trial(claim.trial._trial_id)
-        points.give_back(claim.study, frozen, died=False)
+    if (found := claim.ours()) is not None:
+        points.give_back(claim.study, found, "stopped")
 
 
 def tell_result(claim: Claim, result: Result) -> None:
@@ -163,21 +162,20 @@ def tell(
     """End a trial, once: what is said stays where it was said before, or another worker has said it."""
 
     def say() -> None:
-        if claim.is_ours():
+        if (found := claim.ours()) is not None:
             for name, said in (("run", facts and facts["run"]), ("result", facts), ("reason", reason)):
                 if said is not None:
                     claim.trial.set_user_attr(name, said)
-            claim.study.storage.optuna.set_trial_state_values(claim.trial._trial_id, state, final(claim, state, value))
+            claim.study.storage.optuna.set_trial_state_values(claim.trial._trial_id, state, final(found, state, value))
 
     with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # another has just said it, and the same
         claim.study.storage.patiently(say)
 
 
-def final(claim: Claim, state: TrialState, value: float | None) -> list[float] | None:
+def final(found: FrozenTrial, state: TrialState, value: float | None) -> list[float] | None:
     """The value that a trial ends with: a pruned one with its last, as Optuna does it."""
     if state == TrialState.PRUNED:
-        frozen = claim.study.storage.optuna.get_trial(claim.trial._trial_id)
-        return None if frozen.last_step is None else [frozen.intermediate_values[frozen.last_step]]
+        return None if found.last_step is None else [found.intermediate_values[found.last_step]]
     return None if value is None else [value]
 
 

@@ -39,10 +39,10 @@ def test_a_study_stopped_at_every_point_has_the_same_configurations(tmp_path, sa
         study.ask_for(total + 1)
         claim = a_trial(study)
         claim.trial.suggest_int("hidden_size", 8, 96, log=True)  # and killed
-        assert points.released(study, WORKER, died=True)[0].number == total
+        assert points.released(study, WORKER, "killed")[0].number == total
         study = reopened(study)
         study.folder.space.suggest(points.claim(study, "another").trial)
-        points.released(study, "another", died=False)
+        points.released(study, "another", "stopped")
         study = reopened(study)
     assert settled(study, 20) == whole
 
@@ -108,33 +108,34 @@ def test_a_trial_of_a_dead_worker_goes_to_the_next_that_asks(tmp_path):
         assert points.claim(reopened(study), "a-third") is not None  # "another" is no living worker either
         assert {t.number for t in study.trials.trials if t.user_attrs["worker"] == "a-worker-that-lives"} == {0}
     trial = study.trials.trials[1]
-    assert trial.user_attrs["cut_off"] == [0, 0]
+    assert trial.user_attrs["cut_off"] == [["killed", 0]] * 2
 
 
-def test_a_trial_that_costs_one_worker_after_the_other_is_given_up(tmp_path):
+@pytest.mark.parametrize(("end", "deaths"), [("crashed", points.CRASHES), ("killed", points.KILLS)])
+def test_a_trial_that_costs_one_worker_after_the_other_is_given_up(tmp_path, end, deaths):
     study = new_study(tmp_path)
     points.plan(study)
-    for death in range(points.DEATHS):
+    for death in range(deaths):
         claim = points.claim(study, f"worker-{death}")
         if death == 0:
             claim.trial.suggest_int("hidden_size", 8, 96, log=True)
-        points.released(study, f"worker-{death}", died=True)
+        points.released(study, f"worker-{death}", end)
     (trial,) = study.trials.trials
     assert trial.state == TrialState.FAIL
-    assert trial.user_attrs["reason"] == "6 workers died with it, one after the other"
+    assert trial.user_attrs["reason"] == f"{deaths} workers died with it, one after the other"
     assert points.left(study) == 0
 
 
 def test_a_trial_that_gets_further_each_time_is_not_given_up(tmp_path):
     study = new_study(tmp_path)
     points.plan(study)
-    for death in range(2 * points.DEATHS):
+    for death in range(2 * points.CRASHES):
         claim = points.claim(study, f"worker-{death}")
         worker.report(claim, death + 1, 0.5)
-        points.released(study, f"worker-{death}", died=True)
+        points.released(study, f"worker-{death}", "crashed")
     (trial,) = study.trials.trials
     assert trial.state == TrialState.WAITING
-    assert len(trial.intermediate_values) == 2 * points.DEATHS
+    assert len(trial.intermediate_values) == 2 * points.CRASHES
 
 
 def test_the_best_are_run_again_on_the_same_fresh_seeds_once_all_have_ended(tmp_path):

@@ -89,6 +89,18 @@ def test_every_trial_is_one_offline_run_in_the_studys_group(swept):
         assert wandb_file.config(log)["hidden_size"] == trial.params["hidden_size"]
 
 
+def test_the_summary_is_one_run_of_the_studys_group(swept):
+    runs, _ = swept
+    log = offline_log(runs / "studies" / "small")
+    run, (row,) = wandb_file.run(log), wandb_file.rows(log)
+    assert (run.run_group, run.job_type, run.display_name) == ("small", "study", "study small")
+    assert {name.split(".")[0] for name in row} >= {"trials", "plane", "again", "figures/plane", "figures/search"}
+    held = wandb_file.summary(log)
+    facts = records.read_json(runs / "studies" / "small" / "summary.json")
+    assert (held["best/trial"], held["trials/ended"]) == (facts["best"]["trial"], 14)
+    assert held["not_supported"] == "\n".join(facts["not_supported"])
+
+
 def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
     runs, printed = swept
     folder, study = load(runs)
@@ -192,10 +204,6 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
         (["building_blocks"], "building_blocks is a lesson, not a training: there is nothing to sweep"),
         ([], "Which experiment to sweep. (required)"),
         (["digits", "--trials", "0"], "--trials must be between 1 and 9,000, not 0"),
-        (["digits", "--confirm-seeds", "1"], "--confirm-seeds must be between 2 and 1,000, not 1"),
-        (["digits", "--workers", "0"], "--workers 0 needs workers elsewhere"),
-        (["digits", "--storage", "mysql://me:pw@host"], "not mysql://me:***@host"),
-        (["digits", "--gpus", "0"], "--gpus 0: "),
         (["digits", "--workers", "two"], "--workers"),
         (["digits", "--study", "a/b"], "--study must be made of letters, digits and dashes, not 'a/b'"),
         (["digits", "--runs-dir", "/proc/none"], "cannot write the runs folder /proc/none"),
@@ -268,6 +276,58 @@ def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_wri
         run.sweep(options, flags)
     assert str(caught.value) == message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"confirm_seeds": 1}, "--confirm-seeds must be between 2 and 1,000, not 1"),
+        ({"workers": 0}, "--workers 0 needs workers elsewhere, which find each other by --storage postgresql"),
+        ({"storage": "mysql://me:pw@host"}, r"--storage must be .*, not mysql://me:\*\*\*@host"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(options, message):
+    with pytest.raises(UserError, match=message):
+        run.Options("digits", **options)
+
+
+def test_each_worker_has_a_gpu_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert run.visible_gpus("all") == ["0", "1", "2"]
+    assert run.visible_gpus("2,0") == ["2", "0"]
+    with pytest.raises(UserError, match="--gpus 3: there is no GPU '3', only 0, 1, 2"):
+        run.visible_gpus("3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")  # as a scheduler says it
+    assert run.visible_gpus("all") == ["5", "7"]
+
+    says = tmp_path / "worker"
+    says.write_text('#!/bin/sh\necho "sees $CUDA_VISIBLE_DEVICES"\n')
+    says.chmod(0o755)
+    monkeypatch.setattr(local.sys, "executable", str(says))
+    study = new_study(tmp_path / "runs", total=9)
+    workers = local.Workers(study, local.slots(8, ["5", "7"]), tmp_path / "runs", "off")
+    workers.look(9)
+    assert [slot.process.wait() for slot in workers.slots] == [0, 0]
+    assert [workers.log(slot).read_text().splitlines()[-1] for slot in workers.slots] == ["sees 5", "sees 7"]
+    workers.stop()
+
+
+def test_what_dies_is_replaced_at_once_and_what_cannot_begin_ends_the_sweep(tmp_path, monkeypatch):
+    dies = tmp_path / "worker"
+    dies.write_text("#!/bin/sh\nexit 3\n")
+    dies.chmod(0o755)
+    monkeypatch.setattr(local.sys, "executable", str(dies))
+    workers = local.Workers(new_study(tmp_path / "runs"), local.slots(1, []), tmp_path / "runs", "off")
+    (slot,) = workers.slots
+    started = []
+    with pytest.raises(UserError, match="3 workers died before they could begin: see .*worker-0.log"):
+        for _ in range(10):
+            workers.look(1)
+            started.append(slot.worker)
+            slot.process.wait()
+    assert len(set(started)) == 3
 
 
 def test_other_settings_are_kept_beside_the_sweeps_own(tmp_path):

@@ -80,7 +80,7 @@ def test_a_trial_that_was_taken_away_is_left_to_the_other_worker(tmp_path):
 
     def run(config, report):
         def late(step, value):
-            points.give_back(study, trial_of(study), died=True)
+            points.give_back(study, trial_of(study), "killed")
             assert points.claim(study, "another").number == 0
             report(step, value)
 
@@ -114,13 +114,13 @@ def test_a_run_that_had_ended_when_its_worker_was_killed_is_not_run_again(tmp_pa
 
 
 def test_a_trial_goes_on_as_the_same_run_and_comes_out_the_same(tmp_path):
-    """Stopped after its first epoch; in one folder, its trial named in the manifest, the same bits in the end."""
+    """Stopped after its second epoch; in one folder, its trial named in the manifest, the same bits in the end."""
     studies = [new_study(tmp_path / name, **QUICK) for name in ("stopped", "whole")]
 
     def stopped(config, report):
         def once(step, value):
             report(step, value)
-            if step == 1:
+            if step == 2:
                 raise KeyboardInterrupt
 
         return digits.run(config, once)
@@ -133,6 +133,7 @@ def test_a_trial_goes_on_as_the_same_run_and_comes_out_the_same(tmp_path):
     assert one.value == other.value
     assert one.intermediate_values == other.intermediate_values
     assert one.user_attrs["result"]["weights_sha256"] == other.user_attrs["result"]["weights_sha256"]
+    assert [t.user_attrs["result"]["resumed_after"] for t in (one, other)] == [[17], []]
     (manifest,) = (tmp_path / "stopped").glob("*/manifest.json")
     assert (records.read_json(manifest)["study"], records.read_json(manifest)["trial"]) == ("small", 0)
 

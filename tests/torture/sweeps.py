@@ -1,7 +1,7 @@
 """Sweeps whose workers and parents are killed at random moments, compared with sweeps that nobody disturbed.
 
     python -m tests.torture.sweeps                          # 60 kills of workers, 10 of parents, on both storages
-    python -m tests.torture.sweeps --storages journal --kills 10 --parents 2 --points 12
+    python -m tests.torture.sweeps --parts journal --kills 10 --parents 2 --points 12
 
 The sweep is the command itself, in a process of its own, with workers of its own. In the end every point must have one
 finished trial, no trial be left, and every result be the same to the last bit. With pruning, runs must be the same up
@@ -44,13 +44,11 @@ class Options:
     """How many parents are killed in each."""
     workers: int = 3
     """Workers side by side."""
-    storages: tuple[Literal["journal", "postgresql"], ...] = ("journal", "postgresql")
-    """Where trials are kept."""
-    pruning: bool = True
-    """Also torture a study in which trials are pruned, on the journal."""
+    parts: tuple[Literal["journal", "postgresql", "away", "pruned"], ...] = ("journal", "postgresql", "away", "pruned")
+    """Kills on either storage, a database that is away for half a minute, kills where trials are pruned."""
     seed: int = 0
     """Seed of the moments."""
-    pause: tuple[float, float] = (0.2, 3.0)
+    pause: tuple[float, float] = (0.5, 6.0)
     """Seconds between two kills, at least and at most."""
 
 
@@ -149,6 +147,25 @@ def torture(options: Options, storage: str, runs: Path, reference: dict[int, tup
     )
 
 
+def torture_away(options: Options, runs: Path, reference: dict[int, tuple]) -> str:
+    """Have the database be away for half a minute while trials are run: none is lost, or starts again."""
+    with database.server() as server, (runs / "said.log").open("w") as said:
+        words = command(options, "away", runs, "--sampler", "grid")
+        environment = no_account() | {"RNNKIT_STORAGE": server.address}
+        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=said, stderr=said)
+        end = time.monotonic() + 300
+        while len(list(runs.glob("*/result.json"))) < 3:
+            assert time.monotonic() < end, "nothing moves"
+            time.sleep(0.1)
+        server.away(30)
+        assert process.wait() == 0, (runs / "said.log").read_text()
+        found = outcome(runs, "away", server.address)
+        trials = studies.join(runs, "away", server.address, "off").trials.get_trials(deepcopy=False)
+    assert not any("cut_off" in trial.user_attrs or trial.user_attrs["result"]["resumed_after"] for trial in trials)
+    assert all(found[number] == expected for number, expected in reference.items())
+    return f"PostgreSQL away for 30 s: {len(found)} points, one finished trial each, none cut off"
+
+
 def torture_pruned(options: Options, runs: Path, reference: dict[int, tuple]) -> str:
     """Disturb a study that prunes, and compare each run as far as it got."""
     words = command(options, "pruned", runs, "--sampler", "random", "--pruner", "percentile")
@@ -188,14 +205,18 @@ def main() -> None:
     """Torture as the command line says."""
     options = commands.parse(Options, "python -m tests.torture.sweeps", sys.argv[1:], __doc__)
     with folders() as place:
-        reference = undisturbed(options, place / "whole", "grid")
-        for storage in options.storages:
-            (place / storage).mkdir()
-            print(torture(options, storage, place / storage, reference), flush=True)
-        if options.pruning:
-            (place / "pruned").mkdir()
-            reference = undisturbed(options, place / "random", "random")
-            print(torture_pruned(options, place / "pruned", reference), flush=True)
+        for part in options.parts:
+            (place / part).mkdir()
+        if set(options.parts) - {"pruned"}:
+            reference = undisturbed(options, place / "whole", "grid")
+        for part in options.parts:
+            if part == "away":
+                print(torture_away(options, place / part, reference), flush=True)
+            elif part == "pruned":
+                drawn = undisturbed(options, place / "random", "random")
+                print(torture_pruned(options, place / part, drawn), flush=True)
+            else:
+                print(torture(options, part, place / part, reference), flush=True)
 
 
 if __name__ == "__main__":
