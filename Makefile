@@ -64,9 +64,10 @@ bench: $(STAMP)  ## time the layers beside torch.nn's, or what looking inside co
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest $(ARGS)
 
-torture: $(STAMP)  ## kill runs at random moments and compare what comes out (some ten minutes)
+torture: $(STAMP)  ## kill runs at random moments, compare what comes out, and time the pages (some ten minutes)
 	@$(PY) -m tests.torture.bits
 	@$(PY) -m tests.torture.kills $(ARGS)
+	@$(PY) -m tests.torture.pages
 
 check: $(STAMP)  ## lint, and check the formatting
 	@$(PY) -m ruff check .
