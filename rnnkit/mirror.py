@@ -86,6 +86,7 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     if result is not None:
         raised = {f"flag/{flag['name']}": str(flags.Flag(**flag)) for flag in result.flags or []}
         run.summary.update({"status": result.status, "reason": result.reason, **result.metrics, **raised})
+        run.summary["flags"] = len(result.flags or [])
     else:
         run.summary.update({"status": "killed"})
     try:
