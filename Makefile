@@ -20,7 +20,7 @@ PYTHON ?=
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
                  $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY)) $(if $(STORAGE),--storage $(STORAGE))
 
-.PHONY: help setup sweep train reproduce resume runs show dashboard evidence sync bench test check torture
+.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test check torture
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -53,11 +53,17 @@ show: $(STAMP)  ## show one run or study, with curves and flags: RUN=
 dashboard: $(STAMP)  ## look at runs and studies in a browser, on this machine alone: ARGS="--port 8642"
 	@$(PY) -m sweeps.dashboard $(ARGS)
 
+report: $(STAMP)  ## one page about a study to send or print, with figures as PNG and SVG: STUDY=
+	@$(PY) -m sweeps.report $(or $(STUDY),--help) $(ARGS)
+
 evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: ROW=, ARGS="--jobs 2"
 	@$(PY) -m sweeps.evidence $(if $(ROW),--row $(ROW)) $(ARGS)
 
 sync: $(STAMP)  ## send runs that were recorded offline to Weights & Biases
 	@$(PY) -m sweeps.sync $(ARGS)
+
+workspace: $(STAMP)  ## make or renew the saved view at Weights & Biases: EXPERIMENT=
+	@$(PY) -m sweeps.workspace $(EXPERIMENT) $(ARGS)
 
 bench: $(STAMP)  ## time the layers beside torch.nn's, what looking inside costs, or sweeps: BENCH=layers|observing|sweep
 	@$(PY) -m tests.bench.$(or $(BENCH),layers) $(ARGS)

@@ -87,6 +87,7 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
         raised = {f"flag/{flag['name']}": str(flags.Flag(**flag)) for flag in result.flags or []}
         said_of_it = {"status": result.status, "reason": result.reason, "resumed_after": result.resumed_after}
         run.summary.update({**said_of_it, **result.metrics, **raised})
+        run.summary["flags"] = len(result.flags or [])
     else:
         run.summary.update({"status": "killed"})
     try:

@@ -73,14 +73,12 @@ class Watched:
         """Scroll through the page until all its charts are drawn; how many there are."""
         self.page.evaluate(
             """async () => {
-                for (let y = 0; y < document.body.scrollHeight; y += 500) {
-                    scrollTo(0, y);
-                    await new Promise((done) => setTimeout(done, 40));
+                const left = () => document.querySelector(".chart:not([data-drawn])");
+                while (left()) {
+                    left().scrollIntoView();
+                    await new Promise((done) => setTimeout(done, 20));
                 }
             }"""
-        )
-        self.page.wait_for_function(
-            "() => [...document.querySelectorAll('.chart')].every((chart) => chart.dataset.drawn)"
         )
         self.page.evaluate("scrollTo(0, 0)")
         return self.page.locator(".chart").count()

@@ -119,7 +119,8 @@ def truncation(curves: list[dict]) -> list[dict]:
             traces.append(charts.line(f"step {at['step']}", contexts, [float(x) for x in losses], len(traces)))
     if not traces:
         return []
-    axis = {"type": "log"}
+    read = [context for trace in traces for context in trace["x"]]
+    axis = {"type": "log", "tickvals": sorted(set(read)), "tickangle": 0}
     title = "Loss by how many inputs are read"
     return [charts.figure("truncation", title, "inputs read (steps)", "loss at the last step", traces, xaxis=axis)]
 

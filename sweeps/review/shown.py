@@ -208,11 +208,11 @@ def scores(gallery: Gallery, cards: list[Card]) -> dict[str, list[float | None]]
     return {name: [one.get(name) for one in each] for name in dict.fromkeys(name for one in each for name in one)}
 
 
-def answer(study: Study) -> list[str]:
+def answer(study: Study, result: dict | None = None) -> list[str]:
     """What a study came to, a sentence a line: the best, how sure that is, its test score, and what others reach.
 
     What the sweep wrote in the end is said where it is there and of this state of the study: the best again on fresh
-    seeds, and what the data support.
+    seeds. Where it is not, what others reach comes from `result`, that of the best trial's run.
     """
     best, told = study.best, study.summary.get("best")
     if best is None:
@@ -228,7 +228,7 @@ def answer(study: Study) -> list[str]:
         lines += [f"{_capital(words(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
     elif best.run and best.run.test is not None:
         lines.append(f"{_capital(words(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}.")
-    return lines + [f"{_capital(line)}." for line in _beside(told)]
+    return lines + [f"{_capital(line)}." for line in _beside(told or result or {})]
 
 
 def confirmed(study: Study) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 
 import pytest
 
@@ -64,6 +65,21 @@ def test_the_list_filters_and_sorts(kinds, look):
     shown = column(page, "runs", "validation")
     assert [float(text) for text in shown if text] == sorted(values)
     assert shown[-1] == ""  # what has no value comes last
+
+
+def test_hundreds_of_runs_are_laid_out_as_they_are_asked_for(tmp_path, look):
+    name = made.run(tmp_path, steps=1)
+    for i in range(260):
+        shutil.copytree(name, tmp_path / f"digits-s{i}-copied")
+    with serving(tmp_path) as at:
+        page = look("/", at=at).page
+        assert page.locator("#runs tbody tr:visible").count() == 200
+        assert page.locator("[data-count]").inner_text() == "261 of 261, the first 200 are shown"
+        page.get_by_label("find").fill("s1")
+        assert page.locator("#runs tbody tr:visible").count() == page.locator("#runs a", has_text="s1").count() > 100
+        page.get_by_label("find").fill("")
+        page.get_by_role("button", name="show all").click()
+        assert page.locator("#runs tbody tr:visible").count() == 261
 
 
 def test_a_runs_charts_are_drawn(kinds, look):
@@ -177,7 +193,7 @@ def test_pages_follow_a_run_and_a_study_while_they_go_on(tmp_path, look):
             file.write(json.dumps({"step": 6, **made.row(10)}) + "\n")
         run.page.wait_for_function("() => document.querySelector('[data-chart=loss]').data[0].x.length == 6")
         run.page.locator('[data-chart="metric-accuracy"]').wait_for()
-        assert "6 steps" in run.page.locator("main").inner_text()
+        run.page.get_by_text("6 steps").wait_for()
 
         records.write_json(
             folder / "result.json", {"run": "", "status": "finished", "step": 6, "seconds": 1.0, "metrics": {}}

@@ -20,6 +20,9 @@ PARTS = (
     "combinations",
     "replays",
     "tracker",
+    "sweeps",
+    "slurm",
+    "pages",
 )
 
 

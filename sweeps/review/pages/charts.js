@@ -26,7 +26,7 @@ const Charts = (() => {
     for (const entry of entries) {
       if (entry.isIntersecting && waiting.has(entry.target)) draw(entry.target);
     }
-  }, { rootMargin: "400px" });
+  }, { rootMargin: "200px" });
 
   function colours() {
     const style = getComputedStyle(document.documentElement);
@@ -76,14 +76,16 @@ const Charts = (() => {
 
   function laidOut(figure, width) {
     const of = colours();
-    const axis = (own) => ({ gridcolor: of.grid, zerolinecolor: of.grid, linecolor: of.quiet, automargin: true,
+    // Making room for long labels costs a second pass over all of a chart: only where labels are words.
+    const axis = (own) => ({ gridcolor: of.grid, zerolinecolor: of.grid, linecolor: of.quiet, automargin: worded,
                              exponentformat: "power", ...own,
                              title: { font: { size: 12 }, standoff: 8, ...(own && own.title) } });
+    const worded = figure.data.some((trace) => (trace.y || []).some((value) => typeof value === "string"));
     const rows = figure.layout.showlegend ? legendRows(figure, width) : 0;
     const layout = {
       font: { color: of.text, size: 12, family: "system-ui, sans-serif" },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      margin: { l: 60, r: 16, t: 44, b: 48 },
+      margin: { l: 68, r: 16, t: 44, b: 52 },
       hoverlabel: { font: { size: 12 } },
       legend: { orientation: "h", x: 0, xanchor: "left", y: -0.22, yanchor: "top", font: { size: 11 } },
       showlegend: false,

@@ -2,6 +2,8 @@
 "use strict";
 
 const Tables = (() => {
+  const FIRST = 200;  // rows that are laid out unless all are asked for: what a browser needs a second for is thousands
+  let limit = FIRST;
   const sorted = new Map();  // table's id -> [column, ascending]
 
   function value(row, column, kind) {
@@ -25,6 +27,7 @@ const Tables = (() => {
     const none = (key) => key === "" || Number.isNaN(key);  // what has no value comes last either way
     keyed.sort(([a], [b]) => none(a) || none(b) ? none(a) - none(b) : a < b ? -sign : a > b ? sign : 0);
     table.tBodies[0].append(...keyed.map(([, row]) => row));
+    document.querySelectorAll("form.filters").forEach(filter);
     for (const cell of table.tHead.rows[0].cells) cell.removeAttribute("aria-sort");
     table.tHead.rows[0].cells[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
   }
@@ -35,12 +38,17 @@ const Tables = (() => {
     const chosen = [...form.querySelectorAll("select")].filter((one) => one.value);
     let count = 0;
     for (const row of table.tBodies[0].rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !(words.every((word) => text.includes(word)) &&
-                     chosen.every((one) => row.dataset[one.name] === one.value));
-      count += !row.hidden;
+      const text = words.length ? row.textContent.toLowerCase() : "";
+      const left = words.every((word) => text.includes(word)) &&
+                   chosen.every((one) => row.dataset[one.name] === one.value);
+      count += left;
+      row.dataset.left = left ? "yes" : "";
+      row.hidden = !left || count > limit;
     }
-    form.querySelector("[data-count]").textContent = `${count} of ${table.tBodies[0].rows.length}`;
+    const cut = count > limit;
+    form.querySelector("[data-count]").textContent =
+      `${count} of ${table.tBodies[0].rows.length}${cut ? `, the first ${limit} are shown` : ""}`;
+    form.querySelector("[data-all]").hidden = !cut;
     filterCharts();
   }
 
@@ -48,7 +56,7 @@ const Tables = (() => {
     const table = document.getElementById("trials");
     if (!table || typeof Charts === "undefined") return;
     const rows = [...table.tBodies[0].rows];
-    const left = rows.filter((row) => !row.hidden).map((row) => row.dataset.trial);
+    const left = rows.filter((row) => row.dataset.left).map((row) => row.dataset.trial);
     Charts.onlyTrials(left.length === rows.length ? null : new Set(left));
   }
 
@@ -83,6 +91,7 @@ const Tables = (() => {
     document.querySelectorAll("form.filters").forEach((form) => {
       form.addEventListener("input", () => filter(form));
       form.addEventListener("submit", (event) => event.preventDefault());
+      form.querySelector("[data-all]").addEventListener("click", () => { limit = Infinity; filter(form); });
     });
     document.addEventListener("change", (event) => { if (event.target.closest("td.choose")) choose(); });
     const button = document.getElementById("compare");

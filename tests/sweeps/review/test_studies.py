@@ -139,8 +139,8 @@ def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
     small = studies.read(gallery, "small")
     assert shown.answer(small)[:2] == [
         "Best: trial 3's settings, validation accuracy 0.6800 as the mean over 3 fresh seeds, 95 % interval "
-        "0.6600 to 0.7000; found with 0.6500 (hidden size 16, depth 1, cell gru, bidirectional true, learning rate 0.01, "
-        "clip 1).",
+        "0.6600 to 0.7000; found with 0.6500 (hidden size 16, depth 1, cell gru, bidirectional true, "
+        "learning rate 0.01, clip 1).",
         "Accuracy (test) 0.6700.",
     ]
     assert list(shown.findings(small)) == ["What the data support", "What they do not support", "Again"]

@@ -1,0 +1,137 @@
+"""Write a report of a study: one page in one file, to be sent, printed or attached, and its figures as PNG and SVG.
+
+    python -m sweeps.report digits-s0
+
+The page, report.html in the study's folder, needs no network and runs no script. The figures lie in report/ beside it.
+"""
+
+import importlib
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+import experiments
+from rnnkit import commands, printing, records
+from rnnkit.errors import UserError, writing
+from sweeps.review import figures, shown, studies
+from sweeps.review.gallery import Card, Gallery
+from sweeps.review.studies import Study
+from sweeps.words import plain, settings_in_words
+
+
+PAGES = Path(studies.__file__).with_name("pages")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which study."""
+
+    study: Annotated[str, tyro.conf.Positional]
+    """The study's name."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs and, under studies/, the study."""
+
+
+def question(study: Study) -> list[str]:
+    """What the study was to find out, in sentences."""
+    about = ""
+    if study.experiment in experiments.NAMES:
+        about = (importlib.import_module(f"experiments.{study.experiment}").__doc__ or "").split("\n\n")[0]
+    better = "lower" if study.lower_is_better else "higher"
+    sizes, depths = (", ".join(map(str, study.space.get(key) or [])) for key in ("hidden_sizes", "depths"))
+    lines = [" ".join(about.split())] if about else []
+    lines.append(
+        f"Which hidden size and depth does a recurrent network need here, and which cell and settings? Judged by "
+        f"{study.metric}, {better} is better. The test part plays no role in the choice."
+    )
+    if sizes and depths:
+        lines.append(f"The plane: every pair of hidden size {sizes} and depth {depths}, other settings fixed.")
+    if study.settings:
+        lines.append(f"Varied: {', '.join(name.replace('_', ' ') for name in study.settings)}.")
+    return lines
+
+
+def was_run(study: Study, manifest: dict) -> dict[str, str]:
+    """What was run, and with what, by name."""
+    starts = [t.start for t in study.trials if t.start]
+    ends = [t.end for t in study.trials if t.end]
+    spent = [t.run.seconds for t in study.trials if t.run and t.run.seconds is not None]
+    found = {"trials": shown.how_many(study), "seed of the study": str(study.described.get("seed", ""))}
+    if isinstance(study.described.get("sampler"), str):
+        found["sampler"] = study.described["sampler"]
+    if starts and ends:
+        found["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {shown.seconds((max(ends) - min(starts)).total_seconds())}"
+    found["training in all"] = shown.seconds(sum(spent))
+    varied = {*study.settings, "seed"}
+    config = study.described.get("config")
+    if isinstance(config, dict):
+        found["fixed settings"] = settings_in_words({k: v for k, v in config.items() if k not in varied})
+    for key in ("versions", "machine", "git", "data"):
+        values = manifest.get(key)
+        if isinstance(values, dict):
+            found[key] = ", ".join(f"{name} {plain(value)}" for name, value in values.items() if value is not None)
+    return found
+
+
+def raised(study: Study) -> list[tuple[str, int, list[str]]]:
+    """The flags that runs raised: each with how many runs did, and some of them."""
+    by_name: dict[str, list[str]] = {}
+    for trial in study.trials:
+        for name in trial.run.flag_names if trial.run else []:
+            by_name.setdefault(name, []).append(f"trial {trial.number}")
+    return sorted(((name, len(trials), trials) for name, trials in by_name.items()), key=lambda row: -row[1])
+
+
+def page(study: Study, gallery: Gallery, drawn: list[figures.Figure], again: list[Card]) -> str:
+    """The report as HTML that holds all of itself."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(PAGES)
+    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    templates.filters |= {"number": shown.number, "settings": settings_in_words, "interval": shown.interval}
+    templates.filters |= {"seconds": shown.seconds}
+    run = study.best.run if study.best else None
+    manifest = gallery.manifest(run.name) if run else {}
+    return templates.get_template("report.html").render(
+        study=study,
+        question=question(study),
+        ran=was_run(study, manifest),
+        answer=shown.answer(study, gallery.result(run.name) if run else {}),
+        findings=shown.findings(study),
+        confirmed=shown.confirmed(study),
+        figures=drawn,
+        flags=raised(study),
+        command=manifest.get("command", ""),
+        again=again,
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def write(gallery: Gallery, name: str) -> Path:
+    """Write the report of a study and its figures into its folder; the page's path."""
+    study = studies.read(gallery, name)
+    if not study.trials:
+        raise UserError(f"study {name} has no trials yet{f': {study.trouble}' if study.trouble else ''}")
+    again = [card for card in gallery.runs() if card.study == name and card.confirms is not None]
+    with writing(study.folder):
+        drawn = figures.draw(study, gallery, study.folder / "report")
+        path = study.folder / "report.html"
+        records.write_whole(path, page(study, gallery, drawn, again).encode())
+    return path
+
+
+def main() -> None:
+    """Write the report that the command line names."""
+    options = commands.parse(Options, "python -m sweeps.report", sys.argv[1:], __doc__)
+    gallery = Gallery(options.runs_dir)
+    path = write(gallery, options.study)
+    print(f"report:  {printing.shown(path)}")
+    print(f"figures: {printing.shown(path.parent / 'report')}")
+
+
+if __name__ == "__main__":
+    commands.main(main, settle=False)

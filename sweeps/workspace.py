@@ -1,0 +1,214 @@
+"""The saved view of the project at Weights & Biases, made from code: what `make dashboard` shows, for whoever logs in.
+
+    python -m sweeps.workspace digits
+
+It makes the view of an experiment, or renews the one that it made before: sections for the answer, learning, gradients,
+hidden state, gates, memory, speed and flags, over the runs of this experiment alone. The project is `rnnkit`, or what
+WANDB_PROJECT names; WANDB_ENTITY names a team. It needs a login.
+"""
+
+import contextlib
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+import experiments
+from rnnkit import commands, pictures, records
+from rnnkit.errors import UserError
+from sweeps import sync
+from sweeps.review.sections import SECTIONS, Chart
+from sweeps.spaces import SPACES
+from sweeps.words import in_words
+
+
+STEP = "step"  # the metric that all others are logged over, as rnnkit.mirror defines it
+FLAGS = ("diverged", "vanishing", "exploding", "saturated", "dead units", "unused memory", "frozen", "too hot")
+LOGARITHMIC = ("hidden_size", "learning_rate")
+TOGETHER = {"metric": "Scores", "speed": "Speed"}  # charts whose metrics differ by experiment, all in one panel here
+READ_ME = """\
+Each run is a trial of a study; the study is its group. A run's summary says how it ended (`status`, `reason`), and what
+is wrong with it (`flags`, how many; `flag/...`, each in words). Tick runs on the left to compare them.
+The validation part chooses; the test part plays no role in it."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which view."""
+
+    experiment: Annotated[str, tyro.conf.Positional]
+    """The experiment whose runs are shown."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs; the addresses of views are kept in it, to renew them."""
+
+
+def made(experiment: str, entity: str, project: str):
+    """The view of an experiment, not saved yet."""
+    from wandb_workspaces import expr
+    from wandb_workspaces.workspaces import interface as ws
+
+    space = SPACES[experiment]
+    sections = [ws.Section(name="Answer", panels=_answer(experiment), is_open=True)]
+    for section in SECTIONS:
+        panels = [_lines(chart) for chart in section.charts]
+        sections.append(ws.Section(name=section.title, panels=panels, is_open=section.title == "Learning"))
+    sections[1].panels.append(_by_seed(experiment))
+    sections.append(ws.Section(name="Pictures", panels=_pictures()))
+    sections.append(ws.Section(name="Flags", panels=_flags(), is_open=True))
+    columns = [f"summary:{name}" for name in ("status", space.metric, _tested(space.metric))]
+    columns += [f"config:{name}" for name in ("hidden_size", "depth", "cell", "seed")]
+    columns += [f"summary:{name}" for name in ("flags", *(f"flag/{flag}" for flag in FLAGS))]
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name=f"rnnkit: {experiment}",
+        sections=sections,
+        settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=50),
+        runset_settings=ws.RunsetSettings(
+            filters=expr.And(expr.Config("experiment") == experiment),
+            order=[expr.Ordering(expr.Summary(space.metric), ascending=space.lower_is_better)],
+            pinned_columns=columns,
+        ),
+    )
+
+
+def _tested(metric: str) -> str:
+    return metric.removesuffix("/valid") + "/test"
+
+
+def _answer(experiment: str) -> list:
+    import wandb_workspaces.reports.v2 as wr
+
+    space = SPACES[experiment]
+    metric, spoken = wr.SummaryMetric(space.metric), in_words(space.metric)
+    best = "min" if space.lower_is_better else "max"
+    axis = wr.ParallelCoordinatesPlotColumn
+    columns = [axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(space.varied())]
+    columns.append(axis(metric, display_name=spoken, inverted=space.lower_is_better))
+    return [
+        wr.MarkdownPanel(markdown=READ_ME),
+        wr.ScalarChart(title=f"Best {spoken}", metric=metric, groupby_aggfunc=best),
+        wr.ScatterPlot(
+            title=f"Hidden size and depth, coloured by {spoken}",
+            x=wr.Config("hidden_size"),
+            y=wr.Config("depth"),
+            z=metric,
+            log_x=True,
+        ),
+        wr.ParameterImportancePlot(with_respect_to=space.metric),
+        wr.ParallelCoordinatesPlot(title="Settings and value of each trial", columns=columns),
+        wr.BarPlot(title=f"Best {spoken} by study", metrics=[metric], groupby=wr.Config("study"), groupby_aggfunc=best),
+        wr.RunComparer(diff_only="split"),
+    ]
+
+
+def _lines(chart: Chart):
+    """A panel for a chart; its metrics are chosen by a pattern, since their names depend on the network."""
+    import wandb_workspaces.reports.v2 as wr
+
+    return wr.LinePlot(
+        title=TOGETHER.get(chart.key, chart.title),
+        x=STEP,
+        metric_regex=pattern(chart),
+        title_x="training step",
+        title_y=None if chart.apart else chart.axis,
+        log_y=chart.log,
+        legend_template="${run:displayName} ${metricName}",
+    )
+
+
+def pattern(chart: Chart) -> str:
+    """A chart's pattern as W&B reads it: anchored, and without what not all engines know."""
+    plain = re.sub(r"\(\?![^)]*\)", "", chart.pattern)
+    if plain != chart.pattern:  # of groups: what stands alone is the head and the embedding
+        plain = plain.replace("([^/]+(?:/(?:ih|hh|bias))?)", "([^/]+/(ih|hh|bias)|head|embedding)")
+    return f"^{plain.replace('(?:', '(')}$"
+
+
+def _by_seed(experiment: str):
+    """The score over training, a run's seed beside its name, and the mean over runs of the same settings."""
+    import wandb_workspaces.reports.v2 as wr
+
+    metric = SPACES[experiment].metric
+    return wr.LinePlot(
+        title=f"{in_words(metric).capitalize()}, by seed",
+        x=STEP,
+        y=[metric],
+        title_x="training step",
+        title_y=in_words(metric),
+        groupby=wr.Config("seed"),
+        groupby_aggfunc="mean",
+        groupby_rangefunc="minmax",
+        legend_template="seed ${config:seed}",
+    )
+
+
+def _pictures() -> list:
+    import wandb_workspaces.reports.v2 as wr
+
+    return [wr.MediaBrowser(title="Inside the network", media_keys=[f"pictures/{name}" for name in pictures.PICTURES])]
+
+
+def _flags() -> list:
+    import wandb_workspaces.reports.v2 as wr
+
+    said = "Flags stand in words in the columns `flag/...` of the runs on the left; thresholds are rules of thumb."
+    return [
+        wr.MarkdownPanel(markdown=said),
+        wr.BarPlot(title="How many flags a run raised", metrics=[wr.SummaryMetric("flags")], title_x="flags"),
+    ]
+
+
+def save(workspace, runs_dir: Path) -> tuple[str, bool]:
+    """Save a view, in the place of the one made before if that is there still; its address, and whether it was."""
+    from wandb_workspaces.workspaces import Workspace
+
+    path = runs_dir / "workspaces.json"
+    key = f"{workspace.entity}/{workspace.project}/{workspace.name}"
+    known = records.read_json(path) if path.exists() else {}
+    before = None
+    if key in known:
+        with contextlib.suppress(ValueError):  # it was deleted
+            before = Workspace.from_url(known[key])
+    if before is not None:
+        before.name, before.sections = workspace.name, workspace.sections
+        before.settings, before.runset_settings = workspace.settings, workspace.runset_settings
+        workspace = before
+    workspace.save()
+    records.write_json(path, {**known, key: workspace.url})
+    return workspace.url, before is not None
+
+
+def main() -> None:
+    """Log in, save the view, and say where it is."""
+    options = commands.parse(Options, "python -m sweeps.workspace", sys.argv[1:], __doc__)
+    experiments.require(options.experiment)
+    if options.experiment not in SPACES:
+        raise UserError(f"{options.experiment} is not swept: choose one of {', '.join(SPACES)}")
+    if not options.runs_dir.is_dir():
+        raise UserError(
+            f"there are no runs in {options.runs_dir}: make sweep makes some, or name another with --runs-dir"
+        )
+    try:
+        import wandb_workspaces  # noqa: F401
+    except ModuleNotFoundError:
+        command = f"{sys.executable} -m pip install -c constraints.txt -e '.[workspace]'"
+        raise UserError(f"a workspace needs wandb-workspaces, which is not installed: {command}") from None
+    import wandb
+
+    sync.log_in()
+    entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
+    project = os.environ.get("WANDB_PROJECT", "rnnkit")
+    try:
+        url, renewed = save(made(options.experiment, entity, project), options.runs_dir)
+    except wandb.errors.Error as error:
+        sys.exit(f"error: the W&B server did not take the view ({sync.first_line(error)}): try again later")
+    print(f"{'renewed' if renewed else 'saved'}: {url}")
+
+
+if __name__ == "__main__":
+    commands.main(main, settle=False)
