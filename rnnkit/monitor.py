@@ -9,6 +9,7 @@ of it on its way back depends on the recurrence of this layer alone, not on how 
 learned. (In the mean over such vectors its square is the squared norm of the Jacobian, ||J||_F^2.)
 """
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +176,8 @@ def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
     with writing(folder / "media"):
         (folder / "media").mkdir(exist_ok=True)
         plain = {name: [records.plain_float(point) for point in points.tolist()] for name, points in curves.items()}
-        records.write_json(folder / "media" / f"curves-{step:09}.json", {"step": step, **plain})
+        text = json.dumps({"step": step, **plain}, allow_nan=False)  # in one line, which takes a third of the time
+        records.write_whole(folder / "media" / f"curves-{step:09}.json", text.encode())
 
 
 def truncation(model: nn.Module, watched: Watched) -> memory.Truncation:

@@ -4,11 +4,14 @@
     python -m tests.bench.observing --only digits --repeats 3
 
 Runs of the three kinds in turn, each in a process of its own. What is compared is the processor time that the process
-spends in the training loop, evaluations included; the least of the repeats, which other work disturbs least.
+spends in the training loop, evaluations included; the least of the repeats, which other work disturbs least. Beside it
+stands the share of looking itself in the time of all else, within the same run, which other work hardly disturbs; the
+median of the repeats.
 """
 
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -46,35 +49,48 @@ class Options:
 TIMED = """
 import time
 from experiments import {experiment}
-from rnnkit import commands, training
+from rnnkit import commands, monitor, training
 
-fit = training.fit
+looking = 0.0
 
-def timed(*words, **more):
-    began = time.process_time()
-    try:
-        return fit(*words, **more)
-    finally:
-        print("seconds in the loop:", time.process_time() - began)
+def timed(of, name, report=None):
+    inner = getattr(of, name)
 
-training.fit = timed
+    def outer(*words, **more):
+        global looking
+        began = time.process_time()
+        try:
+            return inner(*words, **more)
+        finally:
+            seconds = time.process_time() - began
+            if report:
+                print("seconds in the loop:", seconds, "of these looking:", looking)
+            else:
+                looking += seconds
+
+    setattr(of, name, outer)
+
+for name in ("before_training", "of_update", "at_evaluation"):
+    timed(monitor.Monitor, name)
+timed(training, "fit", report=True)
 commands.main({experiment}.main)
 """
 
 
-def seconds(experiment: str, kind: str, folder: Path) -> float:
-    """The processor seconds that one run spends in the training loop."""
+def seconds(experiment: str, kind: str, folder: Path) -> tuple[float, float]:
+    """The processor seconds that one run spends in the training loop, and those of them that it spends looking."""
     words = [sys.executable, "-c", TIMED.format(experiment=experiment), *RUNS[experiment].split(), "--observe", kind]
     words += ["--track", "offline", "--runs-dir", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
     done = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
-    return float(re.search(r"seconds in the loop: (\S+)", done.stdout)[1])
+    found = re.search(r"seconds in the loop: (\S+) of these looking: (\S+)", done.stdout)
+    return float(found[1]), float(found[2])
 
 
 def main() -> None:
     """Time, and print a table."""
     options = commands.parse(Options, "python -m tests.bench.observing", sys.argv[1:], __doc__)
-    print(f"{'experiment':12} {'kind':6} {'seconds':>8} {'of off':>7}")
+    print(f"{'experiment':12} {'kind':6} {'seconds':>8} {'of off':>7} {'looking':>8}")
     for experiment in [options.only] if options.only else RUNS:
         found = {kind: [] for kind in KINDS}
         for _ in range(options.repeats):
@@ -82,8 +98,10 @@ def main() -> None:
                 with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                     found[kind].append(seconds(experiment, kind, Path(folder)))
         for kind in KINDS:
-            least = min(found[kind])
-            print(f"{experiment:12} {kind:6} {least:8.2f} {least / min(found['off']):7.3f}", flush=True)
+            least = min(total for total, _ in found[kind])
+            beside = least / min(total for total, _ in found["off"])
+            share = statistics.median(looking / (total - looking) for total, looking in found[kind])
+            print(f"{experiment:12} {kind:6} {least:8.2f} {beside:7.3f} {share:8.1%}", flush=True)
 
 
 if __name__ == "__main__":
