@@ -11,6 +11,7 @@ import importlib.util
 import itertools
 import json
 import os
+import sys
 import threading
 import time
 import warnings
@@ -33,6 +34,7 @@ from rnnkit.errors import UserError, writing
 BEAT = 5  # seconds between two heartbeats
 GRACE = 20  # seconds without one after which a worker counts as gone
 PATIENCE = 300.0  # seconds that a database may be away without harm
+WAITING = "waiting for the database, which does not answer"
 
 Value = TypeVar("Value")
 
@@ -193,11 +195,13 @@ class Database:
                 return action(*given)
             except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
                 error = error.__cause__ or error if not isinstance(error, sqlalchemy.exc.SQLAlchemyError) else error
-                self._last_failure = time.monotonic()
+                reason = (str(getattr(error, "orig", None) or error).strip().splitlines() or ["no reason given"])[0]
                 lasting = not isinstance(error, (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError))
                 if time.monotonic() > end or (lasting and not getattr(error, "connection_invalidated", False)):
-                    reason = (str(getattr(error, "orig", None) or error).strip().splitlines() or ["no reason given"])[0]
                     raise UserError(f"--storage: the database cannot be used: {reason}") from None
+                if time.monotonic() - self._last_failure > GRACE:  # once for each time that it is away
+                    print(f"{WAITING} ({reason})", file=sys.stderr, flush=True)
+                self._last_failure = time.monotonic()
                 time.sleep(0.5)
 
     @contextlib.contextmanager

@@ -28,7 +28,7 @@ from sweeps import storage as storages
 from sweeps.spaces import SPACES, Space
 
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # a database that is away, say, is told of in our own words
 
 Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
 Pruner = Literal["auto", "percentile", "none"]

@@ -48,6 +48,11 @@ def agreeing_threads() -> int:
     )
 
 
+def lacking(what: str) -> None:
+    """Skip the test that asks, for want of something beyond Python; where RNNKIT_TEST_ALL is set, as in CI, fail it."""
+    (pytest.fail if os.environ.get("RNNKIT_TEST_ALL") else pytest.skip)(what)
+
+
 def data_at_hand(name: str) -> Path:
     """The data folder that RNNKIT_DATA names, if it holds the data set `name`; skips the test that asks, if not."""
     named = os.environ.get("RNNKIT_DATA")

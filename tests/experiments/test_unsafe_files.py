@@ -131,7 +131,7 @@ OF_A_RUN = {
     "metrics.jsonl": rows_of,
     "wandb/mirror.json": lambda folder: mirroring.state(folder)["state"],
     "media/curves-000000001.json": pictures.draw,
-    "study.json": lambda folder: studies.read_folder(folder, folder, "off"),
+    "studies/one/study.json": lambda folder: studies.open_folder(folder, "one", char_lm.Config(), seed=0),
 }
 
 
@@ -139,7 +139,7 @@ OF_A_RUN = {
 def test_what_a_run_records_is_text_and_nothing_else(name, trained, tmp_path):
     folder, marker = tmp_path / trained.name, tmp_path / "ran"
     shutil.copytree(trained, folder)
-    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(pickle.dumps(Runs(marker)))
     with pytest.raises((UserError, KeyError)):
         OF_A_RUN[name](folder)

@@ -59,7 +59,9 @@ def a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
-    yield monkeypatch
+    # PyTorch's own test cases, where they ran before in this process, forbid to change cuDNN's settings.
+    with torch.backends.__allow_nonbracketed_mutation():
+        yield monkeypatch
     torch.use_deterministic_algorithms(False)
 
 
