@@ -69,7 +69,7 @@ bench: $(STAMP)  ## time the layers beside torch.nn's, what looking inside costs
 	@$(PY) -m tests.bench.$(or $(BENCH),layers) $(ARGS)
 
 test: $(STAMP)  ## run the tests
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 torture: $(STAMP)  ## kill, damage, replay, and compare every bit (half an hour), or some parts: ARGS="kills damage"
 	@$(PY) -m tests.torture $(ARGS)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import rnnkit
-from rnnkit import seeding
+from rnnkit import locks, seeding
 from tests.helpers import run_command
 
 
@@ -17,12 +17,21 @@ SETTINGS = ["--view", "rows", "--epochs", "1", "--batch-size", "64"]
 
 
 @pytest.fixture(scope="session")
-def swept(tmp_path_factory):
-    """14 quick trials on two workers, the best 2 again on 2 seeds: the folder of their runs, and what was printed."""
-    runs = tmp_path_factory.mktemp("swept") / "runs"
-    done = run_command(*SWEEP, "--runs-dir", runs, "--", *SETTINGS)
-    assert done.returncode == 0, done.stderr
-    return runs, done.stdout
+def swept(tmp_path_factory, worker_id):
+    """14 quick trials on two workers, the best 2 again on 2 seeds: the folder of their runs, and what was printed.
+
+    Made once, also where several processes share the tests: whoever comes first makes it. It is only read.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    runs, printed = shared / "swept" / "runs", shared / "swept" / "printed"
+    with locks.exclusive(shared / "swept.lock"):
+        if not printed.exists():
+            runs.parent.mkdir()
+            done = run_command(*SWEEP, "--runs-dir", runs, "--", *SETTINGS)
+            assert done.returncode == 0, done.stderr
+            printed.write_text(done.stdout)
+    return runs, printed.read_text()
 
 
 @pytest.fixture
