@@ -189,6 +189,8 @@ class Database:
         """
         import sqlalchemy.exc
 
+        # The third is what Optuna runs into where it goes on in a transaction that the database dropped.
+        passing = sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.PendingRollbackError
         end = time.monotonic() + self._patience
         while True:
             try:
@@ -196,7 +198,7 @@ class Database:
             except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
                 error = error.__cause__ or error if not isinstance(error, sqlalchemy.exc.SQLAlchemyError) else error
                 reason = (str(getattr(error, "orig", None) or error).strip().splitlines() or ["no reason given"])[0]
-                lasting = not isinstance(error, (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError))
+                lasting = not isinstance(error, passing)
                 if time.monotonic() > end or (lasting and not getattr(error, "connection_invalidated", False)):
                     raise UserError(f"--storage: the database cannot be used: {reason}") from None
                 if time.monotonic() - self._last_failure > GRACE:  # once for each time that it is away

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import sqlalchemy.exc
 from optuna.trial import TrialState
 
 from experiments.digits import Config
@@ -119,6 +120,33 @@ def test_nobody_is_taken_for_dead_by_one_who_was_cut_off_too(server, tmp_path, m
     assert points.claim(study, "another") is None
     study.storage._last_failure -= 4
     assert points.claim(study, "another").number == 0
+
+
+@pytest.mark.parametrize(
+    "error", [sqlalchemy.exc.PendingRollbackError("dropped"), sqlalchemy.exc.InterfaceError("", {}, None)]
+)
+def test_what_the_database_dropped_is_done_again(error, server, tmp_path, capsys):
+    study = new_study(server, tmp_path, f"dropped-{type(error).__name__}")
+    outcomes = iter([error, "done"])
+
+    def action():
+        outcome = next(outcomes)
+        if outcome is error:
+            raise error
+        return outcome
+
+    assert study.storage.patiently(action) == "done"
+    assert capsys.readouterr().err.startswith(storage.WAITING)
+
+
+def test_what_will_not_pass_is_not_waited_for(server, tmp_path):
+    study = new_study(server, tmp_path, "lasting")
+
+    def action():
+        raise sqlalchemy.exc.ProgrammingError("SELECT nothing", {}, ValueError("no such table"))
+
+    with pytest.raises(UserError, match="--storage: the database cannot be used: no such table"):
+        study.storage.patiently(action)
 
 
 def test_a_study_is_continued_with_its_own_settings_only(server, tmp_path):

@@ -424,12 +424,13 @@ def left_in(folder):
 
 @pytest.mark.parametrize("length", [{}, {"Length": None}, {"Length": "many"}])
 def test_a_set_that_is_not_there_is_downloaded_once(tmp_path, server, length):
-    server.answer = answering(of_all(tarred, mode="w:gz"), **length)
+    archive = of_all(tarred, mode="w:gz")  # made once: it holds the time
+    server.answer = answering(archive, **length)
     folder = tmp_path / "not" / "there"
     for _ in range(2):
         assert store.contents(server.origin, folder) == FILES
     assert left_in(folder) == [".lock", "small.tar.gz"]
-    assert (folder / "small" / "small.tar.gz").read_bytes() == of_all(tarred, mode="w:gz")
+    assert (folder / "small" / "small.tar.gz").read_bytes() == archive
     assert server.asked == ["/x/small.tar.gz"]
 
 
