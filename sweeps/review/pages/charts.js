@@ -16,7 +16,7 @@ const Charts = (() => {
     failed: [1, "square"], running: [2, "diamond"], stopped: [4, "triangle-down"], "cut off": [4, "cross"],
     interrupted: [4, "triangle-left"], waiting: [6, "circle-open"],
   };
-  const PLAIN = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  const PLAIN = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
   const waiting = new Map();  // element -> figure that is not drawn yet
   const shown = new Map();    // key -> {element, figure, source}
@@ -113,7 +113,7 @@ const Charts = (() => {
       height: (figure.layout.height || 310) + 18 * (rows + title.length - 1),
     };
     layout.title.pad.t = title.length > 1 ? 24 : 12;  // of several lines, Plotly sets the first one higher
-    if (least > width) layout.width = least;  // the card scrolls
+    layout.width = Math.max(width, least);  // where that is more than there is, the card scrolls
     if (layout.yaxis.type === "log") Object.assign(layout.yaxis, ticks(figure));
     layout.annotations = (figure.layout.annotations || []).map((one) => ({ ...one, font: { size: 10, color: of.text },
       bgcolor: one.xshift ? of.ground : undefined, opacity: one.xshift ? 0.85 : 1 }));
