@@ -24,6 +24,21 @@ def opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def held(path: Path) -> bool:
+    """Whether a process holds the lock file at `path`. Asking makes no file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:  # not there, or somebody else's
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: many may ask at once
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextlib.contextmanager
 def exclusive(path: Path, busy: str | None = None) -> Iterator[None]:
     """Hold the lock file at `path`. With `busy`, raise `Busy(busy)` at once where another holds it; else wait."""

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rnnkit import checkpoints, flags, mirroring, records
+from rnnkit import checkpoints, flags, locks, mirroring, records
 from rnnkit import config as configuration
 from rnnkit.errors import OutOfMemory, UserError, in_words, is_out_of_memory, writing
 from rnnkit.records import Membership, Result
@@ -285,17 +285,7 @@ def _try_lock(descriptor: int, patience: float = 0.1) -> bool:
 
 def is_live(folder: Path) -> bool:
     """Whether a process works on the run in this folder."""
-    try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY)
-    except OSError:  # not there, or somebody else's
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: many may ask at once
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return locks.held(folder / "lock")
 
 
 def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:

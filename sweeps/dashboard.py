@@ -6,6 +6,7 @@
 It reads, and changes nothing. Pages follow what is running. Ctrl-C ends it.
 """
 
+import contextlib
 import importlib
 import os
 import socket
@@ -85,7 +86,8 @@ def main() -> None:
     if options.browser and has_screen():
         threading.Timer(0.5, webbrowser.open, [address]).start()
     threading.Thread(target=importlib.import_module, args=["optuna"], daemon=True).start()  # a second, for studies
-    pages.run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # which is how it is meant to end
+        pages.run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -94,7 +94,8 @@ def page(study: Study, gallery: Gallery, drawn: list[figures.Figure], again: lis
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     templates.filters |= {"number": shown.number, "settings": settings_in_words, "interval": shown.interval}
     templates.filters |= {"seconds": shown.seconds}
-    run = study.best.run if study.best else None
+    best = shown.chosen(study)
+    run = best.run if best else None
     manifest = gallery.manifest(run.name) if run else {}
     return templates.get_template("report.html").render(
         study=study,
@@ -116,7 +117,7 @@ def write(gallery: Gallery, name: str) -> Path:
     study = studies.read(gallery, name)
     if not study.trials:
         raise UserError(f"study {name} has no trials yet{f': {study.trouble}' if study.trouble else ''}")
-    again = [card for card in gallery.runs() if card.study == name and card.confirms is not None]
+    again = shown.again(gallery, name)
     with writing(study.folder):
         drawn = figures.draw(study, gallery, study.folder / "report")
         path = study.folder / "report.html"

@@ -7,6 +7,7 @@ python -m sweeps.show digits-s0                  # a study
 
 import math
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ from sweeps.review import sections, shown, studies
 from sweeps.review.gallery import Gallery
 from sweeps.review.rows import Columns
 from sweeps.runs import table
-from sweeps.words import settings_in_words
+from sweeps.words import plain, settings_in_words
 
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -72,7 +73,9 @@ def curves(columns: Columns, everything: bool) -> list[str]:
         rows = []
         for chart in charts:
             if everything or chart.key in USUAL or chart.key.startswith("metric-"):
-                rows += [_curve(metric, columns, chart.log) for metric in chart.curves.values()]
+                values = [value for metric in chart.curves.values() for value in columns.series[metric][1]]
+                log = sections.is_log(chart, values)
+                rows += [_curve(metric, columns, log) for metric in chart.curves.values()]
         if rows:
             header = (section.title, "", "first", "lowest", "highest", "last")
             lines += ["", *table(header, rows, header[2:])]
@@ -101,7 +104,7 @@ def of_run(gallery: Gallery, name: str, everything: bool) -> list[str]:
     if details.damaged:
         lines.append(f"  {details.damaged} damaged rows of metrics.jsonl are left out")
     lines += curves(gallery.columns(name), everything)
-    lines += ["", f"settings: {settings_in_words(card.config)}"]
+    lines += ["", *textwrap.wrap(f"settings: {settings_in_words(card.config)}", 110, subsequent_indent=" " * 10)]
     lines += [f"again:    make reproduce RUN={name}", f"record:   {printing.shown(card.folder)}"]
     if not everything:
         lines.append("all that was logged: --all; the same in a browser: make dashboard")
@@ -124,14 +127,15 @@ def of_study(gallery: Gallery, name: str) -> list[str]:
             trial.state,
             shown.number(trial.value),
             sparkline(list(trial.reported.values()), 12) if trial.reported else "",
-            settings_in_words(trial.settings),
+            *(plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings),
             trial.run.name if trial.run else "",
             trial.reason or ", ".join(trial.run.flag_names if trial.run else []),
         )
         for trial in sorted(study.trials, key=lambda trial: (trial.state != "finished", value(trial), trial.number))
     ]
-    header = ("trial", "state", study.metric, "on its way", "settings", "run", "flags")
-    return [*lines, "", *table(header, rows, ("trial", study.metric))]
+    settings = [name.replace("_", " ") for name in study.settings]
+    header = ("trial", "state", study.metric, "on its way", *settings, "run", "flags")
+    return [*lines, "", *table(header, rows, ("trial", study.metric, *settings))]
 
 
 def main() -> None:

@@ -167,17 +167,18 @@ class _Pages:
             "live": live,
             "experiments": experiments,
             "present": present,
-            "root": self.gallery.root,
+            "root": self.gallery.place,
         }
 
     def study(self, request: Request) -> tuple[str, dict]:
         """One study."""
         study = studies.read(self.gallery, request.path_params["name"])
-        again = [card for card in self.gallery.runs() if card.study == study.name and card.confirms is not None]
+        again = shown.again(self.gallery, study.name)
         return "study.html", {
             "study": study,
             "live": study.live,
             "answer": shown.answer(study),
+            "chosen": shown.chosen(study),
             "findings": shown.findings(study),
             "confirmed": shown.confirmed(study),
             "again": again,
@@ -211,6 +212,7 @@ class _Pages:
             "unknown": unknown,
             "settings": run_charts.differing(cards),
             "scores": shown.scores(self.gallery, cards),
+            "labels": run_charts.labels(cards),
             "live": any(card.state == "running" for card in cards),
         }
 

@@ -46,6 +46,32 @@ def line(name: str, x: Sequence, y: Sequence[float], hue: int = 0, dash: int = 0
     }
 
 
+def bars(values: dict[str, float], hues: Iterable[int]) -> tuple[list[dict], dict]:
+    """A bar for each number, by name, with its value beside it; and what its chart's layout needs for them."""
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "x": [number(value)],
+            "y": [text(name if math.isfinite(value) else f"{name}: {value}")],
+            "text": [f"{value:.3g}"],
+            "textposition": "auto",
+            "cliponaxis": False,
+            "hovertemplate": "%{y}: %{x}<extra></extra>",
+            "meta": {"hue": hue},
+        }
+        for (name, value), hue in zip(values.items(), hues, strict=True)
+    ]
+    upright = {"type": "category", "autorange": "reversed"}
+    height = max(310, 120 + 19 * len(values))
+    return traces, {
+        "yaxis": upright,
+        "barmode": "overlay",
+        "bargap": 0.6 if len(values) < 5 else 0.25,
+        "height": height,
+    }
+
+
 def points(name: str, x: Sequence, y: Sequence, hover: Iterable[str], **meta) -> dict:
     """Single points; `hover` is what is said of each."""
     return {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sweeps.review import shown
 from sweeps.review.gallery import Gallery
+from sweeps.review.sections import spans_much
 from sweeps.review.studies import Study
 
 
@@ -14,7 +15,13 @@ from sweeps.review.studies import Study
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"
 MARKS = {"finished": ("o", BLUE), "pruned": ("x", GREY), "diverged": ("^", PURPLE)}
 STYLE = {"font.size": 9, "axes.grid": True, "grid.color": "#dddddd", "axes.axisbelow": True, "legend.fontsize": 8}
-STYLE |= {"svg.fonttype": "path", "svg.hashsalt": "rnnkit", "axes.spines.top": False, "axes.spines.right": False}
+STYLE |= {
+    "axes.titlesize": 10,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "rnnkit",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ def plane(axes, study: Study, _: Gallery) -> str | None:
     axes.grid(False)
     axes.set(xticks=range(len(depths)), xticklabels=depths, yticks=range(len(sizes)), yticklabels=sizes)
     axes.set(xlabel="depth (layers)", ylabel="hidden size (units)")
+    axes.set_title("Hidden size and depth, other settings fixed", loc="left")
     axes.figure.colorbar(image, label=study.metric)
     return f"{_capital(study.metric)} by hidden size and depth, other settings fixed; below it, how many parameters."
 
@@ -96,6 +104,7 @@ def history(axes, study: Study, _: Gallery) -> str | None:
         best.append(pick([*best[-1:], trial.value]))
     axes.step([t.number for t in finished], best, where="post", color=ORANGE, label="best so far")
     axes.set(xlabel="trial", ylabel=study.metric)
+    axes.set_title("History of trials", loc="left")
     axes.legend()
     return "The value of each trial, and the best so far; of a pruned trial, the last value before its end."
 
@@ -116,6 +125,7 @@ def again(axes, study: Study, _: Gallery) -> str | None:
             axes.errorbar(row["mean"], place, xerr=reach, fmt="|", color="k", capsize=4, label=label("mean, 95 %"))
     axes.set(yticks=range(len(rows)), yticklabels=[f"trial {row['trial']}" for row in rows], xlabel=study.metric)
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_title("The best again, on fresh seeds", loc="left")
     axes.legend()
     return (
         "The best settings again on fresh seeds, with 95 % intervals of the mean, beside the value each was found with."
@@ -128,7 +138,8 @@ def importances(axes, study: Study, _: Gallery) -> str | None:
         return None
     order = sorted(study.importances.items(), key=lambda item: item[1])
     axes.barh([name.replace("_", " ") for name, _ in order], [share for _, share in order], color=BLUE)
-    axes.set(xlabel="importance (shares of 1)")
+    axes.set(xlabel="importance (shares of 1)", ylabel="setting")
+    axes.set_title("What mattered", loc="left")
     return "What the value varied with over finished trials (PED-ANOVA, unless the study's summary says another)."
 
 
@@ -144,27 +155,31 @@ def reported(axes, study: Study, _: Gallery) -> str | None:
         named.add(trial.state)
         look = {"color": colour, "linewidth": 0.7, "alpha": 0.7, "label": label}
         axes.plot(list(trial.reported), list(trial.reported.values()), **look)
-    if study.best and study.best.reported:
-        best = study.best.reported
-        axes.plot(list(best), list(best.values()), color=ORANGE, linewidth=2, label=f"best (trial {study.best.number})")
+    best = shown.chosen(study)
+    if best and best.reported:
+        x, y = list(best.reported), list(best.reported.values())
+        axes.plot(x, y, color=ORANGE, linewidth=2, label=f"best (trial {best.number})")
     axes.set(xlabel="epoch", ylabel=study.metric)
+    axes.set_title("What trials reported on their way", loc="left")
     axes.legend()
     return "What trials reported on their way."
 
 
 def curves(axes, study: Study, gallery: Gallery) -> str | None:
     """The losses of the best trial's run."""
-    if study.best is None or study.best.run is None:
+    best = shown.chosen(study)
+    if best is None or best.run is None:
         return None
-    series = gallery.columns(study.best.run.name).series
-    drawn = False
+    series = gallery.columns(best.run.name).series
+    drawn: list[float] = []
     for metric, label, colour in (("loss/train", "training", GREY), ("loss/valid", "validation", ORANGE)):
         if metric in series:
             axes.plot(*series[metric], color=colour, linewidth=0.8 if metric == "loss/train" else 1.6, label=label)
-            drawn = True
-    axes.set(xlabel="training step", ylabel="loss")
+            drawn += series[metric][1]
+    axes.set(xlabel="training step", ylabel="loss", yscale="log" if spans_much(drawn) else "linear")
+    axes.set_title(f"Loss of the best (trial {best.number})", loc="left")
     axes.legend()
-    return f"The loss of the best trial's run, {study.best.run.name}." if drawn else None
+    return f"The loss of the best trial's run, {best.run.name}." if drawn else None
 
 
 def _capital(text: str) -> str:

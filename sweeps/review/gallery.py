@@ -81,6 +81,12 @@ class Gallery:
         self._live: dict[str, tuple[float, bool]] = {}
         self._judged: dict[str, tuple[tuple | None, tuple[str, bool]]] = {}
 
+    @property
+    def place(self) -> Path:
+        """The folder as a person names it: from here, where it lies inside."""
+        here = Path.cwd()
+        return self.root.relative_to(here) if self.root.is_relative_to(here) else self.root
+
     def runs(self) -> list[Card]:
         """All runs, the latest first; those whose start is not known last."""
         with self._lock:

@@ -51,7 +51,7 @@ def parallel(study: Study) -> dict | None:
         {"type": "line", "x0": i, "x1": i, "y0": 0, "y1": 1, "layer": "below", "line": {"width": 1}}
         for i in range(len(axes))
     ]
-    names = [charts.text(axis.name.replace("_", " ")) for axis in axes]
+    names = [charts.text(axis.name).replace("_", " ").replace(" ", "<br>") for axis in axes]
     places = {"tickvals": list(range(len(axes))), "ticktext": names, "range": [-0.1, len(axes) - 0.6]}
     return charts.figure(
         "parallel",
@@ -64,8 +64,9 @@ def parallel(study: Study) -> dict | None:
         annotations=marks,
         shapes=uprights,
         hovermode="closest",
-        height=380,
-        meta="wide",
+        height=396,
+        margin={"b": 68},  # below labels of two lines
+        meta={"wide": True, "least": 88 * len(axes)},
     )
 
 

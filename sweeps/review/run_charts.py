@@ -11,11 +11,10 @@ from rnnkit.errors import UserError
 from sweeps.review import charts
 from sweeps.review.gallery import Card, Gallery
 from sweeps.review.rows import Columns
-from sweeps.review.sections import WHERE, Drawn, Section, arranged
+from sweeps.review.sections import WHERE, Drawn, Section, arranged, is_log
 
 
 STEP = "training step"
-WIDE = 1e3  # how many times as large as its lowest the highest loss is that asks for a logarithmic axis
 LEAST = -8  # of log10 of a gradient: less is one colour
 
 
@@ -34,7 +33,16 @@ def of_run(gallery: Gallery, name: str) -> list[tuple[Section, list[dict]]]:
 
 def chart(drawn: Drawn, columns: Columns) -> dict:
     """A chart of one run: a curve for each metric. Colours say where in the network, kinds of line say what."""
-    traces, looks = [], looks_of(list(drawn.curves))
+    key = drawn.key  # the same, however many curves come
+    looks = looks_of(list(drawn.curves))
+    if len(drawn.curves) == 1:  # which has no legend
+        (drawn,) = _one_by_one(drawn)
+        drawn = replace(drawn, key=key)
+    if all(len(columns.series[metric][0]) == 1 for metric in drawn.curves.values()):
+        order = sorted(drawn.curves, key=looks.__getitem__)  # what belongs to one place stands together
+        last = {name: columns.last(drawn.curves[name]) for name in order}
+        return _measured_once(drawn, last, [looks[name][0] for name in order], "measured")
+    traces = []
     for name, metric in drawn.curves.items():
         steps, values = columns.series[metric]
         hue, dash = looks[name]
@@ -42,14 +50,20 @@ def chart(drawn: Drawn, columns: Columns) -> dict:
     return _over_steps(drawn, traces, showlegend=len(traces) > 1)
 
 
+def _measured_once(drawn: Drawn, values: dict[str, float], hues: list[int], each: str) -> dict:
+    """Bars where a curve would be a single point; `each` says what there is one for."""
+    traces, layout = charts.bars(values, hues)
+    return charts.figure(drawn.key, drawn.title, drawn.axis, each, traces, **layout)
+
+
 def _over_steps(drawn: Drawn, traces: list[dict], showlegend: bool) -> dict:
     values = [value for trace in traces for value in trace["y"] if value is not None]
-    positive = all(value > 0 for value in values)
-    # A loss that exploded would press all others to the ground.
-    log = drawn.log or (
-        drawn.key.startswith("loss") and positive and max(values, default=1) > WIDE * min(values, default=1)
-    )
+    log = is_log(drawn, values)
     axis = {"rangemode": "nonnegative"} if not log and all(value >= 0 for value in values) else {}
+    if not log and values and min(values) == max(values) > 0:
+        axis = {"range": [0, 2 * values[0]]}
+    if drawn.key.startswith("speed"):
+        axis["tickformat"] = "~s"  # 65k, not 6.5 x 10^4
     return charts.figure(drawn.key, drawn.title, STEP, drawn.axis, traces, log=log, showlegend=showlegend, yaxis=axis)
 
 
@@ -122,7 +136,11 @@ def truncation(curves: list[dict]) -> list[dict]:
     read = [context for trace in traces for context in trace["x"]]
     axis = {"type": "log", "tickvals": sorted(set(read)), "tickangle": 0}
     title = "Loss by how many inputs are read"
-    return [charts.figure("truncation", title, "inputs read (steps)", "loss at the last step", traces, xaxis=axis)]
+    return [
+        charts.figure(
+            "truncation", title, "inputs read (steps)", "loss at the last step", traces, xaxis=axis, showlegend=True
+        )
+    ]
 
 
 def _shade(value) -> float | None:
@@ -146,17 +164,23 @@ def compared(gallery: Gallery, cards: list[Card]) -> list[tuple[Section, list[di
 
 def _one_by_one(drawn: Drawn) -> Iterable[Drawn]:
     for name, metric in drawn.curves.items():
-        title = drawn.title if name == drawn.title.lower() else f"{drawn.title}: {name}"
+        title = drawn.title if name.lower() == drawn.title.lower() else f"{drawn.title}: {name}"
         yield replace(drawn, key=metric, title=title, curves={name: metric})
 
 
 def _overlaid(drawn: Drawn, columns: dict[str, Columns], names: dict[str, str]) -> dict:
     (metric,) = drawn.curves.values()
-    traces = []
-    for i, (run, one) in enumerate(columns.items()):
-        if metric in one.series:
-            traces.append(charts.line(names[run], *one.series[metric], hue=i, log=drawn.log))
-    return _over_steps(drawn, traces, showlegend=True)
+    hues = {run: i for i, run in enumerate(columns)}
+    there = {run: one.series[metric] for run, one in columns.items() if metric in one.series}
+    if all(len(steps) == 1 for steps, _ in there.values()):
+        last = {run: values[-1] for run, (_, values) in there.items()}
+        figure = _measured_once(drawn, last, [hues[run] for run in there], "run")
+    else:
+        traces = [charts.line(names[run], *there[run], hue=hues[run], log=drawn.log) for run in there]
+        figure = _over_steps(drawn, traces, showlegend=False)  # one stands above all charts
+    for trace, run in zip(figure["data"], there, strict=True):
+        trace["meta"]["run"] = hues[run]
+    return figure
 
 
 def differing(cards: list[Card]) -> list[str]:

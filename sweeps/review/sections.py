@@ -1,5 +1,6 @@
 """Which metrics are shown together, in which section, under which title and units: one list for all that shows runs."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Section:
     charts: tuple[Chart, ...]
 
 
+WIDE = 1e3  # how many times as large as its lowest the highest loss is that asks for a logarithmic axis
 WHERE = r"([^/]+\.l\d+\.[fb])"  # module, layer and direction
 
 SECTIONS = (
@@ -175,6 +177,18 @@ def arranged(metrics: Iterable[str]) -> list[tuple[Section, list[Drawn]]]:
         rest = [Drawn(f"other-{i}", metric, metric, False, {metric: metric}) for i, metric in enumerate(left)]
         found.append((Section("Other", "", ()), rest))
     return found
+
+
+def is_log(drawn: Drawn, values: Iterable[float]) -> bool:
+    """Whether its axis is logarithmic: also of a loss that spans much, whose highest would press all to the ground."""
+    return drawn.log or (drawn.key.startswith("loss") and spans_much(values))
+
+
+def spans_much(values: Iterable[float]) -> bool:
+    """Whether values, all above 0, lie so far apart that a linear axis shows the highest alone."""
+    there = [value for value in values if math.isfinite(value)]
+    low = min(there, default=0)
+    return low > 0 and max(there) > WIDE * low
 
 
 def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:

@@ -14,7 +14,7 @@ from rnnkit.errors import UserError
 from rnnkit.flags import Flag
 from sweeps.review.gallery import STATES, Card, Gallery, plain
 from sweeps.review.sections import words as part_in_words
-from sweeps.review.studies import Study
+from sweeps.review.studies import Study, Trial
 from sweeps.words import settings_in_words
 
 
@@ -170,7 +170,7 @@ def _flat(values: dict, before: str = "") -> dict[str, str]:
     for name, value in values.items():
         if isinstance(value, dict):
             found |= _flat(value, f"{before}{name} ")
-        else:
+        elif value is not None:
             found[f"{before}{name}"] = _short(value)
     return found
 
@@ -217,18 +217,31 @@ def answer(study: Study, result: dict | None = None) -> list[str]:
     best, told = study.best, study.summary.get("best")
     if best is None:
         return ["No trial has finished yet."]
-    again = confirmed(study)
-    if isinstance(told, dict) and again and told.get("trial") == again[0].get("trial"):
-        lines = [_again_in_words(study, again[0])]
+    again = _agreed(study)
+    if again:
+        lines = [_again_in_words(study, again)]
     else:
         lines = [f"Best: trial {best.number}, {study.metric} {best.value:.4f} ({settings_in_words(best.settings)})."]
         told = told if isinstance(told, dict) and told.get("trial") == best.number else {}
     tested = told.get("test")
     if isinstance(tested, dict):
-        lines += [f"{_capital(words(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
+        lines += [f"{_capital(_said(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
     elif best.run and best.run.test is not None:
-        lines.append(f"{_capital(words(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}.")
+        lines.append(f"{_capital(_said(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}.")
     return lines + [f"{_capital(line)}." for line in _beside(told or result or {})]
+
+
+def chosen(study: Study) -> Trial | None:
+    """The trial whose settings the answer names: the best again on fresh seeds, or while there is none the best."""
+    row = _agreed(study)
+    named = [trial for trial in study.trials if row and trial.number == row["trial"]]
+    return named[0] if named else study.best
+
+
+def _agreed(study: Study) -> dict | None:
+    """The best on fresh seeds, if the study's summary chose it too."""
+    told, rows = study.summary.get("best"), confirmed(study)
+    return rows[0] if rows and isinstance(told, dict) and told.get("trial") == rows[0]["trial"] else None
 
 
 def confirmed(study: Study) -> list[dict]:
@@ -239,6 +252,12 @@ def confirmed(study: Study) -> list[dict]:
     return [
         row for row in rows if isinstance(row, dict) and all(isinstance(row.get(k), kind) for k, kind in wanted.items())
     ]
+
+
+def again(gallery: Gallery, study: str) -> list[Card]:
+    """The runs that repeat a study's best settings on fresh seeds, by trial and seed."""
+    found = [card for card in gallery.runs() if card.study == study and isinstance(card.confirms, int)]
+    return sorted(found, key=lambda card: (card.confirms, card.seed if isinstance(card.seed, int) else 0))
 
 
 def interval(row: dict) -> str:
@@ -255,13 +274,19 @@ def _again_in_words(study: Study, row: dict) -> str:
     )
 
 
+def _said(metric: str) -> str:
+    """`metric/accuracy/test` -> `test accuracy`, as sentences have it."""
+    name, bracket, split = words(metric).partition(" (")
+    return f"{split.removesuffix(')')} {name}" if bracket else metric
+
+
 def findings(study: Study) -> dict[str, list[str]]:
     """What the sweep said in the end, in sentences under headings: what the data support, and what they do not."""
     headings = {
         "supported": "What the data support",
         "not_supported": "What they do not support",
         "borders": "On the border of what was looked at",
-        "timing": "Again",
+        "timing": "With the same seed",
     }
     found = {}
     for key, heading in headings.items():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rnnkit import locks
 from rnnkit.errors import UserError, in_words
 from sweeps.review.gallery import Card, Gallery
 from sweeps.words import in_words as metric_in_words
@@ -152,7 +153,7 @@ def read(gallery: Gallery, name: str) -> Study:
     importances = {}
     try:
         frozen, importances = of_journal(journal, name, _size(journal)) if journal.exists() else ((), {})
-        trials = tuple(_trial(one, cards) for one in frozen)
+        trials = tuple(_trial(one, cards, folder) for one in frozen)
     except Exception as error:  # noqa: BLE001 (said on the page; whatever Optuna makes of a torn file, the rest is shown)
         trouble = f"{journal} cannot be read ({in_words(error)}): its trials are shown from their runs' records"
         trials = ()
@@ -193,7 +194,7 @@ def _of_journal(journal: Path, name: str, size: int):
     return tuple(trials), finite if sum(finite.values()) else {}
 
 
-def _trial(frozen, cards: list[Card]) -> Trial:
+def _trial(frozen, cards: list[Card], folder: Path) -> Trial:
     attributes = frozen.user_attrs
     named = [c for c in cards if c.trial == frozen.number or c.name == attributes.get("run")]
     run = next((c for c in named if c.name == attributes.get("run")), named[0] if named else None)
@@ -205,7 +206,7 @@ def _trial(frozen, cards: list[Card]) -> Trial:
     settings = frozen.params or frozen.system_attrs.get("fixed_params", {})
     return Trial(
         frozen.number,
-        _state(frozen.state.name, reason, run),
+        _state(frozen.state.name, reason, run, _lives(folder, attributes.get("worker"))),
         value,
         dict(settings),
         reported,
@@ -218,9 +219,14 @@ def _trial(frozen, cards: list[Card]) -> Trial:
     )
 
 
-def _state(state: str, reason: str | None, run: Card | None) -> str:
+def _lives(folder: Path, worker) -> bool:
+    """Whether a worker of this machine is at work: a trial that it has just taken has no run yet."""
+    return isinstance(worker, str) and Path(worker).name == worker and locks.held(folder / "workers" / worker)
+
+
+def _state(state: str, reason: str | None, run: Card | None, in_hand: bool) -> str:
     if state == "RUNNING":
-        return "running" if run and run.state == "running" else "stopped"
+        return "running" if in_hand or (run and run.state == "running") else "stopped"
     if state == "FAIL":
         return "diverged" if str(reason).startswith("diverged") else "failed" if reason else "cut off"
     return {"COMPLETE": "finished", "PRUNED": "pruned", "WAITING": "waiting"}[state]

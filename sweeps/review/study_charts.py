@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from sweeps.review import charts
+from sweeps.review import charts, shown
 from sweeps.review.parallel import parallel
 from sweeps.review.studies import STATES, Study, Trial, said
 
 
 def of_study(study: Study) -> list[dict]:
     """All charts that the study's trials are enough for."""
-    drawn = (history, plane, importances, parallel, reported, timeline)
+    drawn = (history, plane, importances, reported, parallel, timeline)
     return [chart for chart in (draw(study) for draw in drawn) if chart is not None]
 
 
@@ -71,7 +71,7 @@ def plane(study: Study) -> dict | None:
     }
     kinds = {"xaxis": {"type": "category"}, "yaxis": {"type": "category"}}
     missing = [_missing(cell) for cell in cells if not cell.values]
-    title = "Hidden size and depth, other settings fixed"
+    title = "Hidden size and depth, other settings fixed (below: parameters)"
     return charts.figure("plane", title, "depth (layers)", "hidden size (units)", [heat], annotations=missing, **kinds)
 
 
@@ -79,7 +79,7 @@ def _cell(cell) -> str:
     if not cell.values:
         return ""
     several = f" (mean of {len(cell.values)})" if len(cell.values) > 1 else ""
-    count = f"<br>{cell.parameters:,} parameters" if cell.parameters else ""
+    count = f"<br>{cell.parameters:,}" if cell.parameters else ""
     return f"{cell.mean:.4f}{several}{count}"
 
 
@@ -95,7 +95,7 @@ def importances(study: Study) -> dict | None:
     bars = {
         "type": "bar",
         "orientation": "h",
-        "x": [share for _, share in order],
+        "x": [max(share, 5e-4) for _, share in order],  # of a bar without any length no number is shown
         "y": [charts.text(name.replace("_", " ")) for name, _ in order],
         "text": [f"{share:.2f}" for _, share in order],
         "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
@@ -110,7 +110,7 @@ def reported(study: Study) -> dict | None:
     if not trials:
         return None
     traces, named = [], set()
-    best = study.best
+    best = shown.chosen(study)
     for trial in trials:
         is_best = best is not None and trial.number == best.number
         look = "best" if is_best else trial.state
@@ -147,14 +147,15 @@ def timeline(study: Study) -> dict | None:
         bars["y"].append(charts.text(lanes[trial.number]))
         bars["text"].append(str(trial.number))
         bars["customdata"].append(f"{charts.text(said(trial))}<br>{seconds:.1f} s")
-    order = [charts.text(lane) for lane in dict.fromkeys(sorted(lanes.values()))]
+    order = [charts.text(lane) for lane in sorted(set(lanes.values()), key=int)]
     return charts.figure(
         "timeline",
         "When trials ran",
         f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC",
-        "side by side",
+        "worker",
         list(traces.values()),
-        yaxis={"type": "category", "categoryorder": "array", "categoryarray": order},
+        yaxis={"type": "category", "categoryorder": "array", "categoryarray": order, "autorange": "reversed"},
+        meta={"wide": True},
         barmode="overlay",
         showlegend=True,
     )
@@ -164,13 +165,13 @@ def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
     """Which lane of the timeline each trial stands in, by its number: its worker's, or the first that is free."""
     if all(trial.worker for trial in trials):
         workers = list(dict.fromkeys(trial.worker for trial in trials))
-        return {trial.number: f"worker {workers.index(trial.worker) + 1}" for trial in trials}
+        return {trial.number: str(workers.index(trial.worker) + 1) for trial in trials}
     free: list[datetime] = []
     lanes = {}
     for trial in trials:
         lane = next((i for i, since in enumerate(free) if since <= trial.start), len(free))
         free[lane : lane + 1] = [trial.end or now]
-        lanes[trial.number] = f"worker {lane + 1}"
+        lanes[trial.number] = str(lane + 1)
     return lanes
 
 

@@ -8,6 +8,7 @@ import re
 import socket
 import string
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -255,6 +256,17 @@ def test_a_missing_framework_is_one_line(kinds, monkeypatch):
 def test_a_port_that_is_none_is_one_line(port):
     with pytest.raises(UserError, match="--port must be between 0 and 65535"):
         dashboard.Options(port=port)
+
+
+def test_ctrl_c_ends_it_without_an_error(kinds, monkeypatch, capsys):
+    def stopped(sockets):
+        sockets[0].close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dashboard, "server", lambda gallery: SimpleNamespace(run=stopped))
+    monkeypatch.setattr("sys.argv", ["dashboard", "--port", "0", "--no-browser", "--runs-dir", str(kinds[0])])
+    dashboard.main()
+    assert re.match(r"dashboard of .*: http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n$", capsys.readouterr().out)
 
 
 def test_a_screen_is_asked_for_before_a_browser(monkeypatch):

@@ -25,8 +25,8 @@ def look(chromium, port):
     """Opens pages; at the end, nothing went wrong in them, and nothing was asked of another machine."""
     opened = []
 
-    def open_page(path, theme="light", at=port):
-        opened.append(browser.Watched(chromium, f"http://127.0.0.1:{at}", theme))
+    def open_page(path, theme="light", at=port, size=(1400, 900)):
+        opened.append(browser.Watched(chromium, f"http://127.0.0.1:{at}", theme, size))
         opened[-1].open(path)
         return opened[-1]
 
@@ -152,10 +152,54 @@ def test_chosen_runs_are_laid_over_each_other(kinds, look):
     page.wait_for_selector("html[data-ready]", state="attached")
     page.locator('[data-chart="loss/train"][data-drawn]').wait_for()
     assert page.locator('[data-chart="loss/train"] .scatterlayer .trace').count() == 3
-    legend = page.locator('[data-chart="loss/train"] .legendtext').all_text_contents()
-    assert [text.split(" ")[0] for text in legend] == [
+    keys = page.locator("button[data-hue]")
+    assert [text.split(" ")[0] for text in keys.all_inner_texts()] == [
         card.name for card in Gallery(kinds[0]).runs() if card.name in names
     ]
+    curves = page.locator('[data-chart="loss/train"] .scatterlayer .trace path.js-line')
+    drawn = curves.evaluate_all("(all) => all.map((one) => getComputedStyle(one).stroke)")
+    samples = keys.locator("line").evaluate_all("(all) => all.map((one) => getComputedStyle(one).stroke)")
+    assert samples == drawn
+    assert len(set(drawn)) == 3
+    keys.nth(1).click()  # hides a run in all charts, and shows it again
+    page.wait_for_function("() => document.querySelectorAll('[data-chart=\"loss/train\"] .trace').length == 2")
+    keys.nth(1).click()
+    page.wait_for_function("() => document.querySelectorAll('[data-chart=\"loss/train\"] .trace').length == 3")
+
+
+def test_charts_are_found_by_words_and_sections_by_links(kinds, look):
+    page = look(app.run_link(kinds[1]["flagged"].name)).page
+    nav = page.locator("#finder nav a")
+    assert nav.all_inner_texts()[:2] == ["Learning", "Gradients"]
+    assert nav.all_inner_texts()[-3:] == ["Again", "Settings", "Manifest"]
+    every = page.locator(".chart:visible").count()
+    page.get_by_label("charts").fill("GRADIENT before")
+    shown = page.locator(".chart:visible").evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
+    assert 1 < len(shown) < every
+    assert all("radient" in title and "before" in title for title in shown)
+    assert "Learning" not in nav.all_inner_texts()
+    page.get_by_label("theme").select_option("dark")  # draws all anew, but what is out of sight
+    page.get_by_label("charts").fill("")
+    assert page.locator(".chart:visible").count() == every
+    loss = page.locator('.chart[data-chart="loss"][data-drawn]')
+    loss.wait_for()
+    assert loss.locator(".main-svg").first.bounding_box()["width"] > 400
+    nav.filter(has_text="Manifest").click()
+    page.wait_for_function("() => document.querySelector('main').getBoundingClientRect().top < -500")
+
+
+def test_a_narrow_window_cuts_nothing_off(kinds, look):
+    """No page is wider than the window; long titles break, and what needs more room scrolls inside of its card."""
+    for path in ("/", "/studies/small", app.run_link(kinds[1]["flagged"].name)):
+        watched = look(path, size=(400, 800))
+        watched.draw_all()
+        page = watched.page
+        assert page.evaluate("document.documentElement.scrollWidth") == 400
+        for chart in page.locator(".chart:not(.wide)").all():
+            box, title = chart.bounding_box(), chart.locator(".gtitle").bounding_box()
+            assert box["x"] <= title["x"]
+            assert title["x"] + title["width"] <= box["x"] + box["width"]
+            assert title["y"] >= box["y"]
 
 
 def test_every_kind_of_run_and_study_opens(kinds, look):

@@ -16,10 +16,11 @@ const Charts = (() => {
     failed: [1, "square"], running: [2, "diamond"], stopped: [4, "triangle-down"], "cut off": [4, "cross"],
     interrupted: [4, "triangle-left"], waiting: [6, "circle-open"],
   };
-  const PLAIN = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  const PLAIN = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
   const waiting = new Map();  // element -> figure that is not drawn yet
   const shown = new Map();    // key -> {element, figure, source}
+  const away = new Set();     // runs, by their number, that were switched off in the legend
   let dark = false;
 
   const watch = new IntersectionObserver((entries) => {
@@ -38,6 +39,7 @@ const Charts = (() => {
     const hues = HUES[dark ? "dark" : "light"];
     const look = { ...trace };
     const meta = trace.meta || {};
+    if (away.has(meta.run)) look.visible = false;
     let colour = null, symbol = null, dash = "solid";
     if (meta.state !== undefined) {
       const [hue, mark] = STATES[meta.state] || [6, "circle"];
@@ -60,11 +62,23 @@ const Charts = (() => {
     return look;
   }
 
-  // Powers of ten alone where an axis spans several; 2 and 5 between them where it does not.
+  // Powers of ten alone where an axis spans several; numbers between them where it does not.
   function ticks(figure) {
     const values = figure.data.flatMap((trace) => trace.y || []).filter((value) => value > 0);
     const decades = Math.log10(Math.max(...values) / Math.min(...values));
-    return decades > 1.5 ? Math.ceil(decades / 6) : "D2";
+    if (decades > 1.5) return { dtick: Math.ceil(decades / 6) };
+    return { dtick: decades > 0.7 ? "D2" : "D1", tickformat: "~g" };
+  }
+
+  // A text in lines of about this many pixels.
+  function wrapped(text, width, letter) {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
+      if (lines.at(-1) && longer.length * letter > width) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines;
   }
 
   function legendRows(figure, width) {
@@ -82,19 +96,25 @@ const Charts = (() => {
                              title: { font: { size: 12 }, standoff: 8, ...(own && own.title) } });
     const worded = figure.data.some((trace) => (trace.y || []).some((value) => typeof value === "string"));
     const rows = figure.layout.showlegend ? legendRows(figure, width) : 0;
+    const title = wrapped(figure.layout.title.text, width - 30, 7.4);
+    const least = (figure.layout.meta && figure.layout.meta.least) || 0;
     const layout = {
       font: { color: of.text, size: 12, family: "system-ui, sans-serif" },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      margin: { l: 68, r: 16, t: 44, b: 52 },
       hoverlabel: { font: { size: 12 } },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: of.quiet, activecolor: of.text },
       legend: { orientation: "h", x: 0, xanchor: "left", y: -0.22, yanchor: "top", font: { size: 11 } },
       showlegend: false,
       ...figure.layout,
-      title: { ...figure.layout.title, font: { size: 14 }, x: 0.01, xanchor: "left" },
+      margin: { l: 68, r: 16, t: 26 + 18 * title.length, b: 52, ...figure.layout.margin },
+      title: { text: title.join("<br>"), font: { size: 14 }, x: 0, xref: "container", xanchor: "left", pad: { l: 12 },
+               y: 1, yref: "container", yanchor: "top" },
       xaxis: axis(figure.layout.xaxis), yaxis: axis(figure.layout.yaxis),
-      height: (figure.layout.height || 310) + 18 * rows,
+      height: (figure.layout.height || 310) + 18 * (rows + title.length - 1),
     };
-    if (layout.yaxis.type === "log") layout.yaxis.dtick = ticks(figure);
+    layout.title.pad.t = title.length > 1 ? 24 : 12;  // of several lines, Plotly sets the first one higher
+    layout.width = Math.max(width, least);  // where that is more than there is, the card scrolls
+    if (layout.yaxis.type === "log") Object.assign(layout.yaxis, ticks(figure));
     layout.annotations = (figure.layout.annotations || []).map((one) => ({ ...one, font: { size: 10, color: of.text },
       bgcolor: one.xshift ? of.ground : undefined, opacity: one.xshift ? 0.85 : 1 }));
     layout.shapes = (figure.layout.shapes || []).map((one) => ({ ...one, line: { ...one.line, color: of.quiet } }));
@@ -103,10 +123,14 @@ const Charts = (() => {
 
   function draw(element) {
     const figure = waiting.get(element) || shown.get(element.dataset.chart).figure;
+    if (element.clientWidth === 0) {  // it was filtered out: it is drawn when it is seen again
+      waiting.set(element, figure);
+      delete element.dataset.drawn;
+      return;
+    }
     waiting.delete(element);
     const [data, layout] = laidOut(figure, element.clientWidth);
-    element.style.minHeight = `${layout.height}px`;
-    element.style.height = `${layout.height}px`;
+    element.style.minHeight = `${layout.height + 2}px`;  // and its border
     return Plotly.react(element, data, layout, PLAIN).then(() => {
       element.dataset.drawn = "yes";
       if (typeof Tables !== "undefined") Tables.filterCharts();
@@ -128,7 +152,7 @@ const Charts = (() => {
     const element = document.createElement("div");
     element.className = "chart";
     element.dataset.chart = chart.key;
-    if (chart.layout.meta === "wide") element.classList.add("wide");
+    if (chart.layout.meta && chart.layout.meta.wide) element.classList.add("wide");
     element.setAttribute("role", "img");
     element.setAttribute("aria-label", chart.name);
     grid.append(element);
@@ -161,11 +185,70 @@ const Charts = (() => {
       const grid = part.querySelector(".grid");
       for (const chart of section.charts) place(grid, chart);
     }
+    find();
+  }
+
+  function again() {
+    for (const { element } of shown.values()) if (element.dataset.drawn) draw(element);
   }
 
   function theme(isDark) {
     dark = isDark;
-    for (const { element } of shown.values()) if (element.dataset.drawn) draw(element);
+    legend();
+    again();
+  }
+
+  // The legend that stands above all charts where runs are compared: a sample of its line before each run's name.
+  function legend() {
+    for (const key of document.querySelectorAll("[data-hue]")) {
+      const [hues, hue] = [HUES[dark ? "dark" : "light"], Number(key.dataset.hue)];
+      const line = key.querySelector("line");
+      line.setAttribute("stroke", hues[hue % hues.length]);
+      line.setAttribute("stroke-dasharray", ["", "9 9", "3 3", "9 3 3 3", "15 15", "15 3 3 3"][Math.floor(hue / hues.length) % 6]);
+    }
+  }
+
+  // The places to go to on a long page, and what finds charts by words in their titles.
+  function find() {
+    const finder = document.getElementById("finder");
+    if (!finder) return;
+    const words = finder.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const { element, figure } of shown.values()) {
+      const text = `${element.closest("section").dataset.section} ${figure.name}`.toLowerCase();
+      element.hidden = !words.every((word) => text.includes(word));
+    }
+    for (const part of document.querySelectorAll("[data-section]")) {
+      part.hidden = !part.querySelector(".chart:not([hidden])");
+    }
+    const places = [...document.querySelectorAll("main section:not([hidden]) > h2, main section:not([hidden]) > div > h2")];
+    finder.querySelector("nav").replaceChildren(...places.map((heading, i) => {
+      const link = document.createElement("a");
+      heading.id = `part-${i}`;
+      link.href = `#part-${i}`;
+      link.textContent = heading.textContent;
+      return link;
+    }));
+  }
+
+  function start() {
+    const finder = document.getElementById("finder");
+    if (finder) {
+      finder.addEventListener("input", find);
+      finder.addEventListener("submit", (event) => event.preventDefault());
+    }
+    for (const key of document.querySelectorAll("button[data-hue]")) {
+      key.addEventListener("click", () => {
+        const run = Number(key.dataset.hue);
+        if (!away.delete(run)) away.add(run);
+        key.setAttribute("aria-pressed", String(!away.has(run)));
+        again();
+      });
+    }
+    let width = innerWidth, soon = null;
+    addEventListener("resize", () => {  // legends and titles break into lines by the width
+      clearTimeout(soon);
+      if (innerWidth !== width) soon = setTimeout(() => { width = innerWidth; again(); }, 200);
+    });
   }
 
   // Show the traces of these trials alone; null for all.
@@ -180,5 +263,5 @@ const Charts = (() => {
     }
   }
 
-  return { show, theme, onlyTrials };
+  return { show, start, theme, find, legend, onlyTrials };
 })();

@@ -153,6 +153,7 @@ const Live = (() => {
     document.querySelector("main").dataset.live = fresh.querySelector("main").dataset.live;
     document.querySelectorAll("td.choose input").forEach((box) => { box.checked = kept.has(box.value); });
     Tables.again();
+    if (typeof Charts !== "undefined") { Charts.legend(); Charts.find(); }
     ages();
   }
 
@@ -200,5 +201,6 @@ const Live = (() => {
 document.addEventListener("DOMContentLoaded", () => {
   Theme.start();
   Tables.start();
+  if (typeof Charts !== "undefined") Charts.start();
   Live.start();
 });

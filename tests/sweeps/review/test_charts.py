@@ -9,6 +9,7 @@ import pytest
 from rnnkit import records
 from sweeps.review import charts, run_charts, sections, studies, study_charts
 from sweeps.review.gallery import Gallery
+from sweeps.review.rows import Columns
 from tests.sweeps import made
 
 
@@ -78,6 +79,33 @@ def test_a_loss_that_exploded_has_a_logarithmic_axis():
     assert "type" not in run_charts.chart(drawn, columns(2.0))["layout"]["yaxis"]
 
 
+def test_what_was_measured_once_is_bars():
+    """One for each curve, what belongs to one place together; in a comparison one for each run."""
+    ends = {"rate": -0.5, "initial_rate": math.inf}
+    series = {f"memory/encoder.l0.{d}/{name}": ([9], [value]) for name, value in ends.items() for d in "fb"}
+    columns = Columns(series=series)
+    (drawn,) = sections.arranged(series)[0][1]
+    chart = run_charts.chart(drawn, columns)
+    valid(chart)
+    assert [trace["y"][0] for trace in chart["data"]] == [
+        "encoder.l0.f rate",
+        "encoder.l0.f initial rate: inf",
+        "encoder.l0.b rate",
+        "encoder.l0.b initial rate: inf",
+    ]
+    assert [trace["x"][0] for trace in chart["data"]] == [-0.5, None, -0.5, None]
+    assert [trace["meta"]["hue"] for trace in chart["data"]] == [0, 0, 1, 1]
+    columns.series["memory/encoder.l0.f/rate"] = ([8, 9], [-0.4, -0.5])
+    assert {trace["type"] for trace in run_charts.chart(drawn, columns)["data"]} == {"scatter"}
+
+
+def test_a_single_curve_is_named_in_the_title():
+    columns = Columns(series={"loss/valid": ([1, 2], [2.0, 2.0])})
+    chart = run_charts.chart(sections.arranged(columns.series)[0][1][0], columns)
+    assert (chart["name"], chart["key"]) == ("Loss: validation", "loss")
+    assert chart["layout"]["yaxis"]["range"] == [0, 4.0]  # a constant lies in the middle, not on the ground
+
+
 def test_colours_tell_layers_apart_and_lines_what_of_them():
     looks = run_charts.looks_of(["encoder.l0.f/ih", "encoder.l0.f/hh", "encoder.l0.b/ih", "head"])
     assert looks == {
@@ -119,6 +147,8 @@ def test_runs_are_laid_over_each_other(kinds, gallery):
     assert [trace["meta"]["hue"] for trace in loss["data"]] == [0, 1, 2]
     assert loss["data"][0]["name"].startswith(f"{cards[0].name} (seed 0, cell gru")
     assert run_charts.differing(cards) == ["seed", "cell", "observe"]
+    (odd,) = [chart for chart in found if chart["name"] == made.HOSTILE]
+    assert (odd["data"][0]["type"], odd["data"][0]["meta"]) == ("bar", {"hue": 2, "run": 2})
 
 
 def test_a_study_has_all_its_charts(kinds, gallery):
@@ -126,7 +156,7 @@ def test_a_study_has_all_its_charts(kinds, gallery):
     found = {chart["key"]: chart for chart in study_charts.of_study(study)}
     for chart in found.values():
         valid(chart)
-    assert list(found) == ["history", "plane", "importances", "parallel", "reported", "timeline"]
+    assert list(found) == ["history", "plane", "importances", "reported", "parallel", "timeline"]
 
     traces = {trace["name"]: trace for trace in found["history"]["data"]}
     assert traces["best so far"]["y"] == [0.5, 0.55, 0.6, 0.65, 0.7]
@@ -154,9 +184,9 @@ def test_trials_stand_in_the_lane_of_their_worker_or_beside_each_other():
     )
     spans = [(0, 10), (1, 4), (4, 6), (5, None), (10, 12)]
     alone = [trial(i, *span, None) for i, span in enumerate(spans)]
-    assert list(study_charts.lanes_of(alone, at(20)).values()) == [f"worker {i}" for i in (1, 2, 2, 3, 1)]
+    assert list(study_charts.lanes_of(alone, at(20)).values()) == ["1", "2", "2", "3", "1"]
     named = [trial(i, *span, "ab"[i % 2]) for i, span in enumerate(spans)]
-    assert list(study_charts.lanes_of(named, at(20)).values()) == [f"worker {i}" for i in (1, 2, 1, 2, 1)]
+    assert list(study_charts.lanes_of(named, at(20)).values()) == ["1", "2", "1", "2", "1"]
 
 
 def test_the_lower_value_is_the_best_so_far(tmp_path):

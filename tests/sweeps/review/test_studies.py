@@ -5,7 +5,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from rnnkit import records
+from rnnkit import locks, records
 from rnnkit.records import Membership
 from sweeps.review import shown, studies
 from sweeps.review.gallery import Gallery
@@ -97,6 +97,22 @@ def test_a_journal_that_cannot_be_read_leaves_the_trials_of_its_runs(tmp_path):
         assert theirs.settings.items() <= ours.settings.items()
 
 
+def test_a_trial_in_the_hands_of_a_living_worker_is_running(tmp_path):
+    """Also while its run has no folder yet. A worker's name leads to no file elsewhere."""
+    found = made.new_study(tmp_path)
+    found.enqueue_trial({"depth": 1})
+    trial = found.ask()
+    trial.set_user_attr("worker", "host-1")
+    state = lambda: studies.read(Gallery(tmp_path), "small").trials[0].state
+    assert state() == "stopped"
+    workers = tmp_path / "studies" / "small" / "workers"
+    workers.mkdir()
+    with locks.exclusive(workers / "host-1"), locks.exclusive(tmp_path / "elsewhere"):
+        assert state() == "running"
+        trial.set_user_attr("worker", "../../../elsewhere")
+        assert state() == "stopped"
+
+
 def test_a_torn_last_line_hides_nothing_else(tmp_path):
     made.study(tmp_path)
     whole = studies.read(Gallery(tmp_path), "small")
@@ -122,7 +138,7 @@ def test_what_is_said_of_a_study(kinds, small):
     assert line.experiment == "digits"
     said = shown.answer(small)
     assert said[0].startswith("Best: trial 4, validation accuracy 0.7000 (hidden size 16, depth 2, cell gru")
-    assert said[1:] == [f"Accuracy (test) {small.best.run.test:.4f}."]
+    assert said[1:] == [f"Test accuracy {small.best.run.test:.4f}."]
     assert shown.how_many(small) == "5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting"
     assert shown.findings(small) == {}
     assert shown.confirmed(small) == []
@@ -141,9 +157,12 @@ def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
         "Best: trial 3's settings, validation accuracy 0.6800 as the mean over 3 fresh seeds, 95 % interval "
         "0.6600 to 0.7000; found with 0.6500 (hidden size 16, depth 1, cell gru, bidirectional true, "
         "learning rate 0.01, clip 1).",
-        "Accuracy (test) 0.6700.",
+        "Test accuracy 0.6700.",
     ]
-    assert list(shown.findings(small)) == ["What the data support", "What they do not support", "Again"]
+    assert list(shown.findings(small)) == ["What the data support", "What they do not support", "With the same seed"]
+    assert shown.chosen(small).number == 3
+    assert small.best.number == 4
+    assert [card.name for card in shown.again(gallery, "small")] == [fresh.name]
     assert gallery.run(fresh.name).confirms == 3
     assert sum(shown.study_line(gallery, "small", gallery.runs()).counts.values()) == 7
     assert fresh.name not in [trial.run.name for trial in small.trials if trial.run]
@@ -157,4 +176,8 @@ def test_a_summary_of_another_form_breaks_nothing(tmp_path, odd):
     small = studies.read(Gallery(tmp_path), "small")
     assert shown.answer(small)[0].startswith("Best: trial 4")
     assert shown.confirmed(small) == []
-    assert shown.findings(small).keys() <= {"What the data support", "On the border of what was looked at", "Again"}
+    assert shown.findings(small).keys() <= {
+        "What the data support",
+        "On the border of what was looked at",
+        "With the same seed",
+    }

@@ -1,0 +1,30 @@
+"""The pictures that the README shows: they are there, small, and of pages that exist."""
+
+import re
+from urllib.request import urlopen
+
+from PIL import Image
+
+from sweeps.review.gallery import Gallery
+from tests import screenshots
+from tests.helpers import ROOT
+
+
+def test_every_picture_in_the_readme_is_there_and_small():
+    named = set(re.findall(r"\((docs/screenshots/\S+\.png)\)", (ROOT / "README.md").read_text()))
+    kept = {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "screenshots").iterdir()}
+    assert named == kept
+    for name in named:
+        assert (ROOT / name).stat().st_size <= screenshots.MOST
+        with Image.open(ROOT / name) as picture:
+            assert picture.size[0] >= 800
+
+
+def test_they_are_taken_of_the_list_a_study_a_run_and_several(kinds, port):
+    pages = {}
+    for name, (address, *_) in screenshots.pages(Gallery(kinds[0]), "small").items():
+        with urlopen(f"http://127.0.0.1:{port}{address}") as answer:
+            pages[name] = answer.read().decode()
+    assert list(pages) == ["list", "study", "run", "compare"]
+    assert "<h1>Study small</h1>" in pages["study"]
+    assert pages["compare"].count('<button type="button" data-hue') == 2  # the best is the largest here
