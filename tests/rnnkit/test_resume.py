@@ -8,7 +8,7 @@ import signal
 import pytest
 import torch
 
-from experiments import digits
+from experiments import digits, resume
 from rnnkit import checkpoints, mirroring, records, tracking, wandb_file
 from rnnkit.config import run_name
 from rnnkit.errors import UserError
@@ -216,6 +216,48 @@ def test_a_damaged_state_is_named_and_the_one_before_it_used(damage, undisturbed
     assert "goes on after step 15" in said
     assert forks.record(folder) == undisturbed
     assert not marker.exists()
+
+
+def test_a_kill_in_the_first_save_after_a_damaged_state_leaves_the_good_one(undisturbed, tmp_path, monkeypatch):
+    """The damaged state must not take the place of the one that the run went on from."""
+    folder = killed_at(23, at(tmp_path), monkeypatch)
+    path = folder / checkpoints.LATEST
+    path.write_bytes(path.read_bytes()[:-1])
+
+    def dies(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", dies)
+        patch.setattr(tracking.Run, "end", let_go)
+        with pytest.raises(Killed):
+            digits.run(at(tmp_path))
+    state, wrong = checkpoints.latest(folder)
+    assert (state["record"]["step"], wrong) == (15, [])
+    digits.run(at(tmp_path))
+    assert forks.record(folder) == undisturbed
+
+
+def test_a_run_that_a_full_disk_ended_goes_on_where_it_is_named(undisturbed, tmp_path, monkeypatch):
+    """Its command, repeated, starts another."""
+    keep = checkpoints.keep
+
+    def full(folder, state):
+        if state["record"]["step"] == 20:
+            raise OSError(28, "No space left on device")
+        keep(folder, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "keep", full)
+        with pytest.raises(UserError, match=r"cannot write .* \(No space left on device\)"):
+            digits.run(at(tmp_path))
+    folder = tmp_path / run_name(CONFIG)
+    assert Result.read(folder).status == "failed"
+    assert digits.run(at(tmp_path)).folder.name == f"{folder.name}-2"
+    monkeypatch.setattr("sys.argv", ["resume", str(folder)])
+    resume.main()
+    assert Result.read(folder).resumed_after == [15]
+    assert forks.record(folder) == undisturbed
 
 
 def test_no_damage_to_a_state_is_passed_over(killed, tmp_path):
