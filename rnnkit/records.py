@@ -278,7 +278,8 @@ def without_secrets(value):
         return value
     text = str(value)
     for name, secret in os.environ.items():
-        if _SECRET.search(name) and len(secret) >= 8:  # shorter ones would also hit what is none
+        # Shorter ones would also hit what is none; PWD and SSH_AUTH_SOCK hold paths, which a replay needs.
+        if _SECRET.search(name) and len(secret) >= 8 and not os.path.exists(secret):
             text = text.replace(secret, "***")
     text = _IN_WEB_ADDRESS.sub(r"\1***@", _IN_ADDRESS.sub(r"\1***@", text))
     return _AS_PARAMETER.sub(r"\1***", _AS_FLAG.sub(r"\1***", text))

@@ -104,6 +104,12 @@ def test_no_secret_reaches_a_file(tmp_path, monkeypatch):
     }
 
 
+def test_a_path_is_no_secret_whatever_the_variable_that_holds_it_is_called(tmp_path, monkeypatch):
+    """The shell's PWD is part of the absolute path of any file in the current folder."""
+    monkeypatch.setenv("PWD", str(tmp_path))
+    assert records.without_secrets(f"{tmp_path}/notes.txt") == f"{tmp_path}/notes.txt"
+
+
 def test_uncommitted_changes_are_told_apart(tmp_path):
     def git(*words):
         who = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
