@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -38,8 +39,9 @@ def find(run: str, runs_dir: Path) -> Path:
 
     Raises `UserError` where there is none.
     """
+    path = Path(os.path.abspath(run))  # `.` has no name
     name = Path(run).name
-    candidates = [Path(run), *Path(run).absolute().parents] if Path(run).exists() else []
+    candidates = [path, *path.parents] if path.exists() else []
     candidates += [runs_dir / run, runs_dir / re.sub(r"-[0-9a-f]{9,}$", "", name)]  # W&B's id ends with the time
     for folder in candidates:
         if (folder / "manifest.json").is_file():

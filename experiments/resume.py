@@ -1,9 +1,10 @@
-"""Let a run that was stopped or killed go on, from where it was last saved.
+"""Let a run that was stopped, killed, or failed (a full disk, say) go on, from where it was last saved.
 
     python -m experiments.resume digits-s0-412afb46
     python -m experiments.resume runs/digits-s0-412afb46
 
-The same as to repeat the command that began it. What comes out is the same to the last bit as if nothing had happened.
+The same as to repeat the command that began it; but that leaves a run alone that failed, and starts another. What comes
+out is the same to the last bit as if nothing had happened.
 """
 
 import sys
@@ -21,7 +22,7 @@ def main() -> None:
     if rnnkit.tracking.is_live(folder):
         raise UserError(f"{folder.name} is still running")
     result = rnnkit.records.Result.read(folder)
-    if result is not None and result.status != "interrupted":
+    if result is not None and result.status not in ("interrupted", "failed"):
         raise UserError(f"{folder.name} has ended ({result.status}): there is nothing left to do")
     manifest = recorded.manifest(folder)
     placement = {"runs_dir": folder.parent, "data_dir": options.data_dir}

@@ -22,14 +22,19 @@ def begin(folder: Path, track: str) -> None:
     """Have this process's mirror follow the run; start it where there is none, or none any more."""
     global process
     if process is None or process.poll() is not None:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rnnkit.mirror"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is meant for the run, and the mirror has to see its end
-            env={**os.environ, "PYTHONPATH": commands.import_path(), "OMP_NUM_THREADS": "1"},
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "rnnkit.mirror"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C is meant for the run, and the mirror has to see its end
+                env={**os.environ, "PYTHONPATH": commands.import_path(), "OMP_NUM_THREADS": "1"},
+            )
+        except OSError as error:  # no process or memory is left; the run does without
+            reason = error.strerror or error
+            print(f"W&B: no mirror could be started ({reason}); `make sync` does its work", file=sys.stderr)
+            return
         os.set_blocking(process.stdin.fileno(), False)
     order = json.dumps({"folder": str(folder), "track": track}) + "\n"
     with contextlib.suppress(BrokenPipeError, BlockingIOError):  # a mirror that died or hangs: `make sync` mends it

@@ -51,8 +51,8 @@ def draw(folder: Path) -> list[Path]:
 def draw_beside(folder: Path) -> None:
     """Have another process draw a run's pictures, which nobody waits for."""
     _drawing[:] = [process for process in _drawing if process.poll() is None]
-    _drawing.append(
-        subprocess.Popen(
+    try:
+        process = subprocess.Popen(
             [sys.executable, "-m", "rnnkit.pictures", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -60,7 +60,10 @@ def draw_beside(folder: Path) -> None:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": commands.import_path()},
         )
-    )
+    except OSError as error:  # no process or memory is left; the curves are recorded all the same
+        print(f"the pictures of {folder.name} are not drawn: {error.strerror or error}", file=sys.stderr)
+        return
+    _drawing.append(process)
 
 
 def panels(names: list[str], title: str):

@@ -20,10 +20,16 @@ from rnnkit.errors import UserError
 
 
 FORMAT = 1
+_CHECKOUT = Path(__file__).resolve().parents[1]
 _VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
 _SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
-_IN_ADDRESS = re.compile(r"(://[^/\s:@]*:)[^/\s]+@")
-_AS_PARAMETER = re.compile(r"(\bpassword=)[^\s&]+", re.IGNORECASE)
+# A setting's whole last word: `keep`, `tokens` and `author` are none.
+_NAMED = r"(?:password|passwd|passphrase|pwd|secret|token|credentials?|(?:api|access|private|secret)[-_]?key)"
+_SECRET_SETTING = re.compile(rf"(?:^|[-_]){_NAMED}$", re.IGNORECASE)
+_AS_FLAG = re.compile(rf"""(--(?:[\w-]*-)?{_NAMED}[ =])(?:'[^']*'|"[^"]*"|[^\s'"])+""", re.IGNORECASE)
+_AS_PARAMETER = re.compile(rf"""(\b\w*{_NAMED}=)(?:'[^']*'|"[^"]*"|[^\s&]+)""", re.IGNORECASE)
+_IN_WEB_ADDRESS = re.compile(r"(https?://)[^/\s]+@")  # a user alone may be a token
+_IN_ADDRESS = re.compile(r"((?<!http)(?<!https)://[^/\s:@]*:)\S+@")  # the password of a database may hold / and @
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -142,20 +148,36 @@ def manifest(
 
 
 @functools.cache
-def git_state() -> tuple[tuple[str, object], ...]:
-    """The commit of this checkout and whether files in it differ from it; both None outside a checkout."""
-    root = Path(__file__).resolve().parents[1]
+def git_state(root: Path = _CHECKOUT) -> tuple[tuple[str, object], ...]:
+    """The commit of this checkout, whether files in it differ from it, and the SHA-256 of what differs in Python files.
+
+    All None outside a checkout; the last one also where nothing differs.
+    """
 
     def git(*words: str) -> str | None:
+        command = ["git", "-C", str(root), *words]
         try:
-            done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20)
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
     commit = git("rev-parse", "HEAD") if (root / ".git").exists() else None
     changes = git("status", "--porcelain") if commit else None
-    return ("commit", commit), ("dirty", None if changes is None else bool(changes))
+    digest = None
+    if changes:
+        difference = git("diff", "HEAD", "--no-ext-diff", "--", "*.py") or ""
+        new = git("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py") or ""
+        names = sorted(filter(None, new.split("\0")))
+        if difference or names:
+            digest = hashlib.sha256(difference.encode(errors="replace"))
+            for name in names:
+                digest.update(f"\n{name}\n".encode(errors="replace") + (root / name).read_bytes())
+    return (
+        ("commit", commit),
+        ("dirty", None if changes is None else bool(changes)),
+        ("changes", digest and digest.hexdigest()),
+    )
 
 
 @functools.cache
@@ -241,20 +263,26 @@ def write_json(path: Path, values: dict) -> None:
 def without_secrets(value):
     """A value of plain parts with `***` for what is secret in its texts.
 
-    Secret are the values of environment variables whose names say so (a key, a token, a password, credentials), and the
-    password in an address such as postgresql://user:password@host, or postgresql://host?password=password.
+    Secret are the values of environment variables whose names say so (a key, a token, a password, credentials), texts
+    that a setting or flag of such a name has, and the password in an address such as postgresql://user:password@host,
+    or postgresql://host?password=password.
     """
     if isinstance(value, dict):
-        return {without_secrets(k): without_secrets(v) for k, v in value.items()}
+        return {
+            without_secrets(k): "***" if isinstance(v, str) and _SECRET_SETTING.search(str(k)) else without_secrets(v)
+            for k, v in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [without_secrets(part) for part in value]
     if not isinstance(value, (str, Path)):
         return value
     text = str(value)
     for name, secret in os.environ.items():
-        if _SECRET.search(name) and len(secret) >= 8:  # shorter ones would also hit what is none
+        # Shorter ones would also hit what is none; PWD and SSH_AUTH_SOCK hold paths, which a replay needs.
+        if _SECRET.search(name) and len(secret) >= 8 and not os.path.exists(secret):
             text = text.replace(secret, "***")
-    return _AS_PARAMETER.sub(r"\1***", _IN_ADDRESS.sub(r"\1***@", text))
+    text = _IN_WEB_ADDRESS.sub(r"\1***@", _IN_ADDRESS.sub(r"\1***@", text))
+    return _AS_PARAMETER.sub(r"\1***", _AS_FLAG.sub(r"\1***", text))
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -243,6 +243,8 @@ def _is_unfinished(folder: Path) -> bool:
         result = Result.read(folder)
     except UserError:  # damaged: it has ended, however it did
         return False
+    if result is not None and result.status == "failed":  # a full disk, say: taken up where it is named, by resume
+        return _folder.get() is not None
     return result is None or result.status == "interrupted"
 
 
@@ -302,6 +304,8 @@ def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
         began_with = records.read_json(folder / "manifest.json").get("data")
         if began_with != data:
             raise UserError(f"the data have changed since {folder.name} began: put them back, or delete {folder}")
+        if wrong:  # the next save would put it in the place of the good one, and a kill there leave none
+            (folder / checkpoints.LATEST).unlink()
         (folder / "result.json").unlink(missing_ok=True)
         print(f"{folder.name} goes on after step {checkpoint['record']['step']}", file=sys.stderr)
         return checkpoint

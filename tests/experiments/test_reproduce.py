@@ -187,7 +187,7 @@ def test_a_row_that_is_damaged_is_named(changed, monkeypatch):
         reproduce.main()
 
 
-def test_runs_are_found_by_name_by_path_and_by_their_id_at_wandb(original):
+def test_runs_are_found_by_name_by_path_and_by_their_id_at_wandb(original, monkeypatch):
     runs, name = original.parent, original.name
     inside = original / "wandb" / "offline-run-20260101_000000-x"
     inside.mkdir(parents=True)
@@ -195,6 +195,9 @@ def test_runs_are_found_by_name_by_path_and_by_their_id_at_wandb(original):
         assert recorded.find(str(given), runs).resolve() == original.resolve()
     with pytest.raises(UserError, match="there is no run nothing"):
         recorded.find("nothing", runs)
+    monkeypatch.chdir(inside)
+    for given in (".", "..", "../.."):
+        assert recorded.find(given, runs).name == name
 
 
 def test_what_cannot_be_compared_or_resumed_is_said(changed, monkeypatch):

@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import pty
@@ -6,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from urllib.parse import quote
 
 import pytest
 
+from experiments import char_lm
 from experiments.digits import Config
 from rnnkit import mirror, mirroring, records, tracking, wandb_file
 from rnnkit.records import Membership
@@ -58,6 +61,34 @@ def test_a_run_is_mirrored_whole(recorded):
     )
     summary = wandb_file.summary(log)
     assert (summary["status"], summary["metric/accuracy/test"]) == ("finished", 0.75)
+
+
+def test_no_secret_is_in_any_file_of_a_run_or_of_its_mirror(tmp_path, monkeypatch):
+    """Of the environment, in settings, in addresses, in an error; plain, in base64, as part of an address."""
+    secrets = {
+        "MY_PASSWORD": "canary+of/password=1",
+        "A_TOKEN": "canary-of-token",
+        "WANDB_API_KEY": "canary123" * 4 + "4567",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    address = f"https://ann:canary-of-address@host/{secrets['A_TOKEN']}.txt"
+    with (
+        pytest.raises(ValueError, match="no login"),
+        tracking.start(char_lm.Config(runs_dir=tmp_path, track="off", text=address), data={"text": address}) as run,
+    ):
+        run.log(1, {"loss/train": 1.0})
+        raise ValueError(f"no login with {secrets['WANDB_API_KEY']} as ann:{secrets['MY_PASSWORD']}")
+    assert records.Result.read(run.folder).reason == "ValueError: no login with *** as ann:***"
+    assert mirror_process(run.folder, **secrets)["state"] == "complete"
+    log = offline_log(run.folder)
+    assert wandb_file.config(log)["text"] == "https://***@host/***.txt"
+    assert wandb_file.summary(log)["reason"] == "ValueError: no login with *** as ann:***"
+    files = [path for path in run.folder.rglob("*") if path.is_file()]
+    assert {"manifest.json", "metrics.jsonl", "result.json", log.name} <= {path.name for path in files}
+    for secret in [*secrets.values(), "canary-of-address"]:
+        for written in (secret.encode(), base64.b64encode(secret.encode()), quote(secret, safe="").encode()):
+            assert not [path for path in files if written in path.read_bytes()], written
 
 
 def test_rows_that_the_file_does_not_hold_are_noticed(recorded):

@@ -1,5 +1,6 @@
 import json
 import math
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,11 +80,56 @@ def test_no_secret_reaches_a_file(tmp_path, monkeypatch):
     values = {
         "reason": "UserError: cannot log in with 0123456789abcdef",
         "config": {"data": Path("/somewhere/correct horse/x.csv"), "hidden_size": 8, "0123456789abcdef": None},
-        "storage": ["postgresql://ann:hunter2@host:5432/db", "http://host:80/a@b"],
+        "storage": ["postgresql://ann:hunter2@host:5432/db", "http://host:80/a@b", "postgresql://ann:a/b@c@host/db"],
+        "sentence": "host=h password='a b' sslpassword=c user=ann",
+        "remote": ["https://ann:word@host/x", "https://ghp_0123@host/x"],
+        "command": "python -m x --password 'sword fish' --api-key=abc --keep best",
+        "database_password": "swordfish",
+        "tokens": "all",
+        "token": 5,
+        "metric/token": "NaN",
     }
     records.write_json(tmp_path / "x.json", values)
     assert records.read_json(tmp_path / "x.json") == {
         "reason": "UserError: cannot log in with ***",
         "config": {"data": "/somewhere/***/x.csv", "hidden_size": 8, "***": None},
-        "storage": ["postgresql://ann:***@host:5432/db", "http://host:80/a@b"],
+        "storage": ["postgresql://ann:***@host:5432/db", "http://host:80/a@b", "postgresql://ann:***@host/db"],
+        "sentence": "host=h password=*** sslpassword=*** user=ann",
+        "remote": ["https://***@host/x", "https://***@host/x"],
+        "command": "python -m x --password *** --api-key=*** --keep best",
+        "database_password": "***",
+        "tokens": "all",
+        "token": 5,
+        "metric/token": "NaN",
     }
+
+
+def test_a_path_is_no_secret_whatever_the_variable_that_holds_it_is_called(tmp_path, monkeypatch):
+    """The shell's PWD is part of the absolute path of any file in the current folder."""
+    monkeypatch.setenv("PWD", str(tmp_path))
+    assert records.without_secrets(f"{tmp_path}/notes.txt") == f"{tmp_path}/notes.txt"
+
+
+def test_uncommitted_changes_are_told_apart(tmp_path):
+    def git(*words):
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    def state():
+        return dict(records.git_state.__wrapped__(tmp_path))
+
+    assert state() == {"commit": None, "dirty": None, "changes": None}
+    git("init")
+    (tmp_path / "a.py").write_text("a = 1\n")
+    git("add", "a.py")
+    git("commit", "-m", "a")
+    clean = state()
+    assert (len(clean["commit"]), clean["dirty"], clean["changes"]) == (40, False, None)
+    found = [state()["changes"] for text in ("a = 2\n", "a = 3\n", "a = 2\n") if (tmp_path / "a.py").write_text(text)]
+    assert found[0] == found[2] != found[1]
+    (tmp_path / "b.py").write_text("b = 1\n")
+    new = state()
+    assert new["dirty"] is True
+    assert len({*found, new["changes"]}) == 3
+    (tmp_path / "b.py").write_text("b = 2\n")
+    assert state()["changes"] != new["changes"]

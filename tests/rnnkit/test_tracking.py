@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -157,6 +158,21 @@ def test_a_full_disk_ends_the_run_with_a_clear_error(config):
         run._rows = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 (the run closes it)
         run.log(1, {"a": 1.0})
     assert Result.read(run.folder).status == "failed"
+
+
+def test_a_mirror_that_cannot_be_started_costs_a_word(config, monkeypatch, capsys):
+    def refused(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(mirroring, "process", None)
+    monkeypatch.setattr(mirroring.subprocess, "Popen", refused)
+    with tracking.start(dataclasses.replace(config, track="offline"), data={}) as run:
+        run.log(1, {"a": 1.0})
+        run.log(2, {"a": 1.0})
+        run.finish()
+    assert run.result.status == "finished"
+    said = "W&B: no mirror could be started (Resource temporarily unavailable); `make sync` does its work\n"
+    assert capsys.readouterr().err == said
 
 
 def test_waiting_for_a_mirror_that_does_not_stir_ends_at_once(tmp_path):

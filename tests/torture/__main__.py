@@ -2,8 +2,12 @@
 
 python -m tests.torture                    # all parts: about half an hour on two quiet cores
 python -m tests.torture kills damage       # some of them; python -m tests.torture.kills --help for their settings
+python -m tests.torture --help             # which there are
+
+It ends with a table: whether each held, how many minutes it took, and its figures.
 """
 
+import importlib
 import subprocess
 import sys
 import time
@@ -36,8 +40,17 @@ def done(part: str) -> tuple[bool, float, list[str]]:
     return process.wait() == 0, time.monotonic() - began, lines
 
 
+def listed() -> str:
+    """The parts, each with the first line of what it says of itself."""
+    first = {part: importlib.import_module(f"tests.torture.{part}").__doc__.splitlines()[0] for part in PARTS}
+    return "\n".join(f"  {part:13} {line}" for part, line in first.items())
+
+
 def main() -> None:
     """Run the parts that are named, or all; exit with 1 where one did not hold."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(f"{__doc__}\n{listed()}")
+        return
     parts = sys.argv[1:] or list(PARTS)
     for part in parts:
         if part not in PARTS:
