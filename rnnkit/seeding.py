@@ -50,13 +50,18 @@ def settle(threads: int, gpu: bool) -> list[str]:
     """Set the process up for a run on so many threads, and return what cannot be promised of its bits, in sentences."""
     settle_numerics()  # commands have, before; whoever calls an experiment's `run` may not
     limits = []
+    products_on_one = False
     if in_force() is False:
         limits.append(TOO_LATE)
     elif threads > 1 and depend_on_threads(threads):
-        limits.append(
-            "on this processor results depend on the number of threads: they are the same again with --threads "
-            f"{threads} alone"
-        )
+        # Processors other than Intel's do not heed `settle_numerics` for small products.
+        products_on_one = True
+        if depend_on_threads(threads, products_on_one):
+            limits.append(
+                "on this processor results depend on the number of threads: they are the same again with --threads "
+                f"{threads} alone"
+            )
+    _set_threads(threads, products_on_one)
     if gpu:
         late = "" if _settle_gpu() else "; this process used the GPU before the run: not even that is certain"
         limits.append(
@@ -71,12 +76,28 @@ def in_force() -> bool | None:
 
     It reads MKL_CBWR once, at a process's first matrix product or at this question, whichever comes first.
     """
+    library = _library()
+    return None if library is None else library.mkl_serv_cbwr_get(-1) != 1  # 1: MKL_CBWR_BRANCH_OFF
+
+
+def _library() -> ctypes.CDLL | None:
+    """The matrix library MKL inside of torch; None in builds of torch with another one."""
     import torch
 
-    with contextlib.suppress(OSError, AttributeError):  # a build of torch with another library
+    with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
-        return library.mkl_serv_cbwr_get(-1) != 1  # 1: MKL_CBWR_BRANCH_OFF
+        _ = library.mkl_serv_cbwr_get, library.mkl_serv_set_num_threads_local
+        return library
     return None
+
+
+def _set_threads(threads: int, products_on_one: bool) -> None:
+    """Have this process compute on so many threads, but its matrix products on one, if that is asked for."""
+    import torch
+
+    torch.set_num_threads(threads)  # sets the matrix library's too, so it comes first
+    if products_on_one and (library := _library()) is not None:
+        library.mkl_serv_set_num_threads_local(1)
 
 
 def _settle_gpu() -> bool:
@@ -99,10 +120,10 @@ def _settle_gpu() -> bool:
 _TRIED = ((10, 64, 16), (512, 16, 24), (192, 4000, 64), (1000, 256, 1024))
 
 
-def depend_on_threads(threads: int) -> bool:
+def depend_on_threads(threads: int, products_on_one: bool = False) -> bool:
     """Whether matrix products come out otherwise on `threads` threads than on one: on some processors they do.
 
-    The matrix library heeds `settle_numerics` on Intel's processors alone. Takes some milliseconds.
+    Takes some milliseconds.
     """
     import torch
 
@@ -112,8 +133,8 @@ def depend_on_threads(threads: int) -> bool:
     found = []
     try:
         for number in (1, threads):
-            torch.set_num_threads(number)
+            _set_threads(number, products_on_one)
             found.append([a @ b for a, b in pairs])
     finally:
-        torch.set_num_threads(before)
+        _set_threads(before, products_on_one=False)
     return not all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -175,9 +175,6 @@ def start(config: configuration.BaseConfig, data: dict[str, str]) -> Iterator[Ru
     raised on. Raises `UserError` where the runs folder cannot be written, and `OutOfMemory` where the memory does not
     hold what the configuration asks for; a run that had not begun then leaves nothing.
     """
-    import torch
-
-    torch.set_num_threads(config.threads)
     folder, lock = _claim_folder(config)
     try:
         with writing(f"the runs folder {config.runs_dir}"):

@@ -63,7 +63,6 @@ def prepare(config: BaseConfig) -> torch.device:
     device = device_of(config)
     for limit in seeding.settle(config.threads, device.type == "cuda"):
         print(limit, file=sys.stderr)
-    torch.set_num_threads(config.threads)
     return device
 
 

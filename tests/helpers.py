@@ -41,8 +41,8 @@ def run_command(*words, env=None, cwd=ROOT, timeout=120) -> subprocess.Completed
 
 @functools.cache
 def agreeing_threads() -> int:
-    """2 where two threads give the bits of one, as on Intel's processors; else 1."""
-    code = "from rnnkit import seeding as s; s.settle_numerics(); print(1 if s.depend_on_threads(2) else 2)"
+    """2 where a run on two threads gives the bits of one; 1 where it says that it does not."""
+    code = "from rnnkit import seeding as s; s.settle_numerics(); print(1 if s.settle(2, gpu=False) else 2)"
     return int(
         subprocess.run([sys.executable, "-c", code], env=no_account(), stdout=subprocess.PIPE, check=True).stdout
     )

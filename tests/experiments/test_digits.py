@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_bits_in_two_processes(two_processes):
 
 def test_a_processor_on_which_results_depend_on_threads_is_named(tmp_path, monkeypatch, capsys):
     words = {"view": "rows", "epochs": 1, "hidden_size": 4, "depth": 1, "track": "off", "runs_dir": tmp_path}
-    monkeypatch.setattr(seeding, "depend_on_threads", lambda threads: threads == 2)
+    monkeypatch.setattr(seeding, "depend_on_threads", lambda threads, products_on_one=False: threads == 2)
     digits.run(digits.Config(threads=2, **words))
     assert "depend on the number of threads: they are the same again with --threads 2" in capsys.readouterr().err
     digits.run(digits.Config(threads=1, **words))
