@@ -71,10 +71,10 @@ def main() -> None:
         print(f"not identical: {folder.name}; first difference at {found.difference} (original and replay)")
     for field, one, other in found.surroundings:
         print(f"  {field} differs: {one} and {other}")
+    by_hand = recorded.changed(recorded.manifest(folder))
+    for flag, one, other in by_hand:  # also where it made no difference, as how often one looks may
+        print(f"  --{flag} is {one} in its config, {other} in its command: one of them was changed")
     if found.difference is not None:
-        by_hand = recorded.changed(recorded.manifest(folder))
-        for flag, one, other in by_hand:
-            print(f"  --{flag} is {one} in its config, {other} in its command: one of them was changed")
         if not found.surroundings and not by_hand:
             print("  nothing differs in versions, machine, data and code: please report it")
         sys.exit(1)

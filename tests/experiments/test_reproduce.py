@@ -160,6 +160,14 @@ def test_what_is_looked_at_is_named_where_it_was_changed_by_hand(changed, monkey
     assert "--observe is off in its config, light in its command: one of them was changed" in said
 
 
+def test_what_was_changed_by_hand_is_named_also_where_it_changes_nothing(changed, monkeypatch, capsys):
+    folder = changed("manifest.json", lambda values: values["config"].update(observe_every=101))
+    code, said = command(reproduce, monkeypatch, capsys, folder)
+    assert code == 0
+    assert said.startswith("identical: ")
+    assert "  --observe-every is 101 in its config, 100 in its command: one of them was changed" in said
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
