@@ -71,7 +71,7 @@ bench: $(STAMP)  ## time the layers beside torch.nn's, what looking inside costs
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-torture: $(STAMP)  ## kill, damage, replay, and compare every bit (half an hour), or some parts: ARGS="kills damage"
+torture: $(STAMP)  ## kill, damage, replay, and compare every bit (an hour), or some parts: ARGS="kills damage"
 	@$(PY) -m tests.torture $(ARGS)
 
 check: $(STAMP)  ## lint, and check the formatting

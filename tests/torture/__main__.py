@@ -1,6 +1,6 @@
 """All of what is too long for the test suite, one part after the other, and a table of what came out.
 
-python -m tests.torture                    # all parts: about half an hour on two quiet cores
+python -m tests.torture                    # all parts: about an hour on two quiet cores
 python -m tests.torture kills damage       # some of them; python -m tests.torture.kills --help for their settings
 python -m tests.torture --help             # which there are
 
