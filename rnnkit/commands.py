@@ -31,7 +31,7 @@ def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: st
         with contextlib.redirect_stderr(said):
             return tyro.cli(kind, prog=prog, args=list(argv), description=description)
     except SystemExit as stop:
-        if stop.code in (0, None):
+        if stop.code != 2:  # --help, or a SIGTERM just now
             raise
         raise UserError(f"{_first_block(said.getvalue())} (see: {prog} --help)") from None
 

@@ -1,9 +1,11 @@
 import dataclasses
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
+import tyro
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,3 +110,10 @@ def test_settings_are_restored_and_those_of_another_version_named():
         config.restored(Config, {**config.settings(before), "shape": 1, "colour": 2})
     with pytest.raises(UserError, match="another version of digits: .*not supported"):
         config.restored(Config, {**config.settings(before), "depth": "2"})
+
+
+def test_a_sigterm_while_flags_are_read_is_no_mistake_in_them(monkeypatch):
+    monkeypatch.setattr(tyro, "cli", lambda *_, **__: sys.exit(143))
+    with pytest.raises(SystemExit) as stop:
+        commands.parse(Config, "python -m experiments.digits", [])
+    assert stop.value.code == 143
