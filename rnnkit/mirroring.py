@@ -49,7 +49,7 @@ def state(folder: Path) -> dict:
         return {}
 
 
-def wait(folder: Path, limit: float = 10.0, patience: float = 1.0) -> dict:
+def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict:
     """Wait until the mirror has all of an ended run, and return its last word, as `state` does.
 
     Gives up after `limit` seconds, and at once where the mirror has not stirred for `patience` seconds: it goes on by
