@@ -172,7 +172,11 @@ def git_state(root: Path = _CHECKOUT) -> tuple[tuple[str, object], ...]:
         if difference or names:
             digest = hashlib.sha256(difference.encode(errors="replace"))
             for name in names:
-                digest.update(f"\n{name}\n".encode(errors="replace") + (root / name).read_bytes())
+                try:
+                    content = (root / name).read_bytes()
+                except OSError:  # an editor's lock, `.#a.py`, is a link to nowhere: its name alone counts
+                    content = b""
+                digest.update(f"\n{name}\n".encode(errors="replace") + content)
     return (
         ("commit", commit),
         ("dirty", None if changes is None else bool(changes)),
@@ -278,8 +282,9 @@ def without_secrets(value):
         return value
     text = str(value)
     for name, secret in os.environ.items():
-        # Shorter ones would also hit what is none; PWD and SSH_AUTH_SOCK hold paths, which a replay needs.
-        if _SECRET.search(name) and len(secret) >= 8 and not os.path.exists(secret):
+        # Shorter ones would also hit what is none; PWD and SSH_AUTH_SOCK hold whole paths, which a replay needs.
+        is_path = os.path.isabs(secret) and os.path.exists(secret)
+        if _SECRET.search(name) and len(secret) >= 8 and not is_path:
             text = text.replace(secret, "***")
     text = _IN_WEB_ADDRESS.sub(r"\1***@", _IN_ADDRESS.sub(r"\1***@", text))
     return _AS_PARAMETER.sub(r"\1***", _AS_FLAG.sub(r"\1***", text))

@@ -11,12 +11,16 @@ import optuna
 import torch
 import wandb
 from torch import nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_sequence
 
 import rnnkit
+from experiments import memory
 from rnnkit import seeding
-from rnnkit.datasets import digits, memory_tasks
+from rnnkit.datasets import digits
+
+
+ROUND = 100  # batches after which a memory task is evaluated, as the experiment does
 
 
 class Net(nn.Module):
@@ -42,7 +46,7 @@ class Net(nn.Module):
         return self.head(torch.cat([last[-1 - i] for i in range(self.directions)], 1))
 
 
-def digit_batches(seed: int, epochs: int) -> tuple:
+def digit_batches(seed: int) -> tuple:
     """Batches to train with, those to validate and test with, features, outputs, loss."""
     data = digits.load("ink", 0)
     generator = torch.Generator().manual_seed(seed)
@@ -57,33 +61,24 @@ def digit_batches(seed: int, epochs: int) -> tuple:
     return train, *held, data.features, digits.CLASSES, cross_entropy
 
 
-def adding_batches(seed: int, epochs: int, steps: int, rounds: int) -> tuple:
-    """The same for the adding problem, fresh examples at every step."""
-    task = memory_tasks.adding(steps)
+def memory_batches(name: str, seed: int) -> tuple:
+    """The same for a memory task, fresh examples at every step."""
+    task = memory.task_of(memory.Config(task=name))
     generator = torch.Generator().manual_seed(seed)
 
     def made(count):
         examples = task.make(count, generator)
         return list(examples.inputs), torch.stack(list(examples.targets))
 
-    valid, test = ([made(250) for _ in range(4)] for _ in range(2))
-    return lambda epoch: (made(32) for _ in range(rounds)), valid, test, task.features, 1, squared
-
-
-def squared(given: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of sums."""
-    return mse_loss(given.squeeze(1), targets.reshape(-1))
+    valid, test = ([made(250) for _ in range(count // 250)] for count in (memory.VALIDATION, memory.TEST))
+    return lambda epoch: (made(32) for _ in range(ROUND)), valid, test, task.features, task.scores, task.loss
 
 
 def train(settings: dict, seed: int, options: dict) -> float:
     """Train one net, log each step to wandb, and return its loss on the validation part."""
     torch.manual_seed(seed)
-    if options["task"] == "digits":
-        made = digit_batches(seed, options["epochs"])
-        steps = 34
-    else:
-        made = adding_batches(seed, options["epochs"], options["steps"], options["rounds"])
-        steps = options["rounds"]
+    made = digit_batches(seed) if options["task"] == "digits" else memory_batches(options["task"], seed)
+    steps = 34 if options["task"] == "digits" else ROUND
     batches, valid, test, features, outputs, loss = made
     library = rnnkit if options["layers"] == "rnnkit" else nn
     model = Net(library, features, outputs, settings)

@@ -110,6 +110,13 @@ def test_a_path_is_no_secret_whatever_the_variable_that_holds_it_is_called(tmp_p
     assert records.without_secrets(f"{tmp_path}/notes.txt") == f"{tmp_path}/notes.txt"
 
 
+def test_a_secret_that_a_file_in_the_current_folder_is_called_by_is_still_one(tmp_path, monkeypatch):
+    (tmp_path / "correct-horse").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOME_TOKEN", "correct-horse")
+    assert records.without_secrets("said correct-horse") == "said ***"
+
+
 def test_uncommitted_changes_are_told_apart(tmp_path):
     def git(*words):
         who = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
@@ -133,3 +140,5 @@ def test_uncommitted_changes_are_told_apart(tmp_path):
     assert len({*found, new["changes"]}) == 3
     (tmp_path / "b.py").write_text("b = 2\n")
     assert state()["changes"] != new["changes"]
+    (tmp_path / ".#b.py").symlink_to("someone@machine.1:2")  # an editor's lock
+    assert len(state()["changes"]) == 64

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 
 from optuna.trial import TrialState
 
-from rnnkit import commands
+from rnnkit import checkpoints, commands, records
 from rnnkit.errors import UserError
 from sweeps import study as studies
 from tests import database
@@ -65,8 +65,8 @@ class Options:
 
     points: int = 12
     """Points of the study."""
-    epochs: int = 12
-    """Epochs of each trial."""
+    epochs: int = 30
+    """Epochs of each trial, long enough that a node is lost in the middle of one that has saved its state."""
 
 
 @dataclass
@@ -176,6 +176,14 @@ def ready(found: Cluster) -> str:
     return done.stdout if done.stdout.strip() == "idle 2" else ""
 
 
+def node_of(worker: str) -> str | None:
+    """The node that a worker runs on, by the process that its name holds."""
+    with contextlib.suppress(OSError):
+        surroundings = Path(f"/proc/{worker.split('-')[-2]}/environ").read_bytes().split(b"\0")
+        return next((v[16:].decode() for v in surroundings if v.startswith(b"SLURMD_NODENAME=")), None)
+    return None
+
+
 def until(what: str, holds: Callable[[], object], seconds: float) -> float:
     """Wait until something holds, and return the seconds that it took."""
     began = time.monotonic()
@@ -208,7 +216,13 @@ def torture(options: Options, found: Cluster, server: database.Server, runs: Pat
         trials = study.trials.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return {trial.number: trial.user_attrs["worker"] for trial in trials}
 
-    until("two ended trials", lambda: ended() >= 2 and len(running()) >= 3, 300)
+    def saved() -> bool:
+        """Whether a trial has saved its state that runs on the node which is to be lost."""
+        folders = [path.parent for path in runs.glob(f"*/{checkpoints.LATEST}")]
+        numbers = {records.read_json(folder / "manifest.json")["trial"] for folder in folders}
+        return any(number in numbers and node_of(worker) == "n1" for number, worker in running().items())
+
+    until("two ended trials, and a saved one", lambda: ended() >= 2 and len(running()) >= 3 and saved(), 300)
     before = running()
     lost, moment = found.lose("n1"), time.monotonic()
     assert lost, "no worker ran on the lost node"
@@ -230,6 +244,7 @@ def torture(options: Options, found: Cluster, server: database.Server, runs: Pat
     finished = [path for path in runs.glob("*/result.json") if '"status": "finished"' in path.read_text()]
     assert len(finished) == options.points
     resumed = sum(bool(trial.user_attrs["result"]["resumed_after"]) for trial in trials)
+    assert resumed, "no trial was taken up from its checkpoint"
     return (
         f"SLURM: node n1 lost with {lost} workers; its trials noticed after {noticed:.0f} s, the node down after "
         f"{down:.0f} s, {len(requeued)} tasks put back in the queue; {len(trials)} of {options.points} points finished "

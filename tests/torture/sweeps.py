@@ -29,7 +29,9 @@ from tests import database
 from tests.helpers import ROOT, no_account
 
 
-SETTINGS = ["--view", "rows", "--epochs", "6", "--batch-size", "64"]
+SETTINGS = ["--view", "rows", "--batch-size", "64"]
+EPOCHS = 6  # of each trial
+PRUNED_EPOCHS = 18  # where trials are pruned: else a study would end before all are killed that are to be
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,11 @@ class Options:
     """Seconds between two kills, at least and at most."""
 
 
-def command(options: Options, name: str, runs: Path, *words: str) -> list[str]:
+def command(options: Options, name: str, runs: Path, *words: str, epochs: int = EPOCHS) -> list[str]:
     """The sweep as a command."""
     started = [sys.executable, "-m", "sweeps.run", "digits", "--trials", str(options.points), "--study", name]
     started += ["--workers", str(options.workers), "--confirm", "0", "--runs-dir", str(runs), "--track", "off"]
-    return [*started, *words, "--", *SETTINGS]
+    return [*started, *words, "--", *SETTINGS, "--epochs", str(epochs)]
 
 
 def children(parent: int) -> list[int]:
@@ -102,6 +104,9 @@ def disturbed(words: list[str], options: Options, environment: dict, log: Path) 
                     killed.workers += 1
                     turns.pop()
         if process.returncode == 0:
+            assert not turns, (
+                f"the study ended before {len(turns)} of the kills: give it more --points, or less --pause"
+            )
             return killed
         assert process.returncode == -signal.SIGKILL, f"the sweep ended with {process.returncode}: see {log}"
 
@@ -168,7 +173,7 @@ def torture_away(options: Options, runs: Path, reference: dict[int, tuple]) -> s
 
 def torture_pruned(options: Options, runs: Path, reference: dict[int, tuple]) -> str:
     """Disturb a study that prunes, and compare each run as far as it got."""
-    words = command(options, "pruned", runs, "--sampler", "random", "--pruner", "percentile")
+    words = command(options, "pruned", runs, "--sampler", "random", "--pruner", "percentile", epochs=PRUNED_EPOCHS)
     killed = disturbed(words, options, no_account(), runs / "said.log")
     found = outcome(runs, "pruned", "journal")
     pruned = 0
@@ -185,9 +190,9 @@ def torture_pruned(options: Options, runs: Path, reference: dict[int, tuple]) ->
     )
 
 
-def undisturbed(options: Options, runs: Path, sampler: str) -> dict[int, tuple]:
+def undisturbed(options: Options, runs: Path, sampler: str, epochs: int = EPOCHS) -> dict[int, tuple]:
     """What comes of the study when nobody is killed."""
-    words = command(options, "whole", runs, "--sampler", sampler, "--pruner", "none")
+    words = command(options, "whole", runs, "--sampler", sampler, "--pruner", "none", epochs=epochs)
     runs.mkdir(parents=True)
     with (runs / "said.log").open("w") as said:
         subprocess.run(words, cwd=ROOT, env=no_account(), stdout=said, stderr=said, check=True)
@@ -213,7 +218,7 @@ def main() -> None:
             if part == "away":
                 print(torture_away(options, place / part, reference), flush=True)
             elif part == "pruned":
-                drawn = undisturbed(options, place / "random", "random")
+                drawn = undisturbed(options, place / "random", "random", PRUNED_EPOCHS)
                 print(torture_pruned(options, place / part, drawn), flush=True)
             else:
                 print(torture(options, part, place / part, reference), flush=True)
