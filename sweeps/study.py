@@ -160,8 +160,8 @@ def nothing_half_made(folder: StudyFolder) -> Iterator[None]:
 
 
 def _came_to_anything(folder: StudyFolder) -> bool:
-    if folder.address != "journal":
-        return True
+    if folder.address != "journal":  # where nobody has begun to work, the database holds plans at most, found again
+        return any(path.name not in ("lock", "study.json") for path in folder.path.iterdir())
     if not (folder.path / "journal.log").exists():
         return False
     storage = storages.Journal(folder.path).optuna

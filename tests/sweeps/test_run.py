@@ -384,6 +384,14 @@ def test_only_the_study_that_was_just_made_is_removed(tmp_path, monkeypatch):
     assert len(study.trials) == 1
 
 
+def test_a_study_in_a_database_that_cannot_be_reached_leaves_nothing_behind(tmp_path):
+    """Else the same name could not be used with another storage."""
+    nobody = "postgresql://nobody@127.0.0.1:1/sweeps"
+    with pytest.raises(UserError, match="the database cannot be used"):
+        run.sweep(run.Options("digits", trials=1, storage=nobody, runs_dir=tmp_path / "runs", track="off"), [])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_gpu_that_is_not_there_is_noticed_before_a_study_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UserError, match="--device cuda: this machine has no GPU"):
