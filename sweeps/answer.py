@@ -23,7 +23,10 @@ LEAST_FOR_IMPORTANCES = 8  # finished trials
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean of values, its 95 % interval, and their standard deviation; only the mean where there is one value."""
+    """A mean of values, its 95 % interval, and their standard deviation; only the mean where there is one value.
+
+    What can only lie within `limits` has its interval cut there, which costs no coverage.
+    """
 
     mean: float
     low: float | None
@@ -32,14 +35,19 @@ class Mean:
     count: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Mean":
+    def of(cls, values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> "Mean":
         """Of at least one value."""
         mean, count = statistics.fmean(values), len(values)
         if count < 2:
             return cls(mean, None, None, None, count)
         spread = statistics.stdev(values)
         reach = float(stats.t.ppf(0.975, count - 1)) * spread / math.sqrt(count)
-        return cls(mean, mean - reach, mean + reach, spread, count)
+        return cls(mean, max(mean - reach, limits[0]), min(mean + reach, limits[1]), spread, count)
+
+
+def limits(metric: str) -> tuple[float, float]:
+    """What a metric can be at least and at most, by its name: `metric/accuracy/valid` is a share."""
+    return (0.0, 1.0) if metric.split("/")[1] in ("accuracy", "macro_f1") else (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from sweeps.words import in_words, plain, settings_in_words
 
 def short(folder: StudyFolder, facts: dict) -> str:
     """What is printed at the end of a sweep."""
-    rows = plane_table(facts)
-    lines = ["", headline(facts), "", f"{in_words(facts['metric'])} by hidden size and depth (how many parameters):"]
-    lines += [f"  {line}" for line in aligned(rows)]
+    lines = ["", headline(facts)]
+    if has_plane(facts):
+        lines += ["", f"{in_words(facts['metric'])} by hidden size and depth (how many parameters):"]
+        lines += [f"  {line}" for line in aligned(plane_table(facts))]
     best = facts["best"]
     if best is None:
         return "\n".join([*lines, "", f"no trial finished: see {printing.shown(folder.path)}"])
@@ -42,6 +43,11 @@ def aligned(rows: list[list[str]]) -> list[str]:
     """A table as lines, its columns aligned to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["   ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def has_plane(facts: dict) -> bool:
+    """Whether points of the plane have finished: in a random study there are none."""
+    return any(cell["value"] is not None for cell in facts["plane"])
 
 
 def plane_table(facts: dict) -> list[list[str]]:
@@ -143,9 +149,10 @@ def markdown(facts: dict, figures: Path) -> str:
         lines += [f"## The best {len(facts['confirmed'])} again, on fresh seeds", ""]
         lines += ["The seeds are the same for all of them. Intervals are of 95 %, by Student's t, over seeds.", ""]
         lines += [*_table(confirmed_table(facts)), ""]
-    lines += [f"## {capital(in_words(facts['metric']))} by hidden size and depth", ""]
-    lines += ["In brackets: the number of parameters. After ±: the standard deviation between seeds.", ""]
-    lines += [*_table(plane_table(facts)), ""]
+    if has_plane(facts):
+        lines += [f"## {capital(in_words(facts['metric']))} by hidden size and depth", ""]
+        lines += ["In brackets: the number of parameters. After ±: the standard deviation between seeds.", ""]
+        lines += [*_table(plane_table(facts)), ""]
     if facts["importances"]:
         lines += ["## Importances", "", f"{capital(importances_in_words(facts))}.", ""]
     for path in sorted(figures.glob("*.png")):

@@ -104,8 +104,10 @@ def row(study: Study, number: int, trials: list[FrozenTrial]) -> dict:
         "parameters": results[0]["parameters"],
         "found": original.value,
         "values": {str(seed): value for seed, value in sorted(answer.by_seed(trials).items())},
-        **dataclasses.asdict(answer.Mean.of([trial.value for trial in trials])),
-        "test": {name: dataclasses.asdict(answer.Mean.of(values)) for name, values in test.items()},
+        **dataclasses.asdict(
+            answer.Mean.of([trial.value for trial in trials], answer.limits(study.folder.space.metric))
+        ),
+        "test": {name: dataclasses.asdict(answer.Mean.of(v, answer.limits(name))) for name, v in test.items()},
         "runs": [trial.user_attrs["run"] for trial in trials],
     }
 

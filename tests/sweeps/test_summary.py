@@ -72,6 +72,24 @@ def test_what_is_run_again_decides_and_is_tested_in_pairs(tmp_path):
         assert f"figures/{name}.png" in (study.folder.path / "summary.md").read_text()
 
 
+def test_the_interval_of_a_share_ends_at_one(tmp_path):
+    study = told(tmp_path, (0.97, 0.5), {0: [0.96, 1.0], 1: [0.0, 0.04]}, confirm=(2, 2))
+    summary.write(study)
+    first, second = records.read_json(study.folder.path / "summary.json")["confirmed"]
+    low, high = stats.t.interval(0.95, 1, loc=0.98, scale=stats.sem([0.96, 1.0]))
+    assert high > 1
+    assert (first["low"], first["high"], second["low"]) == (pytest.approx(low), 1.0, 0.0)
+    assert answer.limits("metric/loss/valid") == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(("sampler", "shown"), [("random", False), ("grid", True)])
+def test_the_plane_is_shown_where_points_of_it_were_tried(tmp_path, sampler, shown):
+    study = told(tmp_path, (0.25, 0.5), sampler=sampler)
+    printed = summary.write(study)
+    for text in (printed, (study.folder.path / "summary.md").read_text()):
+        assert ("by hidden size and depth" in text) == shown
+
+
 def test_a_lead_within_the_spread_is_said_to_be_unsupported(tmp_path):
     again = {2: [0.80, 0.70, 0.75], 4: [0.74, 0.78, 0.76]}
     study = told(tmp_path, (0.1, 0.3, 0.9, 0.2, 0.85, 0.4), again, confirm=(2, 3), sampler="random")
