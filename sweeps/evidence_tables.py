@@ -38,6 +38,8 @@ def section(name: str, rows: list[Row], by_row: dict[str, list]) -> str:
     group = GROUPS[name]
     common = shared([(row, by_row[row.name]) for row in rows if by_row[row.name]])
     lines = [f"## {group.title}", "", f"{group.figure[0].upper()}{group.figure[1:]}. Data: {group.data}."]
+    if group.note:
+        lines += ["", f"{group.note}."]
     if common:
         lines += ["", "Beside it: " + "; ".join(f"{figure(value)} {what}" for what, value in common) + "."]
     lines += ["", "| row | | ours | published | beside it | minutes |", "|---|---|---|---|---|---|"]
