@@ -240,8 +240,9 @@ def _is_unfinished(folder: Path) -> bool:
         result = Result.read(folder)
     except UserError:  # damaged: it has ended, however it did
         return False
-    if result is not None and result.status == "failed":  # a full disk, say: taken up where it is named, by resume
-        return _folder.get() is not None
+    if result is not None and result.status == "failed":
+        # A full disk, say: taken up where it is named, by resume, or by its study, which has not let it end so.
+        return _folder.get() is not None or _member.get() != Membership()
     return result is None or result.status == "interrupted"
 
 
@@ -254,7 +255,10 @@ def _is_ours(folder: Path) -> bool:
 
 
 def ended(config: configuration.BaseConfig, member: Membership) -> Result | None:
-    """The result of a run of this configuration that has ended, and belongs to `member`; the last of several."""
+    """The result of a run of this configuration that has ended, and belongs to `member`; the last of several.
+
+    One that failed does not count: what was wrong with the machine may be right by now.
+    """
     found = None
     name = configuration.run_name(config)
     for repeat in itertools.count(1):
@@ -264,7 +268,7 @@ def ended(config: configuration.BaseConfig, member: Membership) -> Result | None
         with contextlib.suppress(UserError):  # damaged
             if Membership.of(records.read_json(folder / "manifest.json")) == member:
                 result = Result.read(folder)
-                found = found if result is None or result.status == "interrupted" else result
+                found = found if result is None or result.status in ("interrupted", "failed") else result
     return found
 
 

@@ -83,10 +83,16 @@ def paired(trial: int, other: int, ours: dict[int, float], theirs: dict[int, flo
 
 
 def again(study: Study) -> dict[int, list[FrozenTrial]]:
-    """The finished trials on fresh seeds, by the trial that each runs again."""
+    """The finished trials on fresh seeds, by the trial that each runs again: those of the best as they are now.
+
+    What a smaller study ran again, or one that was told to run more, may be far from the best by now.
+    """
+    count, seeds = study.confirm
     found: dict[int, list[FrozenTrial]] = {}
+    best = {trial.number for trial in points.ranked(study)[:count]}
     for trial in study.again.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        found.setdefault(trial.user_attrs["confirms"], []).append(trial)
+        if trial.user_attrs["confirms"] in best and trial.user_attrs["repeat"] < seeds:
+            found.setdefault(trial.user_attrs["confirms"], []).append(trial)
     return found
 
 

@@ -18,26 +18,27 @@ class Progress:
         self.space = study.folder.space
         self.metric = in_words(self.space.metric)
         self._seen: set[tuple[bool, int]] = set()
-        self._bar = tqdm(total=study.total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
+        self._total = study.storage.patiently(lambda: study.total)
+        self._bar = tqdm(total=self._total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
 
     def __enter__(self) -> "Progress":
-        self._update()
+        self.study.storage.patiently(self._update)
         if done := self._done():
-            print(f"Going on with study {self.study.folder.name}: {done} of {self.study.total} trials are done")
+            print(f"Going on with study {self.study.folder.name}: {done} of {self._total} trials are done")
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
         self._bar.close()
         if kind in (KeyboardInterrupt, SystemExit):
             done = self._done()
-            print(f"Stopped with {done} of {self.study.total} trials done; the same command goes on from here")
+            print(f"Stopped with {done} of {self._total} trials done; the same command goes on from here")
 
     def look(self) -> None:
         """Print the trials that ended since the last look, and move the bar."""
         self.study.storage.patiently(self._update, self._say)
 
     def _done(self) -> int:
-        return self.study.total - self.study.storage.patiently(lambda: points.unfinished(self.study.all_of()))
+        return self._total - self.study.storage.patiently(lambda: points.unfinished(self.study.all_of()))
 
     def _update(self, say=None) -> None:
         ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
@@ -51,7 +52,7 @@ class Progress:
         if complete:
             best = self.space.best(complete)
             self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
-        self._bar.total = self.study.total + len(again)
+        self._bar.total = self._total + len(again)
         self._bar.update(len(ended) - self._bar.n)
 
     def _say(self, trial: FrozenTrial, confirms: bool) -> None:

@@ -79,6 +79,7 @@ class Options:
         name = self.study or ""
         if self.study is not None and not (name.replace("-", "").isascii() and name.replace("-", "").isalnum()):
             raise UserError(f"--study must be made of letters, digits and dashes, not {self.study!r}")
+        self._require("study", len(name) <= 100, "of at most 100 characters")
         if self.storage != "journal":
             from sweeps import storage
 
@@ -163,16 +164,21 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     base = commands.parse(kind, f"python -m experiments.{options.experiment}", flags)
     own = {field.name for field in dataclasses.fields(Options)}
     varied = studies.SPACES[options.experiment].varied()
-    for setting in dataclasses.fields(base):
-        if getattr(base, setting.name) != setting.default:
-            flag = f"--{setting.name.replace('_', '-')}"
-            if setting.name in own:
-                raise UserError(f"{flag} is the sweep's own option: give it before the --")
-            if setting.name in varied:
-                raise UserError(f"{flag} is what the sweep varies: leave it out")
-            if setting.name == "threads":
-                raise UserError("--threads is 1 in a sweep: choose with --workers, before the --, what it takes")
+    for name in given(flags):
+        flag = f"--{name.replace('_', '-')}"
+        if name in own:
+            raise UserError(f"{flag} is the sweep's own option: give it before the --")
+        if name in varied:
+            raise UserError(f"{flag} is what the sweep varies: leave it out")
+        if name == "threads":
+            raise UserError("--threads is 1 in a sweep: choose with --workers, before the --, what it takes")
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
+
+
+def given(flags: list[str]) -> list[str]:
+    """The settings that flags name, whatever their values: `--hidden-size 3` and `--no-bidirectional` do."""
+    names = [flag[2:].split("=")[0].replace("-", "_") for flag in flags if flag.startswith("--")]
+    return [name.removeprefix("no_") for name in names]
 
 
 def main() -> None:

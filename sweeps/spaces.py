@@ -106,10 +106,18 @@ class Space:
         """The value, or its negative where lower is better: the higher the better in any case."""
         return -value if self.lower_is_better else value
 
-    def borders(self, settings: dict) -> list[tuple[str, float, Range, tuple[float, float]]]:
-        """The settings that lie on a border of their range: name, value, range, and the range to look in instead."""
+    def borders(self, settings: dict, grid: bool = False) -> list[tuple[str, float, Range, tuple[float, float]]]:
+        """The settings that lie on a border of their range: name, value, range, and the range to look in instead.
+
+        In a grid the ranges are those of the plane, and nothing else is searched.
+        """
+        sizes, depths = self.hidden_sizes, self.depths
+        plane = {
+            "hidden_size": Range(min(sizes), max(sizes), log=True, least=1),
+            "depth": Range(min(depths), max(depths), least=1),
+        }
         found = []
-        for name, values in (self.studied | self.tuned).items():
+        for name, values in (plane if grid else self.studied | self.tuned).items():
             if isinstance(values, Range) and name in settings and (wider := values.widened(settings[name])):
                 found.append((name, settings[name], values, wider))
         return found

@@ -33,6 +33,7 @@ from rnnkit.errors import UserError, writing
 
 BEAT = 5  # seconds between two heartbeats
 GRACE = 20  # seconds without one after which a worker counts as gone
+AFTER_TORN = 32  # lines that workers may have written after a torn one before they noticed
 PATIENCE = 300.0  # seconds that a database may be away without harm
 WAITING = "waiting for the database, which does not answer"
 
@@ -63,7 +64,13 @@ class Journal:
     def __init__(self, folder: Path):
         self.folder = folder
         path = folder / "journal.log"
-        self.optuna = JournalStorage(JournalFileBackend(str(path), lock_obj=_FileLock(folder / "journal.lock")))
+        backend = JournalFileBackend(str(path), lock_obj=_FileLock(folder / "journal.lock"))
+        try:
+            self.optuna = JournalStorage(backend)
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError):  # what Optuna meets in such a file
+            raise UserError(
+                f"{path} is damaged: the sweep's own command mends what a crash tore, or says where"
+            ) from None
 
     def patiently(self, action: Callable[..., Value], *given) -> Value:
         """Do what needs the storage."""
@@ -113,11 +120,13 @@ class Journal:
 def heal(folder: Path) -> None:
     """Cut journal.log where a full disk or a crash tore a line: Optuna could never write to it again.
 
-    Whatever follows a torn line was never read by anybody. Workers that are writing are waited for.
+    Whatever follows a torn line was never read by anybody, and is a line or two of each worker at most. Workers that
+    are writing are waited for. Raises `UserError` for other damage, which is not ours to cut.
     """
     path = folder / "journal.log"
     if not path.exists() or _torn(path) is None:
         return
+    _require_torn_only(path)
     with locks.opened(folder / "workers.lock") as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,6 +141,18 @@ def heal(folder: Path) -> None:
             print(f"{path}: dropped {torn} bytes at its end, which a full disk or a crash had torn", flush=True)
 
 
+def _require_torn_only(path: Path) -> None:
+    """Raise `UserError` where more follows the first line that is not whole than could follow a torn one."""
+    with path.open("rb") as file:
+        whole = [_is_whole(line) for line in file]
+    first = whole.index(False)
+    if (follow := sum(whole[first:])) > AFTER_TORN:
+        raise UserError(
+            f"{path}, line {first + 1} is damaged, and {follow} good ones follow: no crash does that. "
+            "Put back a copy of the file, or choose a new name with --study"
+        )
+
+
 def _torn(path: Path) -> int | None:
     """The number of bytes before the first torn line; None where all lines are whole."""
     with path.open("rb") as file:
@@ -141,9 +162,10 @@ def _torn(path: Path) -> int | None:
 
 def _is_whole(line: bytes) -> bool:
     try:
-        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+        said = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
         return False
+    return isinstance(said, dict) and said.get("op_code") in range(11) and "worker_id" in said  # as Optuna writes it
 
 
 class Database:

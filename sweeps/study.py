@@ -205,9 +205,13 @@ class Study:
 
     def ask_for(self, total: int, confirm: tuple[int, int] = (0, 0)) -> None:
         """Say how many points the study is to have, and what is run again in the end."""
-        for key, value in (("total", total), ("confirm", list(confirm))):
-            if self.trials.user_attrs.get(key) != value:
-                self.trials.set_user_attr(key, value)
+
+        def say() -> None:
+            for key, value in (("total", total), ("confirm", list(confirm))):
+                if self.trials.user_attrs.get(key) != value:
+                    self.trials.set_user_attr(key, value)
+
+        self.storage.patiently(say)
 
     def all_of(self, states: tuple[TrialState, ...] | None = None) -> list:
         """The trials of the study's own points, in the order of their numbers."""
@@ -231,11 +235,13 @@ def create(folder: StudyFolder, patience: float = 0.0) -> Study:
 
     storage.patiently(make)
     study = load(folder, storage)
-    found = study.trials.user_attrs.get("study.json")
-    if found is None:
-        study.trials.set_user_attr("study.json", folder.describe())
-    else:
-        require_same(folder.name, found, folder.describe())
+
+    def described() -> dict:
+        if "study.json" not in study.trials.user_attrs:
+            study.trials.set_user_attr("study.json", folder.describe())
+        return study.trials.user_attrs["study.json"]
+
+    require_same(folder.name, storage.patiently(described), folder.describe())
     return study
 
 

@@ -82,7 +82,7 @@ def collect(study: Study) -> dict:
         "not_supported": not_supported,
         "borders": borders(study, best) if best else [],
         "timing": timing(study),
-        "unread": unread(study, complete),
+        "unread": unread(study, [*complete, *(trial for trials in answer.again(study).values() for trial in trials)]),
         "list": [listed(trial) for trial in ended],
     }
 
@@ -156,7 +156,7 @@ def borders(study: Study, best: FrozenTrial) -> list[str]:
     return [
         f"The best {name.replace('_', ' ')}, {plain(value)}, lies on the border of its range {plain(values.low)} to "
         f"{plain(values.high)}: look in {plain(wider[0])} to {plain(wider[1])} too ({where})."
-        for name, value, values, wider in study.folder.space.borders(best.params)
+        for name, value, values, wider in study.folder.space.borders(best.params, grid=study.folder.sampler == "grid")
     ]
 
 
@@ -180,7 +180,11 @@ def unread(study: Study, trials: list[FrozenTrial]) -> list[str]:
         try:
             Result.read(study.folder.base.runs_dir / trial.user_attrs["run"])
         except UserError as error:
-            lines.append(f"the run of trial {trial.number} cannot be read: {error}")
+            known = trial.user_attrs
+            which = f"trial {trial.number}"
+            if "confirms" in known:
+                which = f"trial {known['confirms']} on fresh seed {known['repeat'] + 1}"
+            lines.append(f"the run of {which} cannot be read: {error}")
     return lines
 
 

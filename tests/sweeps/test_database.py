@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from experiments.digits import Config
 from rnnkit import records
 from rnnkit.errors import UserError
-from sweeps import points, storage, worker
+from sweeps import points, progress, storage, worker
 from sweeps import study as studies
 from tests import database
 from tests.conftest import SETTINGS
@@ -137,6 +137,34 @@ def test_what_the_database_dropped_is_done_again(error, server, tmp_path, capsys
 
     assert study.storage.patiently(action) == "done"
     assert capsys.readouterr().err.startswith(storage.WAITING)
+
+
+def test_a_sweep_that_starts_while_the_database_goes_away_waits_for_it(server, tmp_path, monkeypatch):
+    """Whatever it was just about to read or write."""
+    study = new_study(server, tmp_path, "starting")
+    attributes, away = type(study.trials).user_attrs, []
+
+    def at_first_away(self):
+        if away:
+            raise away.pop()
+        return attributes.fget(self)
+
+    def goes_away():
+        away.append(sqlalchemy.exc.OperationalError("", {}, ValueError("gone")))
+
+    monkeypatch.setattr(type(study.trials), "user_attrs", property(at_first_away))
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: None)
+    goes_away()
+    study.ask_for(3)
+    goes_away()
+    assert studies.create(study.folder).trials.study_name == "starting"
+    goes_away()
+    seen = progress.Progress(study)
+    goes_away()
+    with seen:
+        goes_away()
+        seen.look()
+    assert not away
 
 
 def test_what_will_not_pass_is_not_waited_for(server, tmp_path):

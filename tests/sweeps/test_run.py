@@ -261,6 +261,7 @@ def test_runs_that_fail_are_told_apart_and_stop_no_other(tmp_path):
         (["--runs_dir", "elsewhere"], "--runs-dir is the sweep's own option: give it before the --"),
         (["--track", "off"], "--track is the sweep's own option: give it before the --"),
         (["--hidden-size", "5"], "--hidden-size is what the sweep varies: leave it out"),
+        (["--hidden-size", "64"], "--hidden-size is what the sweep varies: leave it out"),  # the experiment's default
         (["--depth", "1"], "--depth is what the sweep varies: leave it out"),
         (["--cell", "lstm"], "--cell is what the sweep varies: leave it out"),
         (["--no-bidirectional"], "--bidirectional is what the sweep varies: leave it out"),

@@ -39,6 +39,22 @@ def test_a_torn_journal_is_healed_with_a_word_and_written_again(tmp_path, damage
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("line", [b"garbage\n", b'{"a": 1}\n', b'{"op_code": 99, "worker_id": "x"}\n', b"\0\n"])
+def test_damage_in_the_midst_of_a_journal_is_named_and_nothing_is_cut(tmp_path, line):
+    study = new_study(tmp_path, total=40)
+    points.plan(study)
+    journal = study.folder.path / "journal.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 44
+    journal.write_bytes(b"".join([*lines[:4], line, *lines[5:]]))
+    before = journal.read_bytes()
+    with pytest.raises(UserError, match=r"journal\.log, line 5 is damaged, and \d+ good ones follow"):
+        studies.create(study.folder)
+    with pytest.raises(UserError, match=r"journal\.log is damaged: the sweep's own command"):
+        studies.join(tmp_path, "small", "journal", "off")
+    assert journal.read_bytes() == before
+
+
 def test_a_torn_journal_is_not_cut_while_workers_write(tmp_path, capsys):
     study = new_study(tmp_path)
     with (study.folder.path / "journal.log").open("ab") as file:

@@ -72,6 +72,53 @@ def test_what_is_run_again_decides_and_is_tested_in_pairs(tmp_path):
         assert f"figures/{name}.png" in (study.folder.path / "summary.md").read_text()
 
 
+@pytest.mark.parametrize("confirm", [(2, 2), (0, 2)])
+def test_a_study_that_is_to_have_fewer_points_has_an_answer_of_those(tmp_path, confirm):
+    study = told(tmp_path, (0.25, 0.5, 0.75), {1: [0.5, 0.51], 2: [0.7, 0.71]}, confirm=(2, 2))
+    study.ask_for(2, confirm)
+    assert "best: trial 1" in summary.write(study)
+    facts = records.read_json(study.folder.path / "summary.json")
+    assert [trial["trial"] for trial in facts["list"]] == [0, 1]
+    assert [row["trial"] for row in facts["confirmed"]] == [1][: confirm[0]]
+
+
+def test_the_best_again_are_those_of_the_study_as_it_has_grown(tmp_path):
+    """What was run again when it was small does not stand for the best any more."""
+    again = {0: [0.2, 0.21], 1: [0.1, 0.11], 2: [0.80, 0.81], 3: [0.85, 0.86]}
+    study = told(tmp_path, (0.25, 0.125), again, confirm=(1, 2), sampler="random")
+    study.ask_for(4, (2, 2))
+    points.plan(study)
+    for value in (0.75, 0.875):
+        ran(points.claim(study, WORKER), value)
+    while (claim := points.claim(study, WORKER)) is not None:
+        ran(claim, again[claim.confirms][claim.repeat])
+    printed = summary.write(study)
+    facts = records.read_json(study.folder.path / "summary.json")
+    assert [row["trial"] for row in facts["confirmed"]] == [3, 2]
+    assert (facts["runner_up"]["trial"], facts["runner_up"]["other"]) == (3, 2)
+    assert "the best 2 again" in printed
+    study.ask_for(4, (1, 2))
+    summary.write(study)
+    facts = records.read_json(study.folder.path / "summary.json")
+    assert [row["trial"] for row in facts["confirmed"]] == [3]
+    assert facts["runner_up"] is None
+
+
+def test_the_best_on_the_edge_of_a_grid_is_told(tmp_path):
+    study = told(tmp_path, [0.9 if number == 11 else 0.5 for number in range(12)], sampler="grid")
+    summary.write(study)
+    size, depth = records.read_json(study.folder.path / "summary.json")["borders"]
+    assert size.startswith("The best hidden size, 64, lies on the border of its range 8 to 64: look in 8 to 182 too")
+    assert depth.startswith("The best depth, 3, lies on the border of its range 1 to 3: look in 1 to 4 too")
+
+
+def test_a_damaged_result_on_a_fresh_seed_is_named_by_its_trial(tmp_path):
+    study = told(tmp_path, (0.25, 0.5), {1: [0.5, 0.51]}, confirm=(1, 2), sampler="random")
+    run = next(t for t in study.again.trials if t.user_attrs["repeat"] == 1).user_attrs["run"]
+    (study.folder.base.runs_dir / run / "result.json").write_text("{")
+    assert "the run of trial 1 on fresh seed 2 cannot be read: " in summary.write(study)
+
+
 def test_the_interval_of_a_share_ends_at_one(tmp_path):
     study = told(tmp_path, (0.97, 0.5), {0: [0.96, 1.0], 1: [0.0, 0.04]}, confirm=(2, 2))
     summary.write(study)

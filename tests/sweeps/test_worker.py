@@ -36,6 +36,33 @@ def test_what_is_no_fault_of_the_trial_has_it_wait_for_another_try(tmp_path, err
     assert study.folder.config(0, study.folder.space.suggest(again.trial)).hidden_size == 8
 
 
+def test_a_trial_that_a_full_disk_ended_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+    """Its result.json may say by then that the run failed: that is no end of the trial."""
+    quick = {**QUICK, "save_every": 5}
+    whole, study = new_study(tmp_path / "whole", **quick), new_study(tmp_path / "runs", **quick)
+    worker.run_trial(a_trial(whole), digits.run)
+    log = tracking.Run.log
+
+    def full(run, step, row):
+        if step == 12:
+            raise OSError(28, "No space left on device")
+        log(run, step, row)
+
+    with monkeypatch.context() as patch, pytest.raises((UserError, OSError)):
+        patch.setattr(tracking.Run, "log", full)
+        worker.run_trial(a_trial(study), digits.run)
+    (folder,) = (tmp_path / "runs").glob("digits-*")
+    assert Result.read(folder).status == "failed"
+    assert trial_of(study).state == TrialState.WAITING
+
+    worker.run_trial(points.claim(study, "another"), digits.run)
+    found, expected = (trial_of(s).user_attrs["result"] for s in (study, whole))
+    assert trial_of(study).state == TrialState.COMPLETE
+    assert found["resumed_after"] == [10]
+    assert found["weights_sha256"] == expected["weights_sha256"]
+    assert [path.name for path in (tmp_path / "runs").glob("digits-*")] == [folder.name]
+
+
 def test_a_trial_that_fails_by_itself_keeps_its_reason_and_has_ended(tmp_path):
     study = new_study(tmp_path)
 
