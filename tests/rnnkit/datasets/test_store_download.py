@@ -237,7 +237,8 @@ def test_processes_that_want_it_at_once_download_it_once(tmp_path, server):
 @pytest.fixture
 def not_root():
     """A new folder, and a user whom permissions bind."""
-    "".encode("cp437")  # zipfile needs it, and that user may not be allowed to read Python's own files
+    for encoding in ("cp437", "idna"):  # of zipfile and socket: that user may not be allowed to read Python's own files
+        "".encode(encoding)
     with tempfile.TemporaryDirectory() as folder:
         user = os.geteuid()
         if user == 0:
