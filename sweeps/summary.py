@@ -41,14 +41,15 @@ def collect(study: Study) -> dict:
     ended = [trial for trial in study.all_of() if trial.state.is_finished()]
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     again = study.again.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
-    confirmed = [row(study, number, trials) for number, trials in in_order(study)]
+    ran_again = in_order(study)
+    confirmed = [row(study, number, trials) for number, trials in ran_again]
     best = space.best(complete)
     if confirmed:
         best = next(trial for trial in complete if trial.number == confirmed[0]["trial"])
     plane = answer.cells(study)
     groups = [cell["values"] for cell in plane] + [list(r["values"].values()) for r in confirmed]
     supported, not_supported = answer.in_the_plane(study, plane, answer.spread(groups))
-    second = runner_up(study)
+    second = runner_up(study, ran_again)
     if second is not None:
         (supported if second.supported else not_supported).insert(0, second_in_words(second))
     starts = [trial.datetime_start for trial in ended + again if trial.datetime_start]
@@ -82,7 +83,7 @@ def collect(study: Study) -> dict:
         "not_supported": not_supported,
         "borders": borders(study, best) if best else [],
         "timing": timing(study),
-        "unread": unread(study, [*complete, *(trial for trials in answer.again(study).values() for trial in trials)]),
+        "unread": unread(study, [*complete, *(trial for _, trials in ran_again for trial in trials)]),
         "list": [listed(trial) for trial in ended],
     }
 
@@ -112,12 +113,11 @@ def row(study: Study, number: int, trials: list[FrozenTrial]) -> dict:
     }
 
 
-def runner_up(study: Study) -> answer.Paired | None:
-    """The paired test between the two best of what was run again; None where there are no two."""
-    first_two = in_order(study)[:2]
-    if len(first_two) < 2:
+def runner_up(study: Study, ran_again: list[tuple[int, list[FrozenTrial]]]) -> answer.Paired | None:
+    """The paired test between the two best of what was run again, best first; None where there are no two."""
+    if len(ran_again) < 2:
         return None
-    (number, ours), (other, theirs) = first_two
+    (number, ours), (other, theirs) = ran_again[:2]
     sign = -1 if study.folder.space.lower_is_better else 1
     return answer.paired(number, other, answer.by_seed(ours), answer.by_seed(theirs), sign)
 

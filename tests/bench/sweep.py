@@ -49,7 +49,7 @@ class Options:
     epochs: int = 15
     """Epochs of the digits."""
     repeats: int = 3
-    """How often ours is timed, which takes a few minutes at most and varies by a tenth: the median counts."""
+    """How often ours is timed, which takes a few minutes at most and varies by up to a fifth: the median counts."""
     rounds: int = 3
     """Rounds of 100 batches of the memory tasks."""
     only: str = ""

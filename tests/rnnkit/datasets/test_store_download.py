@@ -19,16 +19,7 @@ import pytest
 
 from rnnkit.datasets import store
 from tests.helpers import ROOT
-from tests.rnnkit.datasets.packs import (
-    FILES,
-    SMALL,
-    compressed,
-    of_all,
-    refused,
-    tarred,
-    write,
-    zipped,
-)
+from tests.rnnkit.datasets.packs import FILES, SMALL, compressed, of_all, refused, tarred, write, zipped
 
 
 pytestmark = pytest.mark.usefixtures("on_its_own")
