@@ -101,9 +101,10 @@ def by_seed(trials: list[FrozenTrial]) -> dict[int, float]:
     return {trial.user_attrs["repeat"]: trial.value for trial in trials}
 
 
-def order(study: Study) -> list[int]:
-    """The trials that were run again, best first, by their mean on the fresh seeds that all of them finished on."""
-    found = {number: by_seed(trials) for number, trials in again(study).items()}
+def in_order(study: Study) -> list[tuple[int, list[FrozenTrial]]]:
+    """What was run again, best first, by the mean on the fresh seeds that all of it finished on."""
+    trials = again(study)
+    found = {number: by_seed(of_one) for number, of_one in trials.items()}
     common = set.intersection(*(set(values) for values in found.values())) if found else set()
     score = study.folder.space.score
 
@@ -111,7 +112,7 @@ def order(study: Study) -> list[int]:
         values = [value for seed, value in found[number].items() if seed in common] or list(found[number].values())
         return score(statistics.fmean(values))
 
-    return sorted(found, key=lambda number: (-mean(number), number))
+    return sorted(trials.items(), key=lambda item: (-mean(item[0]), item[0]))
 
 
 @dataclass(frozen=True)

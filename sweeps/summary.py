@@ -41,7 +41,7 @@ def collect(study: Study) -> dict:
     ended = [trial for trial in study.all_of() if trial.state.is_finished()]
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     again = study.again.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
-    ran_again = in_order(study)
+    ran_again = answer.in_order(study)
     confirmed = [row(study, number, trials) for number, trials in ran_again]
     best = space.best(complete)
     if confirmed:
@@ -86,12 +86,6 @@ def collect(study: Study) -> dict:
         "unread": unread(study, [*complete, *(trial for _, trials in ran_again for trial in trials)]),
         "list": [listed(trial) for trial in ended],
     }
-
-
-def in_order(study: Study) -> list[tuple[int, list[FrozenTrial]]]:
-    """What was run again, best first."""
-    found = answer.again(study)
-    return [(number, found[number]) for number in answer.order(study)]
 
 
 def row(study: Study, number: int, trials: list[FrozenTrial]) -> dict:
