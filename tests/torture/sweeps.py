@@ -30,7 +30,7 @@ from tests.helpers import ROOT, no_account
 
 
 SETTINGS = ["--view", "rows", "--batch-size", "64"]
-EPOCHS = 6  # of each trial
+EPOCHS = 9  # of each trial: with 6 a study on PostgreSQL once ended before the last of the kills
 PRUNED_EPOCHS = 18  # where trials are pruned: else a study would end before all are killed that are to be
 
 
