@@ -94,3 +94,9 @@ def tell(claim: points.Claim, value: float) -> None:
     """End a trial with a value."""
     worker.prepare(claim)
     worker.tell(claim, TrialState.COMPLETE, {"run": "none"}, value)
+
+
+def load(runs, name="small"):
+    """The folder of a study on a journal, and its trials."""
+    study = studies.join(runs, name, "journal", "off")
+    return study.folder, study.trials

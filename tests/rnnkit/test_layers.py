@@ -1,81 +1,19 @@
-"""Our layers against torch.nn's and against the cell loop: values, all gradients, forms, errors."""
-
-import contextlib
-import copy
-import pickle
+"""Our layers against torch.nn's and against the cell loop: values, all gradients, forms."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
+from torch.nn.utils.rnn import pack_sequence
 
 import rnnkit
-from rnnkit import cells, fused, kernels
+from rnnkit import cells
 from rnnkit.packed import CHUNK_BYTES
+from tests.rnnkit.pairs import KINDS, assert_equal_within_rounding, leaves, outcome, packed_batch, pair, states_for
 
 
 pytestmark = pytest.mark.usefixtures("fast_path_for_few_steps")
-
-KINDS = {
-    "RNN": (rnnkit.RNN, nn.RNN, {}),
-    "ReLU": (rnnkit.RNN, nn.RNN, {"nonlinearity": "relu"}),
-    "GRU": (rnnkit.GRU, nn.GRU, {}),
-    "LSTM": (rnnkit.LSTM, nn.LSTM, {}),
-}
-
-
-def pair(kind, *sizes, dtype=torch.float32, seed=0, **options):
-    """Our layer and torch's with the same weights."""
-    ours, theirs, extra = KINDS[kind]
-    torch.manual_seed(seed)
-    layers = ours(*sizes, dtype=dtype, **extra, **options), theirs(*sizes, dtype=dtype, **extra, **options)
-    layers[1].load_state_dict(layers[0].state_dict())
-    return layers
-
-
-def states_for(layer, batch, dtype):
-    shape = layer.num_layers * (2 if layer.bidirectional else 1), batch, layer.hidden_size
-    states = tuple(torch.randn(shape, dtype=dtype).requires_grad_() for _ in range(2))
-    return states if isinstance(layer, nn.LSTM) else states[0]
-
-
-def leaves(state):
-    return [] if state is None else list(state) if isinstance(state, tuple) else [state]
-
-
-def outcome(layer, sequence, state, weights_of_loss, dropout_seed=7):
-    """Outputs, and the gradients of a loss that weighs each of them, of input, states and parameters."""
-    data = sequence.data if isinstance(sequence, PackedSequence) else sequence
-    for tensor in [data, *leaves(state), *layer.parameters()]:
-        tensor.grad = None
-    torch.manual_seed(dropout_seed)
-    output, final = layer(sequence, state)
-    outputs = [output.data if isinstance(output, PackedSequence) else output, *leaves(final)]
-    generator = torch.Generator().manual_seed(1)
-    loss = 0.0
-    for tensor, weight in zip(outputs, weights_of_loss, strict=False):
-        if weight:
-            loss = loss + (tensor * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)).sum()
-    loss.backward()
-    gradients = [data.grad, *(s.grad for s in leaves(state)), *(p.grad for p in layer.parameters())]
-    return [tensor.detach() for tensor in outputs], [g for g in gradients if g is not None]
-
-
-def assert_equal_within_rounding(ours, theirs, dtype):
-    """The bars that hold for these layers: values to 1e-6 (1e-12 in float64), gradients to 1e-5 (1e-10).
-
-    A gradient that is a sum of terms which cancel is known no better than to the terms' own rounding.
-    """
-    value, gradient = (1e-6, 1e-5) if dtype == torch.float32 else (1e-12, 1e-10)
-    for a, b in zip(ours[0], theirs[0], strict=True):
-        assert a.shape == b.shape
-        assert (a - b).abs().max() <= value * max(1.0, b.abs().max().item())
-    assert len(ours[1]) == len(theirs[1])
-    rounding = torch.finfo(dtype).eps * max(b.abs().max().item() for b in theirs[1])
-    for a, b in zip(ours[1], theirs[1], strict=True):
-        assert (a - b).abs().max() <= gradient * b.abs().max().item() + rounding
 
 
 @st.composite
@@ -102,11 +40,6 @@ def problems(draw):
         "chunk_bytes": draw(st.sampled_from(chunks)),
         "options": options,
     }
-
-
-def packed_batch(lengths, features, dtype):
-    packed = pack_sequence([torch.randn(n, features, dtype=dtype) for n in lengths], enforce_sorted=False)
-    return packed._replace(data=packed.data.requires_grad_())
 
 
 @settings(max_examples=250, deadline=None)
@@ -199,132 +132,6 @@ def test_second_derivatives_are_torchs(kind):
         found.append([packed.data.grad, *(p.grad for p in layer.parameters())])
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
-
-
-class Spy:
-    """Counts the calls of the fast kernels."""
-
-    def __init__(self, monkeypatch):
-        self.calls = 0
-        for kernel in (kernels.RNN, kernels.GRU, kernels.LSTM, fused.FusedLSTM):
-            monkeypatch.setattr(kernel, "apply", self._counting(kernel.apply))
-
-    def _counting(self, apply):
-        def counted(*args):
-            self.calls += 1
-            return apply(*args)
-
-        return counted
-
-
-@pytest.fixture
-def spy(monkeypatch):
-    return Spy(monkeypatch)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_packed_sequences_take_the_fast_path(kind, dtype, spy):
-    layer, _ = pair(kind, 3, 4, dtype=dtype, num_layers=2, bidirectional=True)
-    layer(packed_batch([4, 2, 2], 3, dtype))
-    assert spy.calls == 4
-
-
-def test_few_steps_take_torchs_path(monkeypatch, spy):
-    monkeypatch.setattr(rnnkit.layers, "FEWEST_STEPS", 12)
-    layer, _ = pair("GRU", 3, 4)
-    layer(packed_batch([11, 2], 3, torch.float32))
-    layer(torch.randn(11, 2, 3))
-    assert spy.calls == 0
-    layer(packed_batch([12, 2], 3, torch.float32))
-    assert spy.calls == 1
-
-
-def jvp(layer, packed):
-    with torch.autograd.forward_ad.dual_level():
-        dual = torch.autograd.forward_ad.make_dual(packed.data, torch.ones_like(packed.data))
-        output, _ = layer(packed._replace(data=dual))
-        return torch.autograd.forward_ad.unpack_dual(output.data).tangent
-
-
-def vjp(layer, packed):
-    x = packed.data.detach().view(1, len(packed.data), -1)
-    return torch.func.vjp(lambda x: layer(x)[0], x)[1](torch.ones(1, len(packed.data), 4, dtype=x.dtype))[0]
-
-
-@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
-@pytest.mark.parametrize("asked", [jvp, vjp])
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's forward mode uses it
-def test_forward_mode_and_functional_transforms_take_torchs_path(kind, asked, spy):
-    ours, theirs = pair(kind, 3, 4, dtype=torch.float64)
-    packed = pack_sequence([torch.randn(n, 3, dtype=torch.float64) for n in (3, 2)])
-    torch.testing.assert_close(asked(ours, packed), asked(theirs, packed))
-    assert spy.calls == 0
-
-
-def test_what_else_takes_torchs_path(spy):
-    packed = pack_sequence([torch.randn(n, 3) for n in (3, 2)])
-    projected = rnnkit.LSTM(3, 4, proj_size=2)
-    assert projected(packed)[0].data.shape == (5, 2)
-    half = rnnkit.GRU(3, 4, dtype=torch.bfloat16)
-    assert half(packed._replace(data=packed.data.bfloat16()))[0].data.dtype == torch.bfloat16
-    meta = rnnkit.GRU(3, 4, device="meta")
-    assert meta(torch.empty(5, 2, 3, device="meta"))[0].shape == (5, 2, 4)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        rnnkit.LSTM(3, 4)(torch.randn(5, 2, 3))
-    assert spy.calls == 0
-
-
-MISTAKES = [
-    lambda layer: layer(torch.randn(5, 2, 7)),  # features
-    lambda layer: layer(torch.randn(5, 2, 3, 1)),  # dimensions
-    lambda layer: layer(torch.randn(5, 2, 3, dtype=torch.float64)),  # type
-    lambda layer: layer(torch.randn(5, 2, 3), torch.zeros(1, 3, 4)),  # batch of the state
-    lambda layer: layer(torch.randn(5, 3), torch.zeros(1, 1, 4)),  # unbatched with a batched state
-    lambda layer: layer(torch.randn(0, 2, 3)),  # no steps
-    lambda layer: layer(pack_sequence([torch.randn(2, 7)])),
-    lambda layer: layer(pack_sequence([torch.randn(2, 3)]), torch.zeros(1, 2, 4)),
-    lambda layer: layer(PackedSequence(torch.randn(5, 3), torch.tensor([2, 2]))),  # rows that do not fit
-    lambda layer: layer(pack_padded_sequence(torch.randn(5, 2, 3), torch.tensor([6, 2]))),  # length beyond the input
-    lambda layer: layer([1, 2]),
-]
-
-
-@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
-@pytest.mark.parametrize("number", range(len(MISTAKES)))
-def test_mistakes_give_torchs_errors(kind, number):
-    """The same error with the same words; where torch lets one pass, as some do for some kinds, so does ours."""
-    said = []
-    for layer in pair(kind, 3, 4):
-        try:
-            said.append(MISTAKES[number](layer)[0][0].shape)
-        except Exception as error:  # noqa: BLE001 (whatever torch.nn raises, ours must)
-            said.append((type(error), str(error)))
-    assert said[0] == said[1]
-
-
-def test_most_mistakes_are_errors():
-    count = 0
-    for mistake in MISTAKES:
-        with contextlib.suppress(RuntimeError, ValueError, TypeError, AttributeError):
-            mistake(rnnkit.GRU(3, 4))
-            count += 1
-    assert count <= 1
-
-
-def test_it_is_torchs_class_with_torchs_state_in_every_respect():
-    layer = rnnkit.LSTM(3, 4, num_layers=2, bidirectional=True)
-    assert isinstance(layer, nn.LSTM)
-    assert list(layer.state_dict()) == list(nn.LSTM(3, 4, num_layers=2, bidirectional=True).state_dict())
-    assert repr(layer) == repr(nn.LSTM(3, 4, num_layers=2, bidirectional=True))
-    packed = pack_sequence([torch.randn(n, 3) for n in (3, 2)])
-    expected = layer(packed)[0].data
-    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301 (our own bytes)
-        assert torch.equal(twin(packed)[0].data, expected)
-    torch.manual_seed(3)
-    ours = rnnkit.GRU(3, 4).state_dict()
-    torch.manual_seed(3)
-    assert all(torch.equal(ours[k], v) for k, v in nn.GRU(3, 4).state_dict().items())
 
 
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])

@@ -7,25 +7,17 @@ import subprocess
 import sys
 import time
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 
 from rnnkit import checkpoints, locks, records, tracking, wandb_file
-from rnnkit.errors import UserError
 from rnnkit.records import Result
-from sweeps import local, run, summary
 from sweeps import study as studies
 from tests.conftest import SETTINGS, SWEEP
-from tests.helpers import ROOT, a_trial, new_study, no_account, offline_log, run_command, tell
+from tests.helpers import ROOT, load, no_account, offline_log, run_command
 
 
 MANIFESTS, ROWS = "*/manifest.json", "*/metrics.jsonl"
-
-
-def load(runs, name="small"):
-    study = studies.join(runs, name, "journal", "off")
-    return study.folder, study.trials
 
 
 def test_each_trial_ran_with_exactly_what_was_suggested(swept):
@@ -252,160 +244,3 @@ def test_runs_that_fail_are_told_apart_and_stop_no_other(tmp_path):
     assert done.stdout.count("failed (diverged: loss") == 2
     assert "no trial finished" in done.stdout
     assert "0 finished, 0 pruned, 2 failed" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--seed=3"], "--seed is the sweep's own option: give it before the --"),
-        (["--runs_dir", "elsewhere"], "--runs-dir is the sweep's own option: give it before the --"),
-        (["--track", "off"], "--track is the sweep's own option: give it before the --"),
-        (["--hidden-size", "5"], "--hidden-size is what the sweep varies: leave it out"),
-        (["--hidden-size", "64"], "--hidden-size is what the sweep varies: leave it out"),  # the experiment's default
-        (["--depth", "1"], "--depth is what the sweep varies: leave it out"),
-        (["--cell", "lstm"], "--cell is what the sweep varies: leave it out"),
-        (["--no-bidirectional"], "--bidirectional is what the sweep varies: leave it out"),
-        (["--learning_rate", "1e-3"], "--learning-rate is what the sweep varies: leave it out"),
-        (["--threads", "2"], "--threads is 1 in a sweep: choose with --workers, before the --, what it takes"),
-        (["--clip", "0.5"], "--clip is what the sweep varies: leave it out"),
-        (["--dropout", "0.3"], "--dropout is what the sweep varies: leave it out"),
-    ],
-)
-def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_written(tmp_path, flags, message):
-    options = run.Options("digits", runs_dir=tmp_path / "runs")
-    with pytest.raises(UserError) as caught:
-        run.sweep(options, flags)
-    assert str(caught.value) == message
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"confirm_seeds": 1}, "--confirm-seeds must be between 2 and 1,000, not 1"),
-        ({"workers": 0}, "--workers 0 needs workers elsewhere, which find each other by --storage postgresql"),
-        ({"storage": "mysql://me:pw@host"}, r"--storage must be .*, not mysql://me:\*\*\*@host"),
-    ],
-)
-def test_options_that_cannot_be_used_are_named(options, message):
-    with pytest.raises(UserError, match=message):
-        run.Options("digits", **options)
-
-
-def test_each_worker_has_a_gpu_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert run.visible_gpus("all") == ["0", "1", "2"]
-    assert run.visible_gpus("2,0") == ["2", "0"]
-    with pytest.raises(UserError, match="--gpus 3: there is no GPU '3', only 0, 1, 2"):
-        run.visible_gpus("3")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")  # as a scheduler says it
-    assert run.visible_gpus("all") == ["5", "7"]
-
-    says = tmp_path / "worker"
-    says.write_text('#!/bin/sh\necho "sees $CUDA_VISIBLE_DEVICES"\n')
-    says.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(says))
-    study = new_study(tmp_path / "runs", total=9)
-    workers = local.Workers(study, local.slots(8, ["5", "7"]), tmp_path / "runs", "off")
-    workers.look(9)
-    assert [slot.process.wait() for slot in workers.slots] == [0, 0]
-    assert [workers.log(slot).read_text().splitlines()[-1] for slot in workers.slots] == ["sees 5", "sees 7"]
-    workers.stop()
-
-
-def test_what_dies_is_replaced_at_once_and_what_cannot_begin_ends_the_sweep(tmp_path, monkeypatch):
-    dies = tmp_path / "worker"
-    dies.write_text("#!/bin/sh\nexit 3\n")
-    dies.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(dies))
-    workers = local.Workers(new_study(tmp_path / "runs"), local.slots(1, []), tmp_path / "runs", "off")
-    (slot,) = workers.slots
-    started = []
-    with pytest.raises(UserError, match="3 workers died before they could begin: see .*worker-0.log"):
-        for _ in range(10):
-            workers.look(1)
-            started.append(slot.worker)
-            slot.process.wait()
-    assert len(set(started)) == 3
-
-
-def test_other_settings_are_kept_beside_the_sweeps_own(tmp_path):
-    options = run.Options("digits", runs_dir=tmp_path, track="off", seed=5)
-    base = run.base_config(options, ["--epochs", "3", "--patience=0"])
-    assert (base.epochs, base.patience, base.runs_dir, base.track) == (3, 0, tmp_path, "off")
-
-
-def test_what_the_search_varies_is_what_it_suggests():
-    space = studies.SPACES["digits"]
-    assert all(set(space.suggest(optuna.trial.FixedTrial(point))) == set(point) for point in space.plane())
-    assert space.varied() == set(space.suggest(optuna.trial.FixedTrial(space.plane()[1])))
-
-
-def test_what_a_worker_could_not_do_ends_the_sweep_in_its_words(tmp_path, monkeypatch):
-    worker = tmp_path / "worker"
-    worker.write_text("#!/bin/sh\necho a warning >&2\necho error: no room on the disk >&2\nexit 2\n")
-    worker.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(worker))
-    with pytest.raises(UserError, match="^no room on the disk$"):
-        run.sweep(run.Options("digits", trials=2, workers=2, runs_dir=tmp_path / "runs", track="off"), [])
-
-
-@pytest.mark.parametrize("text", [None, "", "text,label\n"])
-def test_a_study_of_data_that_cannot_be_read_leaves_nothing_behind(tmp_path, text):
-    data = tmp_path / "reviews.csv"
-    if text is not None:
-        data.write_text(text)
-    before = list(tmp_path.iterdir())
-    options = run.Options("sentiment", trials=1, workers=1, runs_dir=tmp_path / "new" / "runs", track="off")
-    with pytest.raises(UserError, match="reviews.csv"):
-        run.sweep(options, ["--data", str(data)])
-    assert list(tmp_path.iterdir()) == before
-
-
-def failing_worker(tmp_path, monkeypatch):
-    """Has sweeps start workers that end at once, as they do for data that cannot be read."""
-    worker = tmp_path / "worker"
-    worker.write_text("#!/bin/sh\necho error: cannot read it >&2\nexit 2\n")
-    worker.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(worker))
-
-
-def test_only_the_study_that_was_just_made_is_removed(tmp_path, monkeypatch):
-    failing_worker(tmp_path, monkeypatch)
-    new_study(tmp_path / "runs")  # "small", without a trial yet
-    for name in ("small", "other"):
-        options = run.Options("digits", trials=1, study=name, runs_dir=tmp_path / "runs", track="off")
-        with pytest.raises(UserError, match="^cannot read it$"):
-            run.sweep(options, [])
-    assert [path.name for path in (tmp_path / "runs" / "studies").iterdir()] == ["small"]
-    assert (tmp_path / "runs" / "studies" / "small" / "study.json").exists()
-    _, study = load(tmp_path / "runs")
-    assert len(study.trials) == 1
-
-
-def test_a_study_in_a_database_that_cannot_be_reached_leaves_nothing_behind(tmp_path):
-    """Else the same name could not be used with another storage."""
-    nobody = "postgresql://nobody@127.0.0.1:1/sweeps"
-    with pytest.raises(UserError, match="the database cannot be used"):
-        run.sweep(run.Options("digits", trials=1, storage=nobody, runs_dir=tmp_path / "runs", track="off"), [])
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_gpu_that_is_not_there_is_noticed_before_a_study_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(UserError, match="--device cuda: this machine has no GPU"):
-        run.sweep(run.Options("digits", runs_dir=tmp_path / "runs"), ["--device", "cuda"])
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_summary_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
-    tell(a_trial(new_study(tmp_path)), 0.5)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(summary, "write", full)
-    with pytest.raises(UserError, match=r"cannot write .*small \(No space left on device\): make room"):
-        run.sweep(run.Options("digits", trials=1, study="small", runs_dir=tmp_path, track="off", confirm=0), [])
