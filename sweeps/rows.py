@@ -204,15 +204,19 @@ ROWS = [
     ),
     *(
         Row(
-            f"mnist-{order}-{cell}",
+            f"mnist-{order}-{name}",
             "pixels",
-            f"{cell.upper()}, {order}",
+            f"{what}, {order}",
             "pixels",
-            f"--order {order} --cell {cell}",
+            f"--order {order} {flags}",
             "metric/accuracy/test",
             3,
         )
         for order in ("sequential", "permuted")
-        for cell in ("gru", "lstm")
+        for name, what, flags in (
+            ("gru", "GRU", "--cell gru"),
+            ("lstm", "LSTM", "--cell lstm"),
+            ("lstm-chrono", "LSTM, chrono", "--cell lstm --init chrono"),
+        )
     ),
 ]
