@@ -153,10 +153,15 @@ def measurement(row: Row, seed: int, folder: Path, result: records.Result) -> Me
         minutes=round(seconds / 60, 2),
         processor=manifest["machine"]["processor"],
         torch=manifest["versions"]["torch"],
-        commit=manifest["git"]["commit"] and manifest["git"]["commit"] + (" with changes" * manifest["git"]["dirty"]),
+        commit=commit(manifest["git"]),
         references=result.references or [],
         comparison=result.comparison,
     )
+
+
+def commit(git: dict) -> str | None:
+    """The commit that ran, and whether Python files differed from it. (evidence.json does, and says nothing by it.)"""
+    return git["commit"] and git["commit"] + (" with changes" if git["changes"] else "")
 
 
 def train(options: Options, row: Row, seed: int) -> Measurement:

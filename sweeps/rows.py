@@ -104,8 +104,10 @@ GROUPS = {
         "Images pixel by pixel",
         "accuracy on 1,000 test images",
         "2,000 images of MNIST to train with, of 60,000; 784 steps of one pixel",
-        "The published figures are of nets that saw 30 times as many images, and are out of reach of this part. The "
-        "full run, `--train-size 0 --test-size 0`, takes a GPU; it was not made",
+        "The published figures are of nets that saw 30 times as many images. The full run, `--train-size 0 --test-size "
+        "0`, takes a GPU; it was not made. From torch's initial weights an LSTM learns nothing of images read in their "
+        "order; with chrono initialisation it comes near the logistic regression. No net here learns permuted images "
+        "well from so few",
     ),
 }
 

@@ -60,6 +60,14 @@ def test_it_measures_every_seed_once_and_writes_what_the_runs_say(measure, tmp_p
     assert (tmp_path / "docs" / "evidence.md").read_text() == page
 
 
+def test_the_commit_is_marked_where_python_files_differ_from_it():
+    """Not where evidence.json does: it differs from the commit as soon as one row has been measured."""
+    git = {"commit": "abc", "dirty": True, "changes": None}
+    assert evidence.commit(git) == "abc"
+    assert evidence.commit(git | {"changes": "a hash"}) == "abc with changes"
+    assert evidence.commit({"commit": None, "dirty": None, "changes": None}) is None
+
+
 def test_what_was_measured_with_other_settings_is_measured_again(measure, tmp_path, monkeypatch):
     old = measured_value(ROW, 0, 0.5)
     evidence.write(tmp_path / "docs", {("small", 0): old})
