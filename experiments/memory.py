@@ -138,7 +138,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             watched=monitored,
             report=report,
         )
-        run.finish(model, evaluate() | evaluated(test, "test"), references=beside(config, task))
+        run.finish(model, evaluate() | evaluated(test, "test"), references=beside(config, task, test))
     return run.result
 
 
@@ -202,21 +202,31 @@ def measured(task, given: list, examples) -> dict[str, float]:
     found = {"loss": task.loss(join(given).double(), targets).item()}
     if task.right is not None:
         found["accuracy"] = task.right(given, examples).double().mean().item()
-    if task.best > 0:
+    if task.best_on is not None:
         found["excess"] = found["loss"] - task.best_on(examples)
     return found
 
 
-def beside(config: Config, task) -> list[dict]:
-    """Losses to see ours beside, by calculation, and published ones where there are any for this length."""
-    reference = rnnkit.records.reference
-    known = {NOTHING[config.task]: task.without_memory}
+def beside(config: Config, task, examples) -> list[dict]:
+    """Losses to see ours beside, by calculation, and published ones where there are any for this length.
+
+    They are what such nets have on just these examples, as ours was measured there. Where that is not the same on all
+    examples, the expected value stands beside it.
+    """
+    known = [(NOTHING[config.task], task.without_memory, task.without_memory_on, "baseline")]
     if task.own_input != task.without_memory:
-        known["knowing at each step its input alone"] = task.own_input
-    found = [reference(what, "loss", value) for what, value in known.items()]
-    found.append(reference("best possible", "loss", task.best, "limit"))
-    if task.best > 0:
-        found += [reference(what, "excess", value - task.best) for what, value in known.items()]
+        known.append(("knowing at each step its input alone", task.own_input, task.own_input_on, "baseline"))
+    known.append(("best possible", task.best, task.best_on, "limit"))
+
+    reference = rnnkit.records.reference
+    found = []
+    for what, expected, on, kind in known:
+        here = expected if on is None else on(examples)
+        found.append(reference(what, "loss", here, kind))
+        if on is not None:
+            found.append(reference(f"{what}, expected", "loss", expected, kind))
+        if task.best_on is not None and kind == "baseline":
+            found.append(reference(what, "excess", here - task.best_on(examples)))
     for cell, value in PUBLISHED.get((config.task, config.length), {}).items():
         found.append(reference(f"{cell.upper()} (Bai et al., 2018)", "loss", value, "published"))
     return found

@@ -32,7 +32,8 @@ class Task:
 
     The other losses are expected values: `without_memory` of a net that knows all but what has to be remembered,
     `own_input` of one that at each step knows the input of this step alone, `best` of the best possible net.
-    `best_on(examples)` is what that net has on just these examples.
+    `without_memory_on(examples)` and so on are what these nets have on just these examples, None where it is the same
+    on all. (On 2,000 examples of adding it is 2 % to either side of 2/12.)
     """
 
     features: int
@@ -42,7 +43,9 @@ class Task:
     without_memory: float
     own_input: float
     best: float = 0.0
-    best_on: Callable[[Examples], float] = lambda examples: 0.0
+    without_memory_on: Callable[[Examples], float] | None = None
+    own_input_on: Callable[[Examples], float] | None = None
+    best_on: Callable[[Examples], float] | None = None
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
     costs: Callable[[Tensor, Tensor], Tensor] = functools.partial(cross_entropy, reduction="none")
     right: Callable[[list[Tensor], Examples], Tensor] | None = None
@@ -74,8 +77,22 @@ def adding(length: int) -> Task:
     def costs(rows: Tensor, targets: Tensor) -> Tensor:
         return (rows.squeeze(1) - targets).square()
 
+    def nothing_on(examples: Examples) -> float:
+        return (torch.stack(list(examples.targets)).double() - 1).square().mean().item()
+
     nothing = 2 / 12
-    return Task(2, 1, every_step=False, make=make, without_memory=nothing, own_input=nothing, loss=loss, costs=costs)
+    return Task(
+        2,
+        1,
+        every_step=False,
+        make=make,
+        without_memory=nothing,
+        own_input=nothing,
+        without_memory_on=nothing_on,
+        own_input_on=nothing_on,
+        loss=loss,
+        costs=costs,
+    )
 
 
 COPIED = 10  # symbols to copy

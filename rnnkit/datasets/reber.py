@@ -16,7 +16,6 @@ All here follows from one Markov chain: the strings, and what the best net and n
 """
 
 import functools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -68,15 +67,26 @@ class Chain:
         visits = torch.linalg.solve((torch.eye(count, dtype=torch.float64) - self.probabilities).T, start)
         return visits.unsqueeze(1) * self.probabilities
 
-    def loss(self, known: list) -> float:
-        """Nats for each symbol to come, for who knows of each state what `known` says of it, and all probabilities."""
+    @functools.cached_property
+    def shares(self) -> Tensor:
+        """How often, in the mean, a string has each symbol after each state, of shape (states, symbols)."""
+        shares = torch.zeros(len(self.names), len(SYMBOLS), dtype=torch.float64)
+        return shares.index_add(1, self.symbols, self.pairs)
+
+    def costs(self, known: list) -> Tensor:
+        """Nats that each symbol costs after each state, of shape (states, symbols), for who knows all probabilities.
+
+        Of the state he knows what `known` says of it. What never follows costs infinitely much.
+        """
         kinds = {kind: i for i, kind in enumerate(dict.fromkeys(known))}
         groups = torch.tensor([kinds[kind] for kind in known])
-        count = len(self.names)
-        shares = torch.zeros(count, len(SYMBOLS), dtype=torch.float64).index_add(1, self.symbols, self.pairs)
-        shares = torch.zeros_like(shares).index_add(0, groups, shares)
-        nats = -torch.xlogy(shares, shares / shares.sum(1, keepdim=True).clamp_min(1e-300)).sum()
-        return (nats / shares.sum()).item()
+        shares = torch.zeros_like(self.shares).index_add(0, groups, self.shares)
+        return -(shares / shares.sum(1, keepdim=True).clamp_min(1e-300)).log()[groups]
+
+    def loss(self, known: list) -> float:
+        """Nats for each symbol to come, in the mean, for who knows of each state what `known` says of it."""
+        nats = torch.where(self.shares > 0, self.shares * self.costs(known), 0.0)
+        return (nats.sum() / self.shares.sum()).item()
 
 
 def chain(length: float) -> Chain:
@@ -128,18 +138,17 @@ def embedded(length: int) -> Task:
         vectors = torch.eye(len(SYMBOLS))
         return Examples([vectors[string[:-1]] for string in strings], [string[1:] for string in strings])
 
-    following = {
-        (i, int(states.symbols[j])): (j, -math.log(states.probabilities[i, j]))
-        for i, j in states.probabilities.nonzero().tolist()
-    }
+    following = {(i, int(states.symbols[j])): j for i, j in states.probabilities.nonzero().tolist()}
 
-    def best_on(examples: Examples) -> float:
+    def on(examples: Examples, known: list) -> float:
+        """The loss on just these examples for who knows of each state what `known` says of it."""
+        costs = states.costs(known).tolist()
         nats, steps = 0.0, 0
         for targets in examples.targets:
             state = 0
             for symbol in targets.tolist():
-                state, cost = following[state, symbol]
-                nats += cost
+                nats += costs[state][symbol]
+                state = following[state, symbol]
             steps += len(targets)
         return nats / steps
 
@@ -149,15 +158,19 @@ def embedded(length: int) -> Task:
         say_t = [scores[-2, t] > scores[-2, p] for scores in given]
         return torch.tensor([a == (b[-2] == t) for a, b in zip(say_t, examples.targets, strict=True)])
 
+    # What there is to know of a state: all, where in the grammar it is, or its symbol alone.
+    all_of_it, place, symbol = states.names, [edge for _, edge in states.names], states.symbols.tolist()
     return Task(
         len(SYMBOLS),
         len(SYMBOLS),
         every_step=True,
         make=make,
-        without_memory=states.loss([edge for _, edge in states.names]),
-        own_input=states.loss(states.symbols.tolist()),
-        best=states.loss(states.names),
-        best_on=best_on,
+        without_memory=states.loss(place),
+        own_input=states.loss(symbol),
+        best=states.loss(all_of_it),
+        without_memory_on=functools.partial(on, known=place),
+        own_input_on=functools.partial(on, known=symbol),
+        best_on=functools.partial(on, known=all_of_it),
         right=right,
     )
 

@@ -47,7 +47,7 @@ def test_a_net_that_remembers_is_told_so_beside_what_others_reach(trained):
     loss = result.metrics["metric/loss/test"]
     assert 0 <= loss < 0.01
     assert f"loss (test): {loss:.4f}" in printed
-    assert "without memory (1 for every sum): loss (test) 0.1667" in printed
+    assert "without memory (1 for every sum), expected: loss (test) 0.1667" in printed
     assert "best possible: loss (test) 0.0000" in printed
     assert f"the lstm with chrono initialisation remembers 10 steps: loss {loss:.5f}, asked for: below 0.01" in printed
     assert f"gap to the best possible on the test examples: +{loss:.5f}" in printed
@@ -78,15 +78,14 @@ CHANCE = 0.002
 def test_a_net_whose_recurrence_is_cut_gets_what_its_own_input_tells_and_no_better(task, settings, small):
     config = memory.Config(task=task, length=12, cut_recurrence=True, epochs=4, **settings, **small)
     result = memory.run(config)
-    loss, expected = result.metrics["metric/loss/test"], memory.task_of(config).own_input
-    if task == "adding":  # the same answer, 1, on the same examples
-        sums = memory.held_out(config, memory.task_of(config))[1].targets
-        found = (sums - 1).square().mean().item()
-        assert found == pytest.approx(expected, abs=0.025)
-        expected = found
-    assert -CHANCE < loss - expected < 0.02
+    made = memory.task_of(config)
+    test = memory.held_out(config, made)[1]
+    on = made.own_input_on or (lambda examples: made.own_input)
+    assert -CHANCE < result.metrics["metric/loss/test"] - on(test) < 0.02  # on the same examples
+    assert on(test) == pytest.approx(made.own_input, abs=0.025)
     assert " its recurrence cut, does not remember 12 steps" in memory.answer(config, result)
-    assert loss > memory.task_of(config).without_memory - 0.025
+    beside = {r["what"]: r["value"] for r in result.references if r["metric"] == "loss"}
+    assert result.metrics["metric/loss/test"] > beside[memory.NOTHING[task]] - CHANCE
 
 
 @pytest.mark.parametrize(
@@ -260,22 +259,38 @@ def test_the_usual_length_is_that_length_by_another_name():
     assert memory.Config(task="reber") == memory.Config(task="reber", length=12)
 
 
+def beside(config):
+    task = memory.task_of(config)
+    return memory.beside(config, task, memory.held_out(config, task)[1])
+
+
 def test_published_losses_stand_beside_the_length_they_are_for():
     config = memory.Config(task="copying", length=1_000, cell="gru")
-    found = memory.beside(config, memory.task_of(config))
+    found = beside(config)
     assert {r["what"]: r["value"] for r in found if r["kind"] == "published"}["GRU (Bai et al., 2018)"] == 0.0197
     (nothing,) = [r["value"] for r in found if r["what"] == "without memory of the symbols"]
     assert nothing == pytest.approx(0.0204, abs=5e-5)  # so they had learned nothing
-    usual = memory.beside(memory.Config(), memory.task_of(memory.Config()))
+    usual = beside(memory.Config())
     assert not any(r["kind"] == "published" for r in usual)
 
 
 def test_what_is_known_of_a_reber_string_is_also_said_as_an_excess():
-    config = memory.Config(task="reber")
-    found = memory.beside(config, memory.task_of(config))
+    found = beside(memory.Config(task="reber"))
     losses = {r["what"]: r["value"] for r in found if r["metric"] == "loss"}
     excesses = {r["what"]: r["value"] for r in found if r["metric"] == "excess"}
-    assert excesses == {what: losses[what] - ENTROPY for what in losses if what != "best possible"}
+    assert losses["best possible, expected"] == pytest.approx(ENTROPY)
+    here = {what: value for what, value in losses.items() if not what.endswith(", expected")}
+    best = here.pop("best possible")
+    assert excesses == {what: value - best for what, value in here.items()}
+
+
+def test_without_memory_is_what_it_costs_on_the_same_examples():
+    """Ours is measured beside what 1 for every sum has on the same sums; the expected 2/12 stands there too."""
+    sums = memory.held_out(memory.Config(), memory.task_of(memory.Config()))[1].targets
+    values = {r["what"]: r["value"] for r in beside(memory.Config())}
+    assert values["without memory (1 for every sum)"] == pytest.approx((sums - 1).square().mean().item())
+    assert values["without memory (1 for every sum), expected"] == pytest.approx(2 / 12)
+    assert [r["what"] for r in beside(memory.Config()) if r["kind"] == "limit"] == ["best possible"]
 
 
 ENTROPY = 7 * math.log(2) / 11

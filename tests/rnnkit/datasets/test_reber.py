@@ -1,5 +1,6 @@
 """The embedded Reber grammar beside a regular expression, a walk over its nodes, and closed forms."""
 
+import itertools
 import math
 import re
 from collections import defaultdict
@@ -147,6 +148,21 @@ def test_the_best_on_some_strings_is_what_their_choices_cost(length):
     assert task.best_on(examples) == pytest.approx(nats / sum(len(s) - 1 for s in strings(examples)))
     many = made(length, 4_000)[1]
     assert task.best_on(many) == pytest.approx(task.best, rel=0.03)
+
+
+@pytest.mark.parametrize("length", [12, 40])
+def test_what_others_know_on_some_strings(length):
+    """Who forgot the second symbol pays one choice more a string, its second T or P; who sees one symbol, for pairs."""
+    task, examples = made(length)
+    steps = sum(len(s) - 1 for s in strings(examples))
+    more = len(strings(examples)) * math.log(2)
+    assert task.without_memory_on(examples) - task.best_on(examples) == pytest.approx(more / steps)
+    pairs = by_propagation(length)
+    firsts = defaultdict(float)
+    for (symbol, _), share in pairs.items():
+        firsts[symbol] += share
+    nats = sum(math.log(firsts[a] / pairs[a, b]) for s in strings(examples) for a, b in itertools.pairwise(s))
+    assert task.own_input_on(examples) == pytest.approx(nats / steps)
 
 
 def test_right_is_who_scores_the_true_one_of_t_and_p_higher_before_the_end():
