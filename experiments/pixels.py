@@ -14,6 +14,7 @@ the same images, which sees all pixels at once, and the published results: those
 """
 
 import functools
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ class Config(BaseConfig):
         self._require_counts("pixels_per_step", "valid_size")
         self._require_counts("train_size", "test_size", least=0)
         self._require("permutation_seed", self.permutation_seed >= 0, "0 or more")
-        if self.data not in ("mnist", "made") and not Path(self.data).is_dir():
+        if self.data not in ("mnist", "made") and not os.path.isdir(self.data):  # also where no path is so long
             raise UserError(f"--data must be mnist, made, or the path of a folder, not {self.data}")
 
 
@@ -144,6 +145,7 @@ def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, t
 
     Which ones are for validation does not depend on how many are for training. Raises `UserError` for too few.
     """
+    import numpy as np
     import torch
 
     from rnnkit import seeding
@@ -159,6 +161,12 @@ def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, t
         raise UserError(f"--data {data}: {len(orders[0])} images to train and to validate with are too few: 5 or more")
     train = orders[0][held_out:][: train_size or None]
     valid = orders[0][:held_out]
+    classes = np.unique(images.train.labels[np.concatenate([train, valid])])
+    if len(classes) == 1:
+        raise UserError(
+            f"--data {data}: all {len(train) + len(valid)} images to train and to validate with are of class "
+            f"{classes[0]}: there is nothing to tell apart"
+        )
     test = orders[1][: test_size or None]
     return [
         Part(part.images[places], part.labels[places])

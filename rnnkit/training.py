@@ -139,7 +139,8 @@ def fit(
         try:
             with stop.at_once():
                 found = evaluate()
-                inside = monitor.at_evaluation(place.step, last=place.step == steps)
+                sound = all(map(math.isfinite, found.values()))  # what is not has no eigenvalues to look at
+                inside = monitor.at_evaluation(place.step, last=place.step == steps) if sound else {}
         except (KeyboardInterrupt, SystemExit):
             remember()
             raise

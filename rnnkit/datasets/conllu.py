@@ -24,7 +24,8 @@ RANGES, EMPTY = "ranges of words written as one", "words only meant"
 FEWEST = 10  # sentences: with fewer, a part would have none
 
 _FIELDS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
-_WORD, _RANGE, _EMPTY = (re.compile(p) for p in (r"[1-9]\d*", r"([1-9]\d*)-([1-9]\d*)", r"(0|[1-9]\d*)\.([1-9]\d*)"))
+_NUMBER = r"[1-9][0-9]{0,8}"  # a sentence has no billion words, and numbers beyond count cannot be read
+_WORD, _RANGE, _EMPTY = map(re.compile, (_NUMBER, rf"({_NUMBER})-({_NUMBER})", rf"(0|{_NUMBER})\.({_NUMBER})"))
 
 
 @dataclass
@@ -101,7 +102,8 @@ def _take(sentence: _Sentence, line: str, where: str, left_out: Counter) -> None
         if int(identity) != count + 1:
             raise UserError(f"{where}, field ID: word {identity} where word {count + 1} was expected")
         if tag not in TAGS:
-            raise UserError(f"{where}, field UPOS: {tag!r} is none of the {len(TAGS)} universal tags ({TAGS[0]} ... X)")
+            all_tags = f"the {len(TAGS)} universal tags ({TAGS[0]} ... X)"
+            raise UserError(f"{where}, field UPOS: {tag[:40]!r} is none of {all_tags}")
         sentence.words.append(form)
         sentence.tags.append(tag)
     elif match := _RANGE.fullmatch(identity):
@@ -118,4 +120,4 @@ def _take(sentence: _Sentence, line: str, where: str, left_out: Counter) -> None
         sentence.empty = after, place
         left_out[EMPTY] += 1
     else:
-        raise UserError(f"{where}, field ID: {identity!r} is no number of a word, range of words or empty node")
+        raise UserError(f"{where}, field ID: {identity[:40]!r} is no number of a word, range of words or empty node")

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rnnkit.datasets import store
+from rnnkit.datasets import store, text_file
 from rnnkit.errors import UserError
 from rnnkit.sequences import Examples
 
@@ -56,10 +56,7 @@ def load(data_dir: Path | None = None) -> Music:
 
 def read(path: Path) -> Music:
     """Pieces of your own, from a JSON file of the form above. Raises `UserError`, with the place, for any other."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    content = text_file.content_of(path)
     return parsed(content, str(path), hashlib.sha256(content).hexdigest())
 
 

@@ -121,8 +121,12 @@ def _kind(dimensions: int) -> int:
 def _content(folder: Path, name: str) -> bytes:
     """The bytes of a file in a folder, or of its compressed form beside it."""
     plain, compressed = folder / name, folder / f"{name}.gz"
+    opened = gzip.open if compressed.exists() and not plain.exists() else open
+    path = plain if opened is open else compressed
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a device may never end
+        raise UserError(f"cannot read {path}: it is no regular file")
     try:
-        with gzip.open(compressed) if not plain.exists() and compressed.exists() else plain.open("rb") as file:
+        with opened(path, "rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise UserError(f"{plain} is not there, nor {compressed.name}: {folder} must hold {', '.join(FILES)}") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +34,23 @@ def load(path: Path) -> Text:
     return Text(text, hashlib.sha256(text.encode()).hexdigest())
 
 
+def content_of(path: Path) -> bytes:
+    """The bytes of a file. Raises `UserError` where it cannot be read, or is no file: a pipe may never end."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise UserError(f"cannot read {path}: it is no regular file")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
 def read(path: Path) -> str:
     """The text of a file, line ends as they are. Raises `UserError`, with the line, for what is no UTF-8 text.
 
     A byte-order mark is an error too: it would count as a symbol of the text, or stick to the first column's name.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a device may never end
-        raise UserError(f"cannot read {path}: it is no regular file")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    content = content_of(path)
     if not content:
         raise UserError(f"{path} is empty")
     for mark, encoding in _MARKS.items():

@@ -319,6 +319,14 @@ def test_the_verdict_has_a_clear_limit(task, scores, remembers, split):
     assert "asked for: " in why
 
 
+def test_weights_that_the_last_step_before_an_evaluation_spoilt_are_a_run_that_diverged(tmp_path, few):
+    """Looked at as well: states that are not finite have no eigenvalues."""
+    quick = {"length": 4, "epochs": 1, "round": 1, "hidden_size": 4, "learning_rate": 1e38}
+    result = memory.run(memory.Config(**quick, observe="full", track="off", runs_dir=tmp_path))
+    assert result.status == "diverged"
+    assert "metric/loss/valid is nan at the evaluation after step 1" in result.reason
+
+
 def test_a_target_that_no_score_stands_for_is_refused_before_a_run_begins(tmp_path, monkeypatch):
     bad = Examples([torch.zeros(5, 8)], torch.tensor([4]))
     monkeypatch.setattr(memory, "held_out", lambda config, task: (bad, bad))

@@ -185,6 +185,8 @@ def test_images_of_ones_own(tmp_path, monkeypatch, capsys):
         ),
         (["--data", "SPOILED"], "its head says 20 x 4 x 3 = 240 bytes, and 239 follow"),
         (["--data", "EMPTY"], "train-images-idx3-ubyte is not there"),
+        (["--data", "a" * 5_000], "--data must be mnist, made, or the path of a folder, not aaa"),
+        (["--data", "ALIKE"], "20 images to train and to validate with are of class 7: there is nothing to tell apart"),
         (["--data", "FEW"], "4 images to train and to validate with are too few: 5 or more"),
         (["--pixels-per-step", "0"], "--pixels-per-step must be at least 1"),
         (["--valid-size", "0"], "--valid-size must be at least 1"),
@@ -194,12 +196,13 @@ def test_images_of_ones_own(tmp_path, monkeypatch, capsys):
 def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, words, message):
     from rnnkit import commands
 
-    fine, spoiled, few = (folder_of(tmp_path / name) for name in ("fine", "spoiled", "few"))
+    fine, spoiled, few, alike = (folder_of(tmp_path / name) for name in ("fine", "spoiled", "few", "alike"))
     (spoiled / mnist.FILES[0]).write_bytes((fine / mnist.FILES[0]).read_bytes()[:-1])
     (few / mnist.FILES[0]).write_bytes(mnist.packed(np.zeros((4, 4, 3))))
     (few / mnist.FILES[1]).write_bytes(mnist.packed(np.zeros(4)))
+    (alike / mnist.FILES[1]).write_bytes(mnist.packed(np.full(20, 7)))
     (tmp_path / "empty").mkdir()
-    places = {"FOLDER": fine, "SPOILED": spoiled, "EMPTY": tmp_path / "empty", "FEW": few}
+    places = {"FOLDER": fine, "SPOILED": spoiled, "EMPTY": tmp_path / "empty", "FEW": few, "ALIKE": alike}
     words = [str(places.get(word, word)) for word in words]
     monkeypatch.setattr("sys.argv", ["pixels", *words, "--track", "off", "--runs-dir", str(tmp_path / "runs")])
     with pytest.raises(SystemExit) as stop:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 
 import pytest
 import torch
@@ -85,6 +86,9 @@ def test_pieces_of_ones_own(tmp_path):
     assert music.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(UserError, match="cannot read .*: No such file"):
         jsb_chorales.read(tmp_path / "none.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(UserError, match="pipe.json: it is no regular file"):
+        jsb_chorales.read(tmp_path / "pipe.json")
 
 
 def test_the_chorales_are_as_many_and_as_long_as_is_known():

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 import struct
 
 import numpy as np
@@ -93,6 +94,16 @@ def test_a_folder_of_ones_own_plain_or_compressed(tmp_path):
         mnist.read(tmp_path)
     (tmp_path / f"{IMAGES}.gz").unlink()
     with pytest.raises(UserError, match=f"{IMAGES} is not there, nor {IMAGES}.gz: .* must hold {IMAGES}, {LABELS}"):
+        mnist.read(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_pipe_is_no_file(tmp_path, ending):
+    for name, content in small().items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / IMAGES).unlink()
+    os.mkfifo(tmp_path / f"{IMAGES}{ending}")
+    with pytest.raises(UserError, match=f"{IMAGES}{ending}: it is no regular file"):
         mnist.read(tmp_path)
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,6 @@ def test_what_is_no_file_is_one_line(tmp_path):
     assert "Is a directory" in refused(tmp_path)
     assert "No such file or directory" in refused(tmp_path / "no")
     assert "Not a directory" in refused(Path(__file__) / "a.txt")
+    assert "File name too long" in refused(tmp_path / ("a" * 300))
+    os.mkfifo(tmp_path / "pipe.txt")  # to read it would wait for ever
+    assert "it is no regular file" in refused(tmp_path / "pipe.txt")
