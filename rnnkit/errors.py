@@ -48,8 +48,11 @@ def in_words(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def writing(what: object) -> Iterator[None]:
-    """Raise `UserError` where what is done inside cannot write `what`: a full disk, a folder of somebody else."""
+def writing(what: object, flag: str = "--runs-dir") -> Iterator[None]:
+    """Raise `UserError` where what is done inside cannot write `what`: a full disk, a folder of somebody else.
+
+    `flag` is the one that chooses another place.
+    """
     try:
         yield
     except BrokenPipeError:  # no disk: whoever read our output is gone
@@ -57,5 +60,5 @@ def writing(what: object) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(
-            f"cannot write {what} ({reason}): make room or allow it, or choose another folder with --runs-dir"
+            f"cannot write {what} ({reason}): make room or allow it, or choose another folder with {flag}"
         ) from None

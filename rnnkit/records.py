@@ -245,16 +245,19 @@ def read_rows(folder: Path) -> list[dict]:
     return rows
 
 
-def read_json(path: Path) -> dict:
-    """A JSON file of ours, which holds an object. Raises `UserError` where it cannot be read, or is no such file."""
+def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict:
+    """A JSON file of ours, which holds an object. Raises `UserError` where it cannot be read, or is no such file.
+
+    `advice` says what to do with one that is damaged.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): delete it, or its whole folder") from None
+        raise UserError(f"{path} is damaged ({error}): {advice}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{path} is damaged (it holds no JSON object): delete it, or its whole folder")
+        raise UserError(f"{path} is damaged (it holds no JSON object): {advice}")
     return values
 
 

@@ -11,9 +11,8 @@ Where the settings behind a row have changed, it is measured again; --again does
 
 import dataclasses
 import functools
-import os
 import shlex
-import subprocess
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from rnnkit import commands, config, locks, records
 from rnnkit.errors import UserError, writing
 from sweeps import evidence_tables
 from sweeps.rows import ROWS, Row
+from sweeps.trainings import Trainings
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,6 +73,19 @@ class Measurement:
     references: list[dict]
     comparison: dict | None
 
+    def check(self) -> None:
+        """Raise `TypeError` or `ValueError` where a field is not of its kind, as it can be in a file."""
+        number = int | float
+        kinds = [(value, str) for value in (self.row, self.run, self.status, self.processor, self.torch)]
+        kinds += [(self.commit, str | None), (self.seed, int), (self.value, number | None), (self.minutes, number)]
+        kinds += [(self.metrics, dict), (self.references, list), (self.comparison, dict | None)]
+        if self.comparison is not None:
+            kinds += [(self.comparison.get("baseline"), str), (self.comparison.get("theirs"), number)]
+        if not all(isinstance(value, kind) for value, kind in kinds) or isinstance(self.seed, bool):
+            raise TypeError
+        if self.seed < 0 or [records.reference(**reference) for reference in self.references] != self.references:
+            raise ValueError
+
 
 def chosen(name: str) -> list[Row]:
     """The row of this name, or all rows whose names begin with it. Raises `UserError` where there is none."""
@@ -96,12 +109,21 @@ def configuration(row: Row, seed: int) -> config.BaseConfig:
 def read(folder: Path) -> dict[tuple[str, int], Measurement]:
     """What is measured so far, by row and seed, in so far as it is what the rows now ask for."""
     path = folder / "evidence.json"
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--to {folder} is no folder")
     if not path.exists():
         return {}
-    try:
-        found = [Measurement(**values) for values in records.read_json(path)["measurements"]]
-    except (KeyError, TypeError):
-        raise UserError(f"{path} is damaged (it holds no measurements): delete it, or get its last version") from None
+    advice = "get its last version, or delete it to measure all anew"
+    values = records.read_json(path, advice).get("measurements")
+    if not isinstance(values, list):
+        raise UserError(f"{path} is damaged (it holds no measurements): {advice}")
+    found = []
+    for number, fields in enumerate(values):
+        try:
+            found.append(Measurement(**fields))
+            found[-1].check()
+        except (TypeError, ValueError, AttributeError):
+            raise UserError(f"{path}, measurement {number} is damaged: {advice}") from None
     rows = {row.name: row for row in ROWS}
     return {
         (m.row, m.seed): m
@@ -118,11 +140,12 @@ def is_of(run: str, row: Row, seed: int) -> bool:
 def write(folder: Path, measured: dict[tuple[str, int], Measurement]) -> None:
     """Write evidence.json and evidence.md, rows in their order."""
     ordered = [measured[row.name, seed] for row in ROWS for seed in range(row.seeds) if (row.name, seed) in measured]
-    with writing(folder):
+    page = evidence_tables.page(ordered).encode()
+    with writing(folder, "--to"):
         folder.mkdir(parents=True, exist_ok=True)
         values = [dataclasses.asdict(m) for m in ordered]
         records.write_json(folder / "evidence.json", {"format": 1, "measurements": values})
-        records.write_whole(folder / "evidence.md", evidence_tables.page(ordered).encode())
+        records.write_whole(folder / "evidence.md", page)
 
 
 def finished(runs_dir: Path, row: Row, seed: int) -> Measurement | None:
@@ -131,7 +154,11 @@ def finished(runs_dir: Path, row: Row, seed: int) -> Measurement | None:
     folders = [runs_dir / name, *sorted(runs_dir.glob(f"{name}-*"))]
     results = [(folder, records.Result.read(folder)) for folder in folders if folder.is_dir()]
     ended = [(folder, result) for folder, result in results if result and result.status in ("finished", "diverged")]
-    return measurement(row, seed, *max(ended, key=lambda pair: started(pair[0]))) if ended else None
+    try:
+        return measurement(row, seed, *max(ended, key=lambda pair: started(pair[0]))) if ended else None
+    except (KeyError, TypeError):
+        folders = " or ".join(str(folder) for folder, _ in ended)
+        raise UserError(f"the run in {folders} is damaged (something is missing in it): delete it") from None
 
 
 def started(folder: Path) -> str:
@@ -164,13 +191,17 @@ def commit(git: dict) -> str | None:
     return git["commit"] and git["commit"] + (" with changes" if git["changes"] else "")
 
 
-def train(options: Options, row: Row, seed: int) -> Measurement:
-    """Run one seed of a row in a process of its own. Raises `UserError` with what it said where it fails."""
+def train(options: Options, row: Row, seed: int, trainings: Trainings) -> Measurement | None:
+    """Run one seed of a row in a process of its own. Raises `UserError` with what it said where it fails.
+
+    None where it was stopped.
+    """
     command = [sys.executable, "-m", f"experiments.{row.experiment}", *shlex.split(row.flags), "--seed", str(seed)]
     command += ["--track", "off", "--runs-dir", str(options.runs_dir.absolute())]
     command += ["--data-dir", str(options.data_dir.absolute())] if options.data_dir else []
-    environment = {**os.environ, "PYTHONPATH": commands.import_path()}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = trainings.run(command)
+    if done is None:
+        return None
     found = finished(options.runs_dir, row, seed) if done.returncode in (0, 1) else None
     if found is None:
         said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
@@ -185,17 +216,16 @@ def measure(options: Options) -> int:
     missing = [(row, s) for row in rows for s in range(row.seeds) if options.again or (row.name, s) not in measured]
     for row, seed in missing:
         configuration(row, seed)  # reading flags catches what the whole process says: not for threads side by side
-    failed = 0
+    write(options.to, measured)  # where that cannot be, it is said now and not after an hour of training
+    failed, trainings = 0, Trainings()
 
     def one(row: Row, seed: int):
-        if stopped:
-            return None
         try:
-            return (None if options.again else finished(options.runs_dir, row, seed)) or train(options, row, seed)
+            found = None if options.again else finished(options.runs_dir, row, seed)
+            return found or train(options, row, seed, trainings)
         except UserError as error:
             return error
 
-    stopped = []
     with ThreadPoolExecutor(options.jobs) as pool:
         try:
             for (row, seed), found in zip(missing, pool.map(one, *zip(*missing, strict=True)), strict=True):
@@ -208,9 +238,8 @@ def measure(options: Options) -> int:
                 value = found.status if found.value is None else evidence_tables.figure(found.value)
                 print(f"{row.name}, seed {seed}: {value} ({found.minutes:.1f} minutes)", flush=True)
         except BaseException:
-            stopped.append(True)  # those that wait are not begun; a Ctrl-C has reached those that run
+            trainings.stop()
             raise
-    write(options.to, measured)
     return failed
 
 
@@ -223,6 +252,8 @@ def main() -> None:
             count = sum((row.name, seed) in measured for seed in range(row.seeds))
             print(f"{row.name:24} {count} of {row.seeds} seeds   python -m experiments.{row.experiment} {row.flags}")
         return
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # a terminal that closes ends the runs as SIGTERM does
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     with locks.exclusive(lock(options), busy="the evidence is being measured by another process"):
         failed = measure(options)
     print(f"tables: {rnnkit.printing.shown(options.to / 'evidence.md')}")

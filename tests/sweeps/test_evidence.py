@@ -1,8 +1,12 @@
 """What `make evidence` measures, keeps, and writes, with rows that take a second each."""
 
+import dataclasses
 import json
 import math
 import statistics
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -10,6 +14,7 @@ from rnnkit import records
 from rnnkit.errors import UserError
 from sweeps import evidence, evidence_tables
 from sweeps.rows import GROUPS, ROWS, Row
+from tests.helpers import ROOT, no_account
 
 
 ROW = Row("small", "digits", "a small GRU", "digits", "--epochs 1 --hidden-size 4 --depth 1", "metric/accuracy/test", 2)
@@ -51,13 +56,20 @@ def test_it_measures_every_seed_once_and_writes_what_the_runs_say(measure, tmp_p
     assert "(2); no better than logistic regression" in page  # four units after one epoch: far from it
     assert "python -m experiments.digits --epochs 1 --hidden-size 4 --depth 1" in page
 
-    monkeypatch.setattr(evidence.subprocess, "run", lambda *_, **__: pytest.fail("it was measured before"))
+    monkeypatch.setattr(evidence, "train", lambda *_: pytest.fail("it was measured before"))
     assert measure() == 0
     assert (tmp_path / "docs" / "evidence.md").read_text() == page
 
     (tmp_path / "docs" / "evidence.json").unlink()  # the runs are still there, and count
     assert measure() == 0
     assert (tmp_path / "docs" / "evidence.md").read_text() == page
+
+    (folder,) = (tmp_path / "runs").glob("digits-s0-*")
+    manifest = records.read_json(folder / "manifest.json")
+    for missing in ("machine", "started", "git"):
+        records.write_json(folder / "manifest.json", {k: v for k, v in manifest.items() if k != missing})
+        with pytest.raises(UserError, match=f"the run in {folder} is damaged .*: delete it"):
+            evidence.finished(tmp_path / "runs", ROW, 0)
 
 
 def test_the_commit_is_marked_where_python_files_differ_from_it():
@@ -73,7 +85,7 @@ def test_what_was_measured_with_other_settings_is_measured_again(measure, tmp_pa
     evidence.write(tmp_path / "docs", {("small", 0): old})
     asked = []
     monkeypatch.setattr(
-        evidence, "train", lambda options, row, seed: asked.append(seed) or measured_value(row, seed, 0.9)
+        evidence, "train", lambda options, row, seed, trainings: asked.append(seed) or measured_value(row, seed, 0.9)
     )
     assert measure() == 0
     assert asked == [0, 1]
@@ -92,7 +104,7 @@ def test_a_row_that_fails_is_said_and_the_others_go_on(measure, tmp_path, monkey
 
 
 def test_a_stop_keeps_what_was_measured(measure, tmp_path, monkeypatch):
-    def train(options, row, seed):
+    def train(options, row, seed, trainings):
         if seed == 1:
             raise KeyboardInterrupt
         return measured_value(row, seed, 0.75)
@@ -103,10 +115,78 @@ def test_a_stop_keeps_what_was_measured(measure, tmp_path, monkeypatch):
     assert [m["value"] for m in kept(tmp_path)] == [0.75]
 
 
-def test_a_damaged_file_is_named(measure, tmp_path):
+def test_sigterm_has_the_run_under_way_save_and_end(tmp_path):
+    """Told to the parent alone, as a scheduler does: not after an hour of training, and the run can go on."""
+    words = ["--row", "digits", "--runs-dir", str(tmp_path / "runs"), "--to", str(tmp_path / "docs")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "sweeps.evidence", *words], cwd=ROOT, env=no_account(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        end = time.monotonic() + 60
+        while not any(path.stat().st_size for path in (tmp_path / "runs").glob("digits-*/metrics.jsonl")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.terminate()
+        assert "Traceback" not in process.communicate(timeout=30)[1]
+    assert process.returncode == 143
+    (folder,) = (tmp_path / "runs").glob("digits-*")
+    assert records.Result.read(folder).status == "interrupted"
+    assert (folder / "checkpoint.resume.pt").exists()
+    assert kept(tmp_path) == []
+
+
+GOOD = {"what": "nothing", "metric": "loss", "value": 0.5, "kind": "baseline"}
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"seed": "0"},
+        {"seed": -1},
+        {"seed": True},
+        {"run": 5},
+        {"row": ["small"]},
+        {"value": "x"},
+        {"minutes": None},
+        {"metrics": []},
+        {"references": None},
+        {"references": [{}]},
+        {"references": [GOOD | {"value": "0.5"}]},
+        {"references": [GOOD | {"kind": "rumour"}]},
+        {"comparison": ["better"]},
+        {"comparison": {"baseline": "nothing"}},
+        {"more": 1},
+    ],
+)
+def test_a_damaged_measurement_is_named_and_nothing_is_written(measure, tmp_path, spoilt):
+    sound = dataclasses.asdict(measured_value(ROW, 0, 0.5, references=[GOOD]))
+    path = tmp_path / "docs" / "evidence.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"measurements": [sound, sound | spoilt]}))
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"evidence\.json, measurement 1 is damaged: get its last version"):
+        measure()
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["", '{"measurements": ', "[]", "{}", '{"measurements": {}}'])
+def test_a_damaged_file_is_named(measure, tmp_path, content):
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "evidence.json").write_text('{"measurements": [{"row": "small"}]}')
-    with pytest.raises(UserError, match=r"evidence\.json is damaged"):
+    (tmp_path / "docs" / "evidence.json").write_text(content)
+    with pytest.raises(UserError, match=r"evidence\.json is damaged \(.*\): get its last version, or delete it"):
+        measure()
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_trained(measure, tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "train", lambda *_: pytest.fail("nothing is to be trained"))
+    (tmp_path / "docs").write_text("a file")
+    with pytest.raises(UserError, match="--to .*docs is no folder"):
+        measure()
+    (tmp_path / "docs").unlink()
+    (tmp_path / "docs").symlink_to("/proc/none")
+    with pytest.raises(
+        UserError, match="cannot write .*docs .*: make room or allow it, or choose another folder with --to"
+    ):
         measure()
 
 
