@@ -63,7 +63,9 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ImportError) as error:
+        if not _interrupted(error):
+            raise
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # `| head` went away: nobody is left to read
@@ -74,6 +76,11 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
             raise
         print("error: out of memory: lower the settings that make it large, or take less data", file=sys.stderr)
         sys.exit(2)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether a Ctrl-C is behind an error: NumPy turns one that comes while it is imported into an ImportError."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _interrupted(error.__context__))
 
 
 def import_path() -> str:

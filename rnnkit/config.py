@@ -7,7 +7,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from rnnkit.errors import UserError
 
@@ -103,6 +103,10 @@ class BaseConfig:
 
         if self.cell == "rnn" and self.init in ("forget-bias", "chrono"):
             raise UserError(f"--init {self.init} sets the bias of a gate: it needs --cell gru or lstm")
+
+    def changed(self, **values) -> Self:
+        """These settings with other values for some. Raises `UserError` where they do not go together."""
+        return dataclasses.replace(self, **values)
 
     def _require_counts(self, *names: str, least: int = 1, most: int = MOST) -> None:
         for name in names:

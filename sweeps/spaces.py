@@ -5,11 +5,15 @@ and clipping, so that no size is judged by settings that suit another. All else 
 what follows -- on the sweep's command line.
 """
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass, field
 
 import optuna
+
+from rnnkit.config import BaseConfig
+from rnnkit.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,22 @@ class Space:
     def varied(self) -> set[str]:
         """The names of the settings that the search varies."""
         return set(self.studied) | set(self.tuned)
+
+    def fitting(self, base: BaseConfig) -> "Space":
+        """This space without the choices that `base` cannot be changed to: no plain RNN where --init sets gates."""
+
+        def fits(name: str, choice) -> bool:
+            try:
+                base.changed(**{name: choice})
+            except UserError:
+                return False
+            return True
+
+        studied = {
+            name: tuple(choice for choice in values if fits(name, choice)) if isinstance(values, tuple) else values
+            for name, values in self.studied.items()
+        }
+        return dataclasses.replace(self, studied=studied)
 
     def suggest(self, trial) -> dict:
         """Ask an Optuna trial for a point. What the trial was planned with comes back unchanged."""

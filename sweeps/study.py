@@ -60,8 +60,8 @@ class StudyFolder:
 
     @property
     def space(self) -> Space:
-        """The search space of the study's experiment."""
-        return SPACES[self.base.experiment]
+        """The search space of the study's experiment, without choices that do not go with the study's settings."""
+        return SPACES[self.base.experiment].fitting(self.base)
 
     def describe(self) -> dict:
         """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
@@ -80,11 +80,11 @@ class StudyFolder:
 
     def config(self, number: int, values: dict) -> BaseConfig:
         """The configuration of the trial of this number with these values."""
-        return dataclasses.replace(self.base, seed=trial_seed(self.seed, number), **values)
+        return self.base.changed(seed=trial_seed(self.seed, number), **values)
 
     def config_again(self, repeat: int, values: dict) -> BaseConfig:
         """The configuration of a trial run again on a fresh seed: the same one for all configurations, so in pairs."""
-        return dataclasses.replace(self.base, seed=trial_seed(self.seed, MOST_TRIALS + repeat), **values)
+        return self.base.changed(seed=trial_seed(self.seed, MOST_TRIALS + repeat), **values)
 
 
 def trial_seed(study_seed: int, number: int) -> int:

@@ -40,6 +40,25 @@ def test_every_point_of_a_space_is_a_configuration_of_its_experiment(name):
     assert all(set(point) <= space.varied() for point in space.plane())
 
 
+def test_what_does_not_go_with_the_settings_is_not_searched():
+    gated = SPACES["pixels"].fitting(studies.experiment("pixels").Config(init="chrono"))
+    assert gated.studied["cell"] == ("gru", "lstm")
+    assert dataclasses.replace(gated, studied=SPACES["pixels"].studied) == SPACES["pixels"]
+    for name, space in SPACES.items():
+        assert space.fitting(studies.experiment(name).Config()) == space
+
+
+@pytest.mark.parametrize(("name", "size"), [("word_lm", 200), ("char_lm", 512)])
+def test_tied_embeddings_are_as_large_as_the_hidden_size_that_a_trial_has(tmp_path, name, size):
+    base = studies.experiment(name).Config(tied=True, hidden_size=size, embedding_size=size)
+    folder = studies.StudyFolder(tmp_path, base, seed=0)
+    for point in folder.space.plane():
+        for config in (folder.config(0, point), folder.config_again(0, point)):
+            assert config.embedding_size == config.hidden_size == point["hidden_size"]
+    free = studies.StudyFolder(tmp_path, dataclasses.replace(base, tied=False), seed=0)
+    assert free.config(0, free.space.plane()[0]).embedding_size == size
+
+
 @pytest.mark.parametrize(
     ("values", "value", "wider"),
     [
