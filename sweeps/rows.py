@@ -180,8 +180,8 @@ ROWS = [
     *_memory("copying", ALL, "metric/loss/test"),
     *_memory("temporal-order", LSTMS, "metric/loss/test"),
     *_memory("reber", LSTMS, "metric/excess/test"),
-    Row("ewt", "tagging", "LSTM over words and letters, both directions", "tagging", "", "metric/accuracy/test", 3),
-    Row("ewt-words", "tagging", "the same by words alone", "tagging", "--reader-size 0", "metric/accuracy/test", 3),
+    Row("ewt", "tagging", "LSTM over words and letters, both directions", "tagging", "", "metric/accuracy/test", 5),
+    Row("ewt-words", "tagging", "the same by words alone", "tagging", "--reader-size 0", "metric/accuracy/test", 5),
     Row(
         "source",
         "source",
@@ -189,7 +189,7 @@ ROWS = [
         "tagging",
         "--data python",
         "metric/accuracy/test",
-        3,
+        5,
     ),
     *(
         Row(
@@ -212,7 +212,7 @@ ROWS = [
             "pixels",
             f"--order {order} {flags}",
             "metric/accuracy/test",
-            3,
+            5,
         )
         for order in ("sequential", "permuted")
         for name, what, flags in (
