@@ -76,12 +76,6 @@ class Config(BaseConfig):
         if self.text not in TEXTS and not Path(self.text).suffix:
             raise UserError(f"--text must be {', '.join(TEXTS)}, or the path of a .txt file, not {self.text}")
 
-    def changed(self, **values) -> "Config":
-        """These settings with other values for some; tied embeddings become as large as --hidden-size is then."""
-        if self.tied and "hidden_size" in values:
-            values = {"embedding_size": values["hidden_size"]} | values
-        return super().changed(**values)
-
 
 TEXTS = ("python", "island", "shakespeare")
 

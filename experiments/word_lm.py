@@ -91,12 +91,6 @@ class Config(BaseConfig):
         if self.data not in ("ptb", "made") and not Path(self.data).suffix:
             raise UserError(f"--data must be ptb, made, or the path of a .txt file, not {self.data}")
 
-    def changed(self, **values) -> "Config":
-        """These settings with other values for some; tied embeddings become as large as --hidden-size is then."""
-        if self.tied and "hidden_size" in values:
-            values = {"embedding_size": values["hidden_size"]} | values
-        return super().changed(**values)
-
 
 # Test perplexities that others published for the small model, by whether its weights are tied.
 PUBLISHED = {

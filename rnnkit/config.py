@@ -105,7 +105,12 @@ class BaseConfig:
             raise UserError(f"--init {self.init} sets the bias of a gate: it needs --cell gru or lstm")
 
     def changed(self, **values) -> Self:
-        """These settings with other values for some. Raises `UserError` where they do not go together."""
+        """These settings with other values for some. Raises `UserError` where they do not go together.
+
+        Tied embeddings become as large as the hidden size is then.
+        """
+        if getattr(self, "tied", False) and "hidden_size" in values:
+            values = {"embedding_size": values["hidden_size"]} | values
         return dataclasses.replace(self, **values)
 
     def _require_counts(self, *names: str, least: int = 1, most: int = MOST) -> None:

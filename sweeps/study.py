@@ -7,6 +7,7 @@ Optuna's beside the first, so that they play no role in what the sampler suggest
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import json
 import shutil
@@ -58,7 +59,7 @@ class StudyFolder:
         """The study's name, which is its folder's."""
         return self.path.name
 
-    @property
+    @functools.cached_property
     def space(self) -> Space:
         """The search space of the study's experiment, without choices that do not go with the study's settings."""
         return SPACES[self.base.experiment].fitting(self.base)

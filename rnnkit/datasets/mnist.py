@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.datasets import store
+from rnnkit.datasets import store, text_file
 from rnnkit.errors import UserError
 
 
@@ -123,9 +123,8 @@ def _content(folder: Path, name: str) -> bytes:
     plain, compressed = folder / name, folder / f"{name}.gz"
     opened = gzip.open if compressed.exists() and not plain.exists() else open
     path = plain if opened is open else compressed
-    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a device may never end
-        raise UserError(f"cannot read {path}: it is no regular file")
     try:
+        text_file.require_regular(path)
         with opened(path, "rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:

@@ -34,12 +34,17 @@ def load(path: Path) -> Text:
     return Text(text, hashlib.sha256(text.encode()).hexdigest())
 
 
+def require_regular(path: Path) -> None:
+    """Raise `UserError` for a pipe or a device, which may never end, and `OSError` for what is not there."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to read a folder says what it is
+        raise UserError(f"cannot read {path}: it is no regular file")
+
+
 def content_of(path: Path) -> bytes:
-    """The bytes of a file. Raises `UserError` where it cannot be read, or is no file: a pipe may never end."""
+    """The bytes of a file. Raises `UserError` where it cannot be read, or is no regular file."""
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise UserError(f"cannot read {path}: it is no regular file")
+        require_regular(path)
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None

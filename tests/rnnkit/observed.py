@@ -5,6 +5,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 import rnnkit
 from rnnkit import cells
+from tests.rnnkit.pairs import states_for
 
 
 KINDS = {
@@ -26,18 +27,12 @@ def make(kind, *sizes, dtype=torch.float64, seed=0, **options):
     return module
 
 
-def leaves(state):
-    return [] if state is None else list(state) if isinstance(state, tuple) else [state]
-
-
 def packed_list(sequences):
     return pack_sequence(sequences, enforce_sorted=False)
 
 
 def state_for(module, batch):
-    shape = module.num_layers * (2 if module.bidirectional else 1), batch, module.hidden_size
-    states = tuple(torch.randn(shape, dtype=module.weight_ih_l0.dtype).requires_grad_() for _ in range(2))
-    return states if module.mode == "LSTM" else states[0]
+    return states_for(module, batch, module.weight_ih_l0.dtype)
 
 
 def loss_of(output, final, looks_at=(1, 1, 1)):

@@ -14,7 +14,8 @@ import rnnkit
 from rnnkit import cells
 from rnnkit.observe import by_lag, by_time
 from tests.helpers import ROOT
-from tests.rnnkit.observed import KINDS, SEED, assert_close, leaves, loss_of, make, packed_list, state_for
+from tests.rnnkit.observed import KINDS, SEED, assert_close, loss_of, make, packed_list, state_for
+from tests.rnnkit.pairs import leaves
 
 
 def by_equations(module, sequences, state):

@@ -6,7 +6,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 import rnnkit
 from rnnkit import fused, kernels
-from tests.rnnkit.observed import KINDS, leaves, loss_of, make, packed_list, state_for
+from tests.rnnkit.observed import KINDS, loss_of, make, packed_list, state_for
+from tests.rnnkit.pairs import leaves
 
 
 FORMS = {
