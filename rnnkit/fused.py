@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from rnnkit import twice
+from rnnkit import seeding, twice
 from rnnkit.plan import Geometry, Plan
 
 
@@ -47,7 +47,6 @@ class Segments:
     def __init__(self, geometry: Geometry, call_rows: float):
         self.geometry = geometry
         self.cuts = _cheapest_cuts(geometry.sizes, call_rows)
-        self._last: tuple[Tensor, Tensor] | None = None
 
     @cached_property
     def all(self) -> list[Segment]:
@@ -76,13 +75,12 @@ class Segments:
         return rows.scatter_(0, self.places, torch.arange(self.geometry.rows, device="cpu"))
 
     def padded(self, x: Tensor) -> Tensor:
-        """The rows of `x` in the places of all rectangles, with the feature that marks padding.
+        """The rows of `x` in the places of all rectangles, with the feature that marks padding, outside of any graph.
 
-        Both directions of a layer read the same rows: the second gets what was made for the first.
+        Both directions of a layer read the same ones. They are not kept here: `x` is the output of the layer below,
+        whose node in the graph keeps these segments, so that neither could ever be freed.
         """
-        if self._last is None or self._last[0] is not x:
-            self._last = x, _with_padding(x.detach()).index_select(0, self.rows)
-        return self._last[1]
+        return _with_padding(x.detach()).index_select(0, self.rows)
 
     def in_order(self, backwards: bool) -> tuple[list[Segment], list[Tensor]]:
         """The segments and their `places_within`, in the order of time or against it."""
@@ -140,14 +138,17 @@ class FusedLSTM(torch.autograd.Function):
     """One LSTM layer in one direction; see the module. The backward direction starts from zero states only."""
 
     @staticmethod
-    def forward(ctx, x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, segments: Segments, plan: Plan):
-        """Returns the states of all rows, the final ones, and the final cell states."""
+    def forward(ctx, x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, padded: Tensor, segments: Segments, plan: Plan):
+        """Returns the states of all rows, the final ones, and the final cell states.
+
+        `padded` is what `segments.padded` makes of `x`.
+        """
+        seeding.bound_primitives()
         size, biased, train = h_0.shape[1], b_ih is not None, any(ctx.needs_input_grad)
         # The kernel reads raw memory: what it gets must be laid out plainly.
         state, cell, w_x, w_h = (tensor.detach().contiguous() for tensor in (h_0, c_0, w_ih, w_hh))
         biases = (b_ih.detach().contiguous(), b_hh.detach().contiguous()) if biased else (w_ih.new_zeros(4 * size),) * 2
         weights = (_with_shutter(w_x), w_h, *biases)
-        padded = segments.padded(x)
         output, final_cell = x.new_empty(len(x), size), torch.empty_like(c_0)
         options = (plan.reverse, [], LSTM_MODE, size, 1, biased, False, False, train)
         parts, places = segments.in_order(plan.reverse)
@@ -178,7 +179,7 @@ class FusedLSTM(torch.autograd.Function):
         """The kernel's own backward, segment by segment, from the last that was worked to the first."""
         if torch.is_grad_enabled():
             grads = grad_output, grad_final, grad_final_cell
-            return *twice.gradients("LSTM", ctx.plan, ctx.saved_tensors[:7], grads), None, None
+            return *twice.gradients("LSTM", ctx.plan, ctx.saved_tensors[:7], grads), None, None, None
         segments, plan, padded, *kept = ctx.segments, ctx.plan, *ctx.saved_tensors[7:]
         weights, kept = kept[:4], kept[4:]
         calls = [kept[i : i + 6] for i in range(0, len(kept), 6)]
@@ -214,7 +215,8 @@ class FusedLSTM(torch.autograd.Function):
             carry, carry_cell = found[5], found[6]
         w_ih, w_hh, b_ih, b_hh = sums
         biases = (b_ih, b_hh) if biased else (None, None)
-        return grad_x if grad_x is None else grad_x[:, :-1], carry, carry_cell, w_ih[:, :-1], w_hh, *biases, None, None
+        grad_x = None if grad_x is None else grad_x[:, :-1]
+        return grad_x, carry, carry_cell, w_ih[:, :-1], w_hh, *biases, None, None, None
 
 
 def _carried(carry: Tensor | None, part: Segment, like: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def run(
     finals: list[tuple[Tensor, ...]] = []
     segments = None
     for layer in range(stack.num_layers):
-        outputs = []
+        outputs, padded = [], None
         for direction, plan in enumerate(plans):
             index = layer * stack.directions + direction
             states = [zeros if state is None else state[index] for state in initial]
@@ -67,7 +67,8 @@ def run(
                 data, stack.hidden_size, backwards=plan.reverse, from_zeros=None in initial
             ):
                 segments = segments or fused.Segments(geometry, fused.call_rows(data.shape[1], stack.hidden_size))
-                output, *final = fused.FusedLSTM.apply(data, *states, *weights[index], segments, plan)
+                padded = segments.padded(data) if padded is None else padded
+                output, *final = fused.FusedLSTM.apply(data, *states, *weights[index], padded, segments, plan)
             elif stack.mode == "LSTM":
                 output, *final = kernels.LSTM.apply(data, *states, *weights[index], plan)
             elif stack.mode == "GRU":

@@ -44,6 +44,16 @@ def settle_numerics() -> None:
     """
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    bound_primitives()
+
+
+def bound_primitives() -> None:
+    """Have oneDNN keep 32 of the kernels that it compiles for the shapes it meets, in place of 1,024.
+
+    Packed batches have other shapes at each step, and a kernel takes up to a MiB. Heard only before a process's first
+    such kernel; a value that the user chose stays.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 
 def settle(threads: int, gpu: bool) -> list[str]:
