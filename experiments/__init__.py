@@ -10,7 +10,7 @@ COMMANDS = ("dynamics", "reproduce", "resume", "sample")  # what can be done wit
 
 def require(name: str) -> None:
     """Raise `UserError` unless there is an experiment of this name."""
-    from rnnkit.errors import UserError
+    from rnnkit.core.errors import UserError
 
     if name not in NAMES:
         raise UserError(f"there is no experiment {name!r}: choose one of {', '.join(NAMES)}")

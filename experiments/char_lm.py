@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import rnnkit
-from rnnkit import commands
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
+from rnnkit.runs import printing, tracking
+from rnnkit.runs.rows import read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +87,17 @@ PUBLISHED = {
 }
 
 
-def run(config: Config, report=None) -> "rnnkit.records.Result":
+def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
     """Train one net and test it. `report(evaluation, validation bits)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import models, records, streams, training, watched
+    from rnnkit.diagnostics import probe
+    from rnnkit.nn import models
+    from rnnkit.runs.result import reference
+    from rnnkit.sequences import bptt_chunks
+    from rnnkit.training import loop
 
-    device = training.prepare(config)
+    device = loop.prepare(config)
     source = load(config.text, config.data_dir)
     symbols = sorted(set(source.text))
     texts = parts(source.text, config)
@@ -99,17 +105,19 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     unseen = len(symbols) - len(set(texts[0]))
     print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")
 
-    with rnnkit.tracking.start(config, data={Path(config.text).stem: source.sha256}) as run:
+    with tracking.start(config, data={Path(config.text).stem: source.sha256}) as run:
         model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied).to(
             device
         )
-        chunk = next(streams.contiguous(valid, 32, config.steps)).to(device)
-        monitored = watched.text(model, chunk.inputs[: watched.FEW], chunk.targets[: watched.FEW])
+        chunk = next(bptt_chunks.contiguous(valid, 32, config.steps)).to(device)
+        monitored = probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW])
 
         def batches(epoch):
             if config.reading == "streams":
-                return streams.contiguous(train, config.batch_size, config.steps)
-            return streams.chunks_at_random(train, config.batch_size, config.steps, config.round, config.seed, epoch)
+                return bptt_chunks.contiguous(train, config.batch_size, config.steps)
+            return bptt_chunks.chunks_at_random(
+                train, config.batch_size, config.steps, config.round, config.seed, epoch
+            )
 
         def loss(model, chunk, state):
             scores, after = model(chunk.inputs, state if config.reading == "streams" else None)
@@ -120,9 +128,11 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         steps_per_epoch = config.round
         if config.reading == "streams":
-            print(f"{streams.left_out(train, config.batch_size)} of {len(train):,} symbols are left out of each pass")
+            print(
+                f"{bptt_chunks.left_out(train, config.batch_size)} of {len(train):,} symbols are left out of each pass"
+            )
             steps_per_epoch = -(-((len(train) - 1) // config.batch_size) // config.steps)
-        training.fit(
+        loop.fit(
             model,
             config,
             run,
@@ -138,17 +148,18 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         final = evaluate() | {"metric/bits_per_character/test": bits_per_character(model, test, device)}
         metric = "bits per character"
-        references = [records.reference("counts of 6 symbols", metric, baseline(texts[0], texts[2], len(symbols)))]
+        references = [reference("counts of 6 symbols", metric, baseline(texts[0], texts[2], len(symbols)))]
         for what, value in PUBLISHED.get(config.text, []):
-            references.append(records.reference(what, metric, value, "published"))
+            references.append(reference(what, metric, value, "published"))
         run.finish(model, final, references=references, keep={"symbols": "".join(symbols)})
     return run.result
 
 
 @functools.cache  # the trials of a sweep share it
-def load(text: str, data_dir: Path | None) -> "rnnkit.datasets.text_file.Text":
+def load(text: str, data_dir: Path | None) -> "rnnkit.datasets.formats.text_file.Text":
     """The text of a name or a path."""
-    from rnnkit.datasets import mysterious_island, python_docs, text_file, tinyshakespeare
+    from rnnkit.datasets import mysterious_island, python_docs, tinyshakespeare
+    from rnnkit.datasets.formats import text_file
 
     if text == "python":
         return python_docs.load()
@@ -186,11 +197,12 @@ def bits_per_character(model, ids, device) -> float:
     """
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, streams
+    from rnnkit.nn.modules import evaluating
+    from rnnkit.sequences import bptt_chunks
 
     nats, state = 0.0, None
-    with diagnostics.evaluating(model):
-        for chunk in streams.contiguous(ids, 1, 1_000):
+    with evaluating(model):
+        for chunk in bptt_chunks.contiguous(ids, 1, 1_000):
             chunk = chunk.to(device)
             scores, state = model(chunk.inputs, state)
             nats += cross_entropy(scores[0].double(), chunk.targets[0], reduction="sum").item()
@@ -200,7 +212,7 @@ def bits_per_character(model, ids, device) -> float:
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
 def baseline(train: str, test: str, symbols: int) -> float:
     """What counts of 6 symbols of the training part need for each character of the test part but its first, in bits."""
-    from rnnkit import ngram
+    from rnnkit.evaluation import ngram
 
     return ngram.bits_per_character(train, test, symbols)
 
@@ -234,14 +246,14 @@ def beside_the_book(rows: list[dict]) -> list[str]:
 
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
-    config = commands.parse(Config, "python -m experiments.char_lm", sys.argv[1:], __doc__)
+    config = cli.parse(Config, "python -m experiments.char_lm", sys.argv[1:], __doc__)
     result = run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     if result.status == "finished" and config.text == "island" and config.reading == "chunks":
-        print("\n".join(beside_the_book(rnnkit.records.read_rows(result.folder))))
+        print("\n".join(beside_the_book(read_rows(result.folder))))
     if result.status == "diverged":
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import rnnkit
-from rnnkit import commands
-from rnnkit.config import BaseConfig
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
+from rnnkit.runs import printing, tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,36 +37,41 @@ class Config(BaseConfig):
         self._require("split_seed", 0 <= self.split_seed < 2**32, "between 0 and 2^32 - 1")
 
 
-def run(config: Config, report=None) -> "rnnkit.records.Result":
+def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
     """Train one net and test it. `report(epoch, validation accuracy)` may raise `rnnkit.training.Pruned`."""
     # Imports that take a second stand here, so that --help need not wait for them.
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import models, scores, sequences, training, watched
+    from rnnkit import sequences
     from rnnkit.datasets import digits
+    from rnnkit.diagnostics import probe
+    from rnnkit.evaluation.comparison import compare
+    from rnnkit.evaluation.metrics import classification
+    from rnnkit.nn import models
+    from rnnkit.training import loop
 
-    device = training.prepare(config)
+    device = loop.prepare(config)
     data = digits.load(config.view, config.split_seed)
 
-    with rnnkit.tracking.start(config, data={"digits": data.sha256}) as run:
+    with tracking.start(config, data={"digits": data.sha256}) as run:
         longest = max(len(sequence) for sequence in data.train.inputs)
         model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
         valid = list(sequences.batches(data.valid, 256))
         test = list(sequences.batches(data.test, 256))
         cost = functools.partial(cross_entropy, reduction="none")
-        monitored = watched.examples(model, data.valid, device, cost)
+        monitored = probe.examples(model, data.valid, device, cost)
 
         def loss(model, batch, state):
             return cross_entropy(model(batch.inputs), batch.targets), None
 
         def evaluate():
-            outputs, targets = training.scores(model, valid, device)
+            outputs, targets = loop.scores(model, valid, device)
             row = {"loss/valid": cross_entropy(outputs, targets).item()}
-            for name, value in scores.classification(targets, outputs.argmax(1)).items():
+            for name, value in classification(targets, outputs.argmax(1)).items():
                 row[f"metric/{name}/valid"] = value
             return row
 
-        training.fit(
+        loop.fit(
             model,
             config,
             run,
@@ -79,12 +85,12 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         )
 
         final = evaluate()  # of the best weights, which fit() has put back
-        outputs, targets = training.scores(model, test, device)
+        outputs, targets = loop.scores(model, test, device)
         predicted = outputs.argmax(1)
-        for name, value in scores.classification(targets, predicted).items():
+        for name, value in classification(targets, predicted).items():
             final[f"metric/{name}/test"] = value
         right = (predicted == targets).numpy()
-        comparison = scores.compare("logistic regression on pixels", right, baseline(config.split_seed))
+        comparison = compare("logistic regression on pixels", right, baseline(config.split_seed))
         run.finish(model, final, comparison=comparison.as_dict())
     return run.result
 
@@ -106,12 +112,12 @@ def baseline(split_seed: int):
 
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
-    config = commands.parse(Config, "python -m experiments.digits", sys.argv[1:], __doc__)
+    config = cli.parse(Config, "python -m experiments.digits", sys.argv[1:], __doc__)
     result = run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     if result.status == "diverged":
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -14,10 +14,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import rnnkit
 from experiments import recorded
-from rnnkit import commands
-from rnnkit.errors import UserError, writing
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError, writing
+from rnnkit.runs import printing
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,17 @@ class Options(recorded.Options):
 
 def trained(folder: Path, data_dir: Path | None):
     """The model of a run with its trained weights, and what it was watched on. Raises `UserError` where it has none."""
-    from rnnkit import checkpoints, records, training
+    from rnnkit.core import files
+    from rnnkit.runs import checkpoints
+    from rnnkit.runs.result import Result
+    from rnnkit.training import loop
 
-    manifest = records.read_json(folder / "manifest.json")
-    result = records.Result.read(folder)
+    manifest = files.read_json(folder / "manifest.json")
+    result = Result.read(folder)
     if result is None or result.status != "finished":
         raise UserError(f"{folder.name} has not finished: there are no trained weights")
     config = recorded.settings(folder, data_dir=data_dir)
-    model, watched = training.prepared(recorded.experiment(manifest).run, config)
+    model, watched = loop.prepared(recorded.experiment(manifest).run, config)
     model.load_state_dict(checkpoints.load(folder / "checkpoint.pt")["weights"])
     return model, watched
 
@@ -50,8 +53,9 @@ def of_layers(model, watched, count: int) -> dict[str, dict]:
     """Exponents, spectrum and dimensions of each layer and direction, by `<module>.<layer>.<direction>`."""
     from torch import nn
 
-    from rnnkit import dynamics, monitor, sequences, states
-    from rnnkit.watched import read
+    from rnnkit import sequences
+    from rnnkit.diagnostics import dynamics, monitor, states
+    from rnnkit.diagnostics.probe import read
 
     found = {}
     for name, (module, inputs, initial) in read(model, watched.run).items():
@@ -86,23 +90,26 @@ def of_layers(model, watched, count: int) -> dict[str, dict]:
 
 def write(folder: Path, model, watched, found: dict[str, dict]) -> None:
     """Write media/dynamics.json, and what the pictures are drawn from."""
-    from rnnkit import monitor, pictures, records
+    from rnnkit.core import files
+    from rnnkit.diagnostics import monitor
+    from rnnkit.runs import plots
+    from rnnkit.runs.result import Result
 
     with writing(folder / "media"):
         (folder / "media").mkdir(exist_ok=True)
         plain = {
-            where: {k: [records.plain_float(x) for x in v] if isinstance(v, list) else v for k, v in of.items()}
+            where: {k: [files.plain_float(x) for x in v] if isinstance(v, list) else v for k, v in of.items()}
             for where, of in found.items()
         }
-        records.write_json(folder / "media" / "dynamics.json", plain)
-        last = records.Result.read(folder).step
+        files.write_json(folder / "media" / "dynamics.json", plain)
+        last = Result.read(folder).step
         monitor.write_curves(folder, last, monitor.look(model, watched).curves | monitor.portrait(model, watched))
-    pictures.draw(folder)
+    plots.draw(folder)
 
 
 def main() -> None:
     """Compute, print a table, and write the rest."""
-    options = commands.parse(Options, "python -m experiments.dynamics", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m experiments.dynamics", sys.argv[1:], __doc__)
     folder = recorded.find(options.run, options.runs_dir)
     model, watched = trained(folder, options.data_dir)
     found = of_layers(model, watched, options.count)
@@ -115,8 +122,8 @@ def main() -> None:
         filled = f"{of['participation_ratio']:.1f} of {of['hidden_size']}"
         print(f"{where:24} {some:44} {memory:>10} {max(of['singular_values']):14.3f} {filled:>12}")
     write(folder, model, watched, found)
-    print(f"all of it: {rnnkit.printing.shown(folder / 'media')}")
+    print(f"all of it: {printing.shown(folder / 'media')}")
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

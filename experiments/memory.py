@@ -21,9 +21,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import rnnkit
-from rnnkit import commands
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
+from rnnkit.runs import printing, tracking
+from rnnkit.runs.result import reference
+from rnnkit.runs.rows import read_rows
 
 
 # The usual T of a task, and the least one.
@@ -90,24 +93,28 @@ PUBLISHED = {
 }
 
 
-def run(config: Config, report=None) -> "rnnkit.records.Result":
+def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
     """Train one net and test it. `report(evaluation, validation loss)` may raise `rnnkit.training.Pruned`."""
-    from rnnkit import models, seeding, sequences, training, watched
+    from rnnkit import sequences
+    from rnnkit.core import seeding
+    from rnnkit.diagnostics import probe
+    from rnnkit.nn import models
+    from rnnkit.training import loop
 
-    device = training.prepare(config)
+    device = loop.prepare(config)
     task = task_of(config)
     valid, test = held_out(config, task)
     for part in (valid, test):
         sequences.check(part, classes=None if config.task == "adding" else task.scores)
 
-    with rnnkit.tracking.start(config, data={config.task: checksum(valid, test)}) as run:
+    with tracking.start(config, data={config.task: checksum(valid, test)}) as run:
         longest = max(len(sequence) for sequence in valid.inputs)
         make_model = models.tagger if task.every_step else models.classifier
         model = make_model(config, task.features, task.scores, longest)
         if config.cut_recurrence:
             model.encoder = models.CutRecurrence(model.encoder)
         model.to(device)
-        monitored = watched.examples(model, valid, device, task.costs)
+        monitored = probe.examples(model, valid, device, task.costs)
 
         def batches(epoch):
             generator = seeding.generator(config.seed, f"{config.task} to train with", epoch)
@@ -125,7 +132,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         def evaluate():
             return evaluated(valid, "valid")
 
-        training.fit(
+        loop.fit(
             model,
             config,
             run,
@@ -142,9 +149,9 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     return run.result
 
 
-def task_of(config: Config) -> "rnnkit.datasets.memory_tasks.Task":
+def task_of(config: Config) -> "rnnkit.datasets.generated.memory_tasks.Task":
     """The task that `config` names, of the length that it names."""
-    from rnnkit.datasets import memory_tasks, reber
+    from rnnkit.datasets.generated import memory_tasks, reber
 
     kinds = {
         "adding": memory_tasks.adding,
@@ -157,7 +164,7 @@ def task_of(config: Config) -> "rnnkit.datasets.memory_tasks.Task":
 
 def held_out(config: Config, task) -> "tuple[rnnkit.sequences.Examples, rnnkit.sequences.Examples]":
     """The examples to validate and to test with, from streams that training takes nothing from."""
-    from rnnkit import seeding
+    from rnnkit.core import seeding
 
     counts = {"validate": VALIDATION, "test": TEST}
     streams = {use: seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in counts}
@@ -179,10 +186,11 @@ def answers(model, examples, device) -> list:
     """What the model gives for each example: of shape (scores,), or (steps, scores) where it answers at every step."""
     from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
-    from rnnkit import diagnostics, sequences
+    from rnnkit import sequences
+    from rnnkit.nn.modules import evaluating
 
     found = []
-    with diagnostics.evaluating(model):
+    with evaluating(model):
         for batch in sequences.batches(examples, 250):
             given = model(batch.inputs.to(device)).cpu()
             found += unpack_sequence(given) if isinstance(given, PackedSequence) else given
@@ -218,7 +226,6 @@ def beside(config: Config, task, examples) -> list[dict]:
         known.append(("knowing at each step its input alone", task.own_input, task.own_input_on, "baseline"))
     known.append(("best possible", task.best, task.best_on, "limit"))
 
-    reference = rnnkit.records.reference
     found = []
     for what, expected, on, kind in known:
         here = expected if on is None else on(examples)
@@ -249,7 +256,7 @@ def verdict(config: Config, task, metrics: dict[str, float], split: str = "test"
     )
 
 
-def answer(config: Config, result: "rnnkit.records.Result") -> str:
+def answer(config: Config, result: "rnnkit.runs.result.Result") -> str:
     """The answer to the experiment's question, in words."""
     task = task_of(config)
     remembers, why = verdict(config, task, result.metrics)
@@ -257,7 +264,7 @@ def answer(config: Config, result: "rnnkit.records.Result") -> str:
     lines = [f"the {net} {'remembers' if remembers else 'does not remember'} {config.length} steps: {why}"]
     gap = result.metrics.get("metric/excess/test", result.metrics["metric/loss/test"])
     lines.append(f"gap to the best possible on the test examples: {gap:+.5f}")
-    for row in rnnkit.records.read_rows(result.folder):
+    for row in read_rows(result.folder):
         if "metric/loss/valid" in row and verdict(config, task, row, "valid")[0]:
             lines.append(f"reached on the validation examples after {row['step']} of {result.step} steps")
             break
@@ -266,9 +273,9 @@ def answer(config: Config, result: "rnnkit.records.Result") -> str:
 
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
-    config = commands.parse(Config, "python -m experiments.memory", sys.argv[1:], __doc__)
+    config = cli.parse(Config, "python -m experiments.memory", sys.argv[1:], __doc__)
     result = run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     if result.status == "finished":
         print(answer(config, result))
     if result.status == "diverged":
@@ -276,4 +283,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

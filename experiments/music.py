@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import rnnkit
-from rnnkit import commands
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
+from rnnkit.runs import printing, tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,26 +70,30 @@ class Config(BaseConfig):
 PUBLISHED = {"lstm": 8.45, "gru": 8.43, "rnn": 8.91}
 
 
-def run(config: Config, report=None) -> "rnnkit.records.Result":
+def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
     """Train one net and test it. `report(evaluation, validation nats)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
-    from rnnkit import models, records, sequences, training, watched
+    from rnnkit import sequences
     from rnnkit.datasets import jsb_chorales
+    from rnnkit.diagnostics import probe
+    from rnnkit.nn import models
+    from rnnkit.runs.result import reference
+    from rnnkit.training import loop
 
-    device = training.prepare(config)
+    device = loop.prepare(config)
     music = load(config.data, config.data_dir)
     train, valid, test = (jsb_chorales.next_steps(part) for part in (music.train, music.valid, music.test))
     for part in (train, valid, test):
         sequences.check(part)
 
-    with rnnkit.tracking.start(config, data={Path(config.data).stem: music.sha256}) as run:
+    with tracking.start(config, data={Path(config.data).stem: music.sha256}) as run:
         longest = max(len(piece) for piece in train.inputs)
         keys = jsb_chorales.KEYS
         model = models.tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
         start_from_frequencies(model, train)
         model.to(device)
-        monitored = watched.examples(
+        monitored = probe.examples(
             model,
             valid,
             device,
@@ -103,7 +108,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         def evaluate():
             return measured(*nats_of_pieces(model, valid, device), "valid")
 
-        training.fit(
+        loop.fit(
             model,
             config,
             run,
@@ -119,10 +124,10 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         final = evaluate() | measured(*nats_of_pieces(model, test, device), "test")
         cheap = baselines(config.data, config.data_dir)
-        references = [records.reference(what, "nats per step", value) for what, value in cheap.items()]
+        references = [reference(what, "nats per step", value) for what, value in cheap.items()]
         if config.data == "jsb":
             what = f"{config.cell.upper()} of 2 x 200 (Bai et al., 2018)"
-            references.append(records.reference(what, "nats per step", PUBLISHED[config.cell], "published"))
+            references.append(reference(what, "nats per step", PUBLISHED[config.cell], "published"))
         run.finish(model, final, references=references)
     return run.result
 
@@ -130,7 +135,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
 def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.jsb_chorales.Music":
     """The music of a name or a path."""
-    from rnnkit.datasets import jsb_chorales, made_chords
+    from rnnkit.datasets import jsb_chorales
+    from rnnkit.datasets.generated import made_chords
 
     if data == "jsb":
         return jsb_chorales.load(data_dir)
@@ -159,10 +165,11 @@ def nats_of_pieces(model, examples, device):
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    from rnnkit import diagnostics, sequences
+    from rnnkit import sequences
+    from rnnkit.nn.modules import evaluating
 
     nats, steps = [], []
-    with diagnostics.evaluating(model):
+    with evaluating(model):
         for batch in sequences.batches(examples, 256):
             batch = batch.to(device)
             scores = model(batch.inputs).data.double()
@@ -211,12 +218,12 @@ def baselines(data: str, data_dir: Path | None) -> dict[str, float]:
 
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
-    config = commands.parse(Config, "python -m experiments.music", sys.argv[1:], __doc__)
+    config = cli.parse(Config, "python -m experiments.music", sys.argv[1:], __doc__)
     result = run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     if result.status == "diverged":
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

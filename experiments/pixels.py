@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import rnnkit
-from rnnkit import commands
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
+from rnnkit.runs import printing, tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,40 +72,46 @@ PUBLISHED = {
 }
 
 
-def run(config: Config, report=None) -> "rnnkit.records.Result":
+def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
     """Train one net and test it. `report(evaluation, validation accuracy)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import models, records, scores, sequences, training, watched
+    from rnnkit import sequences
     from rnnkit.datasets import mnist
+    from rnnkit.diagnostics import probe
+    from rnnkit.evaluation.comparison import compare
+    from rnnkit.evaluation.metrics import classification
+    from rnnkit.nn import models
+    from rnnkit.runs.result import reference
+    from rnnkit.training import loop
 
-    device = training.prepare(config)
+    device = loop.prepare(config)
     images = load(config.data, config.data_dir)
     sizes = (config.train_size, config.valid_size, config.test_size)
     train, valid, test = read_in_order(chosen(config.data, config.data_dir, *sizes), config)
     for part in (train, valid, test):
         sequences.check(part, classes=mnist.CLASSES)
 
-    with rnnkit.tracking.start(config, data={Path(config.data).stem: images.sha256}) as run:
+    with tracking.start(config, data={Path(config.data).stem: images.sha256}) as run:
         steps, features = train.inputs[0].shape
         model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
         cost = functools.partial(cross_entropy, reduction="none")
-        monitored = watched.examples(model, valid, device, cost)
+        monitored = probe.examples(model, valid, device, cost)
 
         def loss(model, batch, state):
             return cross_entropy(model(batch.inputs), batch.targets), None
 
         def evaluated(examples, split):
-            outputs, targets = training.scores(model, sequences.batches(examples, 256), device)
+            outputs, targets = loop.scores(model, sequences.batches(examples, 256), device)
             predicted = outputs.argmax(1)
-            found = {f"metric/{n}/{split}": v for n, v in scores.classification(targets, predicted).items()}
+            found = {f"metric/{n}/{split}": v for n, v in classification(targets, predicted).items()}
             return {f"loss/{split}": cross_entropy(outputs, targets).item(), **found}, (predicted == targets).numpy()
 
         def evaluate():
             row, _ = evaluated(valid, "valid")
             return row
 
-        training.fit(
+        loop.fit(
             model,
             config,
             run,
@@ -123,8 +130,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         if config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional:
             of = f"{config.order} {config.cell.upper()}, all 60,000 images"
             for who, value in PUBLISHED[config.order, config.cell]:
-                references.append(records.reference(f"{of}, {who}", "accuracy", value, "published"))
-        comparison = scores.compare("logistic regression on pixels", right, theirs)
+                references.append(reference(f"{of}, {who}", "accuracy", value, "published"))
+        comparison = compare("logistic regression on pixels", right, theirs)
         run.finish(model, evaluate() | final, comparison=comparison.as_dict(), references=references)
     return run.result
 
@@ -148,7 +155,7 @@ def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, t
     import numpy as np
     import torch
 
-    from rnnkit import seeding
+    from rnnkit.core import seeding
     from rnnkit.datasets.mnist import Part
 
     images = load(data, data_dir)
@@ -181,7 +188,7 @@ def read_in_order(images: list, config: Config) -> list:
     """
     import torch
 
-    from rnnkit import seeding
+    from rnnkit.core import seeding
     from rnnkit.sequences import Examples
 
     pixels = images[0].images[0].size
@@ -219,12 +226,12 @@ def baseline(data: str, data_dir: Path | None, *sizes: int):
 
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
-    config = commands.parse(Config, "python -m experiments.pixels", sys.argv[1:], __doc__)
+    config = cli.parse(Config, "python -m experiments.pixels", sys.argv[1:], __doc__)
     result = run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     if result.status == "diverged":
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -12,10 +12,10 @@ from typing import Annotated
 import tyro
 
 import experiments
-from rnnkit import commands, records
-from rnnkit import config as configuration
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.core import cli, files
+from rnnkit.core import config as configuration
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
 
 
 # What the commands on a run need of its manifest.
@@ -59,7 +59,7 @@ def experiment(manifest: dict):
 def manifest(folder: Path) -> dict:
     """A run's manifest. Raises `UserError` where it is damaged, or was changed by hand to another experiment's."""
     path = folder / "manifest.json"
-    values = records.read_json(path)
+    values = files.read_json(path)
     for name, kind in _NEEDED.items():
         if not isinstance(values.get(name), kind):
             raise UserError(f"{path} is damaged: its {name} is {values.get(name)!r}")
@@ -91,7 +91,7 @@ def changed(manifest: dict) -> list[tuple[str, object, object]]:
     kind = experiment(manifest).Config
     config = configuration.restored(kind, manifest["config"])
     try:
-        said = commands.parse(kind, "", shlex.split(manifest["command"])[3:])
+        said = cli.parse(kind, "", shlex.split(manifest["command"])[3:])
     except (UserError, ValueError):  # it was the command that was changed
         return []
     return [

@@ -12,11 +12,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import rnnkit
 from experiments import recorded
-from rnnkit import commands
-from rnnkit.errors import UserError
-from rnnkit.records import Result
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
+from rnnkit.runs import tracking
+from rnnkit.runs.replay import compare
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,20 @@ def replay(folder: Path, options: Options) -> Result:
     placement = {"runs_dir": options.to or folder.parent / "reproduced", "data_dir": options.data_dir}
     placement |= {"threads": options.threads or manifest["threads"], "track": "off"}
     config = recorded.settings(folder, **placement)
-    evaluations = sum("speed/valid_steps_per_second" in row for row in rnnkit.records.read_rows(folder))
+    evaluations = sum("speed/valid_steps_per_second" in row for row in read_rows(folder))
 
     def report(evaluation: int, value: float) -> None:
         if result.status == "pruned" and evaluation == evaluations:
-            raise rnnkit.tracking.Pruned
+            raise tracking.Pruned
 
     return recorded.experiment(manifest).run(config, report)
 
 
 def main() -> None:
     """Replay, compare, and say how it went."""
-    options = commands.parse(Options, "python -m experiments.reproduce", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m experiments.reproduce", sys.argv[1:], __doc__)
     folder = recorded.find(options.run, options.runs_dir)
-    found = rnnkit.replay.compare(folder, replay(folder, options).folder)
+    found = compare(folder, replay(folder, options).folder)
     if found.difference is None:
         print(f"identical: {folder.name}, {found.compared:,} values and the weights")
     else:
@@ -81,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

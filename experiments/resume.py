@@ -9,32 +9,34 @@ out is the same to the last bit as if nothing had happened.
 
 import sys
 
-import rnnkit
 from experiments import recorded
-from rnnkit import commands
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
+from rnnkit.runs import folders, printing
+from rnnkit.runs.manifest import Membership
+from rnnkit.runs.result import Result
 
 
 def main() -> None:
     """Go on, and say what came out."""
-    options = commands.parse(recorded.Options, "python -m experiments.resume", sys.argv[1:], __doc__)
+    options = cli.parse(recorded.Options, "python -m experiments.resume", sys.argv[1:], __doc__)
     folder = recorded.find(options.run, options.runs_dir)
-    if rnnkit.tracking.is_live(folder):
+    if folders.is_live(folder):
         raise UserError(f"{folder.name} is still running")
-    result = rnnkit.records.Result.read(folder)
+    result = Result.read(folder)
     if result is not None and result.status not in ("interrupted", "failed"):
         raise UserError(f"{folder.name} has ended ({result.status}): there is nothing left to do")
     manifest = recorded.manifest(folder)
     placement = {"runs_dir": folder.parent, "data_dir": options.data_dir}
     placement |= {"threads": manifest["threads"], "track": manifest["track"]}
     config = recorded.settings(folder, **placement)
-    member = rnnkit.records.Membership.of(manifest)
-    with rnnkit.tracking.belonging_to(member), rnnkit.tracking.in_folder(folder):
+    member = Membership.of(manifest)
+    with folders.belonging_to(member), folders.in_folder(folder):
         result = recorded.experiment(manifest).run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     if result.status == "diverged":
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -17,8 +17,8 @@ from typing import Annotated
 import tyro
 
 from experiments import recorded
-from rnnkit import commands, seeding
-from rnnkit.errors import UserError
+from rnnkit.core import cli, seeding
+from rnnkit.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,16 @@ class Options:
 def load(folder: Path):
     """The trained model of a run's folder, and its symbols. Raises `UserError` where there is none."""
     from experiments import char_lm
-    from rnnkit import checkpoints, models, records
-    from rnnkit import config as configuration
+    from rnnkit.core import config as configuration
+    from rnnkit.core import files
+    from rnnkit.nn import models
+    from rnnkit.runs import checkpoints
+    from rnnkit.runs.result import Result
 
-    manifest = records.read_json(folder / "manifest.json")
+    manifest = files.read_json(folder / "manifest.json")
     if manifest.get("experiment") != "char_lm":
         raise UserError(f"{folder} is a run of {manifest.get('experiment')}: only char_lm writes")
-    if records.Result.read(folder) is None:
+    if Result.read(folder) is None:
         raise UserError(f"{folder} has not finished: let it go on, then sample from it")
     config = configuration.restored(char_lm.Config, manifest["config"])
     checkpoint = checkpoints.load(folder / "checkpoint.pt")
@@ -97,7 +100,7 @@ def chosen(scores, temperature: float, generator) -> int:
 
 def main() -> None:
     """Write to the terminal as it comes."""
-    options = commands.parse(Options, "python -m experiments.sample", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m experiments.sample", sys.argv[1:], __doc__)
     model, symbols = load(recorded.find(options.run, options.runs_dir))
     prompt = options.prompt or ("\n" if "\n" in symbols else symbols[0])
     text = itertools.islice(written(model, symbols, prompt, options.temperature, options.seed), options.length)
@@ -109,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import rnnkit
-from rnnkit import commands
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
+from rnnkit.runs import printing, tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +77,26 @@ class Config(BaseConfig):
 PUBLISHED = {False: 0.8598, True: 0.8566}
 
 
-def run(config: Config, report=None) -> "rnnkit.records.Result":
+def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
     """Train one net and test it. `report(evaluation, validation accuracy)` may raise `rnnkit.training.Pruned`."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    from rnnkit import models, records, scores, seeding, sequences, training, vocabulary, watched
+    from rnnkit import sequences
+    from rnnkit.core import seeding
+    from rnnkit.diagnostics import probe
+    from rnnkit.evaluation.comparison import compare
+    from rnnkit.evaluation.metrics import classification
+    from rnnkit.nn import models
+    from rnnkit.runs.result import reference
+    from rnnkit.sequences import vocabulary
+    from rnnkit.training import loop
 
-    device = training.prepare(config)
+    device = loop.prepare(config)
     reviews = load(config.data, config.data_dir)
     train, valid, test, known = numbered(config.data, config.data_dir, config.least_count)
 
-    with rnnkit.tracking.start(config, data={Path(config.data).stem: reviews.sha256}) as run:
+    with tracking.start(config, data={Path(config.data).stem: reviews.sha256}) as run:
         lengths = torch.tensor([len(words) for words in train.inputs])
         model = models.classifier(
             config,
@@ -99,7 +108,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             head_size=config.head_size,
             head_dropout=config.head_dropout,
         ).to(device)
-        monitored = watched.examples(
+        monitored = probe.examples(
             model,
             valid,
             device,
@@ -133,9 +142,9 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         def evaluated(examples, split):
             # In the order of their lengths: less padding to compute, and the same scores.
             order = torch.tensor([len(words) for words in examples.inputs]).argsort(stable=True).split(64)
-            outputs, targets = training.scores(model, sequences.gathered(examples, order), device)
+            outputs, targets = loop.scores(model, sequences.gathered(examples, order), device)
             predicted = (outputs.squeeze(1) > 0).long()
-            found = {f"metric/{n}/{split}": v for n, v in scores.classification(targets, predicted).items()}
+            found = {f"metric/{n}/{split}": v for n, v in classification(targets, predicted).items()}
             loss = binary_cross_entropy_with_logits(outputs.squeeze(1), targets.float()).item()
             right = torch.empty(len(examples), dtype=torch.bool)
             right[torch.cat(order)] = predicted == targets
@@ -145,7 +154,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             row, _ = evaluated(valid, "valid")
             return row
 
-        training.fit(
+        loop.fit(
             model,
             config,
             run,
@@ -161,22 +170,22 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         final, right = evaluated(test, "test")
         theirs = {name: baseline(config.data, config.data_dir, name) for name in BASELINES}
         theirs = {name: found for name, found in theirs.items() if found is not None}
-        references = [records.reference(name, "accuracy", found.mean()) for name, found in theirs.items()]
+        references = [reference(name, "accuracy", found.mean()) for name, found in theirs.items()]
         if is_the_books(config):
             what = f"{'bidirectional ' * config.bidirectional}LSTM of the book's chapter 15, one run"
-            references.append(records.reference(what, "accuracy", PUBLISHED[config.bidirectional], "published"))
+            references.append(reference(what, "accuracy", PUBLISHED[config.bidirectional], "published"))
         padded = {f"padding/{name}": share for name, share in shares.items()}
         comparison = None
         if theirs:  # which one is fixed beforehand: the last, on words and pairs
             name = list(theirs)[-1]
-            comparison = scores.compare(name, right, theirs[name]).as_dict()
+            comparison = compare(name, right, theirs[name]).as_dict()
         run.finish(model, evaluate() | final | padded, comparison=comparison, references=references)
     return run.result
 
 
 def is_the_books(config: Config) -> bool:
     """Whether data and settings are the book's, in one direction or both; seed and whose layers aside."""
-    from rnnkit.config import settings
+    from rnnkit.core.config import settings
 
     learning_rate = 0.002 if config.bidirectional else 0.001
     book = settings(Config(bidirectional=config.bidirectional, learning_rate=learning_rate))
@@ -191,9 +200,11 @@ def is_the_books(config: Config) -> bool:
     return all(book[name] == value for name, value in settings(config).items() if name not in apart)
 
 
-def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.labelled_text.LabelledTexts":
+def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.formats.labelled_text.LabelledTexts":
     """The reviews of a name or a path."""
-    from rnnkit.datasets import imdb, labelled_text, made_reviews
+    from rnnkit.datasets import imdb
+    from rnnkit.datasets.formats import labelled_text
+    from rnnkit.datasets.generated import made_reviews
 
     if data == "imdb":
         return imdb.load(data_dir)
@@ -208,7 +219,8 @@ def numbered(data: str, data_dir: Path | None, least_count: int):
     """
     import torch
 
-    from rnnkit import sequences, vocabulary
+    from rnnkit import sequences
+    from rnnkit.sequences import vocabulary
 
     reviews = load(data, data_dir)
     parts = (reviews.train, reviews.valid, reviews.test)
@@ -261,9 +273,9 @@ def baseline(data: str, data_dir: Path | None, name: str):
 
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
-    config = commands.parse(Config, "python -m experiments.sentiment", sys.argv[1:], __doc__)
+    config = cli.parse(Config, "python -m experiments.sentiment", sys.argv[1:], __doc__)
     result = run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     if result.comparison:
         print("  (the logistic regressions learned from the training and the validation part together)")
     if result.status == "diverged":
@@ -271,4 +283,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import rnnkit
-from rnnkit import commands
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
+from rnnkit.runs import printing, tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +75,22 @@ PUBLISHED = [
 ]
 
 
-def run(config: Config, report=None) -> "rnnkit.records.Result":
+def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
     """Train one net and test it. `report(evaluation, validation accuracy)` may raise `rnnkit.training.Pruned`."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import models, records, scores, seeding, sequences, training, vocabulary, watched
+    from rnnkit import sequences
+    from rnnkit.core import seeding
+    from rnnkit.diagnostics import probe
+    from rnnkit.evaluation.comparison import compare
+    from rnnkit.evaluation.metrics import classification
+    from rnnkit.nn import models
+    from rnnkit.runs.result import reference
+    from rnnkit.sequences import vocabulary
+    from rnnkit.training import loop
 
-    device = training.prepare(config)
+    device = loop.prepare(config)
     source = load(config.data, config.data_dir)
     data = numbered(config.data, config.data_dir, config.least_count, config.reader_size > 0)
 
@@ -89,7 +98,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
     if data.spellings is not None:
         letters = models.Letters(data.letters, config.letter_size, config.reader_size, data.spellings)
 
-    with rnnkit.tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
+    with tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
         model = models.tagger(
             config,
             config.embedding_size,
@@ -100,7 +109,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             outer_dropout=config.outer_dropout,
         ).to(device)
         cost = functools.partial(cross_entropy, reduction="none")
-        monitored = watched.examples(model, data.valid, device, cost)
+        monitored = probe.examples(model, data.valid, device, cost)
 
         def batches(epoch):
             noise = seeding.generator(config.seed, "word dropout", epoch)
@@ -117,14 +126,14 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         def evaluated(examples, split):
             predicted, nats = answers(model, examples, device)
             targets = torch.cat(examples.targets)
-            found = {f"metric/{n}/{split}": v for n, v in scores.classification(targets, predicted).items()}
+            found = {f"metric/{n}/{split}": v for n, v in classification(targets, predicted).items()}
             return {f"loss/{split}": nats, **found}, (predicted == targets).numpy()
 
         def evaluate():
             row, _ = evaluated(data.valid, "valid")
             return row
 
-        training.fit(
+        loop.fit(
             model,
             config,
             run,
@@ -144,18 +153,19 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
         run.finish(
             model,
             evaluate() | final,
-            comparison=scores.compare(f"most frequent tag of each {unit(config.data)}", right, theirs).as_dict(),
+            comparison=compare(f"most frequent tag of each {unit(config.data)}", right, theirs).as_dict(),
             references=[
-                records.reference(what, "accuracy", value, "published")
+                reference(what, "accuracy", value, "published")
                 for what, value in (PUBLISHED if config.data == "ewt" else [])
             ],
         )
     return run.result
 
 
-def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.tagged.Tagged":
+def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.formats.tagged.Tagged":
     """The sequences and tags of a name or a path."""
-    from rnnkit.datasets import conllu, python_source, ud_ewt
+    from rnnkit.datasets import python_source, ud_ewt
+    from rnnkit.datasets.formats import conllu
 
     if data == "ewt":
         return ud_ewt.load(data_dir)
@@ -193,7 +203,8 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     """All parts as numbers. Words and letters are known from the training part; letters that it has once are not."""
     import torch
 
-    from rnnkit import sequences, vocabulary
+    from rnnkit import sequences
+    from rnnkit.sequences import vocabulary
 
     source = load(data, data_dir)
     parts = (source.train, source.valid, source.test)
@@ -228,10 +239,11 @@ def answers(model, examples, device):
     from torch.nn.functional import cross_entropy
     from torch.nn.utils.rnn import unpack_sequence
 
-    from rnnkit import diagnostics, sequences
+    from rnnkit import sequences
+    from rnnkit.nn.modules import evaluating
 
     predicted, nats = [], 0.0
-    with diagnostics.evaluating(model):
+    with evaluating(model):
         for batch in sequences.batches(examples, 256):
             batch = batch.to(device)
             scores = model(batch.inputs)
@@ -263,9 +275,9 @@ def baseline(data: str, data_dir: Path | None):
 
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
-    config = commands.parse(Config, "python -m experiments.tagging", sys.argv[1:], __doc__)
+    config = cli.parse(Config, "python -m experiments.tagging", sys.argv[1:], __doc__)
     result = run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     for what, count in load(config.data, config.data_dir).left_out.items():
         print(f"  left out of the data: {count:,} {what}")
     if result.status == "diverged":
@@ -273,4 +285,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

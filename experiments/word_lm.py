@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import rnnkit
-from rnnkit import commands
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
+from rnnkit.runs import printing, tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +100,17 @@ PUBLISHED = {
 }
 
 
-def run(config: Config, report=None) -> "rnnkit.records.Result":
+def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
     """Train one net and test it. `report(evaluation, validation perplexity)` may raise `rnnkit.training.Pruned`."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import models, records, streams, training, watched
+    from rnnkit.diagnostics import probe
+    from rnnkit.nn import models
+    from rnnkit.runs.result import reference
+    from rnnkit.sequences import bptt_chunks
+    from rnnkit.training import loop
 
-    device = training.prepare(config)
+    device = loop.prepare(config)
     source = load(config.data, config.data_dir)
     train, valid, test, words = numbered(config.data, config.data_dir, config.least_count)
     if len(train) <= config.batch_size:
@@ -114,7 +119,7 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             f"--batch-size {config.batch_size}"
         )
 
-    with rnnkit.tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
+    with tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
         model = models.language_model(
             config,
             len(words),
@@ -124,8 +129,8 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             outer_dropout=config.outer_dropout,
             limit=config.weight_limit,
         ).to(device)
-        chunk = next(streams.contiguous(valid, min(32, len(valid) - 1), config.steps)).to(device)
-        monitored = watched.text(model, chunk.inputs[: watched.FEW], chunk.targets[: watched.FEW])
+        chunk = next(bptt_chunks.contiguous(valid, min(32, len(valid) - 1), config.steps)).to(device)
+        monitored = probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW])
 
         def loss(model, chunk, state):
             scores, after = model(chunk.inputs, state)
@@ -135,11 +140,11 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
             nats = nats_per_word(model, valid, device)
             return {"loss/valid": nats, "metric/perplexity/valid": perplexity(nats)}
 
-        training.fit(
+        loop.fit(
             model,
             config,
             run,
-            batches=lambda epoch: streams.contiguous(train, config.batch_size, config.steps),
+            batches=lambda epoch: bptt_chunks.contiguous(train, config.batch_size, config.steps),
             steps_per_epoch=-(-((len(train) - 1) // config.batch_size) // config.steps),
             loss=loss,
             evaluate=evaluate,
@@ -152,21 +157,23 @@ def run(config: Config, report=None) -> "rnnkit.records.Result":
 
         final = evaluate() | {"metric/perplexity/test": perplexity(nats_per_word(model, test, device))}
         counted = baseline(config.data, config.data_dir, config.least_count)
-        references = [records.reference("counts of 5 words (Kneser-Ney)", "perplexity", counted)]
+        references = [reference("counts of 5 words (Kneser-Ney)", "perplexity", counted)]
         if source.best_perplexity is not None:
             what = "the grammar that made the text, the best possible"
-            references.append(records.reference(what, "perplexity", source.best_perplexity, "limit"))
+            references.append(reference(what, "perplexity", source.best_perplexity, "limit"))
         if config.data == "ptb":
             references.append(
-                records.reference(PUBLISHED[config.tied][0], "perplexity", PUBLISHED[config.tied][1], "published")
+                reference(PUBLISHED[config.tied][0], "perplexity", PUBLISHED[config.tied][1], "published")
             )
         run.finish(model, final, references=references, keep={"words": words})
     return run.result
 
 
-def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.word_lines.Words":
+def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.formats.word_lines.Words":
     """The text of a name or a path."""
-    from rnnkit.datasets import made_sentences, ptb, word_lines
+    from rnnkit.datasets import ptb
+    from rnnkit.datasets.formats import word_lines
+    from rnnkit.datasets.generated import made_sentences
 
     if data == "ptb":
         return ptb.load(data_dir)
@@ -178,7 +185,7 @@ def numbered(data: str, data_dir: Path | None, least_count: int):
     """Training, validation and test part as numbers of words, each after a line end, and the words by number."""
     import torch
 
-    from rnnkit.datasets import word_lines
+    from rnnkit.datasets.formats import word_lines
 
     source = load(data, data_dir)
     words = word_lines.vocabulary(source.train, least_count)
@@ -207,11 +214,12 @@ def nats_per_word(model, ids, device) -> float:
     """
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import diagnostics, streams
+    from rnnkit.nn.modules import evaluating
+    from rnnkit.sequences import bptt_chunks
 
     nats, state = 0.0, None
-    with diagnostics.evaluating(model):
-        for chunk in streams.contiguous(ids, 1, 500):
+    with evaluating(model):
+        for chunk in bptt_chunks.contiguous(ids, 1, 500):
             chunk = chunk.to(device)
             scores, state = model(chunk.inputs, state)
             nats += cross_entropy(scores[0], chunk.targets[0], reduction="none").double().sum().item()
@@ -226,7 +234,7 @@ def perplexity(nats: float) -> float:
 @functools.lru_cache(maxsize=2)
 def baseline(data: str, data_dir: Path | None, least_count: int) -> float:
     """The perplexity of the test part by counts of 5 words of the training part, over the same words."""
-    from rnnkit import ngram
+    from rnnkit.evaluation import ngram
 
     train, _, test, words = numbered(data, data_dir, least_count)
     return perplexity(ngram.kneser_ney(train.numpy(), test.numpy(), len(words), order=5).mean())
@@ -234,12 +242,12 @@ def baseline(data: str, data_dir: Path | None, least_count: int) -> float:
 
 def main() -> None:
     """Run with the settings of the command line, and say what came out."""
-    config = commands.parse(Config, "python -m experiments.word_lm", sys.argv[1:], __doc__)
+    config = cli.parse(Config, "python -m experiments.word_lm", sys.argv[1:], __doc__)
     result = run(config)
-    rnnkit.printing.print_result(result)
+    printing.print_result(result)
     if result.status == "diverged":
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -4,54 +4,37 @@ Parts are loaded when they are first used, so that `import rnnkit` costs nothing
 
     import rnnkit
 
-    encoder = rnnkit.LSTM(8, 16, bidirectional=True)   # loads rnnkit.layers, and torch
+    encoder = rnnkit.LSTM(8, 16, bidirectional=True)   # loads rnnkit.nn, and torch
 """
 
 import importlib
 
 
-_PARTS = (
-    "cells",
-    "checkpoints",
-    "config",
+__version__ = "0.1.0"
+
+# Where each public name lives. The packages themselves can be had as attributes too.
+_NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "observe": "observation"}
+_PACKAGES = (
+    "core",
     "datasets",
     "diagnostics",
-    "dynamics",
-    "errors",
-    "gates",
-    "heads",
-    "initialisation",
-    "layers",
-    "memory",
-    "mirroring",
-    "models",
-    "ngram",
-    "observe",
-    "printing",
-    "records",
-    "replay",
-    "scores",
-    "seeding",
+    "evaluation",
+    "mirror",
+    "nn",
+    "observation",
+    "runs",
     "sequences",
-    "states",
-    "streams",
-    "tracking",
     "training",
-    "vocabulary",
 )
-
-_LAYERS = ("RNN", "GRU", "LSTM")
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str):
-    if name in _LAYERS:
-        return getattr(importlib.import_module("rnnkit.layers"), name)
-    if name in _PARTS:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"rnnkit.{_NAMES[name]}"), name)
+    if name in _PACKAGES:
         return importlib.import_module(f"rnnkit.{name}")
     raise AttributeError(f"module 'rnnkit' has no attribute {name!r}")
 
 
-def __dir__():
-    return sorted([*globals(), *_LAYERS, *_PARTS])
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES, *_PACKAGES})

@@ -16,9 +16,9 @@ import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit import commands
-from rnnkit.errors import UserError
-from sweeps.review.gallery import Gallery
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
+from sweeps.reading.run_index import Gallery
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def server(gallery: Gallery):
         import plotly  # noqa: F401
         import uvicorn
 
-        from sweeps.review import app
+        from sweeps.web import app
     except ModuleNotFoundError as error:
         command = f"{sys.executable} -m pip install -c constraints.txt -e '.[dashboard]'"
         raise UserError(f"the dashboard needs {error.name}, which is not installed: {command}") from None
@@ -78,7 +78,7 @@ def server(gallery: Gallery):
 
 def main() -> None:
     """Serve the pages, and say where."""
-    options = commands.parse(Options, "python -m sweeps.dashboard", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m sweeps.dashboard", sys.argv[1:], __doc__)
     pages = server(Gallery(options.runs_dir))
     listener = listening(options.port)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -91,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)
+    cli.main(main, settle=False)

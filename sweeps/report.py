@@ -15,15 +15,17 @@ from typing import Annotated
 import tyro
 
 import experiments
-from rnnkit import commands, printing, records
-from rnnkit.errors import UserError, writing
-from sweeps.review import figures, shown, studies
-from sweeps.review.gallery import Card, Gallery
-from sweeps.review.studies import Study
-from sweeps.words import plain, settings_in_words
+from rnnkit.core import cli, files
+from rnnkit.core.errors import UserError, writing
+from rnnkit.core.wording import plain, settings_in_words
+from rnnkit.runs import printing
+from sweeps.reading import describe, studies
+from sweeps.reading.run_index import Card, Gallery
+from sweeps.reading.studies import Study
+from sweeps.web import figures
 
 
-PAGES = Path(studies.__file__).with_name("pages")
+PAGES = Path(__file__).parent / "web" / "pages"
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,14 @@ def was_run(study: Study, manifest: dict) -> dict[str, str]:
     starts = [t.start for t in study.trials if t.start]
     ends = [t.end for t in study.trials if t.end]
     spent = [t.run.seconds for t in study.trials if t.run and t.run.seconds is not None]
-    found = {"trials": shown.how_many(study), "seed of the study": str(study.described.get("seed", ""))}
+    found = {"trials": describe.how_many(study), "seed of the study": str(study.described.get("seed", ""))}
     if isinstance(study.described.get("sampler"), str):
         found["sampler"] = study.described["sampler"]
     if starts and ends:
-        found["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {shown.seconds((max(ends) - min(starts)).total_seconds())}"
-    found["training in all"] = shown.seconds(sum(spent))
+        found["time"] = (
+            f"{min(starts):%Y-%m-%d %H:%M} UTC, {describe.seconds((max(ends) - min(starts)).total_seconds())}"
+        )
+    found["training in all"] = describe.seconds(sum(spent))
     varied = {*study.settings, "seed"}
     config = study.described.get("config")
     if isinstance(config, dict):
@@ -92,18 +96,18 @@ def page(study: Study, gallery: Gallery, drawn: list[figures.Figure], again: lis
 
     loader = jinja2.FileSystemLoader(PAGES)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    templates.filters |= {"number": shown.number, "settings": settings_in_words, "interval": shown.interval}
-    templates.filters |= {"seconds": shown.seconds}
-    best = shown.chosen(study)
+    templates.filters |= {"number": describe.number, "settings": settings_in_words, "interval": describe.interval}
+    templates.filters |= {"seconds": describe.seconds}
+    best = describe.chosen(study)
     run = best.run if best else None
     manifest = gallery.manifest(run.name) if run else {}
     return templates.get_template("report.html").render(
         study=study,
         question=question(study),
         ran=was_run(study, manifest),
-        answer=shown.answer(study, gallery.result(run.name) if run else {}),
-        findings=shown.findings(study),
-        confirmed=shown.confirmed(study),
+        answer=describe.answer(study, gallery.result(run.name) if run else {}),
+        findings=describe.findings(study),
+        confirmed=describe.confirmed(study),
         figures=drawn,
         flags=raised(study),
         command=manifest.get("command", ""),
@@ -117,17 +121,17 @@ def write(gallery: Gallery, name: str) -> Path:
     study = studies.read(gallery, name)
     if not study.trials:
         raise UserError(f"study {name} has no trials yet{f': {study.trouble}' if study.trouble else ''}")
-    again = shown.again(gallery, name)
+    again = describe.again(gallery, name)
     with writing(study.folder):
         drawn = figures.draw(study, gallery, study.folder / "report")
         path = study.folder / "report.html"
-        records.write_whole(path, page(study, gallery, drawn, again).encode())
+        files.write_whole(path, page(study, gallery, drawn, again).encode())
     return path
 
 
 def main() -> None:
     """Write the report that the command line names."""
-    options = commands.parse(Options, "python -m sweeps.report", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m sweeps.report", sys.argv[1:], __doc__)
     gallery = Gallery(options.runs_dir)
     path = write(gallery, options.study)
     print(f"report:  {printing.shown(path)}")
@@ -135,4 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)
+    cli.main(main, settle=False)

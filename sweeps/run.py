@@ -26,10 +26,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-import rnnkit
-from rnnkit import commands, locks
-from rnnkit.config import BaseConfig
-from rnnkit.errors import UserError, writing
+from rnnkit.core import cli, locks, processes
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError, writing
+from rnnkit.training import loop
 
 
 MOST_TRIALS = 9_000  # sweeps.study says why; it takes a second to import
@@ -81,7 +81,7 @@ class Options:
             raise UserError(f"--study must be made of letters, digits and dashes, not {self.study!r}")
         self._require("study", len(name) <= 100, "of at most 100 characters")
         if self.storage != "journal":
-            from sweeps import storage
+            from sweeps.study import storage
 
             storage.check(self.storage)
         elif self.workers == 0:
@@ -94,27 +94,31 @@ class Options:
 
 def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
-    from sweeps import local, points, summary
-    from sweeps import study as studies
-    from sweeps.progress import Progress
+    from sweeps.analysis import summary
+    from sweeps.study import folders, local_workers, points
+    from sweeps.study import study as studies
+    from sweeps.study.progress import Progress
+    from sweeps.study.spaces import SPACES
 
     base = base_config(options, flags)
     gpus = visible_gpus(options.gpus)
     if base.device == "cuda" and options.workers:  # checked before a study is made that could not work
-        rnnkit.training.device_of(base)
+        loop.device_of(base)
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
-    total = options.trials or (3 * len(studies.SPACES[options.experiment].plane()) if options.sampler == "grid" else 24)
-    folder = studies.open_folder(
+    total = options.trials or (3 * len(SPACES[options.experiment].plane()) if options.sampler == "grid" else 24)
+    folder = folders.open_folder(
         options.runs_dir, name, base, options.seed, options.sampler, options.pruner, options.storage
     )
 
     busy = f"study {name} is being swept by another process"
     alone = locks.exclusive(folder.path / "lock", busy=busy)
-    with writing(folder.path), alone, studies.nothing_half_made(folder):
+    with writing(folder.path), alone, folders.nothing_half_made(folder):
         study = studies.create(folder)
         study.ask_for(total, (options.confirm, options.confirm_seeds))
         points.plan(study)
-        workers = local.Workers(study, local.slots(options.workers, gpus), options.runs_dir, options.track)
+        workers = local_workers.Workers(
+            study, local_workers.slots(options.workers, gpus), options.runs_dir, options.track
+        )
         with Progress(study) as progress, contextlib.ExitStack() as stack:
             stack.callback(workers.stop)
             while left := points.left(study):
@@ -130,8 +134,8 @@ def sweep(options: Options, flags: list[str]) -> None:
 
 def mirror(folder: Path, track: str, patience: float = 90.0) -> str | None:
     """Carry the study's summary to W&B, by a process of its own, as runs are; return what went wrong, if anything."""
-    command = [sys.executable, "-m", "sweeps.study_run", str(folder), "--track", track]
-    environment = {**os.environ, "PYTHONPATH": commands.import_path()}
+    command = [sys.executable, "-m", "sweeps.wandb_sync.study_run", str(folder), "--track", track]
+    environment = {**os.environ, "PYTHONPATH": processes.import_path()}
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=patience)
     except subprocess.TimeoutExpired:
@@ -158,12 +162,13 @@ def visible_gpus(given: str) -> list[str]:
 
 def base_config(options: Options, flags: list[str]) -> BaseConfig:
     """What all trials start from: the experiment's defaults, changed by `flags`, which are not the sweep's to set."""
-    from sweeps import study as studies
+    from sweeps.study import folders
+    from sweeps.study.spaces import SPACES
 
-    kind = studies.experiment(options.experiment).Config
-    base = commands.parse(kind, f"python -m experiments.{options.experiment}", flags)
+    kind = folders.experiment(options.experiment).Config
+    base = cli.parse(kind, f"python -m experiments.{options.experiment}", flags)
     own = {field.name for field in dataclasses.fields(Options)}
-    varied = studies.SPACES[options.experiment].varied()
+    varied = SPACES[options.experiment].varied()
     for name in given(flags):
         flag = f"--{name.replace('_', '-')}"
         if name in own:
@@ -185,9 +190,9 @@ def main() -> None:
     """Sweep as the command line says."""
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
-    options = commands.parse(Options, "python -m sweeps.run", words[:cut], __doc__)
+    options = cli.parse(Options, "python -m sweeps.run", words[:cut], __doc__)
     sweep(options, words[cut + 1 :])
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

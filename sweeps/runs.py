@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rnnkit import commands
-from rnnkit.errors import UserError
-from sweeps.review import shown
-from sweeps.review.gallery import STATES, Card, Gallery
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
+from sweeps.reading import describe
+from sweeps.reading.run_index import STATES, Card, Gallery
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Options:
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> list[str]:
     """Rows of text as lines, each column as wide as its widest; those named in `right` are set to the right."""
-    rows = [header, *(tuple(map(shown.printable, row)) for row in rows)]
+    rows = [header, *(tuple(map(describe.printable, row)) for row in rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = []
     for row in rows:
@@ -49,11 +49,11 @@ def of_studies(gallery: Gallery, cards: list[Card]) -> list[str]:
     """A line for each study."""
     rows = []
     for name in gallery.studies():
-        line = shown.study_line(gallery, name, cards)
+        line = describe.study_line(gallery, name, cards)
         counts = ", ".join(f"{count} {state}" for state, count in line.counts.items())
-        best = f"{shown.words(line.metric)} {shown.number(line.best.value)}" if line.best else ""
+        best = f"{describe.words(line.metric)} {describe.number(line.best.value)}" if line.best else ""
         run = line.best.name if line.best else ""
-        rows.append((name, line.experiment, counts or "no runs", best, run, shown.age(line.started)))
+        rows.append((name, line.experiment, counts or "no runs", best, run, describe.age(line.started)))
     return table(("study", "experiment", "runs", "best", "best run", "age"), rows) if rows else []
 
 
@@ -63,13 +63,13 @@ def of_runs(cards: list[Card]) -> list[str]:
         (
             card.name,
             card.state,
-            shown.metric(card.metric),
-            shown.number(card.value),
-            shown.number(card.test),
+            describe.metric(card.metric),
+            describe.number(card.value),
+            describe.number(card.test),
             str(card.step or ""),
             "" if card.seed is None else str(card.seed),
-            shown.age(card.started),
-            shown.seconds(card.seconds),
+            describe.age(card.started),
+            describe.seconds(card.seconds),
             card.study or "",
             card.trouble or ", ".join(card.flag_names),
         )
@@ -83,7 +83,7 @@ def of_runs(cards: list[Card]) -> list[str]:
 
 def main() -> None:
     """Print both lists."""
-    options = commands.parse(Options, "python -m sweeps.runs", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m sweeps.runs", sys.argv[1:], __doc__)
     gallery = Gallery(options.runs_dir)
     cards = gallery.runs()
     if options.study is not None and options.study not in gallery.studies():
@@ -103,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)
+    cli.main(main, settle=False)

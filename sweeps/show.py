@@ -15,13 +15,14 @@ from typing import Annotated
 import tyro
 
 from experiments import recorded
-from rnnkit import commands, printing
-from rnnkit.errors import UserError
-from sweeps.review import sections, shown, studies
-from sweeps.review.gallery import Gallery
-from sweeps.review.rows import Columns
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
+from rnnkit.core.wording import plain, settings_in_words
+from rnnkit.runs import printing
+from sweeps.reading import describe, sections, studies
+from sweeps.reading.rows import Columns
+from sweeps.reading.run_index import Gallery
 from sweeps.runs import table
-from sweeps.words import plain, settings_in_words
 
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -86,19 +87,19 @@ def _curve(metric: str, columns: Columns, log: bool) -> tuple[str, ...]:
     _, values = columns.series[metric]
     finite = [value for value in values if math.isfinite(value)] or [math.nan]
     ends = (values[0], min(finite), max(finite), values[-1])
-    return (metric, sparkline(values, log=log), *map(shown.number, ends))
+    return (metric, sparkline(values, log=log), *map(describe.number, ends))
 
 
 def of_run(gallery: Gallery, name: str, everything: bool) -> list[str]:
     """A run in lines."""
-    details = shown.details(gallery, name)
+    details = describe.details(gallery, name)
     card = details.card
-    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", shown.seconds(card.seconds)]
+    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", describe.seconds(card.seconds)]
     parts += [f"{card.parameters:,} parameters" if card.parameters else "", f"seed {card.seed}"]
     parts.append(f"trial {card.trial} of study {card.study}" if card.study else "")
     lines = [", ".join(part for part in parts if part)]
     lines += [f"  {text}" for text in (card.reason, card.trouble) if text]
-    lines += [f"  {name}: {shown.number(value)}" for name, value in details.scores]
+    lines += [f"  {name}: {describe.number(value)}" for name, value in details.scores]
     lines += [f"  {line}" for line in details.beside]
     lines += [f"  flag: {flag}" for flag in details.flags]
     if details.damaged:
@@ -114,8 +115,8 @@ def of_run(gallery: Gallery, name: str, everything: bool) -> list[str]:
 def of_study(gallery: Gallery, name: str) -> list[str]:
     """A study in lines: its answer, what mattered, and its trials, the best first."""
     study = studies.read(gallery, name)
-    lines = [f"study {name}: {study.experiment}, {shown.how_many(study)}"]
-    lines += [f"  {text}" for text in [study.trouble or "", *shown.answer(study)] if text]
+    lines = [f"study {name}: {study.experiment}, {describe.how_many(study)}"]
+    lines += [f"  {text}" for text in [study.trouble or "", *describe.answer(study)] if text]
     if study.importances:
         order = sorted(study.importances.items(), key=lambda item: -item[1])
         lines.append("  what mattered: " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
@@ -125,7 +126,7 @@ def of_study(gallery: Gallery, name: str) -> list[str]:
         (
             str(trial.number),
             trial.state,
-            shown.number(trial.value),
+            describe.number(trial.value),
             sparkline(list(trial.reported.values()), 12) if trial.reported else "",
             *(plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings),
             trial.run.name if trial.run else "",
@@ -140,7 +141,7 @@ def of_study(gallery: Gallery, name: str) -> list[str]:
 
 def main() -> None:
     """Print the run or the study that the command line names."""
-    options = commands.parse(Options, "python -m sweeps.show", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m sweeps.show", sys.argv[1:], __doc__)
     gallery = Gallery(options.runs_dir)
     try:
         folder = recorded.find(options.name, options.runs_dir)
@@ -152,8 +153,8 @@ def main() -> None:
         if folder.resolve().parent != gallery.root:
             gallery = Gallery(folder.resolve().parent)
         lines = of_run(gallery, folder.resolve().name, options.all)
-    print("\n".join(map(shown.printable, lines)))
+    print("\n".join(map(describe.printable, lines)))
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)
+    cli.main(main, settle=False)

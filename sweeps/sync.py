@@ -18,9 +18,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit import commands, locks, mirror, mirroring, records, tracking
-from rnnkit.errors import UserError, in_words
-from sweeps import study_run
+from rnnkit.core import cli, files, locks
+from rnnkit.core.errors import UserError, in_words
+from rnnkit.mirror import follow
+from rnnkit.runs import mirror_client
+from rnnkit.runs.folders import is_live
+from sweeps.wandb_sync import study_run
 
 
 TIMEOUT = 120  # seconds within which the server must have taken a run
@@ -36,7 +39,7 @@ class Options:
 
 def prepare(folder: Path) -> str:
     """Make the offline copy of one run whole, and say in few words what is left to do. Raises what prevents it."""
-    if tracking.is_live(folder):
+    if is_live(folder):
         return "still running"
     if not is_tracked(folder):
         return "not to be tracked"
@@ -56,7 +59,7 @@ def is_tracked(folder: Path) -> bool:
     """Whether what lies in the folder of a run or study is to go to W&B."""
     if is_study(folder):
         return (folder / "wandb").exists()
-    return records.read_json(folder / "manifest.json")["track"] != "off"
+    return files.read_json(folder / "manifest.json")["track"] != "off"
 
 
 def is_study(folder: Path) -> bool:
@@ -66,7 +69,7 @@ def is_study(folder: Path) -> bool:
 
 def mend(folder: Path) -> dict:
     """The state of the mirror of a run that has ended, whose work is done first where it is not complete."""
-    state = mirroring.state(folder)
+    state = mirror_client.state(folder)
     if state.get("state") == "complete":
         return state
     if is_study(folder):
@@ -74,7 +77,7 @@ def mend(folder: Path) -> dict:
     shutil.rmtree(folder / "wandb", ignore_errors=True)  # a part of it; the record holds all
     gone = threading.Event()
     gone.set()
-    state = mirror.follow(folder, "offline", gone)
+    state = follow.follow(folder, "offline", gone)
     if state["state"] != "complete":
         raise UserError(state["reason"])
     print(f"{folder.name}: mirrored offline, {state['rows']} rows", flush=True)
@@ -83,7 +86,7 @@ def mend(folder: Path) -> dict:
 
 def log_of(folder: Path) -> Path:
     """The file of W&B's that holds a run which was mirrored offline."""
-    (log,) = (folder / mirroring.state(folder)["folder"]).glob("*.wandb")
+    (log,) = (folder / mirror_client.state(folder)["folder"]).glob("*.wandb")
     return log
 
 
@@ -152,7 +155,7 @@ def send_all(folders: list[Path]) -> list[str]:
 
 def main() -> None:
     """Sync all runs, and report."""
-    options = commands.parse(Options, "python -m sweeps.sync", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m sweeps.sync", sys.argv[1:], __doc__)
     folders = sorted(path.parent for path in options.runs_dir.glob("*/manifest.json"))
     folders += sorted(path.parent for path in options.runs_dir.glob("studies/*/summary.json"))
     if not folders:
@@ -177,4 +180,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -25,13 +25,16 @@ from typing import Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit import commands, tracking
-from rnnkit.errors import OutOfMemory, UserError
-from rnnkit.records import Membership, Result
-from sweeps import points, storage
-from sweeps import study as studies
-from sweeps.points import Claim
-from sweeps.study import Study
+from rnnkit.core import cli
+from rnnkit.core.errors import OutOfMemory, UserError
+from rnnkit.runs import folders, tracking
+from rnnkit.runs.manifest import Membership
+from rnnkit.runs.result import Result
+from sweeps.study import points, storage
+from sweeps.study import study as studies
+from sweeps.study.folders import experiment
+from sweeps.study.points import Claim
+from sweeps.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Lost(SystemExit):
 
 def work(study: Study, worker: str) -> None:
     """Run trials until every one has ended."""
-    run = studies.experiment(study.folder.base.experiment).run
+    run = experiment(study.folder.base.experiment).run
     with study.storage.present(worker):
         while True:
             if (claimed := points.claim(study, worker)) is not None:
@@ -78,10 +81,10 @@ def run_trial(claim: Claim, run) -> None:
     try:
         with study.storage.beating(trial._trial_id):
             config, member = study.storage.patiently(prepare, claim)
-            result = tracking.ended(config, member) if trial.user_attrs.get("began") else None
+            result = folders.ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
                 study.storage.patiently(trial.set_user_attr, "began", True)
-                with tracking.belonging_to(member):
+                with folders.belonging_to(member):
                     result = run(config, lambda step, value: report(claim, step, value))
     except OutOfMemory as error:  # the trial's own fault: smaller ones go on
         tell(claim, TrialState.FAIL, reason=str(error))
@@ -192,7 +195,7 @@ def end_with_input() -> None:
 
 def main() -> None:
     """Work on the study that the command line names."""
-    options = commands.parse(Options, "python -m sweeps.worker", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m sweeps.worker", sys.argv[1:], __doc__)
     name = os.environ.get("RNNKIT_WORKER")  # what the sweep that started it calls it
     if name is not None:
         end_with_input()
@@ -204,4 +207,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

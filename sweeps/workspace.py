@@ -18,12 +18,13 @@ from typing import Annotated
 import tyro
 
 import experiments
-from rnnkit import commands, pictures, records
-from rnnkit.errors import UserError
+from rnnkit.core import cli, files
+from rnnkit.core.errors import UserError
+from rnnkit.core.wording import in_words
+from rnnkit.runs import plots
 from sweeps import sync
-from sweeps.review.sections import SECTIONS, Chart
-from sweeps.spaces import SPACES
-from sweeps.words import in_words
+from sweeps.reading.sections import SECTIONS, Chart
+from sweeps.study.spaces import SPACES
 
 
 STEP = "step"  # the metric that all others are logged over, as rnnkit.mirror defines it
@@ -150,7 +151,7 @@ def _by_seed(experiment: str):
 def _pictures() -> list:
     import wandb_workspaces.reports.v2 as wr
 
-    return [wr.MediaBrowser(title="Inside the network", media_keys=[f"pictures/{name}" for name in pictures.PICTURES])]
+    return [wr.MediaBrowser(title="Inside the network", media_keys=[f"pictures/{name}" for name in plots.PICTURES])]
 
 
 def _flags() -> list:
@@ -169,7 +170,7 @@ def save(workspace, runs_dir: Path) -> tuple[str, bool]:
 
     path = runs_dir / "workspaces.json"
     key = f"{workspace.entity}/{workspace.project}/{workspace.name}"
-    known = records.read_json(path) if path.exists() else {}
+    known = files.read_json(path) if path.exists() else {}
     before = None
     if key in known:
         with contextlib.suppress(ValueError):  # it was deleted
@@ -179,13 +180,13 @@ def save(workspace, runs_dir: Path) -> tuple[str, bool]:
         before.settings, before.runset_settings = workspace.settings, workspace.runset_settings
         workspace = before
     workspace.save()
-    records.write_json(path, {**known, key: workspace.url})
+    files.write_json(path, {**known, key: workspace.url})
     return workspace.url, before is not None
 
 
 def main() -> None:
     """Log in, save the view, and say where it is."""
-    options = commands.parse(Options, "python -m sweeps.workspace", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m sweeps.workspace", sys.argv[1:], __doc__)
     experiments.require(options.experiment)
     if options.experiment not in SPACES:
         raise UserError(f"{options.experiment} is not swept: choose one of {', '.join(SPACES)}")
@@ -211,4 +212,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)
+    cli.main(main, settle=False)

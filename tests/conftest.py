@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-import rnnkit
-from rnnkit import locks, seeding
+from rnnkit.core import determinism, locks
+from rnnkit.nn import layers
 from tests.helpers import run_command
 
 
-seeding.settle_numerics()  # as every command does; else the bits depend on where in memory a tensor lies
+determinism.settle_numerics()  # as every command does; else the bits depend on where in memory a tensor lies
 torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
 
 SWEEP = ["sweeps.run", "digits", "--trials", "14", "--workers", "2", "--study", "small"]
@@ -37,7 +37,7 @@ def swept(tmp_path_factory, worker_id):
 @pytest.fixture
 def fast_path_for_few_steps(monkeypatch):
     """Our kernels also where sequences are so short that torch's path would be taken, and nothing of ours be tested."""
-    monkeypatch.setattr(rnnkit.layers, "FEWEST_STEPS", 1)
+    monkeypatch.setattr(layers, "FEWEST_STEPS", 1)
 
 
 @pytest.fixture(autouse=True)

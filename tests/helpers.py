@@ -11,9 +11,10 @@ import pytest
 from optuna.trial import TrialState
 
 from experiments.digits import Config
-from rnnkit import mirroring
-from sweeps import points, worker
-from sweeps import study as studies
+from rnnkit.runs import mirror_client
+from sweeps import worker
+from sweeps.study import folders, points
+from sweeps.study import study as studies
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +43,7 @@ def run_command(*words, env=None, cwd=ROOT, timeout=120) -> subprocess.Completed
 @functools.cache
 def agreeing_threads() -> int:
     """2 where a run on two threads gives the bits of one; 1 where it says that it does not."""
-    code = "from rnnkit import seeding as s; s.settle_numerics(); print(1 if s.settle(2, gpu=False) else 2)"
+    code = "from rnnkit.core import determinism as s; s.settle_numerics(); print(1 if s.settle(2, gpu=False) else 2)"
     return int(
         subprocess.run([sys.executable, "-c", code], env=no_account(), stdout=subprocess.PIPE, check=True).stdout
     )
@@ -64,7 +65,7 @@ def data_at_hand(name: str) -> Path:
 def mirrored(folder: Path, limit: float = 30) -> dict:
     """The state of a run's mirror once it has ended its work."""
     end = time.monotonic() + limit
-    while (state := mirroring.state(folder)).get("state") not in ("complete", "failed"):
+    while (state := mirror_client.state(folder)).get("state") not in ("complete", "failed"):
         assert time.monotonic() < end, f"the mirror of {folder.name} did not end: {state}"
         time.sleep(0.05)
     return state
@@ -79,7 +80,7 @@ def offline_log(folder: Path) -> Path:
 def new_study(runs: Path, total: int = 1, sampler="plane-then-tpe", confirm=(0, 0), **settings) -> studies.Study:
     """A study of digits without trials, made in this process, which is to have `total` points."""
     base = Config(runs_dir=runs, track="off", **settings)
-    study = studies.create(studies.open_folder(runs, "small", base, 0, sampler))
+    study = studies.create(folders.open_folder(runs, "small", base, 0, sampler))
     study.ask_for(total, confirm)
     return study
 

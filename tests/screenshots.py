@@ -16,11 +16,13 @@ from urllib.parse import urlencode
 import tyro
 from PIL import Image
 
-from rnnkit import commands, printing
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
+from rnnkit.runs import printing
 from sweeps import report
-from sweeps.review import app, shown, studies
-from sweeps.review.gallery import Gallery
+from sweeps.reading import describe, studies
+from sweeps.reading.run_index import Gallery
+from sweeps.web import app
 from tests import browser
 from tests.sweeps.conftest import serving
 
@@ -43,7 +45,7 @@ class Options:
 def pages(gallery: Gallery, name: str) -> dict[str, tuple[str, str, int, str | None]]:
     """For each picture the page's address, theme and height, and what of it comes first (None: its top)."""
     study = studies.read(gallery, name)
-    best = shown.chosen(study)
+    best = describe.chosen(study)
     if best is None or best.run is None:
         raise UserError(f"study {name} has no finished trial to show")
     sized = sorted((t for t in study.of_state("finished") if t.run), key=lambda trial: trial.run.parameters or 0)
@@ -68,7 +70,7 @@ def kept(path: Path, picture: bytes) -> None:
 
 def main() -> None:
     """Take all pictures."""
-    options = commands.parse(Options, "python -m tests.screenshots", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.screenshots", sys.argv[1:], __doc__)
     executable = browser.path()
     if executable is None:
         raise UserError("the pictures are taken in Chromium, which is not here: apt-get install chromium")
@@ -92,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)
+    cli.main(main, settle=False)

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from rnnkit.datasets import store
-from rnnkit.datasets.labelled_text import LabelledTexts, Part
+from rnnkit.datasets.formats.labelled_text import LabelledTexts, Part
 
 
 ORIGIN = store.Origin(

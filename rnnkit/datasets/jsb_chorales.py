@@ -18,8 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rnnkit.datasets import store, text_file
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
+from rnnkit.datasets import store
+from rnnkit.datasets.formats import text_file
 from rnnkit.sequences import Examples
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.datasets import store, text_file
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
+from rnnkit.datasets import store
+from rnnkit.datasets.formats import text_file
 
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")

@@ -7,7 +7,7 @@ published numbers were computed from (the one Gutenberg serves today may be a la
 from pathlib import Path
 
 from rnnkit.datasets import store
-from rnnkit.datasets.text_file import Text
+from rnnkit.datasets.formats.text_file import Text
 
 
 ORIGIN = store.Origin(

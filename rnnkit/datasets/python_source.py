@@ -16,8 +16,8 @@ import importlib.util
 import io
 import tokenize
 
-from rnnkit.datasets.tagged import Part, Tagged
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
+from rnnkit.datasets.formats.tagged import Part, Tagged
 
 
 KINDS = ("name", "number", "operator", "string", "comment", "blank")

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from rnnkit import locks
+from rnnkit.core import locks
+from rnnkit.core.errors import UserError
 from rnnkit.datasets import archives
 from rnnkit.datasets.archives import said
-from rnnkit.errors import UserError
 
 
 _BLOCK = 2**20

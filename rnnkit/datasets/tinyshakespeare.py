@@ -7,7 +7,7 @@ on "the validation part" are not comparable between them.
 from pathlib import Path
 
 from rnnkit.datasets import store
-from rnnkit.datasets.text_file import Text
+from rnnkit.datasets.formats.text_file import Text
 
 
 ORIGIN = store.Origin(

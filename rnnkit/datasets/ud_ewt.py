@@ -9,8 +9,9 @@ import functools
 from collections import Counter
 from pathlib import Path
 
-from rnnkit.datasets import conllu, store
-from rnnkit.datasets.tagged import Tagged
+from rnnkit.datasets import store
+from rnnkit.datasets.formats import conllu
+from rnnkit.datasets.formats.tagged import Tagged
 
 
 _ADDRESS = "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/r2.8/en_ewt-ud-{}.conllu"

@@ -24,7 +24,8 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import rnnkit
-from rnnkit import commands, records
+from rnnkit.core import cli, errors, files
+from rnnkit.runs.manifest import processor
 
 
 KINDS = ("RNN", "GRU", "LSTM")
@@ -251,18 +252,18 @@ def main() -> None:
     if sys.argv[1:2] == ["peak"]:
         peak(*sys.argv[2:])
         return
-    options = commands.parse(Options, "python -m tests.bench.layers", sys.argv[1:], __doc__)
-    machine = f"{records.processor()}, {torch.backends.cpu.get_cpu_capability()}, one thread, torch {torch.__version__}"
+    options = cli.parse(Options, "python -m tests.bench.layers", sys.argv[1:], __doc__)
+    machine = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, one thread, torch {torch.__version__}"
     machine += f", MKL_CBWR {os.environ.get('MKL_CBWR', 'not set')}"
     print(f"{machine}, Python {platform.python_version()}\n")
     chosen = [part for part in options.only.split(",") if part] or list(PARTS)
     unknown = [part for part in chosen if part not in PARTS]
     if unknown:
-        raise rnnkit.errors.UserError(f"--only: there is no part {unknown[0]!r}, choose among {', '.join(PARTS)}")
+        raise errors.UserError(f"--only: there is no part {unknown[0]!r}, choose among {', '.join(PARTS)}")
     figures = {part: PARTS[part](options.repeats) for part in chosen}
     if options.json:
-        records.write_json(options.json, {"machine": machine, **figures})
+        files.write_json(options.json, {"machine": machine, **figures})
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)  # as in a program that just imports the layers
+    cli.main(main, settle=False)  # as in a program that just imports the layers

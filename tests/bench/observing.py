@@ -18,8 +18,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit import commands
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
 
 
 RUNS = {
@@ -49,7 +49,9 @@ class Options:
 TIMED = """
 import time
 from experiments import {experiment}
-from rnnkit import commands, monitor, training
+from rnnkit.core import cli
+from rnnkit.diagnostics import monitor
+from rnnkit.training import loop
 
 looking = 0.0
 
@@ -72,8 +74,8 @@ def timed(of, name, report=None):
 
 for name in ("before_training", "of_update", "at_evaluation"):
     timed(monitor.Monitor, name)
-timed(training, "fit", report=True)
-commands.main({experiment}.main)
+timed(loop, "fit", report=True)
+cli.main({experiment}.main)
 """
 
 
@@ -89,7 +91,7 @@ def seconds(experiment: str, kind: str, folder: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Time, and print a table."""
-    options = commands.parse(Options, "python -m tests.bench.observing", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.bench.observing", sys.argv[1:], __doc__)
     print(f"{'experiment':12} {'kind':6} {'seconds':>8} {'of off':>7} {'looking':>8}")
     for experiment in [options.only] if options.only else RUNS:
         found = {kind: [] for kind in KINDS}
@@ -105,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)
+    cli.main(main, settle=False)

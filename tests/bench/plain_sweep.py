@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 import rnnkit
 from experiments import memory
-from rnnkit import seeding
+from rnnkit.core import determinism
 from rnnkit.datasets import digits
 
 
@@ -118,7 +118,7 @@ def train(settings: dict, seed: int, options: dict) -> float:
 def main() -> None:
     """Take configurations from the study until none is left."""
     options = json.loads(Path(sys.argv[1]).read_text())
-    seeding.settle_numerics()
+    determinism.settle_numerics()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # as our runs do: else numbers too small for full precision would be all that shows
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(options["journal"]))

@@ -30,11 +30,13 @@ from tempfile import TemporaryDirectory
 import optuna
 
 from experiments import digits
-from rnnkit import commands, records
-from rnnkit.records import Result
-from sweeps import points, worker
-from sweeps import study as studies
-from sweeps.spaces import SPACES
+from rnnkit.core import cli, files
+from rnnkit.runs.manifest import processor
+from rnnkit.runs.result import Result
+from sweeps import worker
+from sweeps.study import folders, points
+from sweeps.study import study as studies
+from sweeps.study.spaces import SPACES
 from tests.helpers import ROOT, WORKER, no_account
 
 
@@ -130,7 +132,7 @@ def machinery(options: Options, place: Path) -> dict[str, float]:
     found = {}
     for sampler in ("random", "tpe"):
         base = digits.Config(runs_dir=place, track="off")
-        study = studies.create(studies.open_folder(place, sampler, base, 0, sampler, "none"))
+        study = studies.create(folders.open_folder(place, sampler, base, 0, sampler, "none"))
         study.ask_for(100)
         points.plan(study)
         result = Result("none", "finished", 1, 0.0, {}, place)
@@ -140,7 +142,7 @@ def machinery(options: Options, place: Path) -> dict[str, float]:
                 report(step, 0.5 + config.learning_rate)
             return dataclasses.replace(result, metrics={"metric/accuracy/valid": 0.5 + config.learning_rate})
 
-        wall, processor = [], []
+        wall, busy = [], []
         with study.storage.present(WORKER):
             while True:
                 began = time.perf_counter(), time.process_time()
@@ -148,12 +150,12 @@ def machinery(options: Options, place: Path) -> dict[str, float]:
                     break
                 worker.run_trial(claim, run)
                 wall.append(1000 * (time.perf_counter() - began[0]))
-                processor.append(1000 * (time.process_time() - began[1]))
+                busy.append(1000 * (time.process_time() - began[1]))
         assert len(wall) == 100
         found[sampler] = statistics.median(wall)
         print(
             f"machinery, {sampler:<8}{found[sampler]:6.1f} ms a trial (median; the longest of 100 {max(wall):.0f} ms), "
-            f"{statistics.median(processor):.1f} ms of processor time",
+            f"{statistics.median(busy):.1f} ms of processor time",
             flush=True,
         )
     return found
@@ -161,8 +163,8 @@ def machinery(options: Options, place: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print, and write the figures where they are asked for."""
-    options = commands.parse(Options, "python -m tests.bench.sweep", sys.argv[1:], __doc__)
-    machine = f"{records.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    options = cli.parse(Options, "python -m tests.bench.sweep", sys.argv[1:], __doc__)
+    machine = f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"{machine}, load {os.getloadavg()[0]:.1f}\n")
     chosen = options.only.split(",") if options.only else ["digits", "temporal-order", "adding", "machinery"]
     figures: dict[str, object] = {"machine": machine}
@@ -172,8 +174,8 @@ def main() -> None:
             place.mkdir()
             figures[part] = machinery(options, place) if part == "machinery" else compare(options, part, place)
     if options.json:
-        records.write_json(options.json, figures)
+        files.write_json(options.json, figures)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -8,10 +8,12 @@ import sys
 import pytest
 import torch
 
-from experiments import building_blocks
-from experiments.lessons import page, recurrence
-from experiments.lessons.page import Disagreement
-from rnnkit import cells, commands, packed
+from experiments.building_blocks import lesson, page, recurrence
+from experiments.building_blocks.page import Disagreement
+from rnnkit.core import cli
+from rnnkit.nn import cells
+from rnnkit.nn.kernels import stack
+from rnnkit.nn.kernels.stack import run
 from tests.helpers import ROOT, run_command
 
 
@@ -23,7 +25,7 @@ LIBRARIES = ["torch.nn", "rnnkit"]
 def found():
     """What each block found, by its number. Running them leaves the global random state as it was."""
     before = torch.get_rng_state()
-    found = building_blocks.run()
+    found = lesson.run()
     assert torch.equal(torch.get_rng_state(), before)
     return found
 
@@ -38,7 +40,7 @@ def headings(printed):
 
 def main(monkeypatch, *words):
     monkeypatch.setattr("sys.argv", ["building_blocks", *words])
-    building_blocks.main()
+    lesson.main()
 
 
 def test_hidden_states_have_a_row_for_each_layer_and_direction(found):
@@ -213,9 +215,9 @@ def test_only_runs_the_blocks_it_names_in_reading_order(monkeypatch, capsys):
 )
 def test_a_users_mistake_ends_in_one_line(words, message, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["building_blocks", *words])
-    monkeypatch.setattr(commands.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as stop:
-        commands.main(building_blocks.main, settle=False)
+        cli.main(lesson.main, settle=False)
     printed = capsys.readouterr()
     assert (stop.value.code, printed.out) == (2, "")
     assert printed.err.startswith("error: ")
@@ -225,7 +227,7 @@ def test_a_users_mistake_ends_in_one_line(words, message, monkeypatch, capsys):
 
 def test_help_answers_without_loading_torch():
     code = (
-        "import sys, experiments.building_blocks as lesson; sys.argv = ['x', '--help']\n"
+        "import sys, experiments.building_blocks.lesson as lesson; sys.argv = ['x', '--help']\n"
         "try: lesson.main()\n"
         "finally: assert 'torch' not in sys.modules"
     )
@@ -269,13 +271,13 @@ def test_the_linear_step_ends_the_lesson_at_any_number_that_is_not_the_published
 @pytest.mark.parametrize("number", ["1", "2", "3", "4", "5", "11", "12", "13", "16"])
 def test_b_hh_twice_in_our_kernels_ends_the_lesson(monkeypatch, capsys, number):
     """So the sequences of these blocks are long enough for kernels of ours, and are not all left to torch."""
-    right = packed.run
+    right = run
 
-    def wrong(stack, data, geometry, initial, weights, *more):
+    def wrong(which, data, geometry, initial, weights, *more):
         doubled = [[w_ih, w_hh, b_hh, b_hh] for w_ih, w_hh, _, b_hh in weights]
-        return right(stack, data, geometry, initial, doubled, *more)
+        return right(which, data, geometry, initial, doubled, *more)
 
-    monkeypatch.setattr(packed, "run", wrong)
+    monkeypatch.setattr(stack, "run", wrong)
     error = refused(monkeypatch, capsys, "--only", number)
     assert re.fullmatch(rf"error: block {number} \(.+\): .*rnnkit.* differ: \S+ and \S+\n", error)
 

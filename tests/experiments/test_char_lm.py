@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from experiments import char_lm, sample
-from rnnkit import models, records, seeding
+from rnnkit.core import files, seeding
+from rnnkit.core.errors import UserError
 from rnnkit.datasets import python_docs
-from rnnkit.errors import UserError
-from rnnkit.records import Result
+from rnnkit.nn import models
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
 from tests.helpers import run_command
 
 
@@ -51,7 +53,7 @@ def test_it_learns_the_text_and_says_so_beside_the_counts(trained, text):
     # Each pair of words is a choice among four, 2 bits over some 9 symbols; a net without memory needs 3 and more.
     assert 0.2 < bits < 0.6
     assert "counts of 6 symbols: bits per character (test) 0." in printed
-    rows = records.read_rows(folder)
+    rows = read_rows(folder)
     assert len(rows) == 200
     assert [row["step"] for row in rows if "metric/bits_per_character/valid" in row] == [40, 80, 120, 160, 200]
     assert {"grad_norm/embedding", "grad_norm/encoder.l0.f/hh", "grad_norm/head"} <= set(rows[0])
@@ -100,7 +102,7 @@ def test_the_default_text_needs_no_download(tmp_path):
     result = char_lm.run(config)
     assert result.status == "finished"
     found = python_docs.load()
-    assert records.read_json(result.folder / "manifest.json")["data"] == {"python": found.sha256}
+    assert files.read_json(result.folder / "manifest.json")["data"] == {"python": found.sha256}
     assert len(found.text) > 200_000
 
 
@@ -134,11 +136,11 @@ def test_a_text_that_cannot_be_used_ends_in_one_line_and_leaves_nothing(tmp_path
     ],
 )
 def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, words, message):
-    from rnnkit import commands
+    from rnnkit.core import cli
 
     monkeypatch.setattr("sys.argv", ["char_lm", *words, "--track", "off", "--runs-dir", str(tmp_path / "runs")])
     with pytest.raises(SystemExit) as stop:
-        commands.main(char_lm.main, settle=False)
+        cli.main(char_lm.main, settle=False)
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert message in said
@@ -211,11 +213,11 @@ def test_the_command_writes_to_the_terminal(trained):
     ],
 )
 def test_mistakes_of_the_command_end_in_one_line(trained, monkeypatch, capsys, words, message):
-    from rnnkit import commands
+    from rnnkit.core import cli
 
     monkeypatch.setattr("sys.argv", ["sample", *(str(trained[0]) if word == "RUN" else word for word in words)])
     with pytest.raises(SystemExit) as stop:
-        commands.main(sample.main, settle=False)
+        cli.main(sample.main, settle=False)
     assert stop.value.code == 2
     out, said = capsys.readouterr()
     assert out == ""

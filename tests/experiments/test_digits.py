@@ -11,8 +11,11 @@ import time
 import pytest
 
 from experiments import digits
-from rnnkit import records, seeding, training, wandb_file
-from rnnkit.records import Result
+from rnnkit.core import determinism, files
+from rnnkit.mirror import wandb_log
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
+from rnnkit.training import loop
 from tests.helpers import ROOT, agreeing_threads, offline_log, run_command
 
 
@@ -42,10 +45,10 @@ def test_the_same_seed_gives_the_same_bits_in_two_processes(two_processes):
     (one, _), (two, _) = two_processes
     assert one != two
     assert Result.read(one).weights_sha256 == Result.read(two).weights_sha256
-    threads = [records.read_json(folder / "manifest.json")["threads"] for folder in (one, two)]
+    threads = [files.read_json(folder / "manifest.json")["threads"] for folder in (one, two)]
     assert threads == [1, agreeing_threads()]
     rows = [
-        [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in records.read_rows(folder)]
+        [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in read_rows(folder)]
         for folder in (one, two)
     ]
     assert rows[0] == rows[1]
@@ -53,7 +56,7 @@ def test_the_same_seed_gives_the_same_bits_in_two_processes(two_processes):
 
 def test_a_processor_on_which_results_depend_on_threads_is_named(tmp_path, monkeypatch, capsys):
     words = {"view": "rows", "epochs": 1, "hidden_size": 4, "depth": 1, "track": "off", "runs_dir": tmp_path}
-    monkeypatch.setattr(seeding, "depend_on_threads", lambda threads, products_on_one=False: threads == 2)
+    monkeypatch.setattr(determinism, "depend_on_threads", lambda threads, products_on_one=False: threads == 2)
     digits.run(digits.Config(threads=2, **words))
     assert "depend on the number of threads: they are the same again with --threads 2" in capsys.readouterr().err
     digits.run(digits.Config(threads=1, **words))
@@ -66,7 +69,7 @@ def test_another_seed_gives_other_weights(two_processes, tmp_path):
 
 
 def test_every_row_holds_loss_and_gradients_and_evaluations_hold_states(two_processes):
-    rows = records.read_rows(two_processes[0][0])
+    rows = read_rows(two_processes[0][0])
     steps = -(-1077 // 64) * 2
     assert [row["step"] for row in rows] == list(range(1, steps + 1))
     groups = [f"encoder.l{i}.{d}/{part}" for i in (0, 1) for d in "fb" for part in ("ih", "hh", "bias")] + ["head"]
@@ -83,8 +86,8 @@ def test_every_row_holds_loss_and_gradients_and_evaluations_hold_states(two_proc
 def test_it_is_mirrored_offline_without_an_account(two_processes):
     folder, printed = two_processes[0]
     log = offline_log(folder)
-    assert wandb_file.rows(log) == records.read_rows(folder)
-    assert wandb_file.config(log)["hidden_size"] == 8
+    assert wandb_log.rows(log) == read_rows(folder)
+    assert wandb_log.config(log)["hidden_size"] == 8
     assert "W&B: recorded offline" in printed or "W&B: the mirror is still at work" in printed
 
 
@@ -103,7 +106,7 @@ def test_torchs_layers_and_ours_train_alike(tmp_path, cell):
     losses, weights = [], []
     for layers in ("rnnkit", "torch"):
         result = digits.run(digits.Config(layers=layers, **settings))
-        losses.append([row["loss/train"] for row in records.read_rows(result.folder)])
+        losses.append([row["loss/train"] for row in read_rows(result.folder)])
         weights.append(result.weights_sha256)
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert weights[0] != weights[1]  # they did take different kernels
@@ -115,7 +118,7 @@ def test_report_is_called_each_epoch_and_may_prune(tmp_path):
     def report(epoch, value):
         seen.append((epoch, value))
         if epoch == 2:
-            raise training.Pruned
+            raise loop.Pruned
 
     config = digits.Config(view="rows", epochs=3, hidden_size=4, depth=1, track="off", runs_dir=tmp_path)
     result = digits.run(config, report)
@@ -135,7 +138,7 @@ def test_a_run_that_diverges_stops_at_that_step_and_exits_1(tmp_path, monkeypatc
     result = Result.read(folder)
     assert result.status == "diverged"
     assert f"{result.run}: diverged after {result.step} steps" in capsys.readouterr().out
-    rows = records.read_rows(result.folder)
+    rows = read_rows(result.folder)
     assert rows[-1]["step"] == result.step
     assert f"step {result.step}" in result.reason
     assert all(row["loss/train"] < float("inf") for row in rows[:-1])

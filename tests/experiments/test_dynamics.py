@@ -9,9 +9,13 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
 from experiments import digits, dynamics
-from rnnkit import models, records, training
-from rnnkit.errors import UserError
-from rnnkit.watched import Watched
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.diagnostics.probe import Watched
+from rnnkit.nn import models
+from rnnkit.runs import checkpoints
+from rnnkit.runs.result import Result
+from rnnkit.training import loop
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +54,14 @@ def test_exponents_and_spectra_of_a_net_that_is_known(kind):
 
 def test_the_model_of_a_run_is_that_which_was_trained(folder):
     model, watched = dynamics.trained(folder, None)
-    assert records.weights_sha256(model) == records.Result.read(folder).weights_sha256
+    assert checkpoints.weights_sha256(model) == Result.read(folder).weights_sha256
     assert watched.costs(3).shape == (8,)
 
 
 def test_a_prepared_model_has_its_initial_weights_and_leaves_nothing(tmp_path):
     config = digits.Config(view="rows", hidden_size=5, seed=3, runs_dir=tmp_path)
-    model, _ = training.prepared(digits.run, config)
-    assert records.weights_sha256(model) == records.weights_sha256(models.classifier(config, 8, 10, 8))
+    model, _ = loop.prepared(digits.run, config)
+    assert checkpoints.weights_sha256(model) == checkpoints.weights_sha256(models.classifier(config, 8, 10, 8))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -65,7 +69,7 @@ def test_the_command_prints_a_table_and_writes_the_rest(folder, monkeypatch, cap
     monkeypatch.setattr("sys.argv", ["dynamics", str(folder), "--count", "3"])
     dynamics.main()
     said = capsys.readouterr().out
-    found = records.read_json(folder / "media" / "dynamics.json")
+    found = files.read_json(folder / "media" / "dynamics.json")
     assert list(found) == ["encoder.l0.f", "encoder.l0.b", "encoder.l1.f", "encoder.l1.b"]
     for where, of in found.items():
         assert len(of["lyapunov"]) == 3
@@ -88,7 +92,7 @@ def test_a_run_without_trained_weights_is_refused(folder, tmp_path, monkeypatch)
     config = digits.Config(view="rows", epochs=1, hidden_size=5, track="off", runs_dir=tmp_path)
 
     def report(evaluation, value):
-        raise training.Pruned
+        raise loop.Pruned
 
     result = digits.run(config, report)
     monkeypatch.setattr("sys.argv", ["dynamics", str(result.folder)])

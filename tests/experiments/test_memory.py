@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from experiments import memory
-from rnnkit import commands, models, records, sequences
-from rnnkit.errors import UserError
-from rnnkit.records import Result
+from rnnkit import sequences
+from rnnkit.core import cli, files
+from rnnkit.core.errors import UserError
+from rnnkit.nn import models
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
 from rnnkit.sequences import Examples
 from tests.helpers import run_command
 
@@ -51,7 +54,7 @@ def test_a_net_that_remembers_is_told_so_beside_what_others_reach(trained):
     assert "best possible: loss (test) 0.0000" in printed
     assert f"the lstm with chrono initialisation remembers 10 steps: loss {loss:.5f}, asked for: below 0.01" in printed
     assert f"gap to the best possible on the test examples: +{loss:.5f}" in printed
-    rows = records.read_rows(folder)
+    rows = read_rows(folder)
     evaluated = [row["step"] for row in rows if "metric/loss/valid" in row]
     assert evaluated == list(range(50, 501, 50))
     solved = [row["step"] for row in rows if row.get("metric/loss/valid", 1.0) < 0.01]
@@ -178,7 +181,7 @@ def test_the_examples_to_test_with_depend_on_the_data_seed_alone(tmp_path, few):
     def data(**settings):
         config = memory.Config(length=12, epochs=1, round=1, hidden_size=4, track="off", runs_dir=tmp_path, **settings)
         result = memory.run(config)
-        return records.read_json(result.folder / "manifest.json")["data"]["adding"], result.weights_sha256
+        return files.read_json(result.folder / "manifest.json")["data"]["adding"], result.weights_sha256
 
     (first, weights), (again, other_weights), (other, third) = data(seed=0), data(seed=1), data(seed=0, data_seed=1)
     assert first == again != other
@@ -246,7 +249,7 @@ def test_every_setting_works(tmp_path, monkeypatch, capsys, few, words):
 def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.setattr("sys.argv", ["memory", *words, "--track", "off", "--runs-dir", str(tmp_path / "runs")])
     with pytest.raises(SystemExit) as stop:
-        commands.main(memory.main, settle=False)
+        cli.main(memory.main, settle=False)
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert message in said

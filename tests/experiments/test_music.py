@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from experiments import music
-from rnnkit import models, records
-from rnnkit.datasets import jsb_chorales, made_chords
-from rnnkit.errors import UserError
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.datasets import jsb_chorales
+from rnnkit.datasets.generated import made_chords
+from rnnkit.nn import models
+from rnnkit.runs.rows import read_rows
 from tests.helpers import data_at_hand, run_command
 
 
@@ -47,7 +50,7 @@ def test_a_net_learns_the_rules_of_made_chords_and_no_more_than_can_be_known(tra
     assert best - 0.02 < nats < best + 0.3
     # One who knows only the chord before cannot tell a first chord from a last one.
     assert all(reference["value"] > 2 * nats for reference in trained.references)
-    rows = records.read_rows(trained.folder)
+    rows = read_rows(trained.folder)
     assert len(rows) == 8 * 30
     assert {"grad_norm/encoder.l0.f/hh", "grad_norm/head", "hidden/encoder.l0.f/rms"} <= set(rows[-1])
     kept = min(row["metric/nats_per_step/valid"] for row in rows if "metric/nats_per_step/valid" in row)
@@ -192,7 +195,7 @@ def test_pieces_of_ones_own(tmp_path, monkeypatch, capsys):
     music.main()
     assert ": finished after 1 steps" in capsys.readouterr().out
     (folder,) = (tmp_path / "runs").iterdir()
-    assert list(records.read_json(folder / "manifest.json")["data"]) == ["mine"]
+    assert list(files.read_json(folder / "manifest.json")["data"]) == ["mine"]
 
 
 def test_pieces_that_cannot_be_used_leave_nothing(tmp_path):
@@ -214,11 +217,11 @@ def test_pieces_that_cannot_be_used_leave_nothing(tmp_path):
     ],
 )
 def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, words, message):
-    from rnnkit import commands
+    from rnnkit.core import cli
 
     monkeypatch.setattr("sys.argv", ["music", *words, "--track", "off", "--runs-dir", str(tmp_path / "runs")])
     with pytest.raises(SystemExit) as stop:
-        commands.main(music.main, settle=False)
+        cli.main(music.main, settle=False)
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert message in said

@@ -9,8 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from experiments import pixels
-from rnnkit import checkpoints, records
+from rnnkit.core import files
 from rnnkit.datasets import mnist
+from rnnkit.evaluation import comparison
+from rnnkit.runs import checkpoints
+from rnnkit.runs.rows import read_rows
 from tests.helpers import data_at_hand, run_command
 
 
@@ -29,7 +32,7 @@ def test_a_net_learns_images_by_rows(trained):
     assert trained.comparison["baseline"] == "logistic regression on pixels"
     assert trained.comparison["examples"] == 360
     assert trained.references == []  # nothing was published on these images
-    rows = records.read_rows(trained.folder)
+    rows = read_rows(trained.folder)
     assert len(rows) == 4 * -(-(1_437 - 287) // 32)
     assert {"grad_norm/encoder.l0.f/hh", "hidden/encoder.l0.f/rms", "metric/macro_f1/valid"} <= set(rows[-1])
 
@@ -46,17 +49,17 @@ def test_the_baseline_is_scikit_learns_on_the_same_images(trained):
 
 def test_right_answers_stand_in_the_order_of_the_test_part(tmp_path, monkeypatch):
     seen = {}
-    compare = pixels.rnnkit.scores.compare
+    compare = comparison.compare
 
     def listening(baseline, ours, theirs):
         seen.update(ours=ours)
         return compare(baseline, ours, theirs)
 
-    monkeypatch.setattr(pixels.rnnkit.scores, "compare", listening)
+    monkeypatch.setattr(comparison, "compare", listening)
     config = pixels.Config(data="made", pixels_per_step=56, epochs=1, hidden_size=8, track="off", runs_dir=tmp_path)
     result = pixels.run(config)
     weights = checkpoints.load(result.folder / "checkpoint.pt")["weights"]
-    model = pixels.rnnkit.models.classifier(config, 56, 10, 14)
+    model = pixels.rnnkit.nn.models.classifier(config, 56, 10, 14)
     model.load_state_dict(weights)
     _, _, test = pixels.chosen("made", None, *SIZES)
     _, _, examples = pixels.read_in_order(pixels.chosen("made", None, *SIZES), config)
@@ -172,7 +175,7 @@ def test_images_of_ones_own(tmp_path, monkeypatch, capsys):
     assert "on the same 20 test examples" in said
     assert "published" not in said
     (run,) = (tmp_path / "runs").iterdir()
-    assert list(records.read_json(run / "manifest.json")["data"]) == ["mine"]
+    assert list(files.read_json(run / "manifest.json")["data"]) == ["mine"]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_images_of_ones_own(tmp_path, monkeypatch, capsys):
     ],
 )
 def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, words, message):
-    from rnnkit import commands
+    from rnnkit.core import cli
 
     fine, spoiled, few, alike = (folder_of(tmp_path / name) for name in ("fine", "spoiled", "few", "alike"))
     (spoiled / mnist.FILES[0]).write_bytes((fine / mnist.FILES[0]).read_bytes()[:-1])
@@ -206,7 +209,7 @@ def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, wo
     words = [str(places.get(word, word)) for word in words]
     monkeypatch.setattr("sys.argv", ["pixels", *words, "--track", "off", "--runs-dir", str(tmp_path / "runs")])
     with pytest.raises(SystemExit) as stop:
-        commands.main(pixels.main, settle=False)
+        cli.main(pixels.main, settle=False)
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert message in said

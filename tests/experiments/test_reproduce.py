@@ -6,9 +6,11 @@ import shutil
 import pytest
 
 from experiments import digits, recorded, reproduce, resume
-from rnnkit import records, tracking
-from rnnkit.errors import UserError
-from rnnkit.records import Result
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.runs import tracking
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +32,9 @@ def changed(original, tmp_path):
         folder = tmp_path / original.name
         shutil.copytree(original, folder)
         if name:
-            values = records.read_json(folder / name)
+            values = files.read_json(folder / name)
             change(values)
-            records.write_json(folder / name, values)
+            files.write_json(folder / name, values)
         return folder
 
     return copy
@@ -53,7 +55,7 @@ def test_a_replay_is_identical_and_lies_beside_the_run(changed, monkeypatch, cap
     folder = changed()
     code, said = command(reproduce, monkeypatch, capsys, folder)
     assert code == 0
-    rows = records.read_rows(folder)
+    rows = read_rows(folder)
     values = sum(not k.startswith("speed/") for row in rows for k in row)
     values += sum(not k.startswith("speed/") for k in Result.read(folder).metrics) + 1
     assert said.splitlines()[0] == f"identical: {folder.name}, {values:,} values and the weights"
@@ -231,8 +233,8 @@ def test_resume_goes_on_in_the_folder_that_it_was_given(changed, original, tmp_p
     first = changed("result.json", lambda values: values.update(status="interrupted"))
     second = tmp_path / f"{original.name}-2"
     shutil.copytree(first, second)
-    manifest = records.read_json(second / "manifest.json")
-    records.write_json(second / "manifest.json", {**manifest, "run": second.name})
+    manifest = files.read_json(second / "manifest.json")
+    files.write_json(second / "manifest.json", {**manifest, "run": second.name})
     code, said = command(resume, monkeypatch, capsys, second)
     assert code == 0
     assert f"{second.name}: finished" in said

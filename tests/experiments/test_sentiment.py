@@ -12,9 +12,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from experiments import sentiment
-from rnnkit import records, sequences
-from rnnkit.datasets import made_reviews
-from rnnkit.records import Result
+from rnnkit import sequences
+from rnnkit.core import files
+from rnnkit.datasets.generated import made_reviews
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
 from tests.helpers import run_command
 
 
@@ -49,7 +51,7 @@ def test_a_net_learns_what_the_order_of_words_says(trained):
     assert "TF-IDF + logistic regression: accuracy (test) " in printed
     assert "learned from the training and the validation part together" in printed
     assert "published" not in printed  # nobody published anything on made reviews
-    rows = records.read_rows(folder)
+    rows = read_rows(folder)
     assert len(rows) == 6 * -(-600 // 32)
     assert {"grad_norm/embedding", "grad_norm/encoder.l0.f/hh", "grad_norm/head"} <= set(rows[0])
     assert "hidden/encoder.l0.f/rms" in rows[-1]
@@ -72,7 +74,7 @@ def test_right_and_wrong_answers_stand_in_the_order_of_the_test_part(tmp_path, m
         seen.update(ours=ours, theirs=theirs)
         return type("Nothing", (), {"as_dict": lambda self: None})()
 
-    monkeypatch.setattr("rnnkit.scores.compare", compare)
+    monkeypatch.setattr("rnnkit.evaluation.comparison.compare", compare)
     config = sentiment.Config(data="made", epochs=1, least_count=10**6, track="off", runs_dir=tmp_path)
     sentiment.run(config)  # knows no word: whatever it says, it says of texts by their lengths alone
     _, _, test, known = sentiment.numbered("made", None, 10**6)
@@ -114,7 +116,7 @@ def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys):
     sentiment.main()
     assert "on the same 8 test examples" in capsys.readouterr().out
     (folder,) = (tmp_path / "runs").iterdir()
-    assert list(records.read_json(folder / "manifest.json")["data"]) == ["mine"]
+    assert list(files.read_json(folder / "manifest.json")["data"]) == ["mine"]
 
 
 @pytest.mark.parametrize(

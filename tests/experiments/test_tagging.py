@@ -9,9 +9,14 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 
 from experiments import tagging
-from rnnkit import commands, models, records, seeding, sequences
-from rnnkit.datasets import conllu, python_source
-from rnnkit.records import Result
+from rnnkit import sequences
+from rnnkit.core import cli, files, seeding
+from rnnkit.datasets import python_source
+from rnnkit.datasets.formats import conllu
+from rnnkit.nn import models
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
+from rnnkit.sequences import batching
 from tests.helpers import data_at_hand, run_command
 
 
@@ -76,7 +81,7 @@ def test_it_tells_new_words_by_their_letters_and_old_ones_by_their_place(trained
     assert "published" not in printed  # nobody published anything on made sentences
     assert "left out of the data: 400 ranges of words written as one" in printed
     assert "left out of the data: 0 words only meant" in printed
-    rows = records.read_rows(folder)
+    rows = read_rows(folder)
     assert len(rows) == 6 * 32
     assert {"grad_norm/embedding", "grad_norm/embedding.reader.l0.b/hh", "grad_norm/encoder.l0.f/ih"} <= set(rows[0])
     assert {"hidden/embedding.reader.l0.f/rms", "loss/valid", "metric/macro_f1/valid"} <= set(rows[-1])
@@ -162,7 +167,9 @@ def test_accuracy_counts_words_and_not_sentences(treebank, tmp_path, monkeypatch
         tagging, "answers", lambda m, examples, d: (torch.full((sum(map(len, examples.inputs)),), noun), 1.0)
     )
     seen = {}
-    monkeypatch.setattr("rnnkit.scores.compare", lambda name, ours, theirs: seen.update(ours=ours) or _Nothing())
+    monkeypatch.setattr(
+        "rnnkit.evaluation.comparison.compare", lambda name, ours, theirs: seen.update(ours=ours) or _Nothing()
+    )
     config = tagging.Config(data=str(treebank), hidden_size=4, epochs=1, track="off", runs_dir=tmp_path)
     metrics = tagging.run(config).metrics
     tags = [tag for sentence in made()[360:] for _, tag in sentence]
@@ -179,8 +186,8 @@ def test_unknown_words_are_drawn_anew_and_leave_the_examples_as_they_are(treeban
     data = tagging.numbered(str(treebank), None, 1, True)
     before = [pairs.clone() for pairs in data.train.inputs]
     seen = []
-    collate = sequences.collate
-    monkeypatch.setattr(sequences, "collate", lambda examples: seen.append(collate(examples)) or seen[-1])
+    collate = batching.collate
+    monkeypatch.setattr(batching, "collate", lambda examples: seen.append(collate(examples)) or seen[-1])
     config = tagging.Config(
         data=str(treebank), word_dropout=0.5, hidden_size=4, epochs=1, track="off", runs_dir=tmp_path
     )
@@ -230,7 +237,7 @@ def test_python_source_is_tagged_by_characters(little_python, tmp_path, monkeypa
     assert "left out" not in printed
     assert "published" not in printed
     assert result.comparison["low"] > 0.05
-    assert records.read_json(folder / "manifest.json")["data"] == {"python": source.sha256}
+    assert files.read_json(folder / "manifest.json")["data"] == {"python": source.sha256}
     right, _ = tagging.baseline("python", None)
     counts = {}
     for line, kinds in zip(source.train.sequences, source.train.tags, strict=True):
@@ -291,7 +298,7 @@ def test_a_file_that_cannot_be_used_ends_in_one_line_and_leaves_nothing(tmp_path
 def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.setattr("sys.argv", ["tagging", *words, "--track", "off", "--runs-dir", str(tmp_path / "runs")])
     with pytest.raises(SystemExit) as stop:
-        commands.main(tagging.main, settle=False)
+        cli.main(tagging.main, settle=False)
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert message in said

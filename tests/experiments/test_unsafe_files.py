@@ -12,10 +12,14 @@ import pytest
 import torch
 
 from experiments import char_lm, dynamics, recorded, reproduce, sample
-from rnnkit import checkpoints, mirroring, pictures, records
-from rnnkit.datasets import conllu, jsb_chorales, labelled_text, mnist, text_file, word_lines
-from rnnkit.errors import UserError
-from sweeps import study as studies
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.datasets import jsb_chorales, mnist
+from rnnkit.datasets.formats import conllu, labelled_text, text_file, word_lines
+from rnnkit.runs import checkpoints, mirror_client, plots
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
+from sweeps.study import folders
 from tests.helpers import ROOT
 
 
@@ -115,23 +119,23 @@ def test_a_run_does_not_go_on_from_what_would_run_code(payload, trained, tmp_pat
     for name in (checkpoints.LATEST, checkpoints.PREVIOUS):
         (folder / name).write_bytes(content + b"RNNCKPT1" + hashlib.sha256(content).digest())
     config = recorded.settings(folder, runs_dir=tmp_path, track="off")
-    assert char_lm.run(config).weights_sha256 == records.Result.read(trained).weights_sha256
+    assert char_lm.run(config).weights_sha256 == Result.read(trained).weights_sha256
     assert capsys.readouterr().err.count("holds more than tensors and plain values, and is not loaded") == 2
     assert not marker.exists()
 
 
 def rows_of(folder):
-    if not records.read_rows(folder):
+    if not read_rows(folder):
         raise UserError("a line that is cut short is no row")
 
 
 OF_A_RUN = {
     "manifest.json": recorded.manifest,
-    "result.json": records.Result.read,
+    "result.json": Result.read,
     "metrics.jsonl": rows_of,
-    "wandb/mirror.json": lambda folder: mirroring.state(folder)["state"],
-    "media/curves-000000001.json": pictures.draw,
-    "studies/one/study.json": lambda folder: studies.open_folder(folder, "one", char_lm.Config(), seed=0),
+    "wandb/mirror.json": lambda folder: mirror_client.state(folder)["state"],
+    "media/curves-000000001.json": plots.draw,
+    "studies/one/study.json": lambda folder: folders.open_folder(folder, "one", char_lm.Config(), seed=0),
 }
 
 
@@ -150,7 +154,7 @@ def test_what_a_run_records_is_text_and_nothing_else(name, trained, tmp_path):
 def test_a_manifest_cannot_name_another_module(name, trained, tmp_path):
     folder = tmp_path / trained.name
     shutil.copytree(trained, folder)
-    records.write_json(folder / "manifest.json", {**records.read_json(folder / "manifest.json"), "experiment": name})
+    files.write_json(folder / "manifest.json", {**files.read_json(folder / "manifest.json"), "experiment": name})
     for look in (recorded.settings, lambda folder: reproduce.replay(folder, reproduce.Options(run=str(folder)))):
         with pytest.raises(UserError):
             look(folder)

@@ -7,10 +7,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from experiments import word_lm
-from rnnkit import checkpoints, commands, models, records, streams
-from rnnkit.datasets import made_sentences
-from rnnkit.errors import UserError
-from rnnkit.records import Result
+from rnnkit.core import cli, files
+from rnnkit.core.errors import UserError
+from rnnkit.datasets.generated import made_sentences
+from rnnkit.nn import models
+from rnnkit.runs import checkpoints
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
+from rnnkit.sequences import bptt_chunks
 from tests.helpers import run_command
 
 
@@ -62,7 +66,7 @@ def test_it_comes_close_to_the_best_possible_and_not_below(trained):
     assert len(by_name) == 1  # nobody published anything on made sentences
     assert f"perplexity (test): {found:.4f}" in printed
     assert f"the best possible: perplexity (test) {best:.4f}" in printed
-    rows = records.read_rows(folder)
+    rows = read_rows(folder)
     steps = -(-(len(made_sentences.load().train) // 10) // 20)
     assert len(rows) == 4 * steps
     assert [row["step"] for row in rows if "metric/perplexity/valid" in row] == [steps * n for n in (1, 2, 3, 4)]
@@ -114,7 +118,7 @@ def test_every_word_is_predicted_the_first_after_a_line_end(sentences):
     train, valid, test, words = word_lm.numbered(str(sentences), None, 0)
     assert words[train[0]] == "<eos>"
     for ids, part in ((train, source.train), (valid, source.valid), (test, source.test)):
-        targets = torch.cat([chunk.targets[0] for chunk in streams.contiguous(ids, 1, 500)])
+        targets = torch.cat([chunk.targets[0] for chunk in bptt_chunks.contiguous(ids, 1, 500)])
         assert [words[n] for n in targets] == [word if word in words else "<unk>" for word in part]
 
 
@@ -154,7 +158,7 @@ def test_its_steps_are_the_published_ones(sentences, tmp_path):
             with torch.no_grad():
                 for p in model.parameters():
                     p -= rate * p.grad * min(1.0, 5 / norm.item())
-    rows = records.read_rows(result.folder)
+    rows = read_rows(result.folder)
     assert 0 < clipped < len(rows)
     weights = checkpoints.load(result.folder / "checkpoint.pt")["weights"]
     for name, value in model.state_dict().items():
@@ -191,7 +195,7 @@ def test_a_test_part_of_new_words_costs_a_lot_but_not_the_run(tmp_path):
     config = word_lm.Config(data=str(path), hidden_size=4, embedding_size=4, epochs=1, track="off", runs_dir=tmp_path)
     result = word_lm.run(config)
     assert result.metrics["metric/perplexity/test"] > 4
-    assert records.read_json(result.folder / "manifest.json")["data"] == {"mine": word_lm.load(str(path), None).sha256}
+    assert files.read_json(result.folder / "manifest.json")["data"] == {"mine": word_lm.load(str(path), None).sha256}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,7 @@ def test_a_text_that_cannot_be_used_ends_in_one_line_and_leaves_nothing(tmp_path
 def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.setattr("sys.argv", ["word_lm", *words, "--track", "off", "--runs-dir", str(tmp_path / "runs")])
     with pytest.raises(SystemExit) as stop:
-        commands.main(word_lm.main, settle=False)
+        cli.main(word_lm.main, settle=False)
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert message in said

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from sweeps import dashboard
-from sweeps.review.gallery import Gallery
+from sweeps.reading.run_index import Gallery
 from tests.sweeps import made
 
 

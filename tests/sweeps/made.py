@@ -12,9 +12,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from experiments.digits import Config
-from rnnkit import records, tracking
-from rnnkit.records import Membership
-from sweeps.spaces import SPACES
+from rnnkit.core import files
+from rnnkit.runs import folders, tracking
+from rnnkit.runs.manifest import Membership
+from sweeps.study.spaces import SPACES
 
 
 HOSTILE = "<img src=x onerror=\"document.title='broken into'\">"
@@ -40,7 +41,7 @@ def row(step: int, scale: float = 1.0) -> dict:
 def run(runs: Path, end="finished", steps: int = STEPS, member: Membership | None = None, **settings) -> Path:
     """A run of digits that was recorded and ended so; its folder."""
     config = Config(runs_dir=runs, track="off", **settings)
-    with tracking.belonging_to(member or Membership()), tracking.start(config, data={"digits": "abc"}) as recorded:
+    with folders.belonging_to(member or Membership()), tracking.start(config, data={"digits": "abc"}) as recorded:
         for step in range(1, steps + 1):
             recorded.log(step, row(step, 1 + config.seed / 1_000))
         if end == "finished":
@@ -64,7 +65,7 @@ def everything(runs: Path) -> dict[str, Path]:
     made["no result"] = _copy(made["finished"], "digits-s0-noresult")
     (made["no result"] / "result.json").write_text('{"run": ')
     made["odd result"] = _copy(made["finished"], "digits-s0-oddresult")
-    records.write_json(
+    files.write_json(
         made["odd result"] / "result.json", {"metrics": {}, "step": "x", "run": 1, "status": 2, "seconds": []}
     )
     made["no manifest"] = _copy(made["finished"], "digits-s0-nomanifest")
@@ -85,24 +86,24 @@ def _copy(folder: Path, name: str, result: bool = True) -> Path:
 def _flagged(runs: Path) -> Path:
     """A run whose record raises flags, with what `--observe full`, `sample` and `dynamics` leave."""
     folder = run(runs, seed=5, observe="full", cell="lstm")
-    found = records.read_json(folder / "result.json")
+    found = files.read_json(folder / "result.json")
     hot = {"name": "too hot", "value": 0.02, "threshold": 0.01, "advice": "Lower --learning-rate."}
     found["flags"] = [{**hot, "where": "encoder.l0.f/ih"}, {**hot, "where": "head", "value": "Infinity"}, {"odd": 1}]
     found["comparison"] = {"baseline": "logistic regression", "examples": 360, "theirs": 0.9694}
     found["comparison"] |= {"difference": -0.01, "low": -0.02, "high": 0.001}
-    records.write_json(folder / "result.json", found)
+    files.write_json(folder / "result.json", found)
     media = folder / "media"
     media.mkdir()
     for step in (10, 20):
         curves = {"lag/encoder.l0.f": [1.0, 0.1, "NaN", 0.0, 1e-12], "truncation/contexts": [1, 2, 4]}
-        records.write_json(
+        files.write_json(
             media / f"curves-{step:09}.json", {"step": step, **curves, "truncation/losses": [2.0, 1.5, 1.2]}
         )
     (media / "curves-000000030.json").write_text("{")
     (media / "samples.jsonl").write_text(
         json.dumps({"prompt": "a", "temperature": 0.5, "seed": 0, "text": "once <b>upon</b> a time"}) + "\n{}\ntorn"
     )
-    records.write_json(media / "dynamics.json", {"encoder.l0.f": {"lyapunov": [-0.123456, -1.0], "hidden_size": 64}})
+    files.write_json(media / "dynamics.json", {"encoder.l0.f": {"lyapunov": [-0.123456, -1.0], "hidden_size": 64}})
     (media / "timescales.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (media / "secret.png").symlink_to("/etc/hostname")
     return folder
@@ -111,14 +112,14 @@ def _flagged(runs: Path) -> Path:
 def _hostile(folder: Path) -> Path:
     """A run whose name and settings hold tags."""
     copied = _copy(folder, HOSTILE)
-    manifest = records.read_json(copied / "manifest.json")
+    manifest = files.read_json(copied / "manifest.json")
     manifest["config"]["cell"] = HOSTILE
     manifest["study"] = HOSTILE
-    records.write_json(copied / "manifest.json", manifest)
-    result = records.read_json(copied / "result.json")
+    files.write_json(copied / "manifest.json", manifest)
+    result = files.read_json(copied / "result.json")
     result["flags"] = [{"name": HOSTILE, "where": HOSTILE, "value": 1.0, "threshold": 1.0, "advice": HOSTILE}]
     result["reason"] = HOSTILE
-    records.write_json(copied / "result.json", result)
+    files.write_json(copied / "result.json", result)
     with (copied / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"step": STEPS + 1, HOSTILE: 1.0}) + "\n")
     return copied
@@ -129,7 +130,7 @@ def new_study(runs: Path, name: str = "small") -> optuna.Study:
     folder = runs / "studies" / name
     folder.mkdir(parents=True)
     described = {"study": name, "experiment": "digits", "seed": 0, "space": dataclasses.asdict(SPACES["digits"])}
-    records.write_json(folder / "study.json", described)
+    files.write_json(folder / "study.json", described)
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     return optuna.create_study(storage=storage, study_name=name, direction="maximize")
 
@@ -184,7 +185,7 @@ def summary(runs: Path) -> dict:
         "timing": "The same seed gives this study again.",
         "cost_minutes": 1.5,
     }
-    records.write_json(runs / "studies" / "small" / "summary.json", told)
+    files.write_json(runs / "studies" / "small" / "summary.json", told)
     return told
 
 

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
 from sweeps import dashboard
-from sweeps.review import app
-from sweeps.review.gallery import Gallery
+from sweeps.reading.run_index import Gallery
+from sweeps.web import app
 from tests.sweeps import made
 
 

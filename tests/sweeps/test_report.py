@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import matplotlib.image
 import pytest
 
-from rnnkit import records
-from rnnkit.errors import UserError
-from rnnkit.records import Membership
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.runs.manifest import Membership
 from sweeps import report
-from sweeps.review import shown, studies
-from sweeps.review.gallery import Gallery
+from sweeps.reading import describe, studies
+from sweeps.reading.run_index import Gallery
 from tests import browser
 from tests.sweeps import made
 
@@ -25,12 +25,12 @@ def written(tmp_path_factory):
     made.study(runs)
     made.summary(runs)
     fresh = made.run(runs, seed=500, steps=10, member=Membership("small"))
-    manifest = records.read_json(fresh / "manifest.json")
-    records.write_json(fresh / "manifest.json", manifest | {"confirms": 3})
+    manifest = files.read_json(fresh / "manifest.json")
+    files.write_json(fresh / "manifest.json", manifest | {"confirms": 3})
     best = studies.read(Gallery(runs), "small").best.run.folder
-    result = records.read_json(best / "result.json")
+    result = files.read_json(best / "result.json")
     result["flags"] = [{"name": made.HOSTILE, "where": "", "value": 1.0, "threshold": 1.0, "advice": ""}]
-    records.write_json(best / "result.json", result)
+    files.write_json(best / "result.json", result)
     return runs, report.write(Gallery(runs), "small")
 
 
@@ -51,7 +51,7 @@ def test_it_says_question_answer_and_how_each_run_is_had_again(written):
         assert sentence in said, sentence
     gallery = Gallery(runs)
     study = studies.read(gallery, "small")
-    best = shown.chosen(study).run.name  # the trial that the answer names, not the one with the highest value
+    best = describe.chosen(study).run.name  # the trial that the answer names, not the one with the highest value
     assert gallery.manifest(best)["command"] in said
     assert gallery.manifest(best)["git"]["commit"] in said
     for card in gallery.runs():

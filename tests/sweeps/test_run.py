@@ -10,9 +10,12 @@ import time
 import pytest
 from optuna.trial import TrialState
 
-from rnnkit import checkpoints, locks, records, tracking, wandb_file
-from rnnkit.records import Result
-from sweeps import study as studies
+from rnnkit.core import files, locks
+from rnnkit.mirror import wandb_log
+from rnnkit.runs import checkpoints, folders
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
+from sweeps.study import study as studies
 from tests.conftest import SETTINGS, SWEEP
 from tests.helpers import ROOT, load, no_account, offline_log, run_command
 
@@ -27,10 +30,10 @@ def test_each_trial_ran_with_exactly_what_was_suggested(swept):
     assert len(study.trials) == 14
     for trial in study.trials:
         run = runs / trial.user_attrs["run"]
-        manifest = records.read_json(run / "manifest.json")
+        manifest = files.read_json(run / "manifest.json")
         assert {k: manifest["config"][k] for k in trial.params} == trial.params
         assert (manifest["study"], manifest["trial"]) == ("small", trial.number)
-        rows = records.read_rows(run)
+        rows = read_rows(run)
         if trial.state == TrialState.COMPLETE:
             weights = checkpoints.load(run / "checkpoint.pt")["weights"]
             layers = {name.split("_l")[1][0] for name in weights if name.startswith("encoder.weight_hh")}
@@ -56,7 +59,7 @@ def test_the_plane_is_complete_and_every_trial_has_its_own_seed(swept):
     plane = [(points[i].params["hidden_size"], points[i].params["depth"]) for i in range(12)]
     assert plane == [(size, depth) for size in (8, 16, 32, 64) for depth in (1, 2, 3)]
     assert {points[i].params["cell"] for i in range(12)} == {"gru"}
-    seeds = [records.read_json(runs / t.user_attrs["run"] / "manifest.json")["seed"] for t in study.trials]
+    seeds = [files.read_json(runs / t.user_attrs["run"] / "manifest.json")["seed"] for t in study.trials]
     assert len(set(seeds)) == 14
     assert all(t.state == TrialState.COMPLETE for i, t in points.items() if i < 12)  # the plane is never pruned
 
@@ -64,7 +67,7 @@ def test_the_plane_is_complete_and_every_trial_has_its_own_seed(swept):
 def test_two_workers_shared_the_work_with_one_thread_each(swept):
     runs, _ = swept
     folder, study = load(runs)
-    threads = {records.read_json(runs / t.user_attrs["run"] / "manifest.json")["threads"] for t in study.trials}
+    threads = {files.read_json(runs / t.user_attrs["run"] / "manifest.json")["threads"] for t in study.trials}
     assert threads == {1}
     spans = sorted((t.datetime_start, t.datetime_complete) for t in study.trials)
     assert any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:], strict=False))
@@ -76,19 +79,19 @@ def test_every_trial_is_one_offline_run_in_the_studys_group(swept):
     for trial in study.trials:
         run = runs / trial.user_attrs["run"]
         log = offline_log(run)
-        assert wandb_file.run(log).run_group == "small"
-        assert wandb_file.rows(log) == records.read_rows(run)
-        assert wandb_file.config(log)["hidden_size"] == trial.params["hidden_size"]
+        assert wandb_log.run(log).run_group == "small"
+        assert wandb_log.rows(log) == read_rows(run)
+        assert wandb_log.config(log)["hidden_size"] == trial.params["hidden_size"]
 
 
 def test_the_summary_is_one_run_of_the_studys_group(swept):
     runs, _ = swept
     log = offline_log(runs / "studies" / "small")
-    run, (row,) = wandb_file.run(log), wandb_file.rows(log)
+    run, (row,) = wandb_log.run(log), wandb_log.rows(log)
     assert (run.run_group, run.job_type, run.display_name) == ("small", "study", "study small")
     assert {name.split(".")[0] for name in row} >= {"trials", "plane", "again", "figures/plane", "figures/search"}
-    held = wandb_file.summary(log)
-    facts = records.read_json(runs / "studies" / "small" / "summary.json")
+    held = wandb_log.summary(log)
+    facts = files.read_json(runs / "studies" / "small" / "summary.json")
     assert (held["best/trial"], held["trials/ended"]) == (facts["best"]["trial"], 14)
     assert held["not_supported"] == "\n".join(facts["not_supported"])
 
@@ -100,7 +103,7 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
         if trial.number < 12:
             parameters = Result.read(runs / trial.user_attrs["run"]).parameters
             assert f"{trial.value:.4f} ({parameters:,})" in printed
-    summary = records.read_json(runs / "studies" / "small" / "summary.json")
+    summary = files.read_json(runs / "studies" / "small" / "summary.json")
     again = studies.join(runs, "small", "journal", "off").again.trials
     ranked = sorted(study.trials, key=lambda trial: -trial.value)
     assert {row["trial"] for row in summary["confirmed"]} == {trial.number for trial in ranked[:2]}
@@ -108,7 +111,7 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
         results = [Result.read(runs / t.user_attrs["run"]) for t in again if t.user_attrs["confirms"] == row["trial"]]
         values = [result.metrics["metric/accuracy/valid"] for result in results]
         assert row["mean"] == pytest.approx(sum(values) / 2)
-        manifests = [records.read_json(result.folder / "manifest.json") for result in results]
+        manifests = [files.read_json(result.folder / "manifest.json") for result in results]
         assert [(m["study"], m["trial"], m["confirms"]) for m in manifests] == [("small", None, row["trial"])] * 2
         assert {m["seed"] for m in manifests} == {9_000, 9_001}
     best = summary["best"]
@@ -126,7 +129,7 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
 
 def test_the_printed_command_trains_the_best_again_to_the_same_bits(swept, tmp_path):
     runs, _ = swept
-    best = records.read_json(runs / "studies" / "small" / "summary.json")["best"]
+    best = files.read_json(runs / "studies" / "small" / "summary.json")["best"]
     words = best["command"].split()[2:]
     done = run_command(*words, "--runs-dir", tmp_path, "--track", "off")
     assert done.returncode == 0, done.stderr
@@ -162,7 +165,7 @@ def stopped(words, runs, number):
         text=True,
     ) as process:
         end = time.monotonic() + 60
-        while sum(path.stat().st_size > 0 and tracking.is_live(path.parent) for path in runs.glob(ROWS)) < 2:
+        while sum(path.stat().st_size > 0 and folders.is_live(path.parent) for path in runs.glob(ROWS)) < 2:
             assert time.monotonic() < end
             time.sleep(0.02)
         process.send_signal(number)
@@ -185,7 +188,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
     trials = load(runs, "cut")[1].trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
     assert any(trial.user_attrs["result"]["resumed_after"] for trial in trials)
-    found = sorted((records.read_json(path)["trial"], Result.read(path.parent).status) for path in runs.glob(MANIFESTS))
+    found = sorted((files.read_json(path)["trial"], Result.read(path.parent).status) for path in runs.glob(MANIFESTS))
     assert found == [(0, "finished"), (1, "finished"), (2, "finished")]  # what was cut off was taken up in its folder
 
 
@@ -232,7 +235,7 @@ def test_runs_that_fail_are_told_apart_and_stop_no_other(tmp_path):
     words = ["sweeps.run", "digits", "--trials", "2", "--workers", "1", "--runs-dir", str(tmp_path / "runs")]
     space = tmp_path / "sitecustomize.py"
     space.write_text(
-        "import dataclasses, sweeps.spaces as s\n"
+        "import dataclasses, sweeps.study.spaces as s\n"
         "start = {'cell': 'rnn', 'bidirectional': False, 'learning_rate': 1e38, 'clip': 1e30}\n"
         "tuned = s._tuned((1e-3, 1e39), (1.0, 1e39))\n"
         "digits = dataclasses.replace(s.SPACES['digits'], start=start, tuned=tuned)\n"

@@ -3,9 +3,11 @@
 import optuna
 import pytest
 
-from rnnkit.errors import UserError
-from sweeps import local, run, summary
-from sweeps import study as studies
+from rnnkit.core.errors import UserError
+from sweeps import run
+from sweeps.analysis import summary
+from sweeps.study import local_workers
+from sweeps.study.spaces import SPACES
 from tests.helpers import a_trial, load, new_study, tell
 
 
@@ -61,9 +63,9 @@ def test_each_worker_has_a_gpu_of_its_own(tmp_path, monkeypatch):
     says = tmp_path / "worker"
     says.write_text('#!/bin/sh\necho "sees $CUDA_VISIBLE_DEVICES"\n')
     says.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(says))
+    monkeypatch.setattr(local_workers.sys, "executable", str(says))
     study = new_study(tmp_path / "runs", total=9)
-    workers = local.Workers(study, local.slots(8, ["5", "7"]), tmp_path / "runs", "off")
+    workers = local_workers.Workers(study, local_workers.slots(8, ["5", "7"]), tmp_path / "runs", "off")
     workers.look(9)
     assert [slot.process.wait() for slot in workers.slots] == [0, 0]
     assert [workers.log(slot).read_text().splitlines()[-1] for slot in workers.slots] == ["sees 5", "sees 7"]
@@ -74,8 +76,8 @@ def test_what_dies_is_replaced_at_once_and_what_cannot_begin_ends_the_sweep(tmp_
     dies = tmp_path / "worker"
     dies.write_text("#!/bin/sh\nexit 3\n")
     dies.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(dies))
-    workers = local.Workers(new_study(tmp_path / "runs"), local.slots(1, []), tmp_path / "runs", "off")
+    monkeypatch.setattr(local_workers.sys, "executable", str(dies))
+    workers = local_workers.Workers(new_study(tmp_path / "runs"), local_workers.slots(1, []), tmp_path / "runs", "off")
     (slot,) = workers.slots
     started = []
     with pytest.raises(UserError, match="3 workers died before they could begin: see .*worker-0.log"):
@@ -93,7 +95,7 @@ def test_other_settings_are_kept_beside_the_sweeps_own(tmp_path):
 
 
 def test_what_the_search_varies_is_what_it_suggests():
-    space = studies.SPACES["digits"]
+    space = SPACES["digits"]
     assert all(set(space.suggest(optuna.trial.FixedTrial(point))) == set(point) for point in space.plane())
     assert space.varied() == set(space.suggest(optuna.trial.FixedTrial(space.plane()[1])))
 
@@ -102,7 +104,7 @@ def test_what_a_worker_could_not_do_ends_the_sweep_in_its_words(tmp_path, monkey
     worker = tmp_path / "worker"
     worker.write_text("#!/bin/sh\necho a warning >&2\necho error: no room on the disk >&2\nexit 2\n")
     worker.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(worker))
+    monkeypatch.setattr(local_workers.sys, "executable", str(worker))
     with pytest.raises(UserError, match="^no room on the disk$"):
         run.sweep(run.Options("digits", trials=2, workers=2, runs_dir=tmp_path / "runs", track="off"), [])
 
@@ -124,7 +126,7 @@ def failing_worker(tmp_path, monkeypatch):
     worker = tmp_path / "worker"
     worker.write_text("#!/bin/sh\necho error: cannot read it >&2\nexit 2\n")
     worker.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(worker))
+    monkeypatch.setattr(local_workers.sys, "executable", str(worker))
 
 
 def test_only_the_study_that_was_just_made_is_removed(tmp_path, monkeypatch):

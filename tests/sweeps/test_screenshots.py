@@ -5,7 +5,7 @@ from urllib.request import urlopen
 
 from PIL import Image
 
-from sweeps.review.gallery import Gallery
+from sweeps.reading.run_index import Gallery
 from tests import screenshots
 from tests.helpers import ROOT
 

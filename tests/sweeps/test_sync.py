@@ -5,8 +5,11 @@ import os
 import pytest
 
 from experiments.digits import Config
-from rnnkit import locks, mirroring, records, tracking, wandb_file
-from rnnkit.errors import UserError
+from rnnkit.core import files, locks
+from rnnkit.core.errors import UserError
+from rnnkit.mirror import wandb_log
+from rnnkit.runs import mirror_client, tracking
+from rnnkit.runs.rows import read_rows
 from sweeps import sync
 from tests.helpers import offline_log
 
@@ -14,7 +17,7 @@ from tests.helpers import offline_log
 @pytest.fixture
 def ended(tmp_path, monkeypatch):
     """Makes runs that have ended and were to be tracked, each with this state of its mirror."""
-    monkeypatch.setattr(mirroring, "begin", lambda *_: None)
+    monkeypatch.setattr(mirror_client, "begin", lambda *_: None)
     monkeypatch.setattr("sys.argv", ["sync", "--runs-dir", str(tmp_path)])
     monkeypatch.setenv("NETRC", os.devnull)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
@@ -26,7 +29,7 @@ def ended(tmp_path, monkeypatch):
             run.finish()
         if state:
             (run.folder / "wandb").mkdir()
-            records.write_json(run.folder / "wandb" / "mirror.json", state)
+            files.write_json(run.folder / "wandb" / "mirror.json", state)
         return run.folder
 
     return make
@@ -37,7 +40,7 @@ def test_a_copy_that_a_killed_mirror_left_is_made_whole_without_a_login(ended, c
     with pytest.raises(UserError, match="no W&B login: run `.* -m wandb login` first"):
         sync.main()
     assert capsys.readouterr().out == f"{folder.name}: mirrored offline, 2 rows\n"
-    assert wandb_file.rows(offline_log(folder)) == records.read_rows(folder)
+    assert wandb_log.rows(offline_log(folder)) == read_rows(folder)
     assert sync.prepare(folder) == "to send"
     (offline_log(folder).parent / f"{offline_log(folder).name}.synced").touch()
     assert sync.prepare(folder) == "sent before"

@@ -4,10 +4,13 @@ import pytest
 from optuna.trial import TrialState
 
 from experiments import digits
-from rnnkit import records, tracking
-from rnnkit.errors import UserError
-from rnnkit.records import Result
-from sweeps import points, worker
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.runs import folders, tracking
+from rnnkit.runs.manifest import Membership
+from rnnkit.runs.result import Result
+from sweeps import worker
+from sweeps.study import points
 from tests.helpers import WORKER, a_trial, new_study
 
 
@@ -162,21 +165,21 @@ def test_a_trial_goes_on_as_the_same_run_and_comes_out_the_same(tmp_path):
     assert one.user_attrs["result"]["weights_sha256"] == other.user_attrs["result"]["weights_sha256"]
     assert [t.user_attrs["result"]["resumed_after"] for t in (one, other)] == [[17], []]
     (manifest,) = (tmp_path / "stopped").glob("*/manifest.json")
-    assert (records.read_json(manifest)["study"], records.read_json(manifest)["trial"]) == ("small", 0)
+    assert (files.read_json(manifest)["study"], files.read_json(manifest)["trial"]) == ("small", 0)
 
 
 def test_runs_of_other_studies_and_of_nobody_are_not_taken_up(tmp_path):
     study = new_study(tmp_path, **QUICK)
     config, member = worker.prepare(a_trial(study))
-    for owner in (records.Membership(), records.Membership(study="other", trial=0, point=0)):
-        with pytest.raises(KeyboardInterrupt), tracking.belonging_to(owner), tracking.start(config, data={}) as run:
+    for owner in (Membership(), Membership(study="other", trial=0, point=0)):
+        with pytest.raises(KeyboardInterrupt), folders.belonging_to(owner), tracking.start(config, data={}) as run:
             run.log(1, {"a": 1.0})
             raise KeyboardInterrupt
-    with tracking.belonging_to(member), tracking.start(config, data={}) as run:
+    with folders.belonging_to(member), tracking.start(config, data={}) as run:
         run.finish()
     assert run.folder.name.endswith("-3")
-    assert tracking.ended(config, member).folder == run.folder
-    assert tracking.ended(config, records.Membership()) is None
+    assert folders.ended(config, member).folder == run.folder
+    assert folders.ended(config, Membership()) is None
 
 
 def test_a_worker_that_cannot_write_ends_in_one_line(tmp_path, monkeypatch):

@@ -8,12 +8,14 @@ import sys
 
 import pytest
 
-from rnnkit import flags, mirroring, records
-from rnnkit.errors import UserError
-from rnnkit.records import Membership
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.runs import flags, mirror_client
+from rnnkit.runs.manifest import Membership
+from rnnkit.runs.rows import read_rows
 from sweeps import workspace
-from sweeps.review.sections import SECTIONS
-from sweeps.spaces import SPACES
+from sweeps.reading.sections import SECTIONS
+from sweeps.study.spaces import SPACES
 from tests import wandb_server
 from tests.helpers import ROOT, no_account
 from tests.sweeps import made
@@ -40,23 +42,23 @@ def python(code, server, **more):
 
 def test_a_run_arrives_with_group_tags_settings_rows_and_flags(tmp_path, server):
     folder = made.run(tmp_path, seed=3, cell="lstm", member=Membership("a-study", 4, 4))
-    result = records.read_json(folder / "result.json")
+    result = files.read_json(folder / "result.json")
     result["flags"] = [{"name": "too hot", "where": "head", "value": 0.02, "threshold": 0.01, "advice": "Lower it."}]
-    records.write_json(folder / "result.json", result)
+    files.write_json(folder / "result.json", result)
     order = json.dumps({"folder": str(folder), "track": "online"}) + "\n"
-    python("from rnnkit import mirror; mirror.main()", server, input=order)
-    state = mirroring.state(folder)
+    python("from rnnkit.mirror import follow; follow.main()", server, input=order)
+    state = mirror_client.state(folder)
     assert (state["state"], state["mode"]) == ("complete", "online"), state
 
     (run,) = server.runs.values()
     assert (run.given["groupName"], run.given["jobType"], run.given["displayName"]) == ("a-study", "trial", folder.name)
     assert sorted(run.given["tags"]) == ["digits", "lstm"]
-    manifest = records.read_json(folder / "manifest.json")
+    manifest = files.read_json(folder / "manifest.json")
     assert {name: run.config[name] for name in manifest["config"]} == manifest["config"]
     assert (run.config["study"], run.config["trial"]) == ("a-study", 4)
 
     own = lambda row: {name: value for name, value in row.items() if not name.startswith("_")}
-    assert [own(row) for row in run.history] == records.read_rows(folder)
+    assert [own(row) for row in run.history] == read_rows(folder)
     assert run.exit_code == 0
     assert run.summary["metric/accuracy/test"] == result["metrics"]["metric/accuracy/test"]
     assert (run.summary["status"], run.summary["flags"]) == ("finished", 1)

@@ -1,6 +1,6 @@
 """What is too long for the test suite; `python -m tests.torture` runs all of it."""
 
-from rnnkit import seeding
+from rnnkit.core import determinism
 
 
-seeding.settle_numerics()  # before torch is loaded, as commands do: else threads that wait take the cores
+determinism.settle_numerics()  # before torch is loaded, as commands do: else threads that wait take the cores

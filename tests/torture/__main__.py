@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from rnnkit import commands
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
 
 
 # Each is a module here, whose `python -m tests.torture.<part>` prints a line for each figure and exits with 0.
@@ -66,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

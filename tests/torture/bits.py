@@ -64,10 +64,10 @@ def every(size: dict, threads: int, settled: bool = True) -> dict[str, str]:
     """The checksums of all networks of one size in this process, set up as a run sets it up, or not."""
     import torch
 
-    from rnnkit import seeding
+    from rnnkit.core import determinism
 
     if settled:
-        seeding.settle(threads, gpu=False)
+        determinism.settle(threads, gpu=False)
     else:
         torch.set_num_threads(threads)
     kinds = itertools.product(("RNN", "GRU", "LSTM"), (True, False), (1, 2), (False, True))
@@ -83,8 +83,8 @@ def every(size: dict, threads: int, settled: bool = True) -> dict[str, str]:
 
 def elsewhere(size: str, threads: int = 1, hash_seed: int = 0, settled: bool = True) -> dict[str, str]:
     """The checksums from a fresh process."""
-    code = "import json, sys\nfrom rnnkit import seeding\n"
-    code += "seeding.settle_numerics()\n" if settled else ""
+    code = "import json, sys\nfrom rnnkit.core import determinism\n"
+    code += "determinism.settle_numerics()\n" if settled else ""
     code += f"from tests.torture import bits\nprint(json.dumps(bits.every(bits.{size}, {threads}, {settled})))"
     environment = {k: v for k, v in os.environ.items() if k != "MKL_CBWR"}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(hash_seed), "OMP_WAIT_POLICY": "passive"}
@@ -104,7 +104,8 @@ def paired(one: dict[str, str], other: dict[str, str]) -> list[tuple[str, str]]:
 
 def says_so() -> bool:
     """Whether a run on several threads, in a fresh process, says that its bits depend on their number."""
-    code = "from rnnkit import seeding as s; s.settle_numerics(); print(all(s.settle(n, gpu=False) for n in (2, 4)))"
+    code = "from rnnkit.core import determinism as d; d.settle_numerics()\n"
+    code += "print(all(d.settle(n, gpu=False) for n in (2, 4)))"
     environment = {k: v for k, v in os.environ.items() if k != "MKL_CBWR"} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip() == "True"
@@ -112,7 +113,8 @@ def says_so() -> bool:
 
 def main() -> None:
     """Train, compare, say how it went; exit with 1 where bits differ that must not."""
-    from rnnkit import records, seeding
+    from rnnkit.core import determinism
+    from rnnkit.runs.manifest import processor
 
     first, *others = (elsewhere("SMALL", hash_seed=seed) for seed in range(3))
     equal = len(first) + sum(other[name] == value for other in others for name, value in first.items())
@@ -138,13 +140,13 @@ def main() -> None:
         loose = [elsewhere(size, threads, settled=False) for threads in THREADS]
         control += differ(loose)
         print(f"control, without the settings: {len(differ(loose))} of {len(loose[0])} {kind} ones differ", flush=True)
-    failed |= seeding.in_force() is not None and not control  # with MKL; else nothing above could have failed
+    failed |= determinism.in_force() is not None and not control  # with MKL; else nothing above could have failed
 
     if dependent:
         warns = says_so()
         said = "says so" if warns else "is SILENT"
-        print(f"bits depend on the number of threads on {records.processor()}; a run {said}")
-        failed |= not warns or seeding.in_force() is not None
+        print(f"bits depend on the number of threads on {processor()}; a run {said}")
+        failed |= not warns or determinism.in_force() is not None
     sys.exit(1 if failed else 0)
 
 

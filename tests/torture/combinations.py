@@ -18,8 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from experiments import digits
-from rnnkit import commands, records
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.errors import UserError
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
 from tests.helpers import mirrored, offline_log
 from tests.torture import forks
 
@@ -76,7 +78,7 @@ def _block(terminal: int) -> bytes:
 
 def steps(folder: Path) -> list[dict]:
     """What each step of training recorded."""
-    rows = records.read_rows(folder)
+    rows = read_rows(folder)
     return [{k: v for k, v in row.items() if k == "step" or k.startswith(OF_A_STEP)} for row in rows]
 
 
@@ -98,7 +100,7 @@ def trained(settings: dict, runs: Path) -> Path:
     else:
         folder = forks.run(digits, config)
     if settings["track"] == "offline":
-        assert mirrored(folder)["rows"] == len(records.read_rows(folder))
+        assert mirrored(folder)["rows"] == len(read_rows(folder))
         assert offline_log(folder).exists()
     assert any((folder / "media").glob("curves-*.json")) == (settings["observe"] == "full")
     return folder
@@ -110,7 +112,7 @@ def torture(every: int, runs: Path) -> str:
     first = None
     for number, settings in enumerate(tried):
         folder = trained(settings, runs / str(number))
-        found = records.Result.read(folder).weights_sha256, steps(folder)
+        found = Result.read(folder).weights_sha256, steps(folder)
         first = first or found
         assert found[0] == first[0], f"{settings}: other weights than with everything off"
         assert found[1] == first[1], f"{settings}: other steps than with everything off"
@@ -119,10 +121,10 @@ def torture(every: int, runs: Path) -> str:
 
 def main() -> None:
     """Torture as the command line says."""
-    options = commands.parse(Options, "python -m tests.torture.combinations", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.torture.combinations", sys.argv[1:], __doc__)
     with TemporaryDirectory(ignore_cleanup_errors=True) as runs:  # pictures may still be drawn there
         print(torture(options.every, Path(runs)), flush=True)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -18,8 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from experiments import digits
-from rnnkit import checkpoints, commands, tracking
-from rnnkit.config import run_name
+from rnnkit.core import cli
+from rnnkit.core.config import run_name
+from rnnkit.runs import checkpoints, tracking
 from tests.torture import forks, kills
 
 
@@ -90,10 +91,10 @@ def torture(folder: Path, number: int, seed: int) -> str:
 
 def main() -> None:
     """Torture as the command line says."""
-    options = commands.parse(Options, "python -m tests.torture.damage", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.torture.damage", sys.argv[1:], __doc__)
     with TemporaryDirectory() as runs:
         print(torture(killed(Path(runs)), options.number, options.seed), flush=True)
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

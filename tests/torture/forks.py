@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rnnkit import commands, records
-from rnnkit import config as configuration
-from rnnkit.config import BaseConfig
+from rnnkit.core import cli
+from rnnkit.core import config as configuration
+from rnnkit.core.config import BaseConfig
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
 
 
 def words(config: BaseConfig) -> list[str]:
@@ -40,7 +42,7 @@ def started(
         sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
         sys.argv = ["command", *argv]
         before()
-        commands.main(main)
+        cli.main(main)
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
@@ -86,8 +88,8 @@ def run(module, config: BaseConfig, before: Callable[[], None] = lambda: None, t
 
 def record(folder: Path) -> tuple:
     """What must come out the same: status, weights, and all rows but for speed, each step once."""
-    result = records.Result.read(folder)
-    rows = [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in records.read_rows(folder)]
+    result = Result.read(folder)
+    rows = [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in read_rows(folder)]
     assert [row["step"] for row in rows] == list(range(1, len(rows) + 1)), "a step is missing, or there twice"
     metrics = {k: v for k, v in result.metrics.items() if not k.startswith("speed/")}
     return result.status, result.weights_sha256, result.step, metrics, rows

@@ -24,8 +24,11 @@ from tempfile import TemporaryDirectory
 from torch import nn
 
 from experiments import char_lm, digits
-from rnnkit import checkpoints, commands, records, tracking
-from rnnkit.config import BaseConfig, run_name
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig, run_name
+from rnnkit.runs import checkpoints, tracking
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
 from tests.helpers import ROOT
 from tests.torture import forks
 
@@ -170,7 +173,7 @@ def disturbed(kind: Kind, number: int, moments: random.Random, tally: Counter) -
             assert took < PATIENT, f"it took {took:.1f} seconds to end"
             tally["slowest"] = max(tally["slowest"], round(1000 * took))
         tally[place] += 1
-        if (result := records.Result.read(folder)) is not None and result.status == "finished":
+        if (result := Result.read(folder)) is not None and result.status == "finished":
             checkpoints.discard(folder)  # it came after the end, when all that was left to do was this
             return
         if code == expected and number != signal.SIGKILL:
@@ -182,7 +185,7 @@ def no_step_lost(folder: Path) -> None:
     if not folder.exists():
         return
     saved, _ = checkpoints.latest(folder)
-    rows = records.read_rows(folder)
+    rows = read_rows(folder)
     assert (saved["record"]["step"] if saved else 0) == (rows[-1]["step"] if rows else 0), "a step was lost"
 
 
@@ -245,7 +248,7 @@ def twice(number: int, name: str, seed: int, runs: Path, kind: Kind) -> str:
 
 def main() -> None:
     """Torture as the command line says."""
-    options = commands.parse(Options, "python -m tests.torture.kills", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.torture.kills", sys.argv[1:], __doc__)
     with TemporaryDirectory() as folder:
         runs = Path(folder)
         of = [undisturbed(kind, runs) for kind in kinds(runs)]
@@ -257,4 +260,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

@@ -19,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from rnnkit import commands, records
-from rnnkit.errors import UserError
+from rnnkit.core import cli, files
+from rnnkit.core.errors import UserError
 from tests import browser
 from tests.helpers import ROOT, no_account
 
@@ -81,7 +81,7 @@ def make(runs: Path, count: int) -> list[str]:
         if i % 10:
             status = "pruned" if i % 7 == 0 else "finished"
             result = {"run": name, "status": status, "step": STEPS, "seconds": 60.0, "flags": [flag]}
-            records.write_json(folder / "result.json", result | {"metrics": last})
+            files.write_json(folder / "result.json", result | {"metrics": last})
         names.append(name)
     return names
 
@@ -145,4 +145,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main, settle=False)
+    cli.main(main, settle=False)

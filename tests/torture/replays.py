@@ -16,9 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from experiments import char_lm, digits, memory, music, pixels, reproduce, sentiment, tagging, word_lm
-from rnnkit import commands, records, tracking
-from rnnkit.config import BaseConfig, command, run_name
-from rnnkit.records import Result
+from rnnkit.core import cli, files
+from rnnkit.core.config import BaseConfig, command, run_name
+from rnnkit.runs import tracking
+from rnnkit.runs.manifest import Membership, manifest_of
+from rnnkit.runs.result import Result
 from sweeps import run as sweep
 from tests.helpers import ROOT
 from tests.torture import forks, kills
@@ -110,7 +112,7 @@ def identical(folder: Path) -> bool:
 
 def surroundings() -> dict[str, Callable[[dict], None]]:
     """What is changed in a manifest, by the words with which a replay has to name it."""
-    manifest = records.manifest(digits.Config(), "run", {"digits": "0"}, "", records.Membership())
+    manifest = manifest_of(digits.Config(), "run", {"digits": "0"}, "", Membership())
     found: dict[str, Callable[[dict], None]] = {}
     for part in ("versions", "machine", "numerics", "data", "git"):
         for name in manifest[part]:
@@ -136,21 +138,21 @@ def other(name: str, value: object) -> object:
 
 def changed(folder: Path, runs: Path) -> tuple[int, int]:
     """Change one thing after the other in a run's manifest, and see that its replay names it: how many there were."""
-    manifest = records.read_json(folder / "manifest.json")
+    manifest = files.read_json(folder / "manifest.json")
     text = (folder / "manifest.json").read_text()
     around = surroundings()
     try:
         for named, change in around.items():
-            values = records.read_json(folder / "manifest.json")
+            values = files.read_json(folder / "manifest.json")
             change(values)
-            records.write_json(folder / "manifest.json", values)
+            files.write_json(folder / "manifest.json", values)
             code, said = replayed(folder, "--to", str(runs))
             assert named in said, f"{named} is not in: {said}"
             assert (code, said.split(":")[0]) == (0, "identical"), said  # the bits are the same all the same
             (folder / "manifest.json").write_text(text)
         for name, value in manifest["config"].items():
             values = {**manifest, "config": {**manifest["config"], name: other(name, value)}}
-            records.write_json(folder / "manifest.json", values)
+            files.write_json(folder / "manifest.json", values)
             code, said = replayed(folder, "--to", str(runs))
             named = f"--{name.replace('_', '-')} is {other(name, value)} in its config, {value} in its command"
             assert named in said, f"{name}: {said}"
@@ -162,7 +164,7 @@ def changed(folder: Path, runs: Path) -> tuple[int, int]:
 
 def main() -> None:
     """Torture as the command line says."""
-    commands.parse(Options, "python -m tests.torture.replays", sys.argv[1:], __doc__)
+    cli.parse(Options, "python -m tests.torture.replays", sys.argv[1:], __doc__)
     with TemporaryDirectory() as folder:
         runs = Path(folder)
         stored = []
@@ -189,8 +191,8 @@ def main() -> None:
 
 def experiment(folder: Path) -> str:
     """The experiment that a run is of."""
-    return records.read_json(folder / "manifest.json")["experiment"]
+    return files.read_json(folder / "manifest.json")["experiment"]
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

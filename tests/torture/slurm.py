@@ -21,9 +21,10 @@ from tempfile import TemporaryDirectory
 
 from optuna.trial import TrialState
 
-from rnnkit import checkpoints, commands, records
-from rnnkit.errors import UserError
-from sweeps import study as studies
+from rnnkit.core import cli, files
+from rnnkit.core.errors import UserError
+from rnnkit.runs import checkpoints
+from sweeps.study import study as studies
 from tests import database
 from tests.helpers import ROOT, no_account
 
@@ -219,7 +220,7 @@ def torture(options: Options, found: Cluster, server: database.Server, runs: Pat
     def saved() -> bool:
         """Whether a trial has saved its state that runs on the node which is to be lost."""
         folders = [path.parent for path in runs.glob(f"*/{checkpoints.LATEST}")]
-        numbers = {records.read_json(folder / "manifest.json")["trial"] for folder in folders}
+        numbers = {files.read_json(folder / "manifest.json")["trial"] for folder in folders}
         return any(number in numbers and node_of(worker) == "n1" for number, worker in running().items())
 
     until("two ended trials, and a saved one", lambda: ended() >= 2 and len(running()) >= 3 and saved(), 300)
@@ -254,7 +255,7 @@ def torture(options: Options, found: Cluster, server: database.Server, runs: Pat
 
 def main() -> None:
     """Run it."""
-    options = commands.parse(Options, "python -m tests.torture.slurm", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.torture.slurm", sys.argv[1:], __doc__)
     if (lacks := database.lacking()) is not None:
         raise UserError(lacks)
     with cluster() as found, database.server() as server, TemporaryDirectory() as runs:
@@ -262,4 +263,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

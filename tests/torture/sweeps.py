@@ -23,8 +23,9 @@ from typing import Literal
 
 from optuna.trial import TrialState
 
-from rnnkit import commands, records
-from sweeps import study as studies
+from rnnkit.core import cli, files
+from rnnkit.runs.rows import read_rows
+from sweeps.study import study as studies
 from tests import database
 from tests.helpers import ROOT, no_account
 
@@ -120,13 +121,13 @@ def outcome(runs: Path, name: str, address: str) -> dict[int, tuple]:
         assert trial.state in (TrialState.COMPLETE, TrialState.PRUNED), trial.user_attrs.get("reason")
         result = trial.user_attrs["result"]
         folder = runs / trial.user_attrs["run"]
-        manifest = records.read_json(folder / "manifest.json")
+        manifest = files.read_json(folder / "manifest.json")
         assert (manifest["study"], manifest["trial"]) == (name, trial.number)
-        rows = [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in records.read_rows(folder)]
+        rows = [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in read_rows(folder)]
         assert [row["step"] for row in rows] == list(range(1, len(rows) + 1)), "a step is missing, or there twice"
         found[trial.number] = (trial.state.name, trial.params, trial.value, result["weights_sha256"], rows)
     runs_of_it = [
-        path.parent.name for path in runs.glob("*/result.json") if records.read_json(path)["status"] == "finished"
+        path.parent.name for path in runs.glob("*/result.json") if files.read_json(path)["status"] == "finished"
     ]
     finished = sum(state == "COMPLETE" for state, *_ in found.values())
     assert len(runs_of_it) == finished, f"{len(runs_of_it)} runs finished for {finished} points"
@@ -208,7 +209,7 @@ def folders() -> Iterator[Path]:
 
 def main() -> None:
     """Torture as the command line says."""
-    options = commands.parse(Options, "python -m tests.torture.sweeps", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.torture.sweeps", sys.argv[1:], __doc__)
     with folders() as place:
         for part in options.parts:
             (place / part).mkdir()
@@ -225,4 +226,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

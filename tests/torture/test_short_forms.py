@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnkit import seeding
+from rnnkit.core import determinism
 from tests.torture import bits, combinations
 
 
@@ -21,7 +21,7 @@ def test_a_training_gives_the_same_bits_in_another_process(one):
 def test_the_number_of_threads_changes_no_bit_or_a_run_says_that_it_does(one):
     """With MKL it changes none; with another matrix library it may."""
     two = bits.elsewhere("SMALL", threads=2)
-    assert not bits.differ([one, two]) or (bits.says_so() and seeding.in_force() is None)
+    assert not bits.differ([one, two]) or (bits.says_so() and determinism.in_force() is None)
 
 
 def test_tracker_bar_looking_inside_evaluating_and_saving_change_no_bit(tmp_path):

@@ -22,9 +22,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from experiments import digits
-from rnnkit import commands, mirroring, records, tracking, wandb_file
-from rnnkit.config import BaseConfig, run_name
-from rnnkit.errors import UserError
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig, run_name
+from rnnkit.core.errors import UserError
+from rnnkit.mirror import wandb_log
+from rnnkit.runs import mirror_client, tracking
+from rnnkit.runs.rows import read_rows
 from sweeps import sync
 from tests.helpers import no_account
 from tests.torture import forks, kills
@@ -169,7 +172,7 @@ def timed(config: BaseConfig, fault: Fault | None, port: int, site: Path, moment
 
     def hold(*_):
         until = time.monotonic() + (STARTED if fault is None or fault.process else HEADSTART)
-        while time.monotonic() < until and mirroring.state(folder).get("state") is None:
+        while time.monotonic() < until and mirror_client.state(folder).get("state") is None:
             time.sleep(0.02)
         os.write(told, b".")
         time.sleep(0.1)  # while we look which processes there are
@@ -186,7 +189,7 @@ def timed(config: BaseConfig, fault: Fault | None, port: int, site: Path, moment
     began = time.monotonic()
     seen |= below(child)
     if fault is not None and fault.process:
-        assert mirroring.state(folder).get("state") == "following", "the mirror did not begin to follow the run"
+        assert mirror_client.state(folder).get("state") == "following", "the mirror did not begin to follow the run"
         strike(fault, seen, moment)
     code = forks.ended(child)
     took = time.monotonic() - began
@@ -203,9 +206,7 @@ def completed(folder: Path) -> None:
     while (said := sync.prepare(folder)) == "still being mirrored" and time.monotonic() < until:
         time.sleep(0.05)  # its mirror was killed a moment ago
     assert said == "to send", said
-    assert [row["step"] for row in wandb_file.rows(sync.log_of(folder))] == [
-        row["step"] for row in records.read_rows(folder)
-    ]
+    assert [row["step"] for row in wandb_log.rows(sync.log_of(folder))] == [row["step"] for row in read_rows(folder)]
 
 
 def torture(name: str, number: int, seed: int, runs: Path, reference: tuple, config: BaseConfig) -> str:
@@ -239,7 +240,7 @@ def torture(name: str, number: int, seed: int, runs: Path, reference: tuple, con
 
 def main() -> None:
     """Torture as the command line says."""
-    options = commands.parse(Options, "python -m tests.torture.tracker", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.torture.tracker", sys.argv[1:], __doc__)
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         runs = Path(folder)
         config = digits.Config(cell="lstm", hidden_size=16, epochs=8, patience=0, track="off", runs_dir=runs)
@@ -249,4 +250,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    cli.main(main)

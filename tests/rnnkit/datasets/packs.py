@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rnnkit.core.errors import UserError
 from rnnkit.datasets import store
-from rnnkit.errors import UserError
 
 
 FILES = {"neg/1.txt": b"dull\n", "neg/2.txt": b"", "pos/3.txt": bytes(range(256)) * 4, "pos/4.txt": b"d\xc3\xa9\r\n"}

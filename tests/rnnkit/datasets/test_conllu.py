@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.datasets import conllu, store, ud_ewt
-from rnnkit.datasets.tagged import Part
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
+from rnnkit.datasets import store, ud_ewt
+from rnnkit.datasets.formats import conllu
+from rnnkit.datasets.formats.tagged import Part
 from tests.helpers import data_at_hand
 
 

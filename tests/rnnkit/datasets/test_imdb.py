@@ -7,9 +7,9 @@ import tarfile
 import pytest
 import torch
 
-from rnnkit import vocabulary
+from rnnkit.core.errors import UserError
 from rnnkit.datasets import imdb, store
-from rnnkit.errors import UserError
+from rnnkit.sequences import vocabulary
 
 
 COUNT = 300  # of each label in each part: two whole blocks of 128, and some

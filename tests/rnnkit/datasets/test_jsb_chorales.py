@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.datasets import jsb_chorales, made_chords
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
+from rnnkit.datasets import jsb_chorales
+from rnnkit.datasets.generated import made_chords
 from tests.helpers import data_at_hand
 
 

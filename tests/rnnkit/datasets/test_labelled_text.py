@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnkit.datasets import labelled_text
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
+from rnnkit.datasets.formats import labelled_text
 
 
 TEN = "".join(f"good {i},pos\nbad {i},neg\n" for i in range(5))

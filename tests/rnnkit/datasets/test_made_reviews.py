@@ -1,6 +1,6 @@
 import re
 
-from rnnkit.datasets import made_reviews
+from rnnkit.datasets.generated import made_reviews
 
 
 GOOD = {"lovely", "gripping", "clever", "moving", "bright", "funny"}

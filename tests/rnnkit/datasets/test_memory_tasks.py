@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnkit import sequences
-from rnnkit.datasets import memory_tasks
+from rnnkit.datasets.generated import memory_tasks
 
 
 def made(task, count=3, seed=0):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
+from rnnkit.core.errors import UserError
 from rnnkit.datasets import mnist
-from rnnkit.errors import UserError
 from tests.helpers import data_at_hand
 
 

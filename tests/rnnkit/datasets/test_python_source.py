@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnnkit.core.errors import UserError
 from rnnkit.datasets import python_source
-from rnnkit.errors import UserError
 
 
 PIECES = {

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnkit import sequences
-from rnnkit.datasets import reber
+from rnnkit.datasets.generated import reber
 
 
 # From the node after T: the loop T*, V, then out by V, or by P to the other node, whence out by S or back by X.

@@ -11,8 +11,8 @@ import zipfile
 
 import pytest
 
+from rnnkit.core.errors import UserError
 from rnnkit.datasets import store
-from rnnkit.errors import UserError
 from tests.rnnkit.datasets.packs import (
     FILES,
     PACKED,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnkit.datasets import text_file
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
+from rnnkit.datasets.formats import text_file
 
 
 def refused(path):

@@ -3,8 +3,8 @@ import hashlib
 
 import pytest
 
+from rnnkit.core.errors import UserError
 from rnnkit.datasets import mysterious_island, python_docs, store, tinyshakespeare
-from rnnkit.errors import UserError
 
 
 @pytest.fixture

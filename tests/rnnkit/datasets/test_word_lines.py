@@ -6,8 +6,10 @@ import random
 
 import pytest
 
-from rnnkit.datasets import made_sentences, ptb, store, word_lines
-from rnnkit.errors import UserError
+from rnnkit.core.errors import UserError
+from rnnkit.datasets import ptb, store
+from rnnkit.datasets.formats import word_lines
+from rnnkit.datasets.generated import made_sentences
 from tests.helpers import data_at_hand
 
 

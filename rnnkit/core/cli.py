@@ -1,0 +1,100 @@
+"""Typed command lines from dataclasses (by tyro), with errors of one line, and exits that scripts can rely on.
+
+Exit codes: 0 done, 1 for what was tried and failed (a run that diverged), 2 for something that the user gave, 130 after
+Ctrl-C, 143 after SIGTERM.
+"""
+
+import contextlib
+import io
+import os
+import re
+import resource
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from rnnkit.core import determinism
+from rnnkit.core.errors import UserError, is_out_of_memory
+
+
+Arguments = TypeVar("Arguments")
+
+
+def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: str | None = None) -> Arguments:
+    """Read `argv` into the dataclass `kind`. Raises `UserError` where a flag is wrong; exits 0 after `--help`."""
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(kind, prog=prog, args=list(argv), description=description)
+    except SystemExit as stop:
+        if stop.code != 2:  # --help, or a SIGTERM just now
+            raise
+        raise UserError(f"{_first_block(said.getvalue())} (see: {prog} --help)") from None
+
+
+def _first_block(box: str) -> str:
+    """The message inside the box that tyro draws, coloured on a terminal: its lines up to the first rule, joined."""
+    lines = []
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]:
+        text = line.strip("│╭╮╰╯ ")
+        if not text.strip("─"):
+            break
+        lines.append(text)
+    return " ".join(lines) or box.strip()
+
+
+def main(action: Callable[[], None], settle: bool = True) -> None:
+    """Run a command to its exit code. A `UserError` becomes one line on stderr; signals become 130 and 143.
+
+    So does what the memory does not hold, wherever it comes from.
+
+    `settle` asks for results that are the same at any number of threads, at some cost; see `seeding.settle_numerics`.
+    """
+    if settle:
+        determinism.settle_numerics()
+    signal.signal(signal.SIGTERM, _terminated)
+    _limit_memory()
+    try:
+        action()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (KeyboardInterrupt, ImportError) as error:
+        if not _interrupted(error):
+            raise
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # `| head` went away: nobody is left to read
+        sys.stderr.close()
+        sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print("error: out of memory: lower the settings that make it large, or take less data", file=sys.stderr)
+        sys.exit(2)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether a Ctrl-C is behind an error: NumPy turns one that comes while it is imported into an ImportError."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _interrupted(error.__context__))
+
+
+def _limit_memory(share: float = 0.9) -> None:
+    """Let this process have no more than `share` of the machine's memory.
+
+    Without a limit the system grants what it does not have, and kills the process when it uses it, which nobody could
+    say a word about. A lower limit of the user's stays.
+    """
+    with contextlib.suppress(ValueError, OSError):  # a system that does not know it
+        limit = int(share * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if all(found == resource.RLIM_INFINITY or found > limit for found in (soft, hard)):
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _terminated(signum, frame):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+    sys.exit(143)

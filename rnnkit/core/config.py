@@ -1,0 +1,183 @@
+"""What every experiment can be told, checked when it is made. Imports no torch, so that `--help` answers at once."""
+
+import dataclasses
+import hashlib
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from rnnkit.core.errors import UserError
+
+
+# More of anything than a run could need. It keeps numbers out of torch that it cannot even count with.
+MOST = 1_000_000
+
+# Settings that a run's memory grows with, here and in the experiments: what to lower where there is not enough of it.
+_SIZES = ("hidden_size", "depth", "batch_size", "embedding_size", "head_size", "letter_size", "reader_size")
+_SIZES += ("steps", "length")
+
+# Where a run lies, how many threads it takes and who watches it do not belong to what it computes.
+_placement = {"placement": True}
+
+# What is written down beside a run does not change it either, but its record: a replay needs it, its name does not.
+_watching = {"watching": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseConfig:
+    """The settings that all experiments share; an experiment subclasses it, sets `experiment`, and adds its own.
+
+    Raises `UserError` for a value that cannot be used.
+    """
+
+    experiment: ClassVar[str]
+
+    seed: int = 0
+    """One seed for initial weights, data order and dropout, each with a random stream of its own."""
+    cell: Literal["rnn", "gru", "lstm"] = "gru"
+    """Recurrent cell."""
+    hidden_size: int = 64
+    """Units in each layer and direction."""
+    depth: int = 2
+    """Recurrent layers, one on top of the other."""
+    bidirectional: bool = True
+    """Read each sequence from both ends."""
+    dropout: float = 0.0
+    """Share of units dropped between layers (depth 2 or more)."""
+    init: Literal["default", "orthogonal", "identity", "forget-bias", "chrono"] = "default"
+    """How the recurrent layers' weights start; see rnnkit.nn.initialisation."""
+    layers: Literal["rnnkit", "torch"] = "rnnkit"
+    """Whose recurrent layers to use; they agree within rounding."""
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
+    """What turns gradients into steps."""
+    learning_rate: float = 0.01
+    """The optimizer's learning rate, at its peak where there is a schedule."""
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
+    clip: float = 1.0
+    """Scale gradients down to this norm where theirs is larger; 0 for never."""
+    batch_size: int = 32
+    """Sequences in a batch."""
+    epochs: int = 15
+    """Passes over the training data."""
+    evaluate_every: int = 0
+    """Evaluate after so many steps, and at the end; 0 for after each epoch. Training takes no notice."""
+    patience: int = 0
+    """Stop after so many evaluations without a better one; 0 for never."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights to end with: those of the best evaluation, or the last ones."""
+    observe: Literal["off", "light", "full"] = field(default="light", metadata=_watching)
+    """What to look at inside the network, on a few sequences: nothing, cheap numbers, or curves and pictures too."""
+    observe_every: int = field(default=100, metadata=_watching)
+    """Measure updates and gates' gradients every so many steps."""
+    screen: bool = field(default=False, metadata=_placement)
+    """Look into the network before it is trained, say what may keep it from learning, and stop there."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes a GPU where there is one."""
+    threads: int = field(default=1, metadata=_placement)
+    """Threads to compute with; the results are the same for any number."""
+    track: Literal["auto", "offline", "online", "off"] = field(default="auto", metadata=_placement)
+    """Mirror the run to Weights & Biases; auto is online where you are logged in, else offline."""
+    save_every: int = field(default=0, metadata=_placement)
+    """Save what a stopped run goes on from after so many steps; 0 for after each evaluation. Changes no result."""
+    data_dir: Path | None = field(default=None, metadata=_placement)
+    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
+    runs_dir: Path = field(default=Path("runs"), metadata=_placement)
+    """Folder that holds the runs."""
+
+    def __post_init__(self):
+        self._require_counts("hidden_size", "batch_size", "epochs", "observe_every")
+        self._require_counts("depth", most=1_000)
+        self._require_counts("threads", most=256)
+        for name in ("seed", "clip", "patience", "evaluate_every", "save_every"):
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require("seed", self.seed < 2**63, "below 2^63")
+        self._require("learning_rate", 0 < self.learning_rate < float("inf"), "above 0 and finite")
+        self._require("clip", self.clip < float("inf"), "finite")
+        self._require("dropout", 0 <= self.dropout < 1, "at least 0 and below 1")
+        if self.dropout and self.depth == 1:
+            raise UserError("--dropout acts between layers: it needs --depth 2 or more")
+
+        if self.cell == "rnn" and self.init in ("forget-bias", "chrono"):
+            raise UserError(f"--init {self.init} sets the bias of a gate: it needs --cell gru or lstm")
+
+    def changed(self, **values) -> Self:
+        """These settings with other values for some. Raises `UserError` where they do not go together.
+
+        Tied embeddings become as large as the hidden size is then.
+        """
+        if getattr(self, "tied", False) and "hidden_size" in values:
+            values = {"embedding_size": values["hidden_size"]} | values
+        return dataclasses.replace(self, **values)
+
+    def _require_counts(self, *names: str, least: int = 1, most: int = MOST) -> None:
+        for name in names:
+            self._require(name, getattr(self, name) >= least, f"at least {least}" if least else "0 or more")
+            self._require(name, getattr(self, name) <= most, f"at most {most:,}")
+
+    def _require(self, name: str, holds: bool, what: str) -> None:
+        if not holds:
+            raise UserError(f"--{name.replace('_', '-')} must be {what}, not {getattr(self, name)}")
+
+
+def sizes(config: BaseConfig) -> str:
+    """The settings that memory grows with, as flags: `--hidden-size 64, --depth 2, --batch-size 32`."""
+    present = [name for name in _SIZES if getattr(config, name, 0)]
+    return ", ".join(f"--{name.replace('_', '-')} {getattr(config, name)}" for name in present)
+
+
+def settings(config: BaseConfig) -> dict:
+    """What the run computes with, as plain values: all fields but those that only say where it lies."""
+    fields = [f for f in dataclasses.fields(config) if not f.metadata.get("placement")]
+    values = {f.name: getattr(config, f.name) for f in fields}
+    # 0 where 0.0 is meant is the same run, and has to have the same name.
+    return values | {f.name: float(values[f.name]) for f in fields if f.type is float}
+
+
+def restored(kind: type[BaseConfig], values: dict, **placement) -> BaseConfig:
+    """The configuration that `settings` gave, placed as `placement` says.
+
+    Raises `UserError` for settings of another version: such that are not known now, or are missing.
+    """
+    try:
+        config = kind(**values, **placement)
+    except TypeError as error:
+        known = {f.name for f in dataclasses.fields(kind)}
+        strange = ", ".join(sorted(set(values) - known))
+        why = f"it has no {strange}" if strange else str(error)
+        raise UserError(f"these settings are of another version of {kind.experiment}: {why}") from None
+    return config
+
+
+def run_name(config: BaseConfig) -> str:
+    """`<experiment>-s<seed>-<hash>`, dashes for underscores.
+
+    Runs that differ in their seed alone share the hash; what is written down of a run is no part of its name.
+    """
+    apart = {f.name for f in dataclasses.fields(config) if f.metadata.get("watching")} | {"seed"}
+    values = {k: v for k, v in settings(config).items() if k not in apart}
+    digest = hashlib.sha256(json.dumps([config.experiment, values], sort_keys=True).encode()).hexdigest()
+    return f"{config.experiment.replace('_', '-')}-s{config.seed}-{digest[:8]}"
+
+
+def names(run: str, config: BaseConfig) -> bool:
+    """Whether a run of this name has this configuration: `run_name`, or that with the number of a repeat."""
+    return re.fullmatch(re.escape(run_name(config)) + r"(-\d+)?", run) is not None
+
+
+def command(config: BaseConfig) -> str:
+    """The command line that gives this configuration again: the flags that differ from the defaults."""
+    words = [f"python -m experiments.{config.experiment}"]
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        if value == f.default or f.metadata.get("placement"):
+            continue
+        flag = f.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{flag}")
+        else:
+            words.append(f"--{flag} {shlex.quote(str(value))}")
+    return " ".join(words)

@@ -1,0 +1,72 @@
+"""Files that are always whole, JSON with every float in it, and nothing secret."""
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+from rnnkit.core.errors import UserError
+from rnnkit.core.secrets import without_secrets
+
+
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def encode(row: dict) -> dict:
+    """A row of numbers as JSON can hold it: floats that are not finite become strings."""
+    return {k: plain_float(v) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def plain_float(value: float) -> float | str:
+    """A number as JSON can hold it: NaN, Infinity and -Infinity as strings."""
+    if math.isnan(value):
+        return "NaN"
+    return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def decode(row: dict) -> dict:
+    """What `encode` was given."""
+    return {k: _NON_FINITE.get(v, v) if isinstance(v, str) else v for k, v in row.items()}
+
+
+def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict:
+    """A JSON file of ours, which holds an object. Raises `UserError` where it cannot be read, or is no such file.
+
+    `advice` says what to do with one that is damaged.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): {advice}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is damaged (it holds no JSON object): {advice}")
+    return values
+
+
+def write_json(path: Path, values: dict) -> None:
+    """Write a JSON file that is always whole, the old one or the new one, and holds no secret (`without_secrets`)."""
+    text = json.dumps(without_secrets(values), indent=2, allow_nan=False, default=str)
+    write_whole(path, (text + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file so that a crash at any moment leaves the old content or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if sys.platform != "win32":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

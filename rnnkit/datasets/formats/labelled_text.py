@@ -1,0 +1,111 @@
+"""Texts with a label each, in three parts: what `imdb`, `made_reviews` and a table of your own become."""
+
+import csv
+import hashlib
+import io
+import reprlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnkit.core.errors import UserError
+from rnnkit.datasets.formats import text_file
+
+
+@dataclass(frozen=True)
+class Part:
+    """Texts and the number of each one's label."""
+
+    texts: list[str]
+    targets: list[int]
+
+    def subset(self, indices: Sequence[int]) -> "Part":
+        """The texts at the given positions, in that order."""
+        return Part([self.texts[i] for i in indices], [self.targets[i] for i in indices])
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Three parts of labelled texts; target i of a part is an index into `labels`.
+
+    `sha256` is the checksum of what they came from.
+    """
+
+    train: Part
+    valid: Part
+    test: Part
+    labels: tuple[str, ...]
+    sha256: str
+
+
+def split(part: Part, labels: tuple[str, ...], sha256: str, seed: int) -> LabelledTexts:
+    """Texts in three stratified parts of 60, 20 and 20 % by a seed."""
+    from sklearn.model_selection import train_test_split
+
+    everything = range(len(part.texts))
+    rest, test = train_test_split(everything, test_size=0.2, stratify=part.targets, random_state=seed)
+    remaining = [part.targets[i] for i in rest]
+    train, valid = train_test_split(rest, test_size=0.25, stratify=remaining, random_state=seed)
+    return LabelledTexts(*(part.subset(chosen) for chosen in (train, valid, test)), labels, sha256)
+
+
+FEWEST = 5  # of each label: with fewer, a part would have none
+
+
+def read_table(path: Path, seed: int = 0) -> LabelledTexts:
+    """A table with the columns `text` and `label` (comma-separated, UTF-8, one header line), split by `seed`.
+
+    The labels are two words of your choice; the second in alphabetical order counts as positive. Raises `UserError`,
+    with the row, for what cannot be used.
+    """
+    text = text_file.read(path)
+    texts: list[str] = []
+    names: list[str] = []
+    labels: list[str] = []
+    for line, content, name in _rows(path, text):
+        if name not in labels:
+            labels.append(name)
+        if len(labels) > 2:
+            one, other = map(reprlib.repr, sorted(labels[:2]))
+            raise UserError(f"{path}, line {line}: a third label {reprlib.repr(name)} beside {one} and {other}")
+        texts.append(content)
+        names.append(name)
+    if not labels:
+        raise UserError(f"{path} has a header and no rows: at least {FEWEST} of each label are needed")
+    labels.sort()
+    for label in labels:
+        if (count := names.count(label)) < FEWEST:
+            raise UserError(f"{path}: {count} rows of label {reprlib.repr(label)}, and at least {FEWEST} are needed")
+    if len(labels) < 2:
+        raise UserError(f"{path}: every row has the label {reprlib.repr(labels[0])}; two labels are needed")
+    part = Part(texts, [labels.index(name) for name in names])
+    return split(part, tuple(labels), hashlib.sha256(text.encode()).hexdigest(), seed)
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+    """The rows of a table: the line that each begins in, its text, its label."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # csv's own, 131,072 characters, is a long review
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        header = next(reader)
+        for column in ("text", "label"):
+            if header.count(column) != 1:
+                found = reprlib.repr(header)
+                raise UserError(f"{path}, line 1: expected one column {column!r} in the header, found {found}")
+        line = reader.line_num + 1
+        for fields in reader:
+            if not fields:
+                raise UserError(f"{path}, line {line}: an empty line where a row was expected: delete it")
+            if len(fields) != len(header):
+                raise UserError(f"{path}, line {line}: {len(fields)} fields where the header has {len(header)}")
+            row = dict(zip(header, fields, strict=True))
+            for column in ("text", "label"):
+                if not row[column].strip():
+                    raise UserError(f"{path}, line {line}: the field {column!r} is empty")
+            yield line, row["text"], row["label"]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {line}: a quote opens in the row that begins here, and does not close as it should ({error})"
+        ) from None

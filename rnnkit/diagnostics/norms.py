@@ -1,0 +1,143 @@
+"""Norms of gradients and updates, by groups of parameters; and the model in evaluation mode."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rnnkit.nn.modules import recurrent_modules
+
+
+_RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
+_GATES = {"GRU": "rzn", "LSTM": "ifgo"}
+_PART = {"weight_ih": "ih", "weight_hh": "hh", "bias_ih": "bias", "bias_hh": "bias"}
+
+
+def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """The model's parameters by the group that their norms are logged under.
+
+    `<module>.<layer>.<direction>/<ih|hh|bias>` for recurrent layers (`encoder.l0.f/ih`: input weights of the forward
+    direction of layer 0), `embedding` for the module of that name and for embeddings elsewhere, `head` for all
+    the rest.
+    """
+    groups: dict[str, list[nn.Parameter]] = {}
+    seen: set[nn.Parameter] = set()
+    for module_name, module in model.named_modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter in seen:  # a weight that two modules share counts where it comes first
+                continue
+            seen.add(parameter)
+            front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
+            group = "embedding" if front else "head"
+            if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
+                part, layer, reverse = match.groups()
+                group = f"{module_name}.l{layer}.{'b' if reverse else 'f'}/{_PART[part]}"
+            groups.setdefault(group, []).append(parameter)
+    return groups
+
+
+def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[Tensor, Tensor]:
+    """The 2-norm of the gradient of each group, of shape (groups,), and of all together, a scalar.
+
+    Both stay on their device. The total is the norm of the norms of the single tensors, which is exactly what
+    `torch.nn.utils.clip_grad_norm_` computes.
+    """
+    members = [(i, p.grad) for i, group in enumerate(groups.values()) for p in group if p.grad is not None]
+    return _norms_by_group(members, len(groups))
+
+
+def _norms_by_group(members: list[tuple[int, Tensor]], count: int) -> tuple[Tensor, Tensor]:
+    """The 2-norms of `count` groups of tensors, of shape (count,), and of all; `members` are (group, tensor)."""
+    norms = torch.stack([torch.linalg.vector_norm(tensor) for _, tensor in members])
+    index = torch.tensor([i for i, _ in members], device=norms.device)
+    squares = torch.zeros(count, device=norms.device, dtype=norms.dtype)
+    return squares.index_add(0, index, norms.square()).sqrt(), torch.linalg.vector_norm(norms)
+
+
+def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
+    """For each gate of the recurrent weights its rows in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`.
+
+    Gates are i, f, g, o of an LSTM and r, z, n of a GRU; an RNN has none.
+    """
+    blocks = {}
+    for module_name, module in recurrent_modules(model).items():
+        for name, parameter in module.named_parameters(recurse=False):
+            match = _RECURRENT_PARAMETER.match(name)
+            if match and match[1] == "weight_hh":
+                for i, gate in enumerate(_GATES.get(module.mode, "")):
+                    rows = slice(i * module.hidden_size, (i + 1) * module.hidden_size)
+                    blocks[f"{module_name}.l{match[2]}.{'b' if match[3] else 'f'}/hh/{gate}"] = parameter, rows
+    return blocks
+
+
+def gate_gradient_norms(blocks: dict[str, tuple[nn.Parameter, slice]]) -> Tensor:
+    """The 2-norm of the gradient of each gate's rows of W_hh, of shape (blocks,), on its device.
+
+    `blocks` are those of `gate_blocks`. The norm of one layer's gates together is its `/hh` of `gradient_norms`. A
+    weight without a gradient counts as 0, a model without gates gives shape (0,).
+    """
+    norms = [
+        parameter.new_zeros(()) if parameter.grad is None else torch.linalg.vector_norm(parameter.grad[rows])
+        for parameter, rows in blocks.values()
+    ]
+    return torch.stack(norms) if norms else torch.zeros(0)
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """Gradient norms before clipping over a window: quantiles of the finite ones, the share above the threshold."""
+
+    median: float
+    p95: float
+    largest: float
+    fraction: float
+    not_finite: int
+
+
+def clipping(norms: Sequence[float], threshold: float) -> Clipping:
+    """What clipping did over a window of steps, from the total gradient norms before it.
+
+    fraction = mean(norm > threshold); infinity as a threshold stands for no clipping. A threshold of half to ten times
+    the mean norm is a usual one (Pascanu, Mikolov & Bengio, On the Difficulty of Training Recurrent Neural Networks,
+    2013). Norms that are not finite are counted and left out of the rest, which is NaN if none are left.
+    """
+    every = torch.tensor(norms, dtype=torch.float64)
+    finite = every[every.isfinite()]
+    missing = len(every) - len(finite)
+    if not len(finite):
+        return Clipping(torch.nan, torch.nan, torch.nan, torch.nan, missing)
+    median, p95, largest = finite.quantile(torch.tensor([0.5, 0.95, 1.0], dtype=torch.float64)).tolist()
+    return Clipping(median, p95, largest, (finite > threshold).double().mean().item(), missing)
+
+
+def snapshot(groups: dict[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:
+    """A copy of the parameters, group by group, to measure later ones against."""
+    return {name: [p.detach().clone() for p in group] for name, group in groups.items()}
+
+
+def update_ratios(groups: dict[str, list[nn.Parameter]], before: dict[str, list[Tensor]]) -> Tensor:
+    """How far one step moved each group relative to its size: ||w' - w|| / ||w||, of shape (groups,).
+
+    `before` is the `snapshot` taken before the step. Groups that hold biases alone (their name ends in `/bias`) start
+    near 0, where the ratio says nothing: for them it is the root mean square of w' - w. About 1e-3 is healthy
+    (Karpathy, CS231n, 2015). A group that did not move gives 0, one that moved away from 0 infinity.
+    """
+    changes = distances(groups, before)
+    members = [(i, tensor) for i, name in enumerate(groups) for tensor in before[name]]
+    sizes, _ = _norms_by_group(members, len(groups))
+    for i, (name, group) in enumerate(groups.items()):
+        if name.endswith("/bias"):
+            sizes[i] = sum(p.numel() for p in group) ** 0.5
+    return torch.where(changes == 0, changes, changes / sizes)
+
+
+def distances(groups: dict[str, list[nn.Parameter]], start: dict[str, list[Tensor]]) -> Tensor:
+    """How far each group is from where it was: ||w - w_0||, of shape (groups,), w_0 from the `snapshot` `start`."""
+    members = [
+        (i, p.detach() - w_0)
+        for i, (name, group) in enumerate(groups.items())
+        for p, w_0 in zip(group, start[name], strict=True)
+    ]
+    return _norms_by_group(members, len(groups))[0]

@@ -1,0 +1,113 @@
+"""A few sequences, the same throughout a run, on which a network is looked into."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from rnnkit import sequences
+from rnnkit.nn.modules import evaluating, recurrent_modules
+from rnnkit.sequences import Examples
+
+
+FEW = 8  # enough for medians over sequences, few enough to cost next to nothing
+
+
+@dataclass(frozen=True)
+class Watched:
+    """`run()` runs the model on all sequences, in whatever way it takes them.
+
+    `costs(context)` gives the loss of each at its last step, of shape (sequences,), when the model reads the last
+    `context` steps of each alone, from a fresh state. `span` is their median length. `losses()` gives the loss of each
+    valid step, packed as the inputs are, or of each sequence, of shape (sequences,), and with them the length of the
+    sequence that each belongs to.
+    """
+
+    run: Callable[[], object]
+    costs: Callable[[int], Tensor]
+    span: int
+    losses: Callable[[], tuple[PackedSequence | Tensor, Tensor]] | None = None
+
+
+def examples(
+    model: nn.Module, among: Examples, device: torch.device, cost: Callable[[Tensor, Tensor], Tensor], few: int = FEW
+) -> Watched:
+    """Watch a model on examples of all lengths, from the shortest to the longest of `among`.
+
+    `cost(outputs, targets)` is the loss of each row, of shape (rows,): of the examples where the model gives one output
+    for each, of all valid steps where it gives packed ones.
+    """
+    by_length = sorted(range(len(among)), key=lambda i: len(among.inputs[i]))
+    count = min(few, len(among))
+    chosen = among.subset([by_length[(len(by_length) - 1) * i // max(count - 1, 1)] for i in range(count)])
+    batch = sequences.collate(chosen).to(device)
+    lengths = batch.lengths.tolist()
+
+    def costs(context: int) -> Tensor:
+        inputs = [sequence[-context:] for sequence in chosen.inputs]
+        per_step = isinstance(chosen.targets, list)
+        targets = [steps[-context:] for steps in chosen.targets] if per_step else chosen.targets
+        shortened = sequences.collate(Examples(inputs, targets)).to(device)
+        outputs = model(shortened.inputs)
+        if not isinstance(outputs, PackedSequence):
+            return cost(outputs, shortened.targets)
+        losses = cost(outputs.data, shortened.targets)
+        last = sequences.times(outputs, backward=True) == 0
+        return losses.new_empty(count).index_copy(0, sequences.owners(outputs)[last], losses[last])
+
+    def losses() -> tuple[PackedSequence | Tensor, Tensor]:
+        outputs = model(batch.inputs)
+        if not isinstance(outputs, PackedSequence):
+            return cost(outputs, batch.targets), batch.lengths
+        return outputs._replace(data=cost(outputs.data, batch.targets)), sequences.lengths_of_rows(outputs)
+
+    return Watched(lambda: model(batch.inputs), costs, sorted(lengths)[count // 2], losses)
+
+
+def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> Watched:
+    """Watch a language model on ids of shape (sequences, steps), each followed by its target."""
+
+    def costs(context: int) -> Tensor:
+        scores, _ = model(inputs[:, -context:])
+        return nn.functional.cross_entropy(scores[:, -1], targets[:, -1], reduction="none")
+
+    def losses() -> tuple[PackedSequence, Tensor]:
+        scores, _ = model(inputs)
+        found = nn.functional.cross_entropy(scores.transpose(1, 2), targets, reduction="none")
+        packed = nn.utils.rnn.pack_sequence(list(found))
+        return packed, sequences.lengths_of_rows(packed)
+
+    return Watched(lambda: model(inputs), costs, inputs.shape[1], losses)
+
+
+class _AllRead(Exception):
+    """What each module reads is known."""
+
+
+def read(model: nn.Module, run: Callable[[], object]) -> dict[str, tuple[nn.RNNBase, PackedSequence | Tensor, tuple]]:
+    """What each recurrent module reads while `run()` runs: the module, its input, and its initial state if it has one.
+
+    In evaluation mode and without gradients; where a module runs several times, the first. Nothing is computed beyond
+    the input of the last module, which is most of what a run costs.
+    """
+    modules, seen = recurrent_modules(model), {}
+
+    def reached(name: str, module: nn.RNNBase, args: tuple) -> None:
+        seen.setdefault(name, (module, args[0], args[1:]))
+        if len(seen) == len(modules):
+            raise _AllRead
+
+    hooks = [
+        module.register_forward_pre_hook(lambda m, args, name=name: reached(name, m, args))
+        for name, module in modules.items()
+    ]
+    try:
+        with evaluating(model), contextlib.suppress(_AllRead):
+            run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen

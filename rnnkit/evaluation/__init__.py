@@ -1,0 +1,1 @@
+"""How good a model is: scores, comparisons, and what counts of the symbols before reach."""

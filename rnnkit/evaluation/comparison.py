@@ -1,0 +1,56 @@
+"""Two classifiers on the same examples, and how sure their difference is."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`."""
+
+    baseline: str
+    ours: float
+    theirs: float
+    difference: float
+    low: float
+    high: float
+    examples: int
+
+    def as_dict(self) -> dict:
+        """As plain values."""
+        return asdict(self)
+
+
+_AT_ONCE = 25_000_000  # numbers drawn at a time, which take 16 bytes each; how many there are changes no result
+
+
+def compare(baseline: str, ours: np.ndarray, theirs: np.ndarray, resamples: int = 10_000) -> Comparison:
+    """Compare which answers two classifiers get right, example by example.
+
+    `ours` and `theirs` are of shape (examples,), true where the answer is right. The interval is a 95 % percentile
+    bootstrap over examples, in pairs (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), with a
+    fixed seed. It speaks of other test examples, not of other seeds or of the choice among trials.
+    """
+    differences = np.asarray(ours, float) - np.asarray(theirs, float)
+    low = high = float(differences.mean())
+    if np.ptp(differences) > 0:  # where all differ alike there is nothing to resample
+        interval = bootstrap(
+            (differences,),
+            np.mean,
+            n_resamples=resamples,
+            batch=max(1, min(1_000, _AT_ONCE // len(differences))),
+            method="percentile",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+        low, high = float(interval.low), float(interval.high)
+    return Comparison(
+        baseline=baseline,
+        ours=float(np.mean(ours)),
+        theirs=float(np.mean(theirs)),
+        difference=float(differences.mean()),
+        low=low,
+        high=high,
+        examples=len(differences),
+    )

@@ -1,0 +1,256 @@
+"""The mirror process: reads a run's record while it grows and carries it to Weights & Biases, online or offline.
+
+Started by rnnkit.runs as `python -m rnnkit.mirror`. Each line on its standard input is an order, {"folder": ...,
+"track": ...}; they are carried out one after the other. The end of the input says that the training process is gone.
+What the mirror knows of a run stands in the run's wandb/mirror.json, whose time of change is its sign of life.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from rnnkit.core import files, locks
+from rnnkit.core.errors import UserError, in_words
+from rnnkit.mirror import wandb_log
+from rnnkit.runs import flags, mirror_client, plots
+from rnnkit.runs.result import Result
+
+
+POLL = 0.1  # seconds between two looks at the record
+INIT_TIMEOUT = 20  # seconds within which the server must take a new run; else it is recorded offline
+FLUSHED = 5  # seconds within which W&B's file holds all rows of a run that is finished
+
+# What WANDB_MODE can say, and what it means here.
+_MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "dryrun": "offline", "shared": "online"}
+
+_no_server = False  # once the server could not be reached, later runs do not wait for it again
+
+
+def mode_for(track: str) -> str:
+    """online, offline or disabled. `auto` obeys WANDB_MODE, then asks whether there are credentials. Never prompts."""
+    import wandb
+
+    if track != "auto":
+        return track
+    wanted = os.environ.get("WANDB_MODE")
+    if wanted:
+        if wanted not in _MODES:
+            raise UserError(f"WANDB_MODE is {wanted!r}: it must be one of {', '.join(_MODES)}")
+        return _MODES[wanted]
+    try:
+        return "online" if wandb.login(prompt=False, verify=False) else "offline"
+    except wandb.errors.Error:  # a malformed key
+        return "offline"
+
+
+def follow(folder: Path, track: str, gone: threading.Event) -> dict:
+    """Carry one run to W&B, from its first row to its end, and return what became of it.
+
+    The end is result.json, or that the training process is `gone`. The file that wandb wrote is read back: rows that
+    it does not hold make the state `failed`. A run that was stopped and goes on stays one run: offline it is written
+    anew from its first row, online the rows that the server has are left out.
+    """
+
+    manifest = files.read_json(folder / "manifest.json")
+    goes_on = mirror_client.state(folder).get("mode") == "online"
+    if not goes_on:
+        shutil.rmtree(folder / "wandb", ignore_errors=True)
+    (folder / "wandb").mkdir(exist_ok=True)
+    mode = mode_for(track)
+    if mode == "disabled":
+        return _say(folder, state="complete", mode=mode)
+    run = _open(manifest, folder, mode, goes_on)
+    known = run.starting_step if run.resumed else 0
+    offline = run.settings.mode == "offline"
+    log = Path(run.settings.sync_file)
+    said = {"mode": "offline" if offline else "online", "folder": str(log.parent.relative_to(folder))}
+    if not offline:
+        said["url"] = run.url
+    _say(folder, state="following", **said)
+
+    count = 0
+    for row in tail(folder, gone):
+        if count >= known:
+            run.log(row | histograms(folder, row["step"]))
+        count += 1
+    if manifest["config"].get("observe") == "full":
+        plots.draw(folder)
+    run.summary.update(images(folder))
+    result = Result.read(folder)
+    if result is not None:
+        raised = {f"flag/{flag['name']}": str(flags.Flag(**flag)) for flag in result.flags or []}
+        said_of_it = {"status": result.status, "reason": result.reason, "resumed_after": result.resumed_after}
+        run.summary.update({**said_of_it, **result.metrics, **raised})
+        run.summary["flags"] = len(result.flags or [])
+    else:
+        run.summary.update({"status": "killed"})
+    try:
+        run.finish(exit_code=0 if result is not None and result.status in ("finished", "pruned") else 1)
+    except TimeoutError:
+        return _say(folder, state="failed", reason="the server did not take the end of the run", **said)
+
+    sent = max(count - known, 0)
+    held = _rows_in_file(log, sent)
+    if held < sent:
+        return _say(folder, state="failed", reason=f"W&B's file holds {held} of {sent} rows", **said)
+    return _say(folder, state="complete", rows=count, **said)
+
+
+def _open(manifest: dict, folder: Path, mode: str, goes_on: bool):
+    """Start the W&B run, or go on with it."""
+    names = ("experiment", "study", "trial", "point", "confirms", "command", "git", "versions", "data")
+    config = {name: manifest.get(name) for name in names}
+    options = {
+        "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
+        # A run repeated elsewhere has the same name; what was sent before must not be overwritten by it.
+        "id": f"{manifest['run']}-{_milliseconds(manifest['started']):x}",
+        "name": manifest["run"],
+        "group": manifest["study"],
+        "job_type": "run" if manifest["study"] is None else "trial" if manifest.get("confirms") is None else "again",
+        "tags": [manifest["experiment"], manifest["config"]["cell"]],
+        "config": {**manifest["config"], **config},
+    }
+    return _define(begin(options, folder, mode, goes_on))
+
+
+def begin(options: dict, folder: Path, mode: str, goes_on: bool):
+    """Start a W&B run with these options of `wandb.init`, whose files lie in `folder`, or go on with it.
+
+    It is offline where the server cannot be reached or refuses.
+    """
+    import wandb
+
+    global _no_server
+    options = {**options, "dir": str(folder), "reinit": "finish_previous"}
+    settings = {
+        "init_timeout": INIT_TIMEOUT,
+        "finish_timeout": 30,
+        "finish_timeout_raises": True,
+        "silent": True,
+        "console": "off",
+        "disable_git": True,
+        "disable_code": True,
+        "x_disable_meta": True,  # it would describe this process, not the run
+        "x_disable_stats": True,
+        "x_transaction_log_flush_interval": 1,  # seconds; a kill loses no more than that
+    }
+    if mode == "online" and not _no_server:
+        try:
+            resume = "allow" if goes_on else None
+            return wandb.init(mode="online", resume=resume, settings=wandb.Settings(**settings), **options)
+        except (wandb.errors.CommError, wandb.errors.UsageError):
+            _no_server = True
+            wandb.teardown()  # else W&B's service holds on to the run's id, and refuses it
+            for started in (folder / "wandb").glob("run-*"):  # and this would look like a second run
+                shutil.rmtree(started)
+    return wandb.init(mode="offline", settings=wandb.Settings(**settings), **options)
+
+
+def histograms(folder: Path, step: int) -> dict:
+    """What W&B shows of a step's curves: the timescales of units, and how often their gates are shut and open."""
+    path = folder / "media" / f"curves-{step:09}.json"
+    if not path.exists():
+        return {}
+    import numpy as np
+    import wandb
+
+    found = {}
+    for name, points in files.read_json(path).items():
+        if name.startswith(("timescale/", "left/", "right/")):
+            values = np.array([float(point) for point in points])
+            values = np.log10(values[values > 0]) if name.startswith("timescale/") else values
+            values = values[np.isfinite(values)]
+            if len(values):
+                name = f"log10 {name}" if name.startswith("timescale/") else name
+                found[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
+    return found
+
+
+def images(folder: Path) -> dict:
+    """The run's pictures for W&B."""
+    import wandb
+
+    return {f"pictures/{path.stem}": wandb.Image(str(path)) for path in plots.picture_files(folder)}
+
+
+def _rows_in_file(log: Path, expected: int) -> int:
+    """How many rows W&B's file holds. wandb writes the last ones a moment after it says that the run is finished."""
+    end = time.monotonic() + FLUSHED
+    while (held := len(wandb_log.rows(log))) < expected and time.monotonic() < end:
+        time.sleep(POLL / 2)
+    return held
+
+
+def _milliseconds(started: str) -> int:
+    return int(datetime.fromisoformat(started).timestamp() * 1000)
+
+
+def _define(run):
+    run.define_metric("step", hidden=True)
+    run.define_metric("*", step_metric="step")
+    return run
+
+
+def tail(folder: Path, gone: threading.Event) -> Iterator[dict]:
+    """The rows of a run's metrics.jsonl as they are written, until the run has ended or its process is gone."""
+    path = folder / "metrics.jsonl"
+    position, rest = 0, b""
+    while True:
+        ended = gone.is_set() or (folder / "result.json").exists()  # asked first: rows come before the end
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(position)
+                content = file.read()
+            position += len(content)
+            *lines, rest = (rest + content).split(b"\n")
+            for line in lines:
+                yield files.decode(json.loads(line))
+        if ended:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(folder / "wandb" / "mirror.json")
+        time.sleep(POLL)
+
+
+def _say(run_folder: Path, /, **state) -> dict:
+    files.write_json(run_folder / "wandb" / "mirror.json", state)
+    return state
+
+
+def _orders(gone: threading.Event) -> "queue.Queue[dict | None]":
+    """The orders that come on standard input; None after the last."""
+    orders: queue.Queue[dict | None] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            orders.put(json.loads(line))
+        gone.set()
+        orders.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return orders
+
+
+def main() -> None:
+    """Carry out orders until there are no more."""
+    os.nice(5)  # the runs come first
+    os.environ["WANDB_ERROR_REPORTING"] = "false"
+    gone = threading.Event()
+    orders = _orders(gone)
+    while (order := orders.get()) is not None:
+        folder = Path(order["folder"])
+        try:
+            with locks.exclusive(folder / "mirror.lock"):
+                follow(folder, order["track"], gone)
+        except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
+            with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
+                (folder / "wandb").mkdir(exist_ok=True)
+                _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": in_words(error)})

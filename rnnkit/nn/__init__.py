@@ -1,0 +1,6 @@
+"""Networks: recurrent layers that drop in for torch.nn's, heads, models, and ways to start their weights."""
+
+from rnnkit.nn.layers import GRU, LSTM, RNN
+
+
+__all__ = ["GRU", "LSTM", "RNN"]

@@ -1,0 +1,111 @@
+"""Ways to start a recurrent layer's weights, as functions that change a layer in place, each with its paper.
+
+All but `uniform_` work on every layer and direction of `torch.nn.RNN`, `GRU` and `LSTM` and of ours, and leave what
+they do not name as it is.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from rnnkit.core.errors import UserError
+
+
+def uniform_(module: nn.Module, limit: float) -> None:
+    """Draw all of a module's parameters, biases too, between -`limit` and `limit`.
+
+    Zaremba, Sutskever & Vinyals, Recurrent Neural Network Regularization, 2014, for a whole language model.
+    """
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, -limit, limit)
+
+
+def orthogonal_(module: nn.RNNBase) -> None:
+    """Make each gate's recurrent matrix orthogonal: it keeps the length of the states and of the gradients.
+
+    Saxe, McClelland & Ganguli, Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Networks, 2014;
+    Henaff, Szlam & LeCun, Recurrent Orthogonal Networks and Long-Memory Tasks, 2016.
+    """
+    for weight in _recurrent_weights(module):
+        for gate in weight.detach().split(module.hidden_size):
+            nn.init.orthogonal_(gate)
+
+
+def identity_(module: nn.RNNBase) -> None:
+    """Make each gate's recurrent matrix the identity and all biases 0: the state stays unless something comes in.
+
+    Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015, where the
+    layer's nonlinearity is relu.
+    """
+    for weight in _recurrent_weights(module):
+        for gate in weight.detach().split(module.hidden_size):
+            nn.init.eye_(gate)
+    for name, parameter in module.named_parameters():
+        if name.startswith("bias"):
+            nn.init.zeros_(parameter)
+
+
+def forget_bias_(module: nn.RNNBase, value: float = 1.0) -> None:
+    """Give the gate that keeps the state a bias of `value` in all, held in one of the two bias vectors.
+
+    It is gate f of an LSTM and gate z of a GRU (whose z keeps where it is 1). Gers, Schmidhuber & Cummins, Learning to
+    Forget, 2000; Jozefowicz, Zaremba & Sutskever, An Empirical Exploration of Recurrent Network Architectures, 2015.
+    Raises `UserError` for a layer without such a gate or without biases.
+    """
+    for b_ih, b_hh in _biases(module, "forget_bias_"):
+        _keeping(b_ih, module).fill_(value)
+        _keeping(b_hh, module).zero_()
+
+
+def chrono_(module: nn.RNNBase, longest: int) -> None:
+    """Let units forget on time scales spread from 1 to `longest` steps: b_f = log U(1, longest - 1), b_i = -b_f.
+
+    For a GRU b_z = log U(1, longest - 1). Tallec & Ollivier, Can Recurrent Neural Networks Warp Time?, 2018. Raises
+    `UserError` for a layer without gates or biases, or for `longest` below 3.
+    """
+    if longest < 3:
+        raise UserError(f"chrono initialisation needs sequences of 3 steps or more, not {longest}")
+    for b_ih, b_hh in _biases(module, "chrono_"):
+        scales = torch.empty_like(_keeping(b_ih, module)).uniform_(1, longest - 1).log()
+        _keeping(b_ih, module).copy_(scales)
+        _keeping(b_hh, module).zero_()
+        if isinstance(module, nn.LSTM):
+            b_ih[: module.hidden_size].copy_(-scales)
+            b_hh[: module.hidden_size].zero_()
+
+
+def initialise_(module: nn.RNNBase, name: str, longest: int) -> None:
+    """Apply the initialisation that `--init` calls `name`; `default` leaves torch.nn's."""
+    if name == "orthogonal":
+        orthogonal_(module)
+    elif name == "identity":
+        identity_(module)
+    elif name == "forget-bias":
+        forget_bias_(module)
+    elif name == "chrono":
+        chrono_(module, longest)
+    elif name != "default":
+        raise UserError(f"there is no initialisation {name!r}")
+
+
+def _recurrent_weights(module: nn.RNNBase) -> Iterator[Tensor]:
+    for name, parameter in module.named_parameters():
+        if name.startswith("weight_hh"):
+            yield parameter
+
+
+def _biases(module: nn.RNNBase, asked: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """The two bias vectors of each layer and direction, detached."""
+    if isinstance(module, nn.RNN):
+        raise UserError(f"{asked} sets the bias of a gate, and an RNN has no gates: take a GRU or an LSTM")
+    if not module.bias:
+        raise UserError(f"{asked} sets the bias of a gate, and this layer was made without biases")
+    for name, parameter in module.named_parameters():
+        if name.startswith("bias_ih"):
+            yield parameter.detach(), module.get_parameter(name.replace("bias_ih", "bias_hh")).detach()
+
+
+def _keeping(bias: Tensor, module: nn.RNNBase) -> Tensor:
+    """The part of a bias vector that belongs to the gate that keeps the state: the second one of both cells."""
+    return bias[module.hidden_size : 2 * module.hidden_size]

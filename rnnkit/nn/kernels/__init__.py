@@ -1,0 +1,1 @@
+"""The kernels of the recurrent layers: private to `rnnkit.nn`."""

@@ -1,0 +1,79 @@
+"""What the kernels of all cells share: buffers for rows, products with the input, the sums of weight gradients."""
+
+import torch
+from torch import Tensor
+
+from rnnkit.sequences.schedule import Chunk, Plan
+
+
+class Buffer:
+    """Rows of numbers for a whole batch, or, where nobody needs them afterwards, for one chunk at a time."""
+
+    def __init__(self, like: Tensor, plan: Plan, *shape: int, keep: bool):
+        self.all = like.new_empty((plan.geometry.rows if keep else plan.longest), *shape)
+        self.keep = keep
+
+    def rows(self, chunk: Chunk) -> Tensor:
+        """The buffer's rows of a chunk."""
+        if self.keep:
+            return self.all[chunk.rows]
+        return self.all[: chunk.stop - chunk.start]
+
+
+def project(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
+    """Write x weight^T + bias into `out`."""
+    if bias is None:
+        torch.mm(x, weight.t(), out=out)
+    else:
+        torch.addmm(bias, x, weight.t(), out=out)
+
+
+def add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    """a + b, or None where there is neither."""
+    return None if a is None else a + b
+
+
+class WeightGradients:
+    """Sums up, chunk by chunk, the gradients of a layer's weights and biases, and gives that of its input.
+
+    `wanted` says for (input, w_ih, w_hh, b_ih, b_hh) whether anybody asks.
+    """
+
+    def __init__(self, x: Tensor, w_ih: Tensor, wanted: tuple[bool, ...]):
+        self._x, self._w_ih, self._wanted = x, w_ih, wanted
+        self.x = torch.empty_like(x) if wanted[0] else None
+        self._sums: list[Tensor | None] = [None] * 4
+        self._same = False
+
+    def from_input(self, gates: Tensor, chunk: Chunk) -> None:
+        """Take the gradient of a chunk's gates, of shape (rows, gates), as the input's part of them sees it."""
+        self._product(0, gates, self._x[chunk.rows])
+        self._rows(2, gates)
+        if self.x is not None:
+            torch.mm(gates, self._w_ih, out=self.x[chunk.rows])
+
+    def from_state(self, gates: Tensor, previous: Tensor, same: bool = True) -> None:
+        """Take the gradient of a chunk's gates as the state's part of them sees it, and the states before them.
+
+        `same` says that it is the one that the input's part sees, so that both biases have one gradient.
+        """
+        self._product(1, gates, previous)
+        self._same = same and self._wanted[3]
+        if not self._same:
+            self._rows(3, gates)
+
+    def all(self) -> tuple[Tensor | None, ...]:
+        """The gradients of w_ih, w_hh, b_ih and b_hh; None for those that nobody asked for."""
+        if self._same and self._wanted[4]:
+            self._sums[3] = self._sums[2].clone()
+        return tuple(self._sums)
+
+    def _product(self, index: int, gates: Tensor, rows: Tensor) -> None:
+        if self._wanted[1 + index]:
+            total = self._sums[index]
+            self._sums[index] = gates.t() @ rows if total is None else total.addmm_(gates.t(), rows)
+
+    def _rows(self, index: int, gates: Tensor) -> None:
+        if self._wanted[1 + index]:
+            total = self._sums[index]
+            self._sums[index] = gates.sum(0) if total is None else total.add_(gates.sum(0))

@@ -1,0 +1,300 @@
+"""An embedding, recurrent layers and a head: the networks that experiments train."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+
+from rnnkit.core import seeding
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError, require_counts
+from rnnkit.nn import heads, initialisation, layers
+from rnnkit.sequences import map_packed
+from rnnkit.sequences.layout import Geometry
+
+
+CELLS = {
+    "rnnkit": {"rnn": layers.RNN, "gru": layers.GRU, "lstm": layers.LSTM},
+    "torch": {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM},
+}
+
+State = Tensor | tuple[Tensor, Tensor] | None
+
+
+class OneHot(nn.Module):
+    """Numbers of words or symbols as one-hot vectors, through a linear layer without bias.
+
+    The same function as `torch.nn.Embedding` with the transposed weight, at the cost of a product with zeros.
+    """
+
+    def __init__(self, vocabulary: int, size: int):
+        super().__init__()
+        self.linear = nn.Linear(vocabulary, size, bias=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Ids of any shape -> vectors of that shape and `size` more."""
+        return self.linear(functional.one_hot(ids, self.linear.in_features).to(self.linear.weight.dtype))
+
+
+class SequenceClassifier(nn.Module):
+    """A packed batch -> embedding, if there is one -> recurrent layers -> pooling -> a score for each class.
+
+    `embedding` turns ids into vectors; without one, the steps are raw features. `encoder` is the recurrent module,
+    `pool` and `head` are from `rnnkit.nn.heads`.
+    """
+
+    def __init__(self, encoder: nn.RNNBase, pool: nn.Module, head: nn.Module, embedding: nn.Module | None = None):
+        super().__init__()
+        self.embedding, self.encoder, self.pool, self.head = embedding, encoder, pool, head
+
+    def forward(self, inputs: PackedSequence) -> Tensor:
+        """Scores (logits) of shape (batch, classes), in the order in which the examples were packed."""
+        if self.embedding is not None:
+            inputs = map_packed(lambda ids: embedded(self.embedding, ids), inputs)
+        output, state = self.encoder(inputs)
+        h_n = state[0] if isinstance(state, tuple) else state  # an LSTM's state is a pair
+        return self.head(self.pool(output, h_n))
+
+
+class Spelled(nn.Module):
+    """Words as a vector of their own, joined with the last states of a recurrent layer that reads their letters.
+
+    Rows of `ids` hold the number of a word and that of its spelling, which may be finer (upper case, say).
+    `spellings` holds the numbers of each spelling's letters, a tensor of shape (letters,) each, none of them empty.
+    They are no weights, and no part of `state_dict`: put others in their place to read other words.
+    """
+
+    def __init__(self, words: nn.Embedding, letters: nn.Embedding, reader: nn.RNNBase, spellings: list[Tensor]):
+        super().__init__()
+        self.words, self.letters, self.reader, self.spellings = words, letters, reader, spellings
+        self.pool = heads.LastState(reader.bidirectional)
+        self.size = words.embedding_dim + reader.hidden_size * (2 if reader.bidirectional else 1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Ids of shape (rows, 2) -> vectors of shape (rows, size). A spelling that comes several times is read once."""
+        different, places = torch.unique(ids[:, 1], return_inverse=True)
+        spelled = pack_sequence([self.spellings[i] for i in different.tolist()], enforce_sorted=False).to(ids.device)
+        output, state = self.reader(map_packed(lambda letters: embedded(self.letters, letters), spelled))
+        read = self.pool(output, state[0] if isinstance(state, tuple) else state)
+        return torch.cat([embedded(self.words, ids[:, 0]), read[places]], dim=1)
+
+
+@dataclass(frozen=True)
+class Letters:
+    """How the letters of words are read: `count` different ones, as vectors of `size`, by `reader_size` units.
+
+    The units are those of each direction. `spellings` holds the numbers of each spelling's letters, as in `Spelled`.
+    """
+
+    count: int
+    size: int
+    reader_size: int
+    spellings: list[Tensor]
+
+
+class Tagger(nn.Module):
+    """A packed batch -> embedding, if there is one -> recurrent layers -> a score for each tag at every valid step.
+
+    `dropout` is the share of units dropped before the recurrent layers and after them.
+    """
+
+    def __init__(self, encoder: nn.RNNBase, head: nn.Module, embedding: nn.Module | None = None, dropout: float = 0.0):
+        super().__init__()
+        self.embedding, self.encoder, self.head = embedding, encoder, head
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, inputs: PackedSequence) -> PackedSequence:
+        """Scores (logits), packed as the input is, over (steps, tags)."""
+        if self.embedding is not None:
+            inputs = map_packed(lambda ids: embedded(self.embedding, ids), inputs)
+        output, _ = self.encoder(map_packed(self.dropout, inputs))
+        return map_packed(lambda rows: self.head(self.dropout(rows)), output)
+
+
+class LanguageModel(nn.Module):
+    """Ids -> embedding -> recurrent layers -> a score for each symbol to come next. The state is given and returned.
+
+    `head` is a linear layer from hidden states to symbols. The encoder has one direction and `batch_first`. `dropout`
+    is the share of units dropped before the encoder and after it.
+    """
+
+    def __init__(self, embedding: nn.Module, encoder: nn.RNNBase, head: nn.Linear, dropout: float = 0.0):
+        super().__init__()
+        if encoder.bidirectional:
+            raise UserError("a language model reads in one direction: the other one knows what comes next")
+        self.embedding, self.encoder, self.head = embedding, encoder, head
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Ids of shape (batch, steps) -> scores (logits) of shape (batch, steps, symbols), and the state after them."""
+        output, state = self.encoder(self.dropout(embedded(self.embedding, ids)), state)
+        return self.head(self.dropout(output)), state
+
+    def step(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """One step, for generation: ids of shape (batch,) -> scores of shape (batch, symbols), and the state after."""
+        scores, state = self(ids.unsqueeze(1), state)
+        return scores.squeeze(1), state
+
+
+def embedded(embedding: nn.Module, ids: Tensor) -> Tensor:
+    """The vectors of ids. Raises `UserError` for ids of no integer type, and for one that the embedding lacks."""
+    try:
+        return embedding(ids)
+    except (IndexError, RuntimeError, TypeError):
+        ours = isinstance(embedding, (nn.Embedding, OneHot))
+        types = (torch.long,) if isinstance(embedding, OneHot) else (torch.long, torch.int)
+        if ids.dtype not in types and (ours or isinstance(embedding, Spelled)):
+            raise UserError(f"ids must be whole numbers, of torch.long, and these are of {ids.dtype}") from None
+        if not ours:
+            raise
+        count = embedding.num_embeddings if isinstance(embedding, nn.Embedding) else embedding.linear.in_features
+        outside = ((ids < 0) | (ids >= count)).nonzero()
+        if not len(outside):
+            raise
+        place = tuple(outside[0].tolist())
+        raise UserError(f"row {place}: id {ids[place].item()} is outside the vocabulary 0..{count - 1}") from None
+
+
+class CutRecurrence(nn.Module):
+    """A recurrent module of one direction that starts from zeros at every step: each step sees its own input alone.
+
+    No state is carried, neither hidden nor cell. It takes packed batches, and stands in a model where the recurrent
+    module stood: what the model still can do, it can do without memory.
+    """
+
+    def __init__(self, steps: nn.RNNBase):
+        super().__init__()
+        if steps.bidirectional:
+            raise ValueError("a recurrence is cut in modules of one direction")
+        self.steps = steps
+
+    def forward(self, inputs: PackedSequence) -> tuple[PackedSequence, State]:
+        """As the module's own: output and final state of every sequence."""
+        rows, state = self.steps(inputs.data.unsqueeze(1 if self.steps.batch_first else 0))
+        last = Geometry(inputs.batch_sizes).last.to(inputs.data.device)
+        if inputs.unsorted_indices is not None:
+            last = last[inputs.unsorted_indices]
+        final = tuple(part[:, last] for part in state) if isinstance(state, tuple) else state[:, last]
+        return inputs._replace(data=rows.flatten(0, 1)), final
+
+
+@contextlib.contextmanager
+def _initial_weights(seed: int) -> Iterator[None]:
+    """Modules made inside draw their weights from the run's stream for weights; the global random state stays."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeding.stream(seed, "weights"))
+        yield
+
+
+def _recurrent(config: BaseConfig, input_size: int, longest: int, batch_first: bool = False) -> nn.RNNBase:
+    """The recurrent layers that `config` describes."""
+    encoder = CELLS[config.layers][config.cell](
+        input_size,
+        config.hidden_size,
+        num_layers=config.depth,
+        bidirectional=config.bidirectional,
+        dropout=config.dropout,
+        batch_first=batch_first,
+    )
+    initialisation.initialise_(encoder, config.init, longest)
+    return encoder
+
+
+def classifier(
+    config: BaseConfig,
+    input_size: int,
+    classes: int,
+    longest: int,
+    *,
+    vocabulary: int | None = None,
+    pool: str = "last",
+    head_size: int = 0,
+    head_dropout: float = 0.0,
+) -> SequenceClassifier:
+    """The classifier that `config` describes, its initial weights drawn from the run's stream for weights.
+
+    `input_size` is the size of a step's features; with a `vocabulary`, that of the embedding's vectors, where id 0
+    stands for padding. `longest` is the length of the longest sequence, which the chrono initialisation spreads its
+    time scales up to. For the rest see `heads.pooling` and `heads.classification`.
+
+    The global random state is left as it was. Raises `UserError` where a size or count is not at least 1.
+    """
+    require_counts(input_size=input_size, classes=classes, vocabulary=1 if vocabulary is None else vocabulary)
+    with _initial_weights(config.seed):
+        embedding = None if vocabulary is None else nn.Embedding(vocabulary, input_size, padding_idx=0)
+        encoder = _recurrent(config, input_size, longest)
+        pooled, size = heads.pooling(pool, encoder)
+        head = heads.classification(size, classes, head_size, head_dropout)
+        return SequenceClassifier(encoder, pooled, head, embedding)
+
+
+def language_model(
+    config: BaseConfig,
+    vocabulary: int,
+    embedding_size: int,
+    longest: int,
+    *,
+    tied: bool = False,
+    outer_dropout: float = 0.0,
+    limit: float = 0.0,
+) -> LanguageModel:
+    """The language model that `config` describes, as `classifier` makes its own.
+
+    `tied` lets the head use the embedding's weight (Press & Wolf, Using the Output Embedding, 2017), for which
+    hidden states and embedding must have one size. `outer_dropout` acts before and after the recurrent layers. With a
+    `limit` all weights start uniform between it and its negative, save for what `config.init` then sets. Raises
+    `UserError` where a size or count is not at least 1, and for sizes that cannot be tied.
+    """
+    require_counts(vocabulary=vocabulary, embedding_size=embedding_size)
+    if tied and embedding_size != config.hidden_size:
+        raise UserError(
+            f"tied embeddings need --embedding-size ({embedding_size}) and --hidden-size ({config.hidden_size}) alike"
+        )
+    with _initial_weights(config.seed):
+        embedding = nn.Embedding(vocabulary, embedding_size)
+        encoder = _recurrent(config, embedding_size, longest, batch_first=True)
+        head = nn.Linear(config.hidden_size, vocabulary)
+        if tied:
+            head.weight = embedding.weight
+        model = LanguageModel(embedding, encoder, head, outer_dropout)
+        if limit:
+            initialisation.uniform_(model, limit)
+            initialisation.initialise_(encoder, config.init, longest)
+        return model
+
+
+def tagger(
+    config: BaseConfig,
+    input_size: int,
+    tags: int,
+    longest: int,
+    *,
+    vocabulary: int | None = None,
+    letters: Letters | None = None,
+    outer_dropout: float = 0.0,
+    head_dropout: float = 0.0,
+) -> Tagger:
+    """The tagger that `config` describes, as `classifier` makes its own.
+
+    With `letters` its inputs are those of `Spelled`, read by a layer of the cell of `config`. `outer_dropout` acts
+    before and after the recurrent layers, `head_dropout` on the top layer's units alone. Raises `UserError` where a
+    size or count is not at least 1.
+    """
+    require_counts(input_size=input_size, tags=tags, vocabulary=1 if vocabulary is None else vocabulary)
+    with _initial_weights(config.seed):
+        embedding, size = None, input_size
+        if vocabulary is not None:
+            embedding = nn.Embedding(vocabulary, input_size, padding_idx=0)
+        if letters is not None:
+            reader = CELLS[config.layers][config.cell](letters.size, letters.reader_size, bidirectional=True)
+            initialisation.initialise_(reader, config.init, max(map(len, letters.spellings)))
+            vectors = nn.Embedding(letters.count, letters.size, padding_idx=0)
+            embedding = Spelled(embedding, vectors, reader, letters.spellings)
+            size = embedding.size
+        encoder = _recurrent(config, size, longest)
+        head = heads.classification(config.hidden_size * (2 if config.bidirectional else 1), tags, dropout=head_dropout)
+        return Tagger(encoder, head, embedding, outer_dropout)

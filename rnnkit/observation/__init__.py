@@ -1,0 +1,7 @@
+"""Look inside recurrent layers while they run: states, gates, total gradients through time."""
+
+from rnnkit.observation.observe import Trace, observe
+from rnnkit.observation.trace import Carried, Seen
+
+
+__all__ = ["Carried", "Seen", "Trace", "observe"]

@@ -1,0 +1,238 @@
+"""Watching a recurrent module at work for `rnnkit.observe`: what is kept of a call, and how its gradients are heard.
+
+Nothing here touches what it watches. What comes by is copied, random numbers are drawn on a copy of their state, and
+gradients are read by hooks of autograd's nodes, which see them as the node will, whatever other hooks did to them.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from rnnkit.observation._replay import Pass, Weights
+from rnnkit.observation.trace import Call, Seen
+from rnnkit.sequences.layout import Geometry
+from rnnkit.sequences.schedule import Plan
+
+
+class Observer:
+    """Watches one module: hears from it before and after each call, and from our kernels about each of its layers.
+
+    What it has seen of a call, by layer and direction, it appends to `calls`.
+    """
+
+    def __init__(self, name: str, module: nn.RNNBase, calls: list[dict[str, Seen]]):
+        self.name, self.module, self.calls = name, module, calls
+        self.directions = 2 if module.bidirectional else 1
+        self.passes: list[tuple[Tensor, Tensor]] = []  # input and states of each layer and direction on our kernels
+        self.weights: list[Tensor] = []
+        self.random: tuple[Tensor, Tensor | None] | None = None
+        self.handles = [
+            module.register_forward_pre_hook(self.before, with_kwargs=True),
+            module.register_forward_hook(self.after, with_kwargs=True),
+        ]
+        module.watchers = (*module.watchers, self.watch)
+
+    def leave(self) -> None:
+        """Take all hooks away."""
+        self.module.watchers = tuple(watch for watch in self.module.watchers if watch != self.watch)
+        for handle in self.handles:
+            handle.remove()
+
+    def before(self, module, args, kwargs) -> None:
+        """A call begins: keep the state of the random numbers that its dropout draws from."""
+        self.passes, self.random = [], None
+        if module.training and module.dropout and module.num_layers > 1:
+            device = module._flat_weights[0].device
+            self.random = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+    def watch(self, x: Tensor, h: Tensor) -> None:
+        """Our kernels have run one layer in one direction."""
+        self.passes.append((x, h))
+
+    def after(self, module, args, kwargs, result) -> None:
+        """A call ends: keep what is needed of it, and listen for its gradients."""
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return  # what is kept would become part of what they record
+        gradients = torch.is_grad_enabled()
+        named = dict(zip(("input", "hx"), args, strict=False)) | kwargs
+        with torch.inference_mode(False), torch.no_grad():
+            packed = _packed(module, named["input"])
+            initial = _initial(module, packed, named.get("hx"))
+            seen = self._inside(packed, initial) if self.passes else self._outside(packed, initial, gradients, *result)
+        self.calls.append({f"l{i // self.directions}.{'fb'[i % self.directions]}": s for i, s in enumerate(seen)})
+        self.passes = []
+
+    def _inside(self, packed: PackedSequence, initial: list[Tensor]) -> list[Seen]:
+        """Our kernels ran: each layer and direction is a node of the graph, and hears its gradients itself."""
+        seen = self._seen(packed, initial, self.passes)
+        for one, (_, h) in zip(seen, self.passes, strict=True):
+
+            def arrived(gradients, one=one):  # of the states, the final ones and, for an LSTM, the final cell states
+                for kind, gradient in enumerate(gradients):
+                    if gradient is not None:
+                        one.arrive(kind, gradient)
+
+            if h.grad_fn is not None:
+                self.handles.append(h.grad_fn.register_prehook(arrived))
+        return seen
+
+    def _outside(self, packed: PackedSequence, initial: list[Tensor], gradients: bool, output, final) -> list[Seen]:
+        """Torch's kernels ran: gradients are heard at what the module gave out, lower layers follow from the top."""
+        module, directions = self.module, self.directions
+        kept = _dropout_between(module, packed, self.random)
+        with torch.set_grad_enabled(gradients):  # without it, some kernels round in another way
+            states = _lower_states(module, packed, initial, kept)
+        states.append(_packed(module, output).data)
+        inputs = [packed.data, *(h * k for h, k in zip(states, kept, strict=False))]
+        pairs = zip(inputs, states, strict=True)
+        seen = self._seen(packed, initial, [(x, h) for x, both in pairs for h in both.chunk(directions, dim=1)])
+        if self.random is not None and torch.backends.cudnn.is_acceptable(packed.data):
+            seen[0].call.closed = (
+                "cuDNN does not tell what its dropout between layers drops; observe on the CPU, without dropout, or "
+                "under torch.backends.cudnn.flags(enabled=False)"
+            )
+        for i, one in enumerate(seen[:-directions]):
+            layer, direction = divmod(i, directions)
+            above = seen[(layer + 1) * directions : (layer + 2) * directions]
+            one.follow(
+                above, _copy(kept[layer].expand_as(states[layer]).chunk(directions, dim=1)[direction]), direction
+            )
+
+        def output_arrived(gradient):
+            rows = gradient if isinstance(output, PackedSequence) else _packed(module, gradient).data
+            for one, part in zip(seen[-directions:], rows.chunk(directions, dim=1), strict=True):
+                one.arrive(0, part)
+
+        def final_arrived(gradient, kind):
+            gradient = _in_packed_order(gradient, packed)
+            for one, part in zip(seen, gradient, strict=True):
+                one.arrive(kind, part)
+
+        self._listen(output.data if isinstance(output, PackedSequence) else output, output_arrived)
+        for kind, state in enumerate(final if isinstance(final, tuple) else (final,), start=1):
+            self._listen(state, lambda gradient, kind=kind: final_arrived(gradient, kind))
+        return seen
+
+    def _seen(self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[tuple[Tensor, Tensor]]):
+        """What is kept of each layer and direction, from its input and states."""
+        call, geometry = Call(packed._replace(data=None)), Geometry(packed.batch_sizes)
+        plans = [Plan(geometry, reverse, chunk_rows=geometry.rows) for reverse in (False, True)]
+        copies = {id(x): x for x, _ in passes}  # both directions read the same
+        copies = {key: _copy(x) for key, x in copies.items()}
+        found = []
+        for i, ((x, h), weights) in enumerate(zip(passes, self._weights(), strict=True)):
+            layer, direction = divmod(i, self.directions)
+            states = tuple(_copy(state[i]) for state in initial)
+            done = Pass(self.module.mode, copies[id(x)], _copy(h), states, weights, plans[direction])
+            found.append(Seen(f"{self.name} l{layer}.{'fb'[direction]}", call, done))
+        return found
+
+    def _weights(self) -> list[Weights]:
+        """A copy of the module's weights, one for all calls between two changes of them."""
+        copies = [_copy(weight) for weight in self.module._flat_weights]
+        if len(copies) != len(self.weights) or not all(map(torch.equal, copies, self.weights)):
+            self.weights = copies
+        groups = _groups(self.weights, self.module.num_layers * self.directions)
+        if self.module.bias:
+            return [Weights(*group) for group in groups]
+        return [Weights(*group[:2], None, None, *group[2:]) for group in groups]
+
+    def _listen(self, tensor: Tensor, receive: Callable[[Tensor], None]) -> None:
+        """Have `receive` called with the gradient that reaches `tensor` as the module gave it out.
+
+        A view that is changed in place afterwards loses its own node, so it is heard through its base.
+        """
+        base = tensor._base if tensor._is_view() else tensor
+        if base.grad_fn is None:
+            return
+        number, place, offset = base.output_nr, (tensor.shape, tensor.stride()), tensor.storage_offset()
+        whole = None if base is tensor else (base.shape, base.stride(), base.storage_offset())
+
+        def arrived(gradients):
+            gradient = gradients[number]
+            if gradient is None:
+                return
+            if whole is not None:
+                shape, stride, start = whole
+                like = gradient.new_empty_strided(shape, stride).copy_(gradient.detach())
+                gradient = like.as_strided(*place, offset - start)
+            receive(gradient.detach())
+
+        self.handles.append(base.grad_fn.register_prehook(arrived))
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """A copy that nobody else changes, in float32 where the type is shorter."""
+    tensor = tensor.detach().clone(memory_format=torch.contiguous_format)
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def _packed(module: nn.RNNBase, sequence: Tensor | PackedSequence) -> PackedSequence:
+    """A module's input or output as packed rows; all steps of a plain tensor are valid."""
+    if isinstance(sequence, PackedSequence):
+        return sequence
+    if sequence.dim() == 2:
+        steps = sequence.unsqueeze(1)
+    else:
+        steps = sequence.transpose(0, 1) if module.batch_first else sequence
+    length, batch, _ = steps.shape
+    return PackedSequence(steps.flatten(0, 1), torch.full((length,), batch, device="cpu"))
+
+
+def _initial(module: nn.RNNBase, packed: PackedSequence, hx) -> list[Tensor]:
+    """h_0, or h_0 and c_0 for an LSTM, of shape (layers x directions, batch, hidden) with the batch in packed order."""
+    if hx is not None:
+        return [_in_packed_order(state, packed) for state in (hx if isinstance(hx, tuple) else (hx,))]
+    count, batch = module.num_layers * (2 if module.bidirectional else 1), int(packed.batch_sizes[0])
+    sizes = [module.proj_size or module.hidden_size, module.hidden_size][: 2 if module.mode == "LSTM" else 1]
+    return [packed.data.new_zeros(count, batch, size) for size in sizes]
+
+
+def _in_packed_order(state: Tensor, packed: PackedSequence) -> Tensor:
+    """A state as users give and get it, with its batch, of one where it has none, in packed order."""
+    state = state.unsqueeze(1) if state.dim() == 2 else state
+    return state if packed.sorted_indices is None else state.index_select(1, packed.sorted_indices)
+
+
+def _groups(weights: Sequence[Tensor], count: int) -> list[Sequence[Tensor]]:
+    """A module's weights cut into `count` equal parts."""
+    each = len(weights) // count
+    return [weights[i : i + each] for i in range(0, len(weights), each)]
+
+
+def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random) -> list[Tensor]:
+    """What dropout after each layer but the last multiplied with, of shape (rows, directions x hidden); 1 for nothing.
+
+    `random` is the state of the random numbers before the call, of the CPU's and the GPU's; None for no dropout.
+    """
+    data, between = packed.data, module.num_layers - 1
+    if random is None:
+        return [data.new_ones(1, 1)] * between
+    size = (module.proj_size or module.hidden_size) * (2 if module.bidirectional else 1)
+    with torch.random.fork_rng([data.device] if random[1] is not None else []):
+        torch.set_rng_state(random[0])
+        if random[1] is not None:
+            torch.cuda.set_rng_state(random[1], data.device)
+        return [torch.dropout(data.new_ones(len(data), size), module.dropout, True) for _ in range(between)]
+
+
+def _lower_states(module: nn.RNNBase, packed: PackedSequence, initial: list[Tensor], kept: list[Tensor]):
+    """The states of all layers but the top one, of shape (rows, directions x hidden), run one by one as torch does."""
+    data, sizes = packed.data, packed.batch_sizes
+    run = getattr(torch._VF, module.mode.lower())
+    options = (module.bias, 1, 0.0, module.training, module.bidirectional)
+    groups = _groups(module._flat_weights, module.num_layers)[:-1]
+    directions, states = 2 if module.bidirectional else 1, []
+    for layer, (weights, factor) in enumerate(zip(groups, kept, strict=True)):
+        hx = [state[layer * directions : (layer + 1) * directions] for state in initial]
+        hx = hx if module.mode == "LSTM" else hx[0]
+        if sizes[0] == sizes[-1]:
+            rectangle = data.view(len(sizes), int(sizes[0]), -1)
+            data = run(rectangle, hx, weights, *options, False)[0].flatten(0, 1)
+        else:
+            data = run(data, sizes, hx, weights, *options)[0]
+        states.append(data)
+        data = data * factor
+    return [state.detach() for state in states]

@@ -1,0 +1,108 @@
+"""Look inside recurrent layers while they run: states, gates, total gradients through time, of every layer.
+
+::
+
+    with rnnkit.observe(model) as trace:
+        loss = criterion(model(batch), target)
+        loss.backward()
+    seen = trace["encoder"]["l0.f"]
+    by_lag(seen.hidden_gradient)  # how much gradient reaches the states so many steps before the end
+
+What is observed does not notice. While the model runs, the observer only copies: inputs, states and weights on the way
+forward, on the way back the gradients that reach the states directly, where autograd hands them to the layer. The rest
+follows when it is asked for (see `_replay`): gates from states, cell states from gates, total gradients by
+backpropagation through time. That is the same work whatever kernel the layer ran on, and no kernel gives out more than
+it does anyway.
+
+Our own kernels run layer by layer, and tell the observer about each. Torch's run all layers behind one call: there
+those below the top are run once more, one by one, with dropout drawn again from the random numbers that the call drew
+from, and what reaches them is computed from what reaches the layer above.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from rnnkit.core.errors import UserError
+from rnnkit.nn import layers
+from rnnkit.observation._recorder import Observer
+from rnnkit.observation.trace import Seen
+from rnnkit.sequences.layout import Geometry
+
+
+class Trace:
+    """What was seen. `calls` holds for each recurrent module, by its name in the model, every call in order.
+
+    A call maps layer and direction, written `l0.f`, `l0.b`, `l1.f` …, to what was seen of them. A model that is itself
+    a recurrent module goes by the name `model`.
+    """
+
+    def __init__(self, names: list[str]):
+        self.calls: dict[str, list[dict[str, Seen]]] = {name: [] for name in names}
+
+    def __getitem__(self, name: str) -> dict[str, Seen]:
+        """The last call of a module."""
+        if name not in self.calls:
+            raise UserError(f"the model has no recurrent module {name!r}; it has {', '.join(self.calls)}")
+        if not self.calls[name]:
+            raise UserError(f"{name} has not run while it was observed")
+        return self.calls[name][-1]
+
+
+def by_time(packed: PackedSequence) -> Tensor:
+    """The 2-norm of each step's row, averaged over the sequences that have this step, of shape (longest,)."""
+    return _mean_norms(packed, lambda geometry, step: step)
+
+
+def by_lag(packed: PackedSequence) -> Tensor:
+    """As `by_time`, counting steps back from each sequence's last, which stands first."""
+    return _mean_norms(packed, lambda geometry, step: step[geometry.mirrored])
+
+
+def _mean_norms(packed: PackedSequence, place: Callable[[Geometry, Tensor], Tensor]) -> Tensor:
+    geometry = Geometry(packed.batch_sizes)
+    step = torch.arange(geometry.steps).repeat_interleave(geometry.tensor)
+    norms = torch.linalg.vector_norm(packed.data, dim=1)
+    sums = norms.new_zeros(geometry.steps).index_add_(0, place(geometry, step).to(norms.device), norms)
+    return sums / geometry.tensor.to(norms.device)  # as many sequences have a step of a number as one of that lag
+
+
+class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a function, as torch.no_grad is)
+    """Observe all recurrent modules of a model; see the top of this file.
+
+    Outputs, gradients, random numbers and weights are bit for bit what they are without it. Calls under `no_grad` are
+    observed too, and have no gradients. What runs after the end of the `with` block is not observed.
+
+    Raises `UserError` for a model without recurrent modules, and for one with torch.nn's own.
+    """
+
+    by_time = staticmethod(by_time)
+    by_lag = staticmethod(by_lag)
+
+    def __init__(self, model: nn.Module):
+        self._model = model
+        self._recorders: list[Observer] = []
+
+    def __enter__(self) -> Trace:
+        modules = {name or "model": m for name, m in self._model.named_modules() if isinstance(m, nn.RNNBase)}
+        if not modules:
+            raise UserError(
+                f"{type(self._model).__name__} has no recurrent module (RNN, GRU, LSTM): there is nothing to observe"
+            )
+        for name, module in modules.items():
+            if not isinstance(module, (layers.RNN, layers.GRU, layers.LSTM)):
+                kind = next(kind for kind in ("RNN", "GRU", "LSTM") if module.mode.startswith(kind))
+                raise UserError(
+                    f"{name} is torch.nn's {kind}, which cannot be observed: make it with `from rnnkit import {kind}`, "
+                    "which takes the same arguments and weights"
+                )
+        trace = Trace(list(modules))
+        self._recorders = [Observer(name, module, trace.calls[name]) for name, module in modules.items()]
+        return trace
+
+    def __exit__(self, *exception: object) -> None:
+        for recorder in self._recorders:
+            recorder.leave()

@@ -1,0 +1,179 @@
+"""What `rnnkit.observe` has seen of a recurrent layer, computed when it is asked for from what was kept of the call."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from rnnkit.core.errors import UserError
+from rnnkit.observation._replay import Gradients, Pass
+
+
+@dataclass
+class Call:
+    """What the layers of one call share.
+
+    `form` says how rows are packed, its data being None; `arrivals` counts the gradients that came; `closed` is why
+    nothing can be seen of this call, or empty.
+    """
+
+    form: PackedSequence
+    arrivals: int = 0
+    closed: str = ""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A gradient through time in one layer: at the states and cell states, and what is left at the initial ones.
+
+    `hidden` and `cell` are packed as the states are; `initial` and `initial_cell` are of shape (batch, hidden), in the
+    examples' order. What belongs to the cell state is None where there is none.
+    """
+
+    hidden: PackedSequence
+    cell: PackedSequence | None
+    initial: Tensor
+    initial_cell: Tensor | None
+
+
+class Seen:
+    """One layer in one direction during one call, over valid steps.
+
+    States, gates and gradients are `PackedSequence`s over (rows, hidden), at their input's position for both
+    directions, packed as the module's input was. Padded input without lengths counts as sequences of one length,
+    unbatched input as one sequence.
+
+    Gradients are those of all `backward()`s that ran while the model was observed, added up.
+    """
+
+    def __init__(self, where: str, call: Call, layer: Pass):
+        self._where, self.call, self._layer = where, call, layer
+        self._direct: list[Tensor | None] = [None, None, None]
+        self._above: list[Seen] = []
+        self._kept: Tensor | None = None
+        self._direction = 0
+        self._total: tuple[int, Gradients] | None = None
+
+    @property
+    def hidden(self) -> PackedSequence:
+        """The hidden states h_t."""
+        return self._packed(self._opened().h)
+
+    @property
+    def cell(self) -> PackedSequence | None:
+        """The cell states c_t of an LSTM; None for other layers."""
+        with _undisturbed():
+            return self._packed(self._opened().cell)
+
+    @property
+    def gates(self) -> dict[str, PackedSequence]:
+        """The gates after activation: i f g o (LSTM), r z n (GRU, where z = 1 keeps); none for an RNN."""
+        with _undisturbed():
+            return {name: self._packed(rows) for name, rows in self._opened().gates.items()}
+
+    @property
+    def hidden_gradient(self) -> PackedSequence:
+        """The total dL/dh_t: along every way from h_t to the loss, those through later steps included."""
+        return self._packed(self._gradients().hidden)
+
+    @property
+    def cell_gradient(self) -> PackedSequence | None:
+        """The total dL/dc_t of an LSTM; None for other layers."""
+        return self._packed(self._gradients().cell)
+
+    @property
+    def initial_gradient(self) -> Tensor:
+        """The total gradient of the initial state, given or not, of shape (batch, hidden), in the examples' order."""
+        return self._unsorted(self._gradients().initial)
+
+    @property
+    def initial_cell_gradient(self) -> Tensor | None:
+        """The same of an LSTM's initial cell state; None for other layers."""
+        return self._unsorted(self._gradients().initial_cell)
+
+    @property
+    def starts(self) -> tuple[Tensor, ...]:
+        """What each step starts from: its input, the state before it and, for an LSTM, the cell state before it.
+
+        Of shape (rows, inputs) and (rows, hidden), in the order of the packed rows.
+        """
+        with _undisturbed():
+            return self._opened().starts
+
+    def carried_back(self, vectors: Tensor) -> "Carried":
+        """What becomes of gradients at the last states on their way back through this layer and direction alone.
+
+        `vectors`, of shape (batch, hidden), stand at the last state that the direction reaches in each sequence, in the
+        examples' order. Needs no `backward()`, and takes no notice of one.
+        """
+        order = self.call.form.sorted_indices
+        with _undisturbed():
+            vectors = vectors if order is None else vectors.index_select(0, order)
+            found = self._opened().gradients(None, vectors, None)
+        initial = self._unsorted(found.initial), self._unsorted(found.initial_cell)
+        return Carried(self._packed(found.hidden), self._packed(found.cell), *initial)
+
+    def arrive(self, kind: int, gradient: Tensor) -> None:
+        """Take a gradient that reaches the layer directly.
+
+        `kind` is 0 for that of its outputs, of shape (rows, hidden); 1 and 2 for those of its final states and final
+        cell states, of shape (batch, hidden) in packed order.
+        """
+        gradient = gradient.detach().to(self._layer.h.dtype, copy=True)
+        known = self._direct[kind]
+        self._direct[kind] = gradient if known is None else known + gradient
+        self.call.arrivals += 1
+
+    def follow(self, above: list["Seen"], kept: Tensor, direction: int) -> None:
+        """Take the gradient of the outputs from the layer above, all directions of it, where it cannot be heard.
+
+        `kept` is what dropout multiplied these outputs with, of shape (rows, hidden), before the layer above read them
+        among those of its `direction`.
+        """
+        self._above, self._kept, self._direction = above, kept, direction
+
+    def _opened(self) -> Pass:
+        if self.call.closed:
+            raise UserError(f"{self._where}: {self.call.closed}")
+        return self._layer
+
+    def _reached(self) -> bool:
+        """Whether any gradient has come."""
+        return any(g is not None for g in self._direct) or any(seen._reached() for seen in self._above)
+
+    def _gradients(self) -> Gradients:
+        layer = self._opened()
+        if not self._reached():
+            raise UserError(
+                f"{self._where} has no gradients: no backward() has run through this call while it was observed, "
+                "or neither it nor anything below it learns"
+            )
+        if self._total is None or self._total[0] != self.call.arrivals:
+            direct, *final = self._direct
+            with _undisturbed():
+                above = [seen for seen in self._above if seen._reached()]
+                if above:
+                    size = self._kept.shape[1]
+                    columns = slice(self._direction * size, (self._direction + 1) * size)
+                    direct = sum(seen._gradients().gates @ seen._layer.weights.w_ih[:, columns] for seen in above)
+                    direct *= self._kept
+                self._total = self.call.arrivals, layer.gradients(direct, *final)
+        return self._total[1]
+
+    def _packed(self, rows: Tensor | None) -> PackedSequence | None:
+        return None if rows is None else self.call.form._replace(data=rows)
+
+    def _unsorted(self, rows: Tensor | None) -> Tensor | None:
+        order = self.call.form.unsorted_indices
+        return rows if rows is None or order is None else rows.index_select(0, order)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Compute in the types that are there and for nobody's gradient, wherever somebody asks."""
+    plain = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
+    with torch.inference_mode(False), torch.no_grad(), plain[0], plain[1]:
+        yield

@@ -1,0 +1,117 @@
+"""Files that a training can go on from: always whole, with a checksum, the last two kept; loading one runs no code."""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+from rnnkit.core.errors import UserError
+from rnnkit.core.files import write_whole
+
+
+LATEST, PREVIOUS = "checkpoint.resume.pt", "checkpoint.resume-previous.pt"
+
+# What a state must hold, by part: `snapshots` takes all but the record, which is `tracking`'s.
+PARTS = {
+    **dict.fromkeys(("weights", "optimizer", "schedule", "carried"), ()),
+    "random": ("cpu", "cuda"),
+    "best": ("value", "evaluation", "weights"),
+    "place": ("epoch", "batch", "step", "clipped", "evaluations", "pending", "ended"),
+    "record": ("step", "latest", "size", "seconds", "processor_seconds"),
+}
+
+_TRAILER = b"RNNCKPT1"  # then the SHA-256 of all before it; torch.load skips both
+
+
+def save(path: Path, state: dict) -> None:
+    """Write tensors and plain values so that what lies at `path` is always whole, with a checksum at its end."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    body = buffer.getvalue()
+    write_whole(path, body + _TRAILER + hashlib.sha256(body).digest())
+
+
+def load(path: Path) -> dict:
+    """Read what `save` wrote, onto the CPU. Loads tensors and plain values alone: nothing is run.
+
+    Raises `UserError` for a file that is missing, damaged, or no checkpoint.
+    """
+    import torch
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the checkpoint {path}: {error.strerror}") from None
+    size = len(content) - len(_TRAILER) - 32
+    body, trailer = content[: max(size, 0)], content[max(size, 0) :]
+    if size < 0 or trailer != _TRAILER + hashlib.sha256(body).digest():
+        raise UserError(f"{path} is damaged or no checkpoint: its checksum does not fit")
+    try:
+        state = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+    except Exception as error:  # noqa: BLE001 (torch's errors on a file made by hand are of all kinds)
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} holds more than tensors and plain values, and is not loaded: {reason}") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path} is no checkpoint: it holds a {type(state).__name__}")
+    return state
+
+
+def keep(folder: Path, state: dict) -> None:
+    """Save what a run in `folder` can go on from; the one saved before becomes the one to fall back on."""
+    if (folder / LATEST).exists():
+        os.replace(folder / LATEST, folder / PREVIOUS)
+    save(folder / LATEST, state)
+
+
+def latest(folder: Path) -> tuple[dict | None, list[str]]:
+    """The newest state that a run in `folder` can go on from, None for none, and what is wrong with newer ones."""
+    wrong = []
+    for path in (folder / LATEST, folder / PREVIOUS):
+        if not path.exists():
+            continue
+        try:
+            state = load(path)
+        except UserError as error:
+            wrong.append(str(error))
+            continue
+        lacks = lacking(state)
+        if lacks is None and state["record"]["size"] > _size(folder / "metrics.jsonl"):
+            wrong.append(f"{path} does not fit metrics.jsonl, which holds less than when it was saved")
+        elif lacks is None:
+            return state, wrong
+        else:
+            wrong.append(f"{path} lacks {lacks}")
+    return None, wrong
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def lacking(state: dict) -> str | None:
+    """The first part that a state should hold and does not; None where it is whole."""
+    for part, names in PARTS.items():
+        if part not in state:
+            return part
+        for name in names:
+            if name not in state[part]:
+                return f"{part} {name}"
+    return None
+
+
+def discard(folder: Path) -> None:
+    """Remove what a run that has ended needs no more."""
+    for name in (LATEST, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def weights_sha256(model) -> str:
+    """SHA-256 over names, types, shapes and bytes of a model's state, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        tensor = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

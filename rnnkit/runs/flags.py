@@ -1,0 +1,172 @@
+"""Flags in words: what in a run's record says that a recurrent network cannot learn, or does not.
+
+Each rule has a number, a threshold, and a sentence of what to try. The thresholds are rules of thumb: they say where to
+look, not that something is wrong. What is no illness is no flag: a forget gate that is open nearly always is a long
+memory, and few dimensions may be all that a task needs.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from rnnkit.core import files
+
+
+VANISHING = 1e-4  # of a gradient is left after the watched sequences' median length
+EXPLODING = 10.0  # times as large it became
+CLIPPED = 0.5, 100.0  # share of steps that are clipped, and by how much at their median
+SATURATED = 0.4  # share of an RNN's units beyond +-0.95
+INSENSITIVE = 0.1  # mean of 4 g (1 - g) of the gates i, o and r
+DEAD = 0.1  # share of units that hardly move, at three evaluations running
+UNUSED = 0.01  # of what all inputs gain over one is gained beyond the last quarter
+FROZEN, HOT = 1e-5, 1e-2  # median size of an update relative to its weights
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One thing to look at: `name`, `where` in the network, the number and its threshold, and what to try."""
+
+    name: str
+    where: str
+    value: float
+    threshold: float
+    advice: str
+
+    def __str__(self) -> str:
+        at = f" ({self.where})" if self.where else ""
+        value, threshold = float(self.value), float(self.threshold)
+        return f"{self.name}{at}: {value:.3g}, threshold {threshold:g}. {self.advice}"
+
+
+def judge(rows: list[dict], clip: float = 0.0, status: str = "finished") -> list[Flag]:
+    """All flags of a run, from the rows of its record, its clipping threshold and how it ended."""
+    found = [
+        flag
+        for rule in (_vanishing, _exploding, _saturated, _insensitive, _dead, _unused, _update)
+        for flag in rule(rows)
+    ]
+    found += _clipped(rows, clip)
+    if status == "diverged":
+        loss = next((row["loss/train"] for row in reversed(rows) if "loss/train" in row), math.nan)
+        found.insert(0, Flag("diverged", "", loss, math.inf, "Lower --learning-rate, or set --clip 1."))
+    return found
+
+
+def as_values(flags: Iterable[Flag]) -> list[dict]:
+    """Flags as plain values, as result.json keeps them; infinite numbers as text."""
+    return [files.encode(asdict(flag)) for flag in flags]
+
+
+def _last(rows: list[dict], group: str, statistic: str) -> dict[str, float]:
+    """The last value of a statistic, by where in the network: `encoder.l0.f`, say."""
+    found = {}
+    for row in rows:
+        for name, value in row.items():
+            if name.startswith(f"{group}/") and name.endswith(f"/{statistic}"):
+                found[name.removeprefix(f"{group}/").removesuffix(f"/{statistic}")] = value
+    return found
+
+
+def _span(rows: list[dict]) -> float:
+    return next((row["memory/span"] for row in rows if "memory/span" in row), math.nan)
+
+
+def _carried(rows: list[dict], statistic: str) -> tuple[str, float]:
+    """Of all layers and directions the one that carries gradients farthest, and what is left over the span of one."""
+    rates = _last(rows, "memory", statistic)
+    if not rates:
+        return "", math.nan
+    where = max(rates, key=rates.get)
+    return where, math.exp(min(rates[where] * _span(rows), 700.0))
+
+
+def _vanishing(rows: list[dict]) -> Iterable[Flag]:
+    where, left = _carried(rows, "rate")
+    when = ""
+    if math.isnan(left):
+        where, left = _carried(rows, "initial_rate")
+        when = " before training"
+    if left < VANISHING:
+        advice = f"Hardly any gradient reaches the beginning of a sequence{when}: try --init chrono or forget-bias."
+        yield Flag("vanishing", where, left, VANISHING, advice)
+
+
+def _exploding(rows: list[dict]) -> Iterable[Flag]:
+    for statistic in ("rate", "initial_rate"):
+        where, left = _carried(rows, statistic)
+        if left > EXPLODING:
+            advice = "Gradients grow on their way through time: set --clip 1, or --init orthogonal."
+            yield Flag("exploding", where, left, EXPLODING, advice)
+            return
+
+
+def _clipped(rows: list[dict], clip: float) -> Iterable[Flag]:
+    norms = [row["grad_norm/total"] for row in rows if math.isfinite(row.get("grad_norm/total", math.nan))]
+    if not clip or not norms:
+        return
+    share, factor = sum(norm > clip for norm in norms) / len(norms), statistics.median(norms) / clip
+    if share > CLIPPED[0] and factor > CLIPPED[1]:
+        advice = f"{share:.0%} of all steps are clipped, by this factor: lower --learning-rate, or raise --clip."
+        yield Flag("exploding", "clipping", factor, CLIPPED[1], advice)
+
+
+def _saturated(rows: list[dict]) -> Iterable[Flag]:
+    gated = {name.split("/")[1] for row in rows for name in row if name.startswith("gate/")}
+    for where, share in _last(rows, "hidden", "saturated").items():
+        if where not in gated and share > SATURATED:
+            advice = "These units pass no gradient on: lower --learning-rate, or scale the inputs down."
+            yield Flag("saturated", where, share, SATURATED, advice)
+
+
+def _insensitive(rows: list[dict]) -> Iterable[Flag]:
+    for where, value in _last(rows, "gate", "sensitivity").items():
+        if where[-1] in "ior" and value < INSENSITIVE:  # f and z are open in any net that remembers
+            advice = "This gate is shut or open throughout, and passes no gradient on: lower --learning-rate."
+            yield Flag("saturated", where, value, INSENSITIVE, advice)
+
+
+def _dead(rows: list[dict]) -> Iterable[Flag]:
+    looked = [row for row in rows if any(name.endswith("/dead") for name in row)][-3:]
+    if len(looked) < 3:
+        return
+    for where in _last(looked, "hidden", "dead"):
+        share = min(row.get(f"hidden/{where}/dead", 0.0) for row in looked)
+        if share > DEAD:
+            advice = "These units hardly move: a smaller --hidden-size would do, or another --seed or --init."
+            yield Flag("dead units", where, share, DEAD, advice)
+
+
+def _unused(rows: list[dict]) -> Iterable[Flag]:
+    row = next((row for row in reversed(rows) if "memory/loss_all" in row), None)
+    if row is None:
+        return
+    one, quarter, every = (row[f"memory/loss_{name}"] for name in ("one", "quarter", "all"))
+    gain = one - every
+    if gain <= UNUSED * abs(one):
+        advice = "All inputs tell the net no more than the last one: it does not remember, or there is no need to."
+        yield Flag("unused memory", "", gain / abs(one) if one else 0.0, UNUSED, advice)
+    elif (quarter - every) / gain < UNUSED:
+        advice = (
+            "What lies farther back than a quarter of a sequence is not used: is there anything, try --init chrono."
+        )
+        yield Flag("unused memory", "", (quarter - every) / gain, UNUSED, advice)
+
+
+def _update(rows: list[dict]) -> Iterable[Flag]:
+    ratios: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name.startswith("update/") and not name.endswith("/bias") and math.isfinite(value):
+                ratios.setdefault(name.removeprefix("update/"), []).append(value)
+    for where, values in ratios.items():
+        median = statistics.median(values)
+        if median < FROZEN:
+            yield Flag("frozen", where, median, FROZEN, "These weights hardly change: raise --learning-rate.")
+        elif median > HOT:
+            yield Flag("too hot", where, median, HOT, "These weights change much at each step: lower --learning-rate.")
+
+
+def before_training(row: dict) -> list[Flag]:
+    """The flags of a network that has not been trained, from the row of what was seen of it."""
+    return [flag for rule in (_vanishing, _exploding, _saturated, _insensitive) for flag in rule([row])]

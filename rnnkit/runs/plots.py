@@ -1,0 +1,261 @@
+"""Pictures of what was seen inside a network, drawn from the curves that a run left in its media folder.
+
+    python -m rnnkit.runs.plots runs/digits-s0-412afb46
+
+They are drawn by themselves at the end of a run with `--observe full`, by a process of their own. Each is a file,
+media/<name>.png: the gradient by lag, how often gates are shut and open, how long units remember, the eigenvalues of a
+step, the hidden states' ways through their first two principal components, the loss by context, step and length, and
+how two runs from different states meet.
+"""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rnnkit.core import cli, files, processes
+from rnnkit.core.errors import UserError
+
+
+SIZE = 5.0, 3.6  # inches of one panel
+SEQUENCES = 8  # whose states are drawn
+
+_drawing: list[subprocess.Popen] = []
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw all pictures that the curves of a run are enough for, and return their files."""
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    from matplotlib import pyplot
+
+    curves = [files.read_json(path) for path in sorted((folder / "media").glob("curves-*.json"))]
+    if not curves:
+        return []
+    drawn = []
+    with pyplot.style.context("tableau-colorblind10"):
+        for name, picture in PICTURES.items():
+            figure = picture(curves)
+            if figure is None:
+                continue
+            path = folder / "media" / f"{name}.png"
+            figure.savefig(path, dpi=110)
+            pyplot.close(figure)
+            drawn.append(path)
+    return drawn
+
+
+def draw_beside(folder: Path) -> None:
+    """Have another process draw a run's pictures, which nobody waits for."""
+    _drawing[:] = [process for process in _drawing if process.poll() is None]
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rnnkit.runs.plots", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": processes.import_path()},
+        )
+    except OSError as error:  # no process or memory is left; the curves are recorded all the same
+        print(f"the pictures of {folder.name} are not drawn: {error.strerror or error}", file=sys.stderr)
+        return
+    _drawing.append(process)
+
+
+def panels(names: list[str], title: str):
+    """A figure with a panel for each of `names` side by side: (figure, axes by name)."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        1, len(names), figsize=(SIZE[0] * len(names), SIZE[1]), squeeze=False, layout="constrained"
+    )
+    figure.suptitle(title)
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(name)
+    return figure, dict(zip(names, axes[0], strict=True))
+
+
+def places(curves: dict, kind: str) -> list[str]:
+    """The layers and directions that have curves of a kind."""
+    return [name.removeprefix(f"{kind}/") for name in curves if name.startswith(f"{kind}/")]
+
+
+def numbers(points: list) -> list[float]:
+    """A curve's points as floats."""
+    return [float(point) for point in points]
+
+
+def gradient_by_lag(curves: list[dict]):
+    """A heat map of log10 of the gradient that is left, by lag and training step."""
+    import numpy as np
+
+    names = places(curves[-1], "lag")
+    if not names:
+        return None
+    figure, axes = panels(names, "Gradient that is left k steps before the end")
+    for name, axis in axes.items():
+        rows = np.array([numbers(at[f"lag/{name}"]) for at in curves])
+        with np.errstate(divide="ignore"):
+            shades = np.clip(np.log10(rows), -8, 1)
+        steps = [at["step"] for at in curves]
+        image = axis.imshow(shades, aspect="auto", origin="lower", vmin=-8, vmax=1, cmap="cividis")
+        ticks = np.unique(np.linspace(0, len(steps) - 1, 5).astype(int))
+        axis.set_yticks(ticks, [str(steps[i]) for i in ticks])
+        axis.set_xlabel("lag k (steps)")
+        axis.set_ylabel("training step")
+    figure.colorbar(image, ax=list(axes.values()), label="log10 of what is left (-8 and less are one colour)")
+    return figure
+
+
+def gate_saturation(curves: list[dict]):
+    """Each unit by how often its gate is open and how often shut (Karpathy, Johnson & Fei-Fei, 2015)."""
+    names = list(dict.fromkeys(name.rpartition("/")[0] for name in places(curves[-1], "left")))
+    if not names:
+        return None
+    figure, axes = panels(names, "How often gates are open and shut, unit by unit")
+    for name, axis in axes.items():
+        for gate, marker in zip("ifozr", "o^sDv", strict=True):
+            if f"left/{name}/{gate}" in curves[-1]:
+                right, left = (numbers(curves[-1][f"{side}/{name}/{gate}"]) for side in ("right", "left"))
+                axis.scatter(right, left, s=12, marker=marker, alpha=0.7, label=gate)
+        axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="share of steps above 0.9", ylabel="share below 0.1")
+        axis.plot([0, 1], [1, 0], color="grey", linewidth=0.6)
+        axis.legend(title="gate")
+    return figure
+
+
+def timescales(curves: list[dict]):
+    """Histograms of how long units keep their state, at the first and the last evaluation."""
+    import numpy as np
+
+    names = places(curves[-1], "timescale")
+    if not names:
+        return None
+    figure, axes = panels(names, "How long the gates let units remember")
+    for name, axis in axes.items():
+        both = [np.array(numbers(at[f"timescale/{name}"])) for at in (curves[0], curves[-1])]
+        finite = np.concatenate(both)
+        finite = finite[np.isfinite(finite) & (finite > 0)]
+        if not len(finite):
+            continue
+        low, high = math.floor(np.log10(finite.min())), math.ceil(np.log10(finite.max()) + 1e-9)
+        bins = np.logspace(low, max(high, low + 1), 30)
+        for at, values, style in zip((curves[0], curves[-1]), both, ("step", "stepfilled"), strict=True):
+            axis.hist(values, bins=bins, histtype=style, alpha=0.8, label=f"step {at['step']}")
+        axis.set(xscale="log", xlabel="timescale (steps)", ylabel="units")
+        axis.legend()
+    return figure
+
+
+def eigenvalues(curves: list[dict]):
+    """The eigenvalues of W_hh (of gated layers: of a step's mean Jacobian) beside the unit circle."""
+    import numpy as np
+
+    names = list(dict.fromkeys(name.rpartition("/")[0] for name in places(curves[-1], "eigenvalues")))
+    if not names:
+        return None
+    figure, axes = panels(names, "Eigenvalues of a step")
+    around = np.linspace(0, 2 * np.pi, 200)
+    for name, axis in axes.items():
+        axis.plot(np.cos(around), np.sin(around), color="grey", linewidth=0.8)
+        for block in [key for key in curves[-1] if key.startswith(f"eigenvalues/{name}/")]:
+            real, imaginary = np.array(numbers(curves[-1][block])).reshape(2, -1)
+            axis.scatter(real, imaginary, s=8, label=block.rpartition("/")[2])
+        axis.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
+        axis.legend(fontsize="small")
+    return figure
+
+
+def trajectories(curves: list[dict]):
+    """Hidden states of some sequences on their first two principal components; the start is a dot."""
+    import numpy as np
+
+    names = places(curves[-1], "states")
+    if not names:
+        return None
+    figure, axes = panels(names, "Hidden states of the watched sequences")
+    for name, axis in axes.items():
+        points = np.array(numbers(curves[-1][f"states/{name}"])).reshape(-1, 2)
+        lengths = [int(length) for length in curves[-1]["states-lengths"]]
+        for way in np.split(points, np.cumsum(lengths)[:-1])[:SEQUENCES]:
+            (line,) = axis.plot(way[:, 0], way[:, 1], linewidth=0.9)
+            axis.plot(*way[0], "o", markersize=4, color=line.get_color())
+        shares = numbers(curves[-1][f"explained/{name}"])
+        axis.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
+        axis.set_ylabel(f"second component ({shares[1]:.0%})" if len(shares) > 1 else "second component")
+    return figure
+
+
+def losses(curves: list[dict]):
+    """The loss with the last k inputs alone, by step of the sequence, and by the sequences' length."""
+    known = {
+        "with the last k inputs alone": ("truncation/contexts", "truncation/losses", "context k (steps)"),
+        "by step": (None, "loss/position", "step"),
+        "by length": ("loss/lengths", "loss/length", "length (steps), to twice that"),
+    }
+    names = [name for name, (_, values, _) in known.items() if len(curves[-1].get(values, [])) > 1]
+    if not names:
+        return None
+    figure, axes = panels(names, "Loss of the watched sequences")
+    for name, axis in axes.items():
+        at, values, label = known[name]
+        for found in dict.fromkeys((0, len(curves) - 1)):
+            y = numbers(curves[found][values])
+            x = range(1, len(y) + 1) if at is None else numbers(curves[found][at])
+            axis.plot(x, y, marker="o" if at else None, markersize=3, label=f"training step {curves[found]['step']}")
+        if at:
+            axis.set_xscale("log", base=2)
+        axis.set(xlabel=label, ylabel="loss")
+        axis.legend()
+    return figure
+
+
+def forgetting(curves: list[dict]):
+    """How two runs on the same inputs from different states meet: ln of their distance by step."""
+    names = places(curves[-1], "forgetting")
+    if not names:
+        return None
+    figure, axes = panels(names, "Two runs from different states, same inputs")
+    for name, axis in axes.items():
+        for found in dict.fromkeys((0, len(curves) - 1)):
+            axis.plot(numbers(curves[found][f"forgetting/{name}"]), label=f"training step {curves[found]['step']}")
+        axis.set(xlabel="step of the direction's own time", ylabel="ln of the distance")
+        axis.legend()
+    return figure
+
+
+PICTURES = {
+    "gradient_by_lag": gradient_by_lag,
+    "gate_saturation": gate_saturation,
+    "timescales": timescales,
+    "eigenvalues": eigenvalues,
+    "trajectories": trajectories,
+    "losses": losses,
+    "forgetting": forgetting,
+}
+
+
+def picture_files(folder: Path) -> Iterator[Path]:
+    """The pictures that a run has."""
+    for name in PICTURES:
+        if (path := folder / "media" / f"{name}.png").exists():
+            yield path
+
+
+def main() -> None:
+    """Draw the pictures of the run that is named."""
+    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+        print(__doc__)
+        sys.exit(0 if "-h" in sys.argv or "--help" in sys.argv else 2)
+    drawn = draw(Path(sys.argv[1]))
+    if not drawn:
+        raise UserError(f"{sys.argv[1]} has no curves: train it with --observe full")
+    print("\n".join(map(str, drawn)))
+
+
+if __name__ == "__main__":
+    cli.main(main, settle=False)

@@ -1,0 +1,84 @@
+"""Two runs beside each other: whether they are the same to the last bit, and what they ran under if they are not."""
+
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnkit.core import files
+from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_rows
+
+
+# What a manifest says of the surroundings that a result can depend on, and what follows from `config`, which is the
+# same by construction: it differs where one of them was changed by hand.
+SURROUNDINGS = ("versions", "machine", "threads", "numerics", "data", "git", "format", "seed", "command")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a replay stands to its original: `difference` in words, None where every bit agrees.
+
+    `surroundings` names what differs between the two manifests, each as (field, original, replay). `compared` counts
+    the values that were compared.
+    """
+
+    difference: str | None
+    surroundings: list[tuple[str, object, object]]
+    compared: int
+
+
+def compare(original: Path, replay: Path) -> Comparison:
+    """Compare two runs' folders: every metric of every step but `speed/...`, the results, and the weights."""
+    manifests = [files.read_json(folder / "manifest.json") for folder in (original, replay)]
+    rows = [read_rows(folder) for folder in (original, replay)]
+    results = [Result.read(folder) for folder in (original, replay)]
+    difference = difference_in_rows(*rows) or difference_in_results(*results)
+    compared = sum(len(comparable(row)) for row in rows[0]) + len(comparable(results[0].metrics)) + 1
+    return Comparison(difference, surroundings(*manifests), compared)
+
+
+def comparable(row: dict) -> dict[str, str]:
+    """A row's metrics as text that tells all floats apart, without those that may differ."""
+    return {k: json.dumps(v) for k, v in files.encode(row).items() if not k.startswith("speed/")}
+
+
+def difference_in_rows(original: list[dict], replay: list[dict]) -> str | None:
+    """The first step and metric in which two records differ."""
+    for one, other in itertools.zip_longest(original, replay):
+        if one is None or other is None:
+            ends = " and ".join(f"{len(rows)} rows" for rows in (original, replay))
+            shorter = original if one is None else replay
+            return f"the records have {ends}: they agree up to step {shorter[-1]['step'] if shorter else 0}"
+        first, second = comparable(one), comparable(other)
+        for name in first | second:
+            if first.get(name) != second.get(name):
+                values = " and ".join(row.get(name, "nothing") for row in (first, second))
+                return f"step {one['step']}, {name}: {values}"
+    return None
+
+
+def difference_in_results(original: Result, replay: Result) -> str | None:
+    """The first thing in which two results differ."""
+    if original.status != replay.status:
+        return f"the original {original.status}, the replay {replay.status}"
+    first, second = comparable(original.metrics), comparable(replay.metrics)
+    for name in first | second:
+        if first.get(name) != second.get(name):
+            return f"in the end, {name}: {' and '.join(m.get(name, 'nothing') for m in (first, second))}"
+    if original.weights_sha256 != replay.weights_sha256:
+        return f"weights: {original.weights_sha256} and {replay.weights_sha256}"
+    return None
+
+
+def surroundings(original: dict, replay: dict) -> list[tuple[str, object, object]]:
+    """In what two manifests differ that a result can depend on."""
+    found = []
+    for field in SURROUNDINGS:
+        one, other = original.get(field), replay.get(field)
+        parts = [one, other] if isinstance(one, dict) and isinstance(other, dict) else [{"": one}, {"": other}]
+        for name in parts[0] | parts[1]:
+            values = [part.get(name) for part in parts]
+            if values[0] != values[1]:
+                found.append((f"{field} {name}".strip(), *values))
+    return found

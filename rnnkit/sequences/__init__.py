@@ -1,0 +1,36 @@
+"""Sequences to batches: examples, packed sequences, the layout of their rows, chunks of a long text, vocabularies."""
+
+from rnnkit.sequences.batching import (
+    Batch,
+    Padding,
+    batches,
+    bucketed_order,
+    collate,
+    epoch_order,
+    gathered,
+    padding,
+    shuffled_batches,
+)
+from rnnkit.sequences.examples import Examples, check
+from rnnkit.sequences.packed import lengths_of_rows, map_packed, mask, owners, reverse, times
+
+
+__all__ = [
+    "Batch",
+    "Examples",
+    "Padding",
+    "batches",
+    "bucketed_order",
+    "check",
+    "collate",
+    "epoch_order",
+    "gathered",
+    "lengths_of_rows",
+    "map_packed",
+    "mask",
+    "owners",
+    "padding",
+    "reverse",
+    "shuffled_batches",
+    "times",
+]

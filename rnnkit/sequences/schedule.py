@@ -1,0 +1,138 @@
+"""In which order the rows of a packed sequence are worked through, for one direction.
+
+Packed data hold the rows of step 0 first, then those of step 1, and so on; step t has `batch_sizes[t]` rows, and row b
+of every step belongs to sequence b. The forward direction takes the steps from the first, and sequences end on its
+way; the backward direction takes them from the last, and sequences begin on its way. Nothing is flipped or padded.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from rnnkit.sequences.layout import Geometry
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive steps whose rows lie in `start`..`stop` of the packed data, small enough for the processor's cache.
+
+    `sizes` holds the rows of each step in working order, `before` is the rows of the step worked before the first of
+    them, or 0. The sequences `begins[0]`..`begins[1]` - 1 have their first worked row in this chunk, the sequences
+    `ends[0]`..`ends[1]` - 1 their last.
+    """
+
+    start: int
+    stop: int
+    sizes: Sequence[int]
+    before: int
+    begins: tuple[int, int]
+    ends: tuple[int, int]
+
+    @property
+    def rows(self) -> slice:
+        """The chunk's rows of the packed data."""
+        return slice(self.start, self.stop)
+
+
+class Plan:
+    """The way through a packed batch in one direction, in chunks of about `chunk_rows` rows."""
+
+    def __init__(self, geometry: Geometry, reverse: bool, chunk_rows: int):
+        self.geometry = geometry
+        self.reverse = reverse
+        self.chunk_rows = chunk_rows
+
+    @cached_property
+    def chunks(self) -> list[Chunk]:
+        """The chunks in working order."""
+        geometry = self.geometry
+        if geometry.rows <= self.chunk_rows:
+            sizes, every = geometry.sizes, (0, geometry.batch)
+            return [Chunk(0, geometry.rows, sizes[::-1] if self.reverse else sizes, 0, begins=every, ends=every)]
+        return _chunks(geometry.sizes, self.reverse, self.chunk_rows)
+
+    @cached_property
+    def longest(self) -> int:
+        """The rows of the largest chunk."""
+        return max(chunk.stop - chunk.start for chunk in self.chunks)
+
+    @property
+    def all_begins(self) -> Tensor:
+        """The row in which each sequence is worked first, of shape (batch,)."""
+        return self.geometry.last if self.reverse else self.geometry.first
+
+    @property
+    def all_ends(self) -> Tensor:
+        """The row in which each sequence is worked last, of shape (batch,)."""
+        return self.geometry.first if self.reverse else self.geometry.last
+
+    def steps(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
+        """A chunk's rows cut into its steps, in working order."""
+        if self.reverse:
+            return torch.unsafe_split_with_sizes(rows, chunk.sizes[::-1])[::-1]
+        return torch.unsafe_split_with_sizes(rows, chunk.sizes)
+
+    def steps_back(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
+        """A chunk's rows cut into its steps, against working order."""
+        if self.reverse:
+            return torch.unsafe_split_with_sizes(rows, chunk.sizes[::-1])
+        return torch.unsafe_split_with_sizes(rows, chunk.sizes)[::-1]
+
+    def begins(self, chunk: Chunk) -> Tensor:
+        """The rows, counted from the chunk's first, in which the sequences `chunk.begins` are worked first."""
+        return self.all_begins[slice(*chunk.begins)] - chunk.start
+
+    def ends(self, chunk: Chunk) -> Tensor:
+        """The rows, counted from the chunk's first, in which the sequences `chunk.ends` are worked last."""
+        return self.all_ends[slice(*chunk.ends)] - chunk.start
+
+    def final(self, states: Tensor) -> Tensor:
+        """The last worked state of each sequence, of shape (batch, hidden), from those of all rows."""
+        return states.index_select(0, self.all_ends)
+
+    def previous(self, states: Tensor, initial: Tensor, chunk: Chunk, out: Tensor) -> Tensor:
+        """For each row of a chunk the state before it: of the step worked before, or the initial one. Into `out`.
+
+        `states` is of shape (rows, hidden), `initial` of shape (batch, hidden), the result of (chunk rows, hidden).
+        """
+        runs = [*Counter(chunk.sizes).items()]  # (rows, steps): how many steps have as many rows
+        pieces = []  # few, since over steps of one size what comes before their rows stands together too
+        if self.reverse:
+            at, following = chunk.stop, chunk.before
+            for size, count in runs:
+                at -= size * count
+                pieces += [initial[following:size], states[at + size : at + size * count + following]]
+                following = size
+            pieces.reverse()
+        else:
+            at, size = chunk.start, chunk.sizes[0]
+            pieces.append(states[at - chunk.before : at - chunk.before + size] if chunk.before else initial[:size])
+            for (size, count), (following, _) in pairwise([*runs, (0, 0)]):
+                pieces.append(states[at : at + size * (count - 1) + following])
+                at += size * count
+        return torch.cat(pieces, out=out)
+
+
+def _chunks(batch_sizes: Sequence[int], reverse: bool, chunk_rows: int) -> list[Chunk]:
+    """Cut the steps into chunks of at most `chunk_rows` rows, but at least one step, in working order."""
+    chunks, start, first = [], 0, 0
+    while first < len(batch_sizes):
+        last, stop = first, start
+        while last < len(batch_sizes) and (last == first or stop - start + batch_sizes[last] <= chunk_rows):
+            stop += batch_sizes[last]
+            last += 1
+        sizes = tuple(batch_sizes[first:last])
+        opening = (0, batch_sizes[0]) if first == 0 else (0, 0)  # sequences whose first step is here, in time
+        closing = (batch_sizes[last] if last < len(batch_sizes) else 0, sizes[0])  # and whose last step is
+        if reverse:
+            chunks.insert(0, Chunk(start, stop, sizes[::-1], closing[0], begins=closing, ends=opening))
+        else:
+            before = batch_sizes[first - 1] if first else 0
+            chunks.append(Chunk(start, stop, sizes, before, begins=opening, ends=closing))
+        first, start = last, stop
+    return chunks

@@ -1,0 +1,1 @@
+"""What a study's numbers support, as numbers, sentences, tables and pictures."""

@@ -1,0 +1,270 @@
+"""Measure the rows of docs/evidence.md, each with its seeds, and write the tables.
+
+    python -m sweeps.evidence                         # all rows that are not measured yet
+    python -m sweeps.evidence --row jsb-lstm          # one row, or all whose name begins so: --row jsb
+    python -m sweeps.evidence --list                  # the rows, and how many of their seeds are measured
+
+What is measured is kept in docs/evidence.json, seed by seed, and belongs to the repository: the same command goes on
+where it stopped, here or elsewhere. A run of the same settings that is found finished under --runs-dir counts too.
+Where the settings behind a row have changed, it is measured again; --again does so in any case.
+"""
+
+import dataclasses
+import functools
+import shlex
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnkit.core import cli, config, files, locks
+from rnnkit.core.errors import UserError, writing
+from rnnkit.runs import printing
+from rnnkit.runs.result import Result, reference
+from sweeps.evidence import tables
+from sweeps.evidence.rows import ROWS, Row
+from sweeps.evidence.trainings import Trainings
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be said to evidence."""
+
+    row: str = ""
+    """Measure this row alone, or all whose name begins so."""
+    list: bool = False
+    """Show the rows and how far they are, and measure nothing."""
+    again: bool = False
+    """Measure also what is measured already."""
+    jobs: int = 1
+    """Runs side by side, one thread each."""
+    data_dir: Path | None = None
+    """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
+    runs_dir: Path = Path("runs/evidence")
+    """Folder that holds the runs."""
+    to: Path = ROOT / "docs"
+    """Folder of evidence.json and evidence.md."""
+
+    def __post_init__(self):
+        if self.jobs < 1:
+            raise UserError(f"--jobs must be at least 1, not {self.jobs}")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One seed of a row: the run it comes from, its scores on the test part, and where and how long it ran.
+
+    `value` is the row's metric, None for a run that diverged. `minutes` are a processor's, on one thread.
+    """
+
+    row: str
+    seed: int
+    run: str
+    status: str
+    value: float | None
+    metrics: dict[str, float]
+    minutes: float
+    processor: str
+    torch: str
+    commit: str | None
+    references: list[dict]
+    comparison: dict | None
+
+    def check(self) -> None:
+        """Raise `TypeError` or `ValueError` where a field is not of its kind, as it can be in a file."""
+        number = int | float
+        kinds = [(value, str) for value in (self.row, self.run, self.status, self.processor, self.torch)]
+        kinds += [(self.commit, str | None), (self.seed, int), (self.value, number | None), (self.minutes, number)]
+        kinds += [(self.metrics, dict), (self.references, list), (self.comparison, dict | None)]
+        if self.comparison is not None:
+            kinds += [(self.comparison.get("baseline"), str), (self.comparison.get("theirs"), number)]
+        if not all(isinstance(value, kind) for value, kind in kinds) or isinstance(self.seed, bool):
+            raise TypeError
+        if self.seed < 0 or [reference(**values) for values in self.references] != self.references:
+            raise ValueError
+
+
+def chosen(name: str) -> list[Row]:
+    """The row of this name, or all rows whose names begin with it. Raises `UserError` where there is none."""
+    rows = [row for row in ROWS if row.name == name] or [row for row in ROWS if row.name.startswith(name)]
+    if not rows:
+        known = ", ".join(row.name for row in ROWS)
+        raise UserError(f"--row {name}: there is no such row; there are {known}")
+    return rows
+
+
+@functools.cache
+def configuration(row: Row, seed: int) -> config.BaseConfig:
+    """The settings of one seed of a row."""
+    from sweeps.study import folders
+
+    kind = folders.experiment(row.experiment).Config
+    prog = f"python -m experiments.{row.experiment}"
+    return cli.parse(kind, prog, [*shlex.split(row.flags), "--seed", str(seed)])
+
+
+def read(folder: Path) -> dict[tuple[str, int], Measurement]:
+    """What is measured so far, by row and seed, in so far as it is what the rows now ask for."""
+    path = folder / "evidence.json"
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--to {folder} is no folder")
+    if not path.exists():
+        return {}
+    advice = "get its last version, or delete it to measure all anew"
+    values = files.read_json(path, advice).get("measurements")
+    if not isinstance(values, list):
+        raise UserError(f"{path} is damaged (it holds no measurements): {advice}")
+    found = []
+    for number, fields in enumerate(values):
+        try:
+            found.append(Measurement(**fields))
+            found[-1].check()
+        except (TypeError, ValueError, AttributeError):
+            raise UserError(f"{path}, measurement {number} is damaged: {advice}") from None
+    rows = {row.name: row for row in ROWS}
+    return {
+        (m.row, m.seed): m
+        for m in found
+        if m.row in rows and m.seed < rows[m.row].seeds and is_of(m.run, rows[m.row], m.seed)
+    }
+
+
+def is_of(run: str, row: Row, seed: int) -> bool:
+    """Whether a run's name says that it has the settings of this seed of the row."""
+    return config.names(run, configuration(row, seed))
+
+
+def write(folder: Path, measured: dict[tuple[str, int], Measurement]) -> None:
+    """Write evidence.json and evidence.md, rows in their order."""
+    ordered = [measured[row.name, seed] for row in ROWS for seed in range(row.seeds) if (row.name, seed) in measured]
+    page = tables.page(ordered).encode()
+    with writing(folder, "--to"):
+        folder.mkdir(parents=True, exist_ok=True)
+        values = [dataclasses.asdict(m) for m in ordered]
+        files.write_json(folder / "evidence.json", {"format": 1, "measurements": values})
+        files.write_whole(folder / "evidence.md", page)
+
+
+def finished(runs_dir: Path, row: Row, seed: int) -> Measurement | None:
+    """The measurement that a run under `runs_dir` holds already, the latest where there are several."""
+    name = config.run_name(configuration(row, seed))
+    folders = [runs_dir / name, *sorted(runs_dir.glob(f"{name}-*"))]
+    results = [(folder, Result.read(folder)) for folder in folders if folder.is_dir()]
+    ended = [(folder, result) for folder, result in results if result and result.status in ("finished", "diverged")]
+    try:
+        return measurement(row, seed, *max(ended, key=lambda pair: started(pair[0]))) if ended else None
+    except (KeyError, TypeError):
+        folders = " or ".join(str(folder) for folder, _ in ended)
+        raise UserError(f"the run in {folders} is damaged (something is missing in it): delete it") from None
+
+
+def started(folder: Path) -> str:
+    """When a run began."""
+    return files.read_json(folder / "manifest.json")["started"]
+
+
+def measurement(row: Row, seed: int, folder: Path, result: Result) -> Measurement:
+    """What a run in a folder says of a row."""
+    manifest = files.read_json(folder / "manifest.json")
+    seconds = result.seconds if result.processor_seconds is None else result.processor_seconds
+    return Measurement(
+        row=row.name,
+        seed=seed,
+        run=result.run,
+        status=result.status,
+        value=result.metrics[row.metric] if result.status == "finished" else None,
+        metrics={n: v for n, v in result.metrics.items() if n.startswith("metric/") and n.endswith("/test")},
+        minutes=round(seconds / 60, 2),
+        processor=manifest["machine"]["processor"],
+        torch=manifest["versions"]["torch"],
+        commit=commit(manifest["git"]),
+        references=result.references or [],
+        comparison=result.comparison,
+    )
+
+
+def commit(git: dict) -> str | None:
+    """The commit that ran, and whether Python files differed from it. (evidence.json does, and says nothing by it.)"""
+    return git["commit"] and git["commit"] + (" with changes" if git["changes"] else "")
+
+
+def train(options: Options, row: Row, seed: int, trainings: Trainings) -> Measurement | None:
+    """Run one seed of a row in a process of its own. Raises `UserError` with what it said where it fails.
+
+    None where it was stopped.
+    """
+    command = [sys.executable, "-m", f"experiments.{row.experiment}", *shlex.split(row.flags), "--seed", str(seed)]
+    command += ["--track", "off", "--runs-dir", str(options.runs_dir.absolute())]
+    command += ["--data-dir", str(options.data_dir.absolute())] if options.data_dir else []
+    done = trainings.run(command)
+    if done is None:
+        return None
+    found = finished(options.runs_dir, row, seed) if done.returncode in (0, 1) else None
+    if found is None:
+        said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
+        raise UserError(f"row {row.name}, seed {seed}: {said[0].removeprefix('error: ')}")
+    return found
+
+
+def measure(options: Options) -> int:
+    """Measure what is asked for and missing, in the order of the rows, and return how many runs failed."""
+    rows = chosen(options.row)
+    measured = read(options.to)
+    missing = [(row, s) for row in rows for s in range(row.seeds) if options.again or (row.name, s) not in measured]
+    for row, seed in missing:
+        configuration(row, seed)  # reading flags catches what the whole process says: not for threads side by side
+    write(options.to, measured)  # where that cannot be, it is said now and not after an hour of training
+    failed, trainings = 0, Trainings()
+
+    def one(row: Row, seed: int):
+        try:
+            found = None if options.again else finished(options.runs_dir, row, seed)
+            return found or train(options, row, seed, trainings)
+        except UserError as error:
+            return error
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        try:
+            for (row, seed), found in zip(missing, pool.map(one, *zip(*missing, strict=True)), strict=True):
+                if isinstance(found, UserError):
+                    failed += 1
+                    print(f"error: {found}", file=sys.stderr, flush=True)
+                    continue
+                measured[row.name, seed] = found
+                write(options.to, measured)
+                value = found.status if found.value is None else tables.figure(found.value)
+                print(f"{row.name}, seed {seed}: {value} ({found.minutes:.1f} minutes)", flush=True)
+        except BaseException:
+            trainings.stop()
+            raise
+    return failed
+
+
+def main() -> None:
+    """Measure, and say where the tables are."""
+    options = cli.parse(Options, "python -m sweeps.evidence", sys.argv[1:], __doc__)
+    if options.list:
+        measured = read(options.to)
+        for row in chosen(options.row):
+            count = sum((row.name, seed) in measured for seed in range(row.seeds))
+            print(f"{row.name:24} {count} of {row.seeds} seeds   python -m experiments.{row.experiment} {row.flags}")
+        return
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # a terminal that closes ends the runs as SIGTERM does
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    with locks.exclusive(lock(options), busy="the evidence is being measured by another process"):
+        failed = measure(options)
+    print(f"tables: {printing.shown(options.to / 'evidence.md')}")
+    if failed:
+        print(f"error: {failed} runs failed; the same command tries them again", file=sys.stderr)
+        sys.exit(2)
+
+
+def lock(options: Options) -> Path:
+    """The file that says that somebody measures."""
+    with writing(options.runs_dir):
+        options.runs_dir.mkdir(parents=True, exist_ok=True)
+    return options.runs_dir / "evidence.lock"

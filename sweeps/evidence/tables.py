@@ -1,0 +1,147 @@
+"""docs/evidence.md from what was measured."""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+
+from sweeps.evidence.rows import GROUPS, ROWS, Row
+
+
+HEAD = """# Evidence
+
+What the networks here reach, beside what others published and what something cheap gives on the same test part.
+
+- **ours**: mean ± standard deviation over seeds 0, 1, ..., in brackets how many. Weights, data order and dropout
+  depend on the seed, the data and their split do not.
+- **beside the published figure**: *reached* where our mean is at least as good; *within the spread* where it is
+  not, but one of our seeds is; else by how much it falls short.
+- **minutes**: of one run, in processor time on one thread ({machine}).
+
+`make evidence` measures what is missing and writes this page; `make evidence ROW=<row>` does so for one row, and
+`make evidence ARGS="--row <row> --again"` once more. The figures of each seed are in [evidence.json](evidence.json).
+"""
+
+
+def page(measurements: Sequence) -> str:
+    """The whole page. `measurements` are `sweeps.evidence.Measurement`s."""
+    by_row = {row.name: [m for m in measurements if m.row == row.name] for row in ROWS}
+    machines = sorted({f"{m.processor}, torch {m.torch}" for m in measurements})
+    parts = [HEAD.format(machine="; ".join(machines) or "none yet")]
+    for name in GROUPS:
+        rows = [row for row in ROWS if row.group == name]
+        parts.append(section(name, rows, by_row))
+    return "\n".join(parts)
+
+
+def section(name: str, rows: list[Row], by_row: dict[str, list]) -> str:
+    """One table with its commands."""
+    group = GROUPS[name]
+    common = shared([(row, by_row[row.name]) for row in rows if by_row[row.name]])
+    lines = [f"## {group.title}", "", f"{group.figure[0].upper()}{group.figure[1:]}. Data: {group.data}."]
+    if group.note:
+        lines += ["", f"{group.note}."]
+    if common:
+        lines += ["", "Beside it: " + "; ".join(f"{figure(value)} {what}" for what, value in common) + "."]
+    lines += ["", "| row | | ours | published | beside it | minutes |", "|---|---|---|---|---|---|"]
+    lines += [table_row(row, by_row[row.name], common) for row in rows]
+    notes = [f"`{row.name}`: {row.note}" for row in rows if row.note]
+    lines += [""] + [line for note in notes for line in (note, "")]
+    lines += [f"    python -m experiments.{row.experiment} {row.flags}".rstrip() + f"    # {row.name}" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def shared(rows: list[tuple[Row, list]]) -> list[tuple[str, float]]:
+    """The cheap figures that stand beside every row, so that they need be said once only."""
+    if len(rows) < 2:
+        return []
+    sets = [cheap(row, measurements) for row, measurements in rows]
+    return [pair for pair in sets[0] if all(pair in other for other in sets[1:])]
+
+
+def cheap(row: Row, measurements: list) -> list[tuple[str, float]]:
+    """What is not published but computed beside a row, and counts the same: baselines, and the best possible."""
+    first = measurements[0]
+    same = [r for r in first.references if r["metric"] == metric_in_words(row)]
+    found = [(r["what"], r["value"]) for r in same if r["kind"] != "published"]
+    if first.comparison and first.comparison["baseline"] not in dict(found):
+        found.append((first.comparison["baseline"], first.comparison["theirs"]))
+    return found
+
+
+def table_row(row: Row, measurements: list, common: list[tuple[str, float]]) -> str:
+    """One line of a table."""
+    if not measurements:
+        return f"| `{row.name}` | {row.what} | not measured yet | | | |"
+    beside = [f"{figure(value)} {what}" for what, value in cheap(row, measurements) if (what, value) not in common]
+    minutes = statistics.median(m.minutes for m in measurements)
+    cells = [f"`{row.name}`", row.what, ours(row, measurements), published(row, measurements), "; ".join(beside)]
+    return "| " + " | ".join([*cells, f"{minutes:.1f}"]) + " |"
+
+
+def ours(row: Row, measurements: list) -> str:
+    """Mean and spread in words, with the seeds that diverged, and what cheap figures it is no better than."""
+    values = [m.value for m in measurements if m.value is not None]
+    diverged = len(measurements) - len(values)
+    words = spread(values) if values else "no finished run"
+    if diverged:
+        words += f"; {diverged} diverged"
+    if len(measurements) < row.seeds:
+        words += f"; {row.seeds - len(measurements)} to come"
+    limits = [r["what"] for r in measurements[0].references if r["kind"] == "limit"]
+    # An expected value is beaten or not by which examples were drawn; what the same ones give stands beside it.
+    others = [(w, v) for w, v in cheap(row, measurements) if w not in limits and not w.endswith(", expected")]
+    lost = [what for what, value in others if values and not better(row, values, value)]
+    return words + (f"; no better than {' and '.join(lost)}" if lost else "")
+
+
+def metric_in_words(row: Row) -> str:
+    """accuracy, for metric/accuracy/test."""
+    return row.metric.split("/")[1].replace("_", " ")
+
+
+def better(row: Row, values: list[float], than: float) -> bool:
+    """Whether the mean is clearly on the good side of a figure: by more than twice its standard error."""
+    gain = (than - statistics.mean(values)) * (1 if row.lower_is_better else -1)
+    return gain > 2 * (statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0)
+
+
+def published(row: Row, measurements: list) -> str:
+    """The published figures, and how ours stand to them."""
+    values = [m.value for m in measurements if m.value is not None]
+    metric = metric_in_words(row)
+    found = [r for r in measurements[0].references if r["kind"] == "published" and r["metric"] == metric]
+    return "; ".join(f"{figure(r['value'])} {r['what']}: {verdict(row, values, r['value'])}" for r in found)
+
+
+def verdict(row: Row, values: Iterable[float], theirs: float) -> str:
+    """Whether a published figure is reached."""
+    sign = -1 if row.lower_is_better else 1
+    values = [sign * value for value in values]
+    if not values:
+        return "not reached"
+    if statistics.mean(values) >= sign * theirs:
+        return "reached"
+    if max(values) >= sign * theirs:
+        return "within the spread"
+    return f"not reached, {sign * theirs - statistics.mean(values):.{decimals(theirs)}f} short"
+
+
+def spread(values: list[float]) -> str:
+    """Mean, standard deviation and number of values: 8.43 ± 0.02 (5)."""
+    mean = statistics.mean(values)
+    if len(values) == 1:
+        return f"{figure(mean)} (1)"
+    deviation = statistics.stdev(values)
+    places = decimals(mean)
+    return f"{mean:.{places}f} ± {deviation:.{places}f} ({len(values)})"
+
+
+def decimals(value: float) -> int:
+    """How many decimals a value is shown with: 4 from a hundredth on and fewer above 10, more below."""
+    size = math.floor(math.log10(abs(value))) if value else -1
+    return min(6, 3 - size) if size < -2 else min(4, max(1, 3 - size))
+
+
+def figure(value: float) -> str:
+    """A value as the tables show it."""
+    return f"{value:.{decimals(value)}f}"

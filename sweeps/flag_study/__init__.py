@@ -1,0 +1,1 @@
+"""What the flags foretell, measured on a bank of runs (docs/flags.md)."""

@@ -1,0 +1,288 @@
+"""The runs and studies in a folder, read as they are: live, half-written or broken, and whatever their names hold.
+
+Only what a listing of the folder names is read, never a path that somebody gives, and nothing that a link leads out
+of it. What did not change since it was read last is not read again.
+"""
+
+import contextlib
+import json
+import stat
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.runs.folders import is_live
+from rnnkit.runs.result import Result
+from sweeps.reading.rows import Columns, last_row, read_columns
+
+
+# What a run can be: as its result says, or `running`, `stopped` (no result, and no process works on it) and `broken`.
+STATES = ("running", "finished", "pruned", "diverged", "failed", "interrupted", "stopped", "broken")
+# Which score a run is judged by where no study says it.
+SCORES = ("accuracy", "bits_per_character", "perplexity", "nats_per_step", "loss")
+LIVE_FOR = 1.0  # seconds that what was found of a lock holds
+KEPT = 32  # runs whose columns are kept in memory
+
+
+class NotThere(UserError):
+    """There is no run or study of this name."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A run in a line.
+
+    `metric` names what it is judged by; `value` is that on the validation part, `test` on the test part, each None
+    where it has none. `confirms` names the trial whose settings it repeats on a fresh seed. `trouble` says what is
+    wrong with its files.
+    """
+
+    name: str
+    folder: Path
+    state: str
+    experiment: str = ""
+    study: str | None = None
+    trial: int | None = None
+    confirms: int | None = None
+    seed: int | None = None
+    config: dict = field(default_factory=dict)
+    metric: str = ""
+    value: float | None = None
+    test: float | None = None
+    step: int = 0
+    seconds: float | None = None
+    parameters: int | None = None
+    started: datetime | None = None
+    flags: tuple[dict, ...] = ()
+    reason: str | None = None
+    trouble: str | None = None
+
+    @property
+    def flag_names(self) -> list[str]:
+        """The names of its flags, each once."""
+        return list(dict.fromkeys(str(flag.get("name")) for flag in self.flags))
+
+
+class Gallery:
+    """The runs in `runs_dir` and the studies in its folder `studies`. Many threads may ask at once."""
+
+    def __init__(self, runs_dir: Path):
+        if not runs_dir.is_dir():
+            raise UserError(
+                f"there are no runs in {runs_dir}: make sweep makes some, or name another folder with --runs-dir"
+            )
+        self.root = runs_dir.resolve()
+        self._lock = threading.Lock()
+        self._cards: dict[str, tuple[tuple, Card]] = {}
+        self._columns: dict[str, Columns] = {}
+        self._live: dict[str, tuple[float, bool]] = {}
+        self._judged: dict[str, tuple[tuple | None, tuple[str, bool]]] = {}
+
+    @property
+    def place(self) -> Path:
+        """The folder as a person names it: from here, where it lies inside."""
+        here = Path.cwd()
+        return self.root.relative_to(here) if self.root.is_relative_to(here) else self.root
+
+    def runs(self) -> list[Card]:
+        """All runs, the latest first; those whose start is not known last."""
+        with self._lock:
+            folders = self._folders(self.root, "manifest.json")
+            self._cards = {name: kept for name, kept in self._cards.items() if name in folders}
+            cards = [self._card(name, folder) for name, folder in folders.items()]
+        never = datetime.min.replace(tzinfo=UTC)
+        return sorted(cards, key=lambda card: (card.started or never, card.name), reverse=True)
+
+    def run(self, name: str) -> Card:
+        """The run of this name. Raises `NotThere`."""
+        with self._lock:
+            folders = self._folders(self.root, "manifest.json")
+            if name not in folders:
+                raise NotThere(f"there is no run {name}")
+            return self._card(name, folders[name])
+
+    def columns(self, name: str) -> Columns:
+        """What a run logged, metric by metric; only what was added since the last time is read."""
+        folder = self.run(name).folder
+        with self._lock:
+            columns = self._columns.pop(name, None)
+            columns = read_columns(self._inside(folder / "metrics.jsonl"), columns)
+            self._columns[name] = columns  # the last one used comes last
+            while len(self._columns) > KEPT:
+                self._columns.pop(next(iter(self._columns)))
+            return columns
+
+    def manifest(self, name: str) -> dict:
+        """What the run started from; {} where it cannot be read."""
+        with contextlib.suppress(UserError):
+            return self.read_json(self.run(name).folder / "manifest.json")
+        return {}
+
+    def result(self, name: str) -> dict:
+        """What result.json holds; {} where there is none that can be read."""
+        with contextlib.suppress(UserError):
+            return self.read_json(self.run(name).folder / "result.json")
+        return {}
+
+    def media(self, name: str) -> dict[str, Path]:
+        """The files in a run's media folder, by name."""
+        folder = self.run(name).folder / "media"
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        return {path.name: path for path in found if self._inside(path)}
+
+    def studies(self) -> dict[str, Path]:
+        """The folders of all studies, by name."""
+        return self._folders(self.root / "studies", "study.json")
+
+    def study(self, name: str) -> Path:
+        """The folder of the study of this name. Raises `NotThere`."""
+        found = self.studies()
+        if name not in found:
+            raise NotThere(f"there is no study {name}")
+        return found[name]
+
+    def judged_by(self, study: str | None) -> tuple[str, bool]:
+        """The metric that a study judges its trials by ("" where that is not known), and whether lower is better."""
+        path = self.root / "studies" / str(study) / "study.json"
+        if study is None or study != path.parent.name:
+            return "", False
+        mark = _mark(path)
+        kept = self._judged.get(study)
+        if kept is None or kept[0] != mark:
+            kept = self._judged[study] = (mark, self._read_judged(path))
+        return kept[1]
+
+    def _read_judged(self, path: Path) -> tuple[str, bool]:
+        with contextlib.suppress(UserError):
+            space = self.read_json(path).get("space")
+            if isinstance(space, dict):
+                return _text(space.get("metric")), bool(space.get("lower_is_better"))
+        return "", False
+
+    def read_json(self, path: Path) -> dict:
+        """A JSON file that lies inside. Raises `UserError` where it cannot be read, or does not."""
+        if not self._inside(path):
+            raise UserError(f"cannot read {path.name}: it is no file inside {self.root}")
+        return files.read_json(path)
+
+    def _folders(self, parent: Path, mark: str) -> dict[str, Path]:
+        """The folders in `parent` that hold the file `mark`, by name."""
+        try:
+            found = sorted(parent.iterdir())
+        except OSError:
+            return {}
+        return {path.name: path for path in found if not path.is_symlink() and (path / mark).exists()}
+
+    def _inside(self, path: Path) -> Path | None:
+        """The path, if it is a plain file that lies inside of the folder of runs, wherever links lead."""
+        try:
+            real = path.resolve(strict=True)
+            plain = stat.S_ISREG(real.stat().st_mode)
+        except OSError:
+            return None
+        return path if plain and real.is_relative_to(self.root) else None
+
+    def _card(self, name: str, folder: Path) -> Card:
+        live = self._is_live(folder) if not (folder / "result.json").exists() else False
+        marks = tuple(_mark(folder / file) for file in ("manifest.json", "result.json", "metrics.jsonl"))
+        kept = self._cards.get(name)
+        if kept is None or kept[0] != (marks, live):
+            kept = self._cards[name] = ((marks, live), self._read_card(name, folder, live))
+        return kept[1]
+
+    def _is_live(self, folder: Path) -> bool:
+        asked, live = self._live.get(folder.name, (-LIVE_FOR, False))
+        if time.monotonic() - asked >= LIVE_FOR:
+            live = is_live(folder)
+            self._live[folder.name] = time.monotonic(), live
+        return live
+
+    def _read_card(self, name: str, folder: Path, live: bool) -> Card:
+        try:
+            manifest = self.read_json(folder / "manifest.json")
+            ended = (folder / "result.json").exists()
+            result = self._read_result(folder) if ended else None
+        except UserError as error:
+            return Card(name, folder, "running" if live else "broken", trouble=str(error))
+        experiment, config = _text(manifest.get("experiment")), manifest.get("config")
+        metric = self.judged_by(manifest.get("study"))[0]
+        numbers, step = (result.metrics, result.step) if result else self._of_tail(folder, metric)
+        if metric not in numbers:
+            metric = _score(numbers) or metric
+        return Card(
+            name,
+            folder,
+            state=_state(result, live),
+            experiment=experiment,
+            study=manifest.get("study"),
+            trial=manifest.get("trial"),
+            confirms=manifest.get("confirms"),
+            seed=manifest.get("seed"),
+            config=config if isinstance(config, dict) else {},
+            metric=metric,
+            value=_number(numbers.get(metric)),
+            test=_number(numbers.get(metric.removesuffix("/valid") + "/test")),
+            step=step,
+            seconds=result.seconds if result else None,
+            parameters=result.parameters if result else None,
+            started=_time(manifest.get("started")),
+            flags=tuple(flag for flag in (result and result.flags) or () if isinstance(flag, dict)),
+            reason=result.reason if result else None,
+        )
+
+    def _read_result(self, folder: Path) -> Result | None:
+        self.read_json(folder / "result.json")  # lies inside
+        result = Result.read(folder)
+        if result is not None and not (isinstance(result.step, int) and isinstance(result.metrics, dict)):
+            raise UserError(f"{folder / 'result.json'} is damaged (it is no result): delete it, or its whole folder")
+        return result
+
+    def _of_tail(self, folder: Path, metric: str) -> tuple[dict, int]:
+        """The last row that holds the metric, and the last step, from the end of the rows."""
+        return last_row(self._inside(folder / "metrics.jsonl"), metric)
+
+
+def _state(result: Result | None, live: bool) -> str:
+    if result is None:
+        return "running" if live else "stopped"
+    return result.status if result.status in STATES else "broken"
+
+
+def _score(numbers: dict) -> str:
+    """The validation score among a run's metrics that says most of it; "" where there is none."""
+    found = [key for key in numbers if key.startswith("metric/") and key.endswith("/valid")]
+    known = [f"metric/{name}/valid" for name in SCORES]
+    return next((key for key in known if key in found), found[0] if found else "")
+
+
+def _mark(path: Path) -> tuple | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _number(value) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _text(value) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _time(text) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def plain(value) -> str:
+    """A value of JSON as it is read most easily: text as it is, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,251 @@
+"""A study as its folder holds it: what was to be found out, its trials, and what they came to."""
+
+import functools
+import math
+import statistics
+import threading
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rnnkit.core import locks
+from rnnkit.core.errors import UserError, in_words
+from rnnkit.core.wording import in_words as metric_in_words
+from rnnkit.core.wording import settings_in_words
+from sweeps.reading.run_index import Card, Gallery
+
+
+_one_at_a_time = threading.Lock()
+
+# What a trial can be. `cut off`: its worker died, and its point was queued again.
+STATES = ("finished", "pruned", "diverged", "failed", "cut off", "running", "stopped", "waiting")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial: `value` is its own where it finished, and the last that it reported where it did not.
+
+    `reported` maps epochs to values; `run` is the card of its run, None where there is none.
+    """
+
+    number: int
+    state: str
+    value: float | None
+    settings: dict
+    reported: dict[int, float]
+    start: datetime | None
+    end: datetime | None
+    reason: str | None
+    run: Card | None
+    worker: str | None = None
+    retry_of: int | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the plane hidden size x depth: the values of its finished trials, and a run's parameters."""
+
+    hidden_size: int
+    depth: int
+    values: tuple[float, ...]
+    parameters: int | None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of its values; None where no trial finished."""
+        return statistics.mean(self.values) if self.values else None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study. `summary` is what summary.json holds ({} before the end); `trouble` says what cannot be read of it."""
+
+    name: str
+    folder: Path
+    described: dict
+    trials: tuple[Trial, ...]
+    importances: dict[str, float]
+    summary: dict
+    trouble: str | None
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that is swept."""
+        return str(self.described.get("experiment", ""))
+
+    @property
+    def space(self) -> dict:
+        """The search space, as study.json holds it."""
+        space = self.described.get("space")
+        return space if isinstance(space, dict) else {}
+
+    @property
+    def metric(self) -> str:
+        """What trials are judged by, in words."""
+        try:
+            return metric_in_words(str(self.space["metric"]))
+        except (KeyError, ValueError):
+            return "value"
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the lowest value is the best."""
+        return bool(self.space.get("lower_is_better"))
+
+    @property
+    def live(self) -> bool:
+        """Whether a process works on one of its trials."""
+        return any(trial.state == "running" for trial in self.trials)
+
+    def of_state(self, *states: str) -> list[Trial]:
+        """Its trials of these states."""
+        return [trial for trial in self.trials if trial.state in states]
+
+    @property
+    def best(self) -> Trial | None:
+        """The best finished trial, the first of equal ones."""
+        sign = -1 if self.lower_is_better else 1
+        finished = [t for t in self.of_state("finished") if t.value is not None]
+        return max(finished, key=lambda trial: sign * trial.value, default=None)
+
+    @property
+    def settings(self) -> list[str]:
+        """The names of the settings that its trials vary."""
+        return list(dict.fromkeys(name for trial in self.trials for name in trial.settings))
+
+    def plane(self) -> list[Cell]:
+        """The cells of hidden size x depth, from finished trials that have the plane's other settings."""
+        sizes, depths = self.space.get("hidden_sizes") or [], self.space.get("depths") or []
+        start = self.space.get("start") or {}
+        found = []
+        for size in sizes:
+            for depth in depths:
+                wanted = {**start, "hidden_size": size, "depth": depth}
+                there = [t for t in self.of_state("finished") if wanted.items() <= t.settings.items()]
+                there = [t for t in there if not t.settings.get("dropout")]
+                counts = [t.run.parameters for t in there if t.run and t.run.parameters]
+                values = tuple(t.value for t in there if t.value is not None and math.isfinite(t.value))
+                found.append(Cell(size, depth, values, counts[0] if counts else None))
+        return found
+
+
+def said(trial: Trial) -> str:
+    """A trial in a line."""
+    value = "" if trial.value is None else f" {trial.value:.4g}"
+    reason = f" ({trial.reason})" if trial.reason else ""
+    return f"trial {trial.number}: {trial.state}{value}{reason}; {settings_in_words(trial.settings)}"
+
+
+def read(gallery: Gallery, name: str) -> Study:
+    """The study of this name. Raises `gallery.NotThere`; what else is wrong with it is its `trouble`."""
+    folder = gallery.study(name)
+    trouble = None
+    described, summary = {}, {}
+    try:
+        described = gallery.read_json(folder / "study.json")
+        if (folder / "summary.json").exists():
+            summary = gallery.read_json(folder / "summary.json")
+    except UserError as error:
+        trouble = str(error)
+    cards = [card for card in gallery.runs() if card.study == name and card.confirms is None]
+    journal = folder / "journal.log"
+    importances = {}
+    try:
+        frozen, importances = of_journal(journal, name, _size(journal)) if journal.exists() else ((), {})
+        trials = tuple(_trial(one, cards, folder) for one in frozen)
+    except Exception as error:  # noqa: BLE001 (said on the page; whatever Optuna makes of a torn file, the rest is shown)
+        trouble = f"{journal} cannot be read ({in_words(error)}): its trials are shown from their runs' records"
+        trials = ()
+    if not trials:  # kept elsewhere, or damaged
+        numbered = sorted((c for c in cards if isinstance(c.trial, int)), key=lambda card: card.trial)
+        trials = tuple(_of_card(card, described) for card in numbered)
+    told = summary.get("importances")
+    if isinstance(told, dict) and told and all(isinstance(v, (int, float)) for v in told.values()):
+        importances = told
+    return Study(name, folder, described, trials, importances, summary, trouble)
+
+
+def of_journal(journal: Path, name: str, size: int):
+    """Optuna's trials of the study in a journal of this size, and the importances of its parameters.
+
+    Reading takes no lock and writes nothing, so that a running sweep does not notice.
+    """
+    with _one_at_a_time:  # a page and its charts ask at the same time
+        return _of_journal(journal, name, size)
+
+
+@functools.lru_cache(maxsize=32)
+def _of_journal(journal: Path, name: str, size: int):
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is experimental
+        study = optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
+        trials = study.get_trials(deepcopy=False)
+        finished = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
+        try:
+            importances = optuna.importance.get_param_importances(study) if len(finished) >= 4 else {}
+        except (ValueError, RuntimeError):  # nothing that varies, or too few trials
+            importances = {}
+    finite = {str(k): float(v) for k, v in importances.items() if math.isfinite(v)}
+    return tuple(trials), finite if sum(finite.values()) else {}
+
+
+def _trial(frozen, cards: list[Card], folder: Path) -> Trial:
+    attributes = frozen.user_attrs
+    named = [c for c in cards if c.trial == frozen.number or c.name == attributes.get("run")]
+    run = next((c for c in named if c.name == attributes.get("run")), named[0] if named else None)
+    reason = attributes.get("reason")
+    reported = dict(sorted(frozen.intermediate_values.items()))
+    value = frozen.value if frozen.state.name == "COMPLETE" else None
+    if value is None and reported:
+        value = list(reported.values())[-1]
+    settings = frozen.params or frozen.system_attrs.get("fixed_params", {})
+    return Trial(
+        frozen.number,
+        _state(frozen.state.name, reason, run, _lives(folder, attributes.get("worker"))),
+        value,
+        dict(settings),
+        reported,
+        _utc(frozen.datetime_start),
+        _utc(frozen.datetime_complete),
+        str(reason) if reason else None,
+        run,
+        attributes.get("worker"),
+        attributes.get("retry_of"),
+    )
+
+
+def _lives(folder: Path, worker) -> bool:
+    """Whether a worker of this machine is at work: a trial that it has just taken has no run yet."""
+    return isinstance(worker, str) and Path(worker).name == worker and locks.held(folder / "workers" / worker)
+
+
+def _state(state: str, reason: str | None, run: Card | None, in_hand: bool) -> str:
+    if state == "RUNNING":
+        return "running" if in_hand or (run and run.state == "running") else "stopped"
+    if state == "FAIL":
+        return "diverged" if str(reason).startswith("diverged") else "failed" if reason else "cut off"
+    return {"COMPLETE": "finished", "PRUNED": "pruned", "WAITING": "waiting"}[state]
+
+
+def _of_card(card: Card, described: dict) -> Trial:
+    space = described.get("space") or {}
+    varied = ["hidden_size", "depth", "cell", "bidirectional", "learning_rate", "dropout", *(space.get("start") or {})]
+    settings = {name: card.config[name] for name in dict.fromkeys(varied) if name in card.config}
+    state = card.state if card.state in STATES else "cut off"
+    ends = None
+    if card.started and card.seconds:
+        ends = datetime.fromtimestamp(card.started.timestamp() + card.seconds, UTC)
+    return Trial(card.trial, state, card.value, settings, {}, card.started, ends, card.reason, card)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time and not time.tzinfo else time  # Optuna's are UTC, and do not say so

@@ -1,0 +1,1 @@
+"""A study: its folder, its storage, its points, and the workers that carry them out."""

@@ -1,0 +1,185 @@
+"""A study's folder: what study.json says of it, and what its trials start from.
+
+A trial carries out one planned point, and its number is the point's. All that is random about it derives from the
+study's seed and that number.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import experiments
+from rnnkit.core import config as configuration
+from rnnkit.core import files
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError, writing
+from rnnkit.runs.manifest import FORMAT, installed_versions
+from sweeps.study import storage as storages
+from sweeps.study.spaces import SPACES, Space
+
+
+Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
+
+
+Pruner = Literal["auto", "percentile", "none"]
+
+
+MOST_TRIALS = 9_000  # the seeds from there on belong to what is run again
+
+
+COMPARED = ("experiment", "seed", "sampler", "pruner", "storage", "config", "space")
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A study's folder and what study.json says of it.
+
+    `base` is the configuration that all trials start from; a trial replaces in it what its point names. `made` names
+    the folders that `open_folder` made for it, itself first: none for a study that was there.
+    """
+
+    path: Path
+    base: BaseConfig
+    seed: int
+    sampler: Sampler = "plane-then-tpe"
+    pruner: Pruner = "auto"
+    address: str = "journal"
+    made: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The study's name, which is its folder's."""
+        return self.path.name
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """The search space of the study's experiment, without choices that do not go with the study's settings."""
+        return SPACES[self.base.experiment].fitting(self.base)
+
+    def describe(self) -> dict:
+        """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
+        values = {
+            "format": FORMAT,
+            "study": self.name,
+            "experiment": self.base.experiment,
+            "seed": self.seed,
+            "sampler": self.sampler,
+            "pruner": self.pruner,
+            "storage": "journal" if self.address == "journal" else "postgresql",
+            "config": configuration.settings(self.base),
+            "space": dataclasses.asdict(self.space),
+        }
+        return json.loads(json.dumps(values, default=str))
+
+    def config(self, number: int, values: dict) -> BaseConfig:
+        """The configuration of the trial of this number with these values."""
+        return self.base.changed(seed=trial_seed(self.seed, number), **values)
+
+    def config_again(self, repeat: int, values: dict) -> BaseConfig:
+        """The configuration of a trial run again on a fresh seed: the same one for all configurations, so in pairs."""
+        return self.base.changed(seed=trial_seed(self.seed, MOST_TRIALS + repeat), **values)
+
+
+def trial_seed(study_seed: int, number: int) -> int:
+    """The seed of a trial's run: short, and another for each pair of study seed (below 2^31) and number."""
+    return study_seed * 10_000 + number
+
+
+def open_folder(
+    runs_dir: Path,
+    name: str,
+    base: BaseConfig,
+    seed: int,
+    sampler: Sampler = "plane-then-tpe",
+    pruner: Pruner = "auto",
+    address: str = "journal",
+) -> StudyFolder:
+    """The folder of the study `name`, made where there is none.
+
+    Raises `UserError` where it cannot be written, or belongs to a study with other settings.
+    """
+    folder = StudyFolder(runs_dir / "studies" / name, base, seed, sampler, pruner, address)
+    described = folder.path / "study.json"
+    if described.exists():
+        require_same(name, files.read_json(described), folder.describe())
+        return folder
+    made: list[Path] = []
+    with writing(f"the runs folder {runs_dir}"):
+        try:
+            for path in (*reversed(folder.path.parents), folder.path):
+                if not path.exists():
+                    with contextlib.suppress(FileExistsError):  # another sweep made it just now: it is not ours
+                        path.mkdir()
+                        made.insert(0, path)
+            started = {"versions": installed_versions(), "started": datetime.now(UTC).isoformat()}
+            files.write_json(described, folder.describe() | started)
+        except OSError:
+            _remove_empty(made)
+            raise
+    return dataclasses.replace(folder, made=tuple(made) if folder.path in made else ())
+
+
+def require_same(name: str, found: dict, ours: dict) -> None:
+    """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
+    for key in COMPARED:
+        if found.get(key) != ours[key]:
+            raise UserError(
+                f"study {name} was started with another {key}{_difference(found.get(key), ours[key])}: "
+                "give those settings again to continue it, or choose a new name with --study"
+            )
+
+
+@contextlib.contextmanager
+def nothing_half_made(folder: StudyFolder) -> Iterator[None]:
+    """Remove a study that `open_folder` made where an error ends what is done inside before a trial came to anything.
+
+    That is what data that cannot be read do. A study that was there before stays, and so does one with a trial that
+    ended or reported a value. Enter it with the study's lock held, and leave it when no worker is running.
+    """
+    try:
+        yield
+    except (UserError, OSError):
+        if folder.made and not _came_to_anything(folder):
+            shutil.rmtree(folder.path, ignore_errors=True)
+            _remove_empty(folder.made[1:])
+        raise
+
+
+def experiment(name: str):
+    """The module of the experiment `name`. Raises `UserError` for an unknown one, and for one that trains nothing."""
+    experiments.require(name)
+    if name in experiments.LESSONS:
+        raise UserError(f"{name} is a lesson, not a training: there is nothing to sweep")
+    return importlib.import_module(f"experiments.{name}")
+
+
+def _difference(found, ours) -> str:
+    if not isinstance(found, dict) or not isinstance(ours, dict):
+        return f" ({found}, not {ours})"
+    changed = [k for k in ours if found.get(k) != ours[k]]
+    return "".join(f" ({k} {found.get(k)}, not {ours[k]})" for k in changed[:1])
+
+
+def _came_to_anything(folder: StudyFolder) -> bool:
+    if folder.address != "journal":  # where nobody has begun to work, the database holds plans at most, found again
+        return any(path.name not in ("lock", "study.json") for path in folder.path.iterdir())
+    if not (folder.path / "journal.log").exists():
+        return False
+    storage = storages.Journal(folder.path).optuna
+    trials = [t for s in storage.get_all_studies() for t in storage.get_all_trials(s._study_id, deepcopy=False)]
+    return any(trial.state.is_finished() or trial.intermediate_values for trial in trials)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the innermost first, as far as nobody has put anything into them."""
+    for path in folders:
+        with contextlib.suppress(OSError):
+            path.rmdir()

@@ -1,0 +1,124 @@
+"""The workers that a sweep runs on its own machine: started, watched by their exit codes, replaced, and stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rnnkit.core import processes
+from rnnkit.core.errors import UserError
+from sweeps.study import points
+from sweeps.study.study import Study
+
+
+CRASHES = 3  # workers in a row that end by themselves, with no trial in hand: no further one would fare better
+KILLS = 30  # the same for workers that were killed
+
+POLL = 0.1  # seconds between two looks at the workers
+
+
+@dataclass
+class Slot:
+    """A place for one worker: its number, and the GPU that is its own, if any."""
+
+    number: int
+    gpu: str | None = None
+    process: subprocess.Popen | None = None
+    worker: str = ""
+
+
+@dataclass
+class Workers:
+    """A sweep's workers. `look` is to be called again and again until nothing is left to do."""
+
+    study: Study
+    slots: list[Slot]
+    runs_dir: Path
+    track: str
+    _in_vain: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0}, init=False)  # by whether killed
+
+    def look(self, wanted: int) -> None:
+        """Replace workers that have ended, as long as `wanted` of them have something to do.
+
+        What a worker left in hand waits again at once. Raises `UserError` with what a worker said that could not do its
+        work at all, and where workers die as fast as they are started.
+        """
+        for slot in self.slots:
+            if slot.process is not None and slot.process.poll() is not None:
+                self._ended(slot)
+        for slot in self.slots[:wanted]:
+            if slot.process is None:
+                self._start(slot)
+
+    def _start(self, slot: Slot) -> None:
+        folder = self.study.folder
+        slot.worker = f"{socket.gethostname()}-{os.getpid()}-{slot.number}-{uuid.uuid4().hex[:8]}"
+        command = [sys.executable, "-m", "sweeps.worker", "--study", folder.name, "--runs-dir", str(self.runs_dir)]
+        command += ["--track", self.track]
+        environment = {**os.environ, "RNNKIT_WORKER": slot.worker, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        # Not on the command line, where everybody could read a password in it.
+        environment |= {"RNNKIT_STORAGE": folder.address, "PYTHONPATH": processes.import_path()}
+        if folder.base.data_dir:
+            environment["RNNKIT_DATA"] = str(folder.base.data_dir)
+        if slot.gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = slot.gpu
+        with self.log(slot).open("a") as log:
+            # The first line has the disk give the file a block, in which a last word fits even if the disk is full.
+            print(f"worker {slot.worker} of study {folder.name}", file=log, flush=True)
+            # In a session of its own: Ctrl-C comes here alone, and here it is decided how the workers stop.
+            slot.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+
+    def log(self, slot: Slot) -> Path:
+        """The file of what a slot's workers say."""
+        return self.study.folder.path / f"worker-{slot.number}.log"
+
+    def _ended(self, slot: Slot) -> None:
+        process, slot.process = slot.process, None
+        process.stdin.close()
+        code = process.returncode
+        stopped = code in (0, 2, 130, 143)
+        end = "stopped" if stopped else "killed" if code == -signal.SIGKILL else "crashed"
+        trials = points.released(self.study, slot.worker, end)
+        if code == 2:  # no other worker, and no other try, would fare better
+            *_, reason = self.log(slot).read_text().splitlines()
+            raise UserError(reason.removeprefix("error: "))
+        if stopped or trials:
+            self._in_vain = {True: 0, False: 0}
+        if stopped:
+            return
+        how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        what = "".join(f", trial {trial.number} goes on with another" for trial in trials)
+        print(f"worker {slot.number} was {how}{what}", flush=True)
+        self._in_vain[code < 0] += not trials
+        if self._in_vain[code < 0] >= (KILLS if code < 0 else CRASHES):
+            raise UserError(f"{self._in_vain[code < 0]} workers died before they could begin: see {self.log(slot)}")
+
+    def stop(self, patience: float = 10.0) -> None:
+        """End what is still running: told to first, killed where it takes longer than `patience` seconds."""
+        running = [slot for slot in self.slots if slot.process is not None]
+        for slot in running:
+            slot.process.terminate()
+        end = time.monotonic() + patience
+        for slot in running:
+            try:
+                slot.process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                slot.process.kill()
+                slot.process.wait()
+            slot.process.stdin.close()
+            points.released(self.study, slot.worker, "stopped")
+            slot.process = None
+
+
+def slots(workers: int, gpus: list[str]) -> list[Slot]:
+    """A slot for each worker, or where there are GPUs, one for each of them, as far as workers are wanted."""
+    if gpus:
+        return [Slot(number, gpu) for number, gpu in enumerate(gpus[:workers])]
+    return [Slot(number) for number in range(workers)]

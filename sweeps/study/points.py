@@ -1,0 +1,253 @@
+"""What a study's trials are, who runs them, and that each is run once.
+
+A trial is waiting, running in the hands of one worker, or has ended. One whose worker is gone goes back to the waiting:
+the same trial, with the values it has, and the run that it began is taken up from its checkpoint. So no point is lost
+or doubled, whatever is killed.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from rnnkit.core import seeding
+from sweeps.study.folders import StudyFolder
+from sweeps.study.study import Study
+
+
+# Workers that a trial may cost without getting any further, before it is given up: that crash, and that are killed.
+CRASHES, KILLS = 3, 20
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial in this worker's hands: `repeat` is None, or says on which of the fresh seeds it runs a trial again."""
+
+    study: Study
+    trial: optuna.Trial
+    worker: str
+    repeat: int | None = None
+    confirms: int | None = None
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.trial.number
+
+    def ours(self) -> FrozenTrial | None:
+        """What the storage has of the trial; None where it is not in this worker's hands any more: it seemed dead."""
+        found = self.study.storage.optuna.get_trial(self.trial._trial_id)
+        in_hand = found.state == TrialState.RUNNING and found.user_attrs.get("worker") == self.worker
+        return found if in_hand else None
+
+
+def plan(study: Study) -> None:
+    """Add the points that are missing of the study's total. What is planned already stays as it is.
+
+    Points of the plane, of a grid, and those drawn at random have their values from here on; the others get theirs from
+    TPE when a worker takes them.
+    """
+
+    def add() -> None:
+        with study.storage.exclusive():
+            while (number := len(study.trials.get_trials(deepcopy=False))) < study.total:
+                study.trials.enqueue_trial(values(study.folder, number))
+
+    study.storage.patiently(add)
+
+
+def values(folder: StudyFolder, number: int) -> dict:
+    """What is known of a point from the start: all its values, or none where TPE is to choose them."""
+    plane = folder.space.plane()
+    if folder.sampler == "grid":
+        return plane[number % len(plane)]
+    if folder.sampler == "random":
+        return folder.space.drawn(seeding.stream(folder.seed, "random point", number) % 2**32)
+    return plane[number] if folder.sampler == "plane-then-tpe" and number < len(plane) else {}
+
+
+def is_first_part(folder: StudyFolder, number: int) -> bool:
+    """Whether a point belongs to the plane or grid: the table in the end, every point of which is trained out."""
+    plane = folder.space.plane()
+    return folder.sampler == "grid" or (folder.sampler == "plane-then-tpe" and number < len(plane))
+
+
+def prunes(folder: StudyFolder, number: int) -> bool:
+    """Whether the trial of this number may be pruned: by default only where TPE chooses."""
+    if folder.pruner == "auto":
+        return folder.sampler in ("plane-then-tpe", "tpe") and not is_first_part(folder, number)
+    return folder.pruner == "percentile" and not is_first_part(folder, number)
+
+
+def pruner() -> optuna.pruners.BasePruner:
+    """Ends a trial whose best so far is among the worst third of the finished ones at its epoch, from epoch 5 on."""
+    return optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
+
+
+class PointSampler(optuna.samplers.BaseSampler):
+    """TPE (Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011), seeded for one point.
+
+    A sampler of its own for each point makes suggestions independent of how often the study was stopped. What TPE
+    leaves to chance is drawn for each setting from a random stream of its own: a worker that was killed between two
+    settings changes nothing either.
+    """
+
+    def __init__(self, study_seed: int, number: int):
+        self._seed, self._number = study_seed, number
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of group=True
+            self._tpe = optuna.samplers.TPESampler(
+                seed=self._stream("sampler"), multivariate=True, group=True, constant_liar=True
+            )
+
+    def _stream(self, name: str) -> int:
+        return seeding.stream(self._seed, name, self._number) % 2**32
+
+    def infer_relative_search_space(self, study, trial):
+        """The settings that TPE suggests together."""
+        return self._tpe.infer_relative_search_space(study, trial)
+
+    def sample_relative(self, study, trial, search_space):
+        """What TPE suggests for them."""
+        return self._tpe.sample_relative(study, trial, search_space)
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        """A draw from the range, for what no trial has had yet, and while there are few trials."""
+        chance = optuna.samplers.RandomSampler(seed=self._stream(f"sampler/{param_name}"))
+        return chance.sample_independent(study, trial, param_name, param_distribution)
+
+
+def claim(study: Study, worker: str) -> Claim | None:
+    """Take the next waiting trial into this worker's hands; None where none is waiting.
+
+    On the way, trials whose workers are gone go back to the waiting, and once all points have ended, the best
+    configurations are lined up to be run again.
+    """
+
+    def take() -> Claim | None:
+        with study.storage.exclusive():
+            _reap(study)
+            for trial in study.all_of((TrialState.WAITING,)):
+                if (taken := _take(study, study.trials, trial, worker)) is not None:
+                    return Claim(study, taken, worker)
+            plan_again(study)
+            for trial in study.again.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                if (taken := _take(study, study.again, trial, worker)) is not None:
+                    return Claim(study, taken, worker, trial.user_attrs["repeat"], trial.user_attrs["confirms"])
+        return None
+
+    return study.storage.patiently(take)
+
+
+def reap(study: Study) -> None:
+    """Have trials whose workers are gone wait again: what each worker does too before it takes one."""
+
+    def action() -> None:
+        with study.storage.exclusive():
+            _reap(study)
+
+    study.storage.patiently(action)
+
+
+def _reap(study: Study) -> None:
+    for part in (study.trials, study.again):
+        for trial in study.storage.abandoned(part):
+            give_back(study, trial, "killed")
+
+
+def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> optuna.Trial | None:
+    storage, identifier = study.storage.optuna, trial._trial_id
+    study.storage.beat(identifier)  # first: a running trial without a heartbeat would never count as abandoned
+    storage.set_trial_user_attr(identifier, "worker", worker)
+    if not storage.set_trial_state_values(identifier, TrialState.RUNNING):
+        return None
+    # Opened anew: a sampler that is asked by way of an old one would see the trials of then.
+    sampler = PointSampler(study.folder.seed, trial.number)
+    fresh = optuna.load_study(storage=storage, study_name=part.study_name, sampler=sampler, pruner=pruner())
+    return optuna.Trial(fresh, identifier)
+
+
+End = Literal["stopped", "killed", "crashed"]
+
+
+def give_back(study: Study, trial: FrozenTrial, end: End) -> None:
+    """Have a trial wait again, by how its worker ended.
+
+    One that has cost many workers without getting any further fails, with the reason.
+    """
+    storage, identifier = study.storage.optuna, trial._trial_id
+    if end != "stopped":
+        cut_off = [*trial.user_attrs.get("cut_off", []), [end, len(trial.intermediate_values)]]
+        storage.set_trial_user_attr(identifier, "cut_off", cut_off)  # and after how many evaluations
+        in_vain = [how for how, evaluations in cut_off if evaluations == cut_off[-1][1]]
+        if in_vain.count("crashed") >= CRASHES or len(in_vain) >= KILLS:
+            reason = f"{len(in_vain)} workers died with it, one after the other"
+            storage.set_trial_user_attr(identifier, "reason", reason)
+            storage.set_trial_state_values(identifier, TrialState.FAIL)
+            return
+    storage.set_trial_state_values(identifier, TrialState.WAITING)
+
+
+def released(study: Study, worker: str, end: End) -> list[FrozenTrial]:
+    """Have what a worker that has ended left in hand wait again, and return it."""
+
+    def release() -> list[FrozenTrial]:
+        found = []
+        with study.storage.exclusive():
+            for part in (study.trials, study.again):
+                for trial in part.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                    if trial.user_attrs.get("worker") == worker:
+                        give_back(study, trial, end)
+                        found.append(trial)
+        return found
+
+    return study.storage.patiently(release)
+
+
+def plan_again(study: Study) -> None:
+    """Once all points have ended, line up what is missing of the best configurations on fresh seeds."""
+    count, seeds = study.confirm
+    if not count or unfinished(study.all_of()) or len(study.all_of()) < study.total:
+        return
+    known = {(t.user_attrs["confirms"], t.user_attrs["repeat"]) for t in study.again.get_trials(deepcopy=False)}
+    for repeat in range(seeds):
+        for trial in ranked(study)[:count]:
+            if (trial.number, repeat) not in known:
+                attributes = {"confirms": trial.number, "repeat": repeat}
+                study.again.enqueue_trial(trial.params, user_attrs=attributes)
+
+
+def ranked(study: Study) -> list[FrozenTrial]:
+    """The first trial of each configuration that finished, best configuration first, by the mean over its trials."""
+    groups: dict[tuple, list[FrozenTrial]] = {}
+    for trial in study.all_of((TrialState.COMPLETE,)):
+        if math.isfinite(trial.value):
+            groups.setdefault(tuple(sorted(trial.params.items())), []).append(trial)
+    score = study.folder.space.score
+    means = {key: score(sum(t.value for t in trials) / len(trials)) for key, trials in groups.items()}
+    return [groups[key][0] for key in sorted(groups, key=lambda key: (-means[key], groups[key][0].number))]
+
+
+def unfinished(trials: list[FrozenTrial]) -> int:
+    """How many of these trials have not ended."""
+    return sum(not trial.state.is_finished() for trial in trials)
+
+
+def left(study: Study) -> int:
+    """How many trials are still to end, those to be run again included once they are lined up."""
+
+    def count() -> int:
+        points = study.all_of()
+        missing = study.total - len(points) + unfinished(points)
+        if missing or not study.confirm[0]:
+            return missing
+        again = study.again.get_trials(deepcopy=False)
+        known = {(t.user_attrs["confirms"], t.user_attrs["repeat"]) for t in again}
+        best = ranked(study)[: study.confirm[0]]
+        to_plan = sum((t.number, repeat) not in known for t in best for repeat in range(study.confirm[1]))
+        return unfinished(again) + to_plan
+
+    return study.storage.patiently(count)

@@ -1,0 +1,75 @@
+"""What a person sees while a sweep runs: a bar over the trials with the best so far, and a line for each that ends."""
+
+import sys
+
+from optuna.trial import FrozenTrial, TrialState
+from tqdm import tqdm
+
+from rnnkit.core.wording import in_words, settings_in_words
+from sweeps.study import points
+from sweeps.study.study import Study
+
+
+class Progress:
+    """Watches a study. The bar shows on a terminal only; the lines always do."""
+
+    def __init__(self, study: Study):
+        self.study = study
+        self.space = study.folder.space
+        self.metric = in_words(self.space.metric)
+        self._seen: set[tuple[bool, int]] = set()
+        self._total = study.storage.patiently(lambda: study.total)
+        self._bar = tqdm(total=self._total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
+
+    def __enter__(self) -> "Progress":
+        self.study.storage.patiently(self._update)
+        if done := self._done():
+            print(f"Going on with study {self.study.folder.name}: {done} of {self._total} trials are done")
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self._bar.close()
+        if kind in (KeyboardInterrupt, SystemExit):
+            done = self._done()
+            print(f"Stopped with {done} of {self._total} trials done; the same command goes on from here")
+
+    def look(self) -> None:
+        """Print the trials that ended since the last look, and move the bar."""
+        self.study.storage.patiently(self._update, self._say)
+
+    def _done(self) -> int:
+        return self._total - self.study.storage.patiently(lambda: points.unfinished(self.study.all_of()))
+
+    def _update(self, say=None) -> None:
+        ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
+        again = self.study.again.get_trials(deepcopy=False)
+        ended += [(True, trial) for trial in again if trial.state.is_finished()]
+        for confirms, trial in ended:
+            if (confirms, trial.number) not in self._seen and say:
+                say(trial, confirms)
+            self._seen.add((confirms, trial.number))
+        complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
+        if complete:
+            best = self.space.best(complete)
+            self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
+        self._bar.total = self._total + len(again)
+        self._bar.update(len(ended) - self._bar.n)
+
+    def _say(self, trial: FrozenTrial, confirms: bool) -> None:
+        seconds = trial.user_attrs.get("result", {}).get("seconds", 0.0)
+        if confirms:
+            what = f"again {trial.user_attrs['confirms']:>3}"
+            settings = f"fresh seed {trial.user_attrs['repeat'] + 1}"
+        else:
+            what, settings = f"trial {trial.number:>3}", settings_in_words(trial.params)
+        with tqdm.external_write_mode():
+            print(f"{what}  {outcome(trial)}  {seconds:5.1f} s  {settings}", flush=True)
+
+
+def outcome(trial: FrozenTrial) -> str:
+    """How a trial ended, in few words."""
+    if trial.state == TrialState.COMPLETE:
+        return f"{trial.value:.4f}"
+    if trial.state == TrialState.PRUNED:
+        return "pruned"
+    return f"failed ({trial.user_attrs.get('reason', 'no reason given')})"

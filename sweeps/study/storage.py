@@ -1,0 +1,295 @@
+"""Where a study's trials are kept: a journal file on one machine, or a PostgreSQL database for many.
+
+Both say which trials were abandoned by a worker that is gone. On one machine every worker holds a lock on a file of its
+own, which the system lets go of when it ends, however it ends. At a database a worker's trial has a heartbeat, by the
+database's clock.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import itertools
+import json
+import os
+import sys
+import threading
+import time
+import warnings
+import weakref
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import optuna
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from rnnkit.core import locks
+from rnnkit.core.errors import UserError, writing
+
+
+BEAT = 5  # seconds between two heartbeats
+GRACE = 20  # seconds without one after which a worker counts as gone
+AFTER_TORN = 32  # lines that workers may have written after a torn one before they noticed
+PATIENCE = 300.0  # seconds that a database may be away without harm
+WAITING = "waiting for the database, which does not answer"
+
+Value = TypeVar("Value")
+
+
+class _FileLock:
+    """Optuna's lock on a journal, as a lock that the system lets go of when its holder is killed."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def acquire(self) -> bool:
+        self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+class Journal:
+    """The storage of a study on one machine: journal.log in the study's folder."""
+
+    kind = "journal"
+    poll = 0.2  # seconds between two looks
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        path = folder / "journal.log"
+        backend = JournalFileBackend(str(path), lock_obj=_FileLock(folder / "journal.lock"))
+        try:
+            self.optuna = JournalStorage(backend)
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError):  # what Optuna meets in such a file
+            raise UserError(
+                f"{path} is damaged: the sweep's own command mends what a crash tore, or says where"
+            ) from None
+
+    def patiently(self, action: Callable[..., Value], *given) -> Value:
+        """Do what needs the storage."""
+        return action(*given)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Be the only process that plans or hands out trials."""
+        return locks.exclusive(self.folder / "claim.lock")
+
+    @contextlib.contextmanager
+    def present(self, worker: str) -> Iterator[None]:
+        """Be seen as a living worker of this name, for as long as this process lives."""
+        (self.folder / "workers").mkdir(exist_ok=True)
+        path = self.folder / "workers" / worker
+        with locks.exclusive(path), locks.opened(self.folder / "workers.lock") as all_of_them:
+            fcntl.flock(all_of_them, fcntl.LOCK_SH)
+            yield
+        path.unlink(missing_ok=True)
+
+    def beating(self, trial_id: int) -> AbstractContextManager[None]:
+        """Have a trial that this process runs known as alive: the lock of `present` does it here."""
+        return contextlib.nullcontext()
+
+    def beat(self, trial_id: int) -> None:
+        """Say that a trial is alive."""
+
+    def abandoned(self, study: optuna.Study) -> list[FrozenTrial]:
+        """The trials that are running, says the storage, and whose worker is gone."""
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [trial for trial in running if not self._lives(trial.user_attrs.get("worker"))]
+
+    def tidy(self) -> None:
+        """Remove what killed workers left."""
+        for path in (self.folder / "workers").glob("*"):
+            self._lives(path.name)
+
+    def _lives(self, worker: str | None) -> bool:
+        path = self.folder / "workers" / (worker or "nobody")
+        try:
+            with locks.exclusive(path, busy="it lives") if path.exists() else contextlib.nullcontext():
+                path.unlink(missing_ok=True)
+                return False
+        except locks.Busy:
+            return True
+
+
+def heal(folder: Path) -> None:
+    """Cut journal.log where a full disk or a crash tore a line: Optuna could never write to it again.
+
+    Whatever follows a torn line was never read by anybody, and is a line or two of each worker at most. Workers that
+    are writing are waited for. Raises `UserError` for other damage, which is not ours to cut.
+    """
+    path = folder / "journal.log"
+    if not path.exists() or _torn(path) is None:
+        return
+    _require_torn_only(path)
+    with locks.opened(folder / "workers.lock") as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{path} is torn: waiting for workers that still have it open", flush=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        whole = _torn(path)
+        if whole is not None:
+            with writing(path), path.open("rb+") as file:
+                torn = os.fstat(file.fileno()).st_size - whole
+                file.truncate(whole)
+            print(f"{path}: dropped {torn} bytes at its end, which a full disk or a crash had torn", flush=True)
+
+
+def _require_torn_only(path: Path) -> None:
+    """Raise `UserError` where more follows the first line that is not whole than could follow a torn one."""
+    with path.open("rb") as file:
+        whole = [_is_whole(line) for line in file]
+    first = whole.index(False)
+    if (follow := sum(whole[first:])) > AFTER_TORN:
+        raise UserError(
+            f"{path}, line {first + 1} is damaged, and {follow} good ones follow: no crash does that. "
+            "Put back a copy of the file, or choose a new name with --study"
+        )
+
+
+def _torn(path: Path) -> int | None:
+    """The number of bytes before the first torn line; None where all lines are whole."""
+    with path.open("rb") as file:
+        whole = sum(len(line) for line in itertools.takewhile(_is_whole, file))
+        return whole if whole < os.fstat(file.fileno()).st_size else None
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        said = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("op_code") in range(11) and "worker_id" in said  # as Optuna writes it
+
+
+class Database:
+    """The storage of studies in a PostgreSQL database, where workers of many machines meet.
+
+    `address` is a URL, postgresql://user@host/database. Raises `UserError` where the driver is missing, or the database
+    cannot be reached within `patience` seconds.
+    """
+
+    kind = "postgresql"
+    poll = 1.0
+
+    def __init__(self, address: str, study: str, patience: float = 0.0):
+        if importlib.util.find_spec("psycopg") is None:
+            raise UserError(
+                "--storage postgresql://...: the driver psycopg is missing: "
+                "pip install -c constraints.txt -e '.[postgres]'"
+            )
+        self._key = zlib.crc32(study.encode())
+        self._last_failure = float("-inf")
+        self._patience = patience
+        opened = self.patiently(self._open, f"postgresql+psycopg://{address.split('://', 1)[1]}")
+        self.optuna = optuna.storages.get_storage(opened)  # remembers trials that have ended
+        self._engine = opened.engine
+        self._patience = PATIENCE
+        weakref.finalize(self, opened.engine.dispose)
+
+    def _open(self, address: str) -> RDBStorage:
+        alive = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of heartbeats
+            return RDBStorage(
+                address,
+                engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, **alive}},
+                heartbeat_interval=BEAT,
+                grace_period=GRACE,
+            )
+
+    def patiently(self, action: Callable[..., Value], *given) -> Value:
+        """Do what needs the database, again and again while it is away: `action` must bear being repeated.
+
+        Raises `UserError` where it stays away.
+        """
+        import sqlalchemy.exc
+
+        # The third is what Optuna runs into where it goes on in a transaction that the database dropped.
+        passing = sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.PendingRollbackError
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                return action(*given)
+            except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+                error = error.__cause__ or error if not isinstance(error, sqlalchemy.exc.SQLAlchemyError) else error
+                reason = (str(getattr(error, "orig", None) or error).strip().splitlines() or ["no reason given"])[0]
+                lasting = not isinstance(error, passing)
+                if time.monotonic() > end or (lasting and not getattr(error, "connection_invalidated", False)):
+                    raise UserError(f"--storage: the database cannot be used: {reason}") from None
+                if time.monotonic() - self._last_failure > GRACE:  # once for each time that it is away
+                    print(f"{WAITING} ({reason})", file=sys.stderr, flush=True)
+                self._last_failure = time.monotonic()
+                time.sleep(0.5)
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Be the only process that plans or hands out trials, by a lock in the database."""
+        import sqlalchemy
+
+        with self._engine.connect() as connection:
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": self._key})
+            yield
+            connection.rollback()
+
+    def tidy(self) -> None:
+        """Killed workers leave nothing here."""
+
+    def present(self, worker: str) -> AbstractContextManager[None]:
+        """Be seen as a living worker: heartbeats do it here."""
+        return contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def beating(self, trial_id: int) -> Iterator[None]:
+        """Have a trial that this process runs known as alive, as long as this lasts."""
+        done = threading.Event()
+
+        def beat() -> None:
+            with contextlib.suppress(UserError):  # the database stayed away: the trial itself will meet it
+                while not done.wait(BEAT):
+                    self.patiently(lambda: done.is_set() or self.beat(trial_id))
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+
+    def beat(self, trial_id: int) -> None:
+        """Say that a trial is alive."""
+        self.optuna.record_heartbeat(trial_id)
+
+    def abandoned(self, study: optuna.Study) -> list[FrozenTrial]:
+        """The trials that are running, says the storage, and whose worker is gone.
+
+        There are none while the database has only just come back: nobody could have told it that he lives.
+        """
+        if time.monotonic() - self._last_failure < GRACE + BEAT:
+            return []
+        identifier = self.optuna.get_study_id_from_name(study.study_name)
+        return [self.optuna.get_trial(i) for i in self.optuna._get_stale_trial_ids(identifier)]
+
+
+def check(address: str) -> None:
+    """Raise `UserError` unless `address` is `journal`, or the URL of a PostgreSQL database."""
+    if address != "journal" and not address.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        from rnnkit.core.secrets import without_secrets
+
+        raise UserError(
+            f"--storage must be journal, or a PostgreSQL address such as postgresql://user@host/database, "
+            f"not {without_secrets(address)}"
+        )
+
+
+def opened(address: str, folder: Path, patience: float = 0.0) -> "Journal | Database":
+    """The storage of the study in `folder`, as --storage says."""
+    if address == "journal":
+        return Journal(folder)
+    return Database(address, folder.name, patience)

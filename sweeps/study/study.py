@@ -1,0 +1,114 @@
+"""A study in its storage: its trials, and those that run the best of them again.
+
+The best configurations are run again on fresh seeds by trials of a second study of Optuna's beside the first, so that
+they play no role in what the sampler suggests.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+
+from rnnkit.core import config as configuration
+from rnnkit.core.errors import UserError
+from sweeps.study import storage as storages
+from sweeps.study.folders import StudyFolder, experiment, require_same
+
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # a database that is away, say, is told of in our own words
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study whose storage is open: `trials` are those that search, `again` those that run the best ones again."""
+
+    folder: StudyFolder
+    storage: "storages.Journal | storages.Database"
+    trials: optuna.Study
+    again: optuna.Study
+
+    @property
+    def total(self) -> int:
+        """How many points the study has in all."""
+        return self.trials.user_attrs["total"]
+
+    @property
+    def confirm(self) -> tuple[int, int]:
+        """How many configurations are run again in the end, and on how many seeds."""
+        return tuple(self.trials.user_attrs["confirm"])
+
+    def ask_for(self, total: int, confirm: tuple[int, int] = (0, 0)) -> None:
+        """Say how many points the study is to have, and what is run again in the end."""
+
+        def say() -> None:
+            for key, value in (("total", total), ("confirm", list(confirm))):
+                if self.trials.user_attrs.get(key) != value:
+                    self.trials.set_user_attr(key, value)
+
+        self.storage.patiently(say)
+
+    def all_of(self, states: tuple[TrialState, ...] | None = None) -> list:
+        """The trials of the study's own points, in the order of their numbers."""
+        return [t for t in self.trials.get_trials(deepcopy=False, states=states) if t.number < self.total]
+
+
+def create(folder: StudyFolder, patience: float = 0.0) -> Study:
+    """The study of a folder, made in its storage where it is not there yet."""
+    if folder.address == "journal":
+        storages.heal(folder.path)
+    storage = storages.opened(folder.address, folder.path, patience)
+    storage.tidy()
+
+    def make() -> None:
+        with storage.exclusive():
+            known = {study.study_name for study in storage.optuna.get_all_studies()}
+            direction = "minimize" if folder.space.lower_is_better else "maximize"
+            for name in (again_name(folder.name), folder.name):  # a study of this name has the other too
+                if name not in known:
+                    optuna.create_study(storage=storage.optuna, study_name=name, direction=direction)
+
+    storage.patiently(make)
+    study = load(folder, storage)
+
+    def described() -> dict:
+        if "study.json" not in study.trials.user_attrs:
+            study.trials.set_user_attr("study.json", folder.describe())
+        return study.trials.user_attrs["study.json"]
+
+    require_same(folder.name, storage.patiently(described), folder.describe())
+    return study
+
+
+def again_name(study: str) -> str:
+    """The name of the study of Optuna's that holds what is run again."""
+    return f"{study}/again"
+
+
+def load(folder: StudyFolder, storage) -> Study:
+    """The study of a folder in an open storage, where it is known to be."""
+    trials, again = (
+        storage.patiently(lambda name=name: optuna.load_study(storage=storage.optuna, study_name=name))
+        for name in (folder.name, again_name(folder.name))
+    )
+    return Study(folder, storage, trials, again)
+
+
+def join(runs_dir: Path, name: str, address: str, track: str, patience: float = 0.0) -> Study:
+    """A study that a sweep has made, for a worker: what it is, its storage says.
+
+    Raises `UserError` where there is none of this name.
+    """
+    path = runs_dir / "studies" / name
+    if address == "journal" and not (path / "journal.log").exists():
+        raise UserError(f"there is no study {name} in {runs_dir}: start it with python -m sweeps.run")
+    storage = storages.opened(address, path, patience)
+    try:
+        trials = storage.patiently(lambda: optuna.load_study(storage=storage.optuna, study_name=name))
+    except KeyError:
+        raise UserError(f"--storage holds no study {name}: start it with python -m sweeps.run") from None
+    said = trials.user_attrs["study.json"]
+    kind = experiment(said["experiment"]).Config
+    base = configuration.restored(kind, said["config"], runs_dir=runs_dir, track=track)
+    folder = StudyFolder(path, base, said["seed"], said["sampler"], said["pruner"], address)
+    return load(folder, storage)

@@ -1,0 +1,131 @@
+"""The summary of a study as one run at Weights & Biases, beside those of its trials: tables, figures, the answer.
+
+    python -m sweeps.wandb_sync.study_run runs/studies/digits-s0
+
+A sweep starts it in the end. It reads what the sweep wrote, and always makes the same run of one study: when a study
+has gone on, its summary takes the place of the one before.
+"""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from rnnkit.core import cli, files, locks
+from rnnkit.core.errors import UserError, in_words
+from rnnkit.mirror import follow
+from rnnkit.runs import mirror_client
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which study."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """The study's folder."""
+    track: Literal["auto", "offline", "online"] = "auto"
+    """Online, offline, or online where you are logged in."""
+
+
+def send(folder: Path, track: str) -> dict:
+    """Carry the summary of the study in `folder` to W&B, and return what became of it, as `mirroring.state` does."""
+
+    facts, said = (files.read_json(folder / name) for name in ("summary.json", "study.json"))
+    goes_on = mirror_client.state(folder).get("mode") == "online"
+    if not goes_on:
+        shutil.rmtree(folder / "wandb", ignore_errors=True)
+    (folder / "wandb").mkdir(exist_ok=True)
+    mode = follow.mode_for(track)
+    if mode == "disabled":
+        return _note(folder, {"state": "complete", "mode": mode})
+    options = {
+        "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
+        "id": f"{facts['study']}-study-{int(datetime.fromisoformat(said['started']).timestamp() * 1000):x}",
+        "name": f"study {facts['study']}",
+        "group": facts["study"],
+        "job_type": "study",
+        "tags": [facts["experiment"]],
+        "config": {
+            key: said[key] for key in ("experiment", "seed", "sampler", "pruner", "config", "space", "versions")
+        },
+    }
+    run = follow.begin(options, folder, mode, goes_on)
+    offline = run.settings.mode == "offline"
+    state = {"mode": "offline" if offline else "online"}
+    state["folder"] = str(Path(run.settings.sync_file).parent.relative_to(folder))
+    if not offline:
+        state["url"] = run.url
+    try:
+        run.log(tables(facts) | pictures(folder))
+        run.summary.update(figures(facts))
+        run.finish()
+    except Exception as error:  # noqa: BLE001 (recorded, and raised on; `make sync` tries again)
+        _note(folder, {**state, "state": "failed", "reason": in_words(error)})
+        raise
+    return _note(folder, {**state, "state": "complete", "rows": 1})
+
+
+def tables(facts: dict) -> dict:
+    """The trials, the plane, and what was run again, as W&B's tables."""
+    import wandb
+
+    names = list(dict.fromkeys(name for trial in facts["list"] for name in trial["settings"]))
+    columns = ["trial", "state", "value", "reason", "parameters", "seconds", "run"]
+    rows = [[trial[c] for c in columns] + [trial["settings"].get(n) for n in names] for trial in facts["list"]]
+    found = {"trials": wandb.Table(columns=columns + names, data=[[_text(v) for v in row] for row in rows])}
+    cells = ["hidden_size", "depth", "value", "spread", "parameters"]
+    found["plane"] = wandb.Table(columns=cells, data=[[cell[c] for c in cells] for cell in facts["plane"]])
+    if facts["confirmed"]:
+        again = ["trial", "found", "mean", "low", "high", "spread", "count", "parameters"]
+        found["again"] = wandb.Table(columns=again, data=[[row[c] for c in again] for row in facts["confirmed"]])
+    return found
+
+
+def _text(value):
+    return str(value) if isinstance(value, bool) else value
+
+
+def pictures(folder: Path) -> dict:
+    """The study's figures."""
+    import wandb
+
+    return {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted((folder / "figures").glob("*.png"))}
+
+
+def figures(facts: dict) -> dict:
+    """What stands in the run's summary."""
+    best = facts["best"] or {}
+    found = {f"trials/{name}": count for name, count in facts["trials"].items()}
+    found |= {"minutes": facts["minutes"], "cost_minutes": facts["cost_minutes"], "status": "finished"}
+    found |= {f"importance/{name}": share for name, share in facts["importances"].items()}
+    if best:
+        found |= {"best/trial": best["trial"], "best/value": best["value"], "best/run": best["run"], **best["test"]}
+    found |= {name: "\n".join(facts[name]) for name in ("supported", "not_supported", "borders")}
+    return found
+
+
+def _note(folder: Path, state: dict) -> dict:
+    files.write_json(folder / "wandb" / "mirror.json", state)
+    return state
+
+
+def main() -> None:
+    """Send the summary that the command line names."""
+    os.environ["WANDB_ERROR_REPORTING"] = "false"
+    options = cli.parse(Options, "python -m sweeps.wandb_sync.study_run", sys.argv[1:], __doc__)
+    try:
+        with locks.exclusive(options.folder / "mirror.lock"):
+            send(options.folder, options.track)
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 (said in one line)
+        sys.exit(in_words(error))
+
+
+if __name__ == "__main__":
+    cli.main(main)

@@ -1,0 +1,1 @@
+"""Pages for a browser: runs and studies as charts."""

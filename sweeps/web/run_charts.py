@@ -1,0 +1,199 @@
+"""The charts of a run, section by section, and of several runs laid over each other."""
+
+import contextlib
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rnnkit.core.errors import UserError
+from sweeps.reading.rows import Columns
+from sweeps.reading.run_index import Card, Gallery
+from sweeps.reading.sections import WHERE, Drawn, Section, arranged, is_log
+from sweeps.web import charts
+
+
+STEP = "training step"
+LEAST = -8  # of log10 of a gradient: less is one colour
+
+
+def of_run(gallery: Gallery, name: str) -> list[tuple[Section, list[dict]]]:
+    """Everything that a run logged, as charts by section, and the curves that it left."""
+    columns = gallery.columns(name)
+    found = [(section, [chart(drawn, columns) for drawn in shown]) for section, shown in arranged(columns.series)]
+    curves = media_curves(gallery, name)
+    if curves:
+        extra = [*gradients_by_lag(curves), *truncation(curves)]
+        for section, shown in found:
+            if section.title == "Memory":
+                shown[:0] = extra
+    return found
+
+
+def chart(drawn: Drawn, columns: Columns) -> dict:
+    """A chart of one run: a curve for each metric. Colours say where in the network, kinds of line say what."""
+    key = drawn.key  # the same, however many curves come
+    looks = looks_of(list(drawn.curves))
+    if len(drawn.curves) == 1:  # which has no legend
+        (drawn,) = _one_by_one(drawn)
+        drawn = replace(drawn, key=key)
+    if all(len(columns.series[metric][0]) == 1 for metric in drawn.curves.values()):
+        order = sorted(drawn.curves, key=looks.__getitem__)  # what belongs to one place stands together
+        last = {name: columns.last(drawn.curves[name]) for name in order}
+        return _measured_once(drawn, last, [looks[name][0] for name in order], "measured")
+    traces = []
+    for name, metric in drawn.curves.items():
+        steps, values = columns.series[metric]
+        hue, dash = looks[name]
+        traces.append(charts.line(name, steps, values, hue, dash, drawn.log))
+    return _over_steps(drawn, traces, showlegend=len(traces) > 1)
+
+
+def _measured_once(drawn: Drawn, values: dict[str, float], hues: list[int], each: str) -> dict:
+    """Bars where a curve would be a single point; `each` says what there is one for."""
+    traces, layout = charts.bars(values, hues)
+    return charts.figure(drawn.key, drawn.title, drawn.axis, each, traces, **layout)
+
+
+def _over_steps(drawn: Drawn, traces: list[dict], showlegend: bool) -> dict:
+    values = [value for trace in traces for value in trace["y"] if value is not None]
+    log = is_log(drawn, values)
+    axis = {"rangemode": "nonnegative"} if not log and all(value >= 0 for value in values) else {}
+    if not log and values and min(values) == max(values) > 0:
+        axis = {"range": [0, 2 * values[0]]}
+    if drawn.key.startswith("speed"):
+        axis["tickformat"] = "~s"  # 65k, not 6.5 x 10^4
+    return charts.figure(drawn.key, drawn.title, STEP, drawn.axis, traces, log=log, showlegend=showlegend, yaxis=axis)
+
+
+def looks_of(names: list[str]) -> dict[str, tuple[int, int]]:
+    """A colour and a kind of line for each curve: layer and direction choose the colour, what is left the line."""
+    hues: dict[str, int] = {}
+    dashes: dict[str, int] = {}
+    found = {}
+    for name in names:
+        place = re.match(WHERE, name)
+        where = place[1] if place else name
+        hue = hues.setdefault(where, len(hues))
+        what = name[len(where) :]
+        found[name] = hue, dashes.setdefault(what, len(dashes)) if place else 0
+    return found
+
+
+def media_curves(gallery: Gallery, name: str) -> list[dict]:
+    """What a run with `--observe full` saw at each evaluation, in order; files that are damaged are left out."""
+    found = []
+    for file, path in gallery.media(name).items():
+        if re.fullmatch(r"curves-\d+\.json", file):
+            with contextlib.suppress(UserError):
+                curves = gallery.read_json(path)
+                if isinstance(curves.get("step"), int):
+                    found.append(curves)
+    return found
+
+
+def gradients_by_lag(curves: list[dict]) -> list[dict]:
+    """A heat map for each layer and direction: what is left of a gradient by lag, over training."""
+    found = []
+    for name in [name for name in curves[-1] if name.startswith("lag/")]:
+        steps, rows = [], []
+        for at in curves:
+            shades = [_shade(value) for value in at.get(name) or []]
+            if shades:
+                steps.append(str(at["step"]))
+                rows.append(shades)
+        where = name.removeprefix("lag/")
+        shown = charts.spread(len(steps))
+        heat = {
+            "type": "heatmap",
+            "z": rows,
+            "x": list(range(max(map(len, rows), default=0))),
+            "y": list(range(len(steps))),
+            "customdata": [[step] * len(row) for step, row in zip(steps, rows, strict=True)],
+            "zmin": LEAST,
+            "zmax": 1,
+            "colorscale": "Cividis",
+            "colorbar": {"title": {"text": "log10", "side": "right"}, "thickness": 12},
+            "hovertemplate": "lag %{x}, step %{customdata}: 10^%{z:.2f}<extra></extra>",
+        }
+        ticks = {"tickvals": shown, "ticktext": [steps[i] for i in shown]}
+        title = f"Gradient left k steps before the end: {where}"
+        found.append(charts.figure(f"lag-{where}", title, "lag k (steps)", STEP, [heat], yaxis=ticks))
+    return found
+
+
+def truncation(curves: list[dict]) -> list[dict]:
+    """The loss at the last step of a sequence, by how many of the last inputs the net reads."""
+    first, *_, last = [curves[0], *curves]
+    traces = []
+    for at in [first, last] if first is not last else [last]:
+        contexts, losses = at.get("truncation/contexts"), at.get("truncation/losses")
+        if contexts and losses:
+            traces.append(charts.line(f"step {at['step']}", contexts, [float(x) for x in losses], len(traces)))
+    if not traces:
+        return []
+    read = [context for trace in traces for context in trace["x"]]
+    axis = {"type": "log", "tickvals": sorted(set(read)), "tickangle": 0}
+    title = "Loss by how many inputs are read"
+    return [
+        charts.figure(
+            "truncation", title, "inputs read (steps)", "loss at the last step", traces, xaxis=axis, showlegend=True
+        )
+    ]
+
+
+def _shade(value) -> float | None:
+    with contextlib.suppress(TypeError, ValueError):
+        value = float(value)
+        return max(math.log10(value), LEAST) if value > 0 and math.isfinite(value) else LEAST
+    return None
+
+
+def compared(gallery: Gallery, cards: list[Card]) -> list[tuple[Section, list[dict]]]:
+    """Several runs laid over each other: a chart for each metric that any of them logged, a curve for each run."""
+    columns = {card.name: gallery.columns(card.name) for card in cards}
+    metrics = dict.fromkeys(metric for one in columns.values() for metric in one.series)
+    names = labels(cards)
+    found = []
+    for section, shown in arranged(metrics):
+        drawn = [apart for several in shown for apart in _one_by_one(several)]
+        found.append((section, [_overlaid(one, columns, names) for one in drawn]))
+    return found
+
+
+def _one_by_one(drawn: Drawn) -> Iterable[Drawn]:
+    for name, metric in drawn.curves.items():
+        title = drawn.title if name.lower() == drawn.title.lower() else f"{drawn.title}: {name}"
+        yield replace(drawn, key=metric, title=title, curves={name: metric})
+
+
+def _overlaid(drawn: Drawn, columns: dict[str, Columns], names: dict[str, str]) -> dict:
+    (metric,) = drawn.curves.values()
+    hues = {run: i for i, run in enumerate(columns)}
+    there = {run: one.series[metric] for run, one in columns.items() if metric in one.series}
+    if all(len(steps) == 1 for steps, _ in there.values()):
+        last = {run: values[-1] for run, (_, values) in there.items()}
+        figure = _measured_once(drawn, last, [hues[run] for run in there], "run")
+    else:
+        traces = [charts.line(names[run], *there[run], hue=hues[run], log=drawn.log) for run in there]
+        figure = _over_steps(drawn, traces, showlegend=False)  # one stands above all charts
+    for trace, run in zip(figure["data"], there, strict=True):
+        trace["meta"]["run"] = hues[run]
+    return figure
+
+
+def differing(cards: list[Card]) -> list[str]:
+    """The settings in which runs differ."""
+    names = dict.fromkeys(name for card in cards for name in card.config)
+    return [name for name in names if len({json.dumps(card.config.get(name)) for card in cards}) > 1]
+
+
+def labels(cards: list[Card]) -> dict[str, str]:
+    """Runs named by what sets them apart, where that is little, and the end of their names."""
+    apart = differing(cards)[:3]
+    found = {}
+    for card in cards:
+        settings = ", ".join(f"{name.replace('_', ' ')} {card.config.get(name)}" for name in apart)
+        found[card.name] = f"{card.name} ({settings})" if settings else card.name
+    return found

@@ -1,0 +1,193 @@
+"""The charts of a study: what its trials came to, and what of their settings mattered."""
+
+from datetime import datetime
+
+from sweeps.reading import describe
+from sweeps.reading.studies import STATES, Study, Trial, said
+from sweeps.web import charts
+from sweeps.web.parallel import parallel
+
+
+def of_study(study: Study) -> list[dict]:
+    """All charts that the study's trials are enough for."""
+    drawn = (history, plane, importances, reported, parallel, timeline)
+    return [chart for chart in (draw(study) for draw in drawn) if chart is not None]
+
+
+def history(study: Study) -> dict | None:
+    """Each trial's value by its number, and the best so far."""
+    traces = []
+    for state in STATES:
+        trials = [t for t in study.of_state(state) if charts.number(t.value) is not None]
+        if trials:
+            numbers, values = [t.number for t in trials], [t.value for t in trials]
+            named = state if state == "finished" else f"{state} (its last value)"
+            traces.append(charts.points(named, numbers, values, map(said, trials), state=state))
+    without = [t for t in study.trials if charts.number(t.value) is None and t.state != "waiting"]
+    if without:
+        traces.append(
+            charts.points(
+                "no value", [t.number for t in without], [0.03] * len(without), map(said, without), state="failed"
+            )
+            | {"yaxis": "y2"}
+        )
+    best, so_far = None, []
+    finished = sorted(study.of_state("finished"), key=lambda trial: trial.number)
+    for trial in finished:
+        if charts.number(trial.value) is not None:
+            better = min if study.lower_is_better else max
+            best = trial.value if best is None else better(best, trial.value)
+            so_far.append((trial.number, best))
+    if so_far:
+        line = charts.line("best so far", *zip(*so_far, strict=True), hue=1)
+        traces.append(line | {"mode": "lines", "line": {"shape": "hv"}})
+    if not traces:
+        return None
+    hidden = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
+    return charts.figure("history", "History of trials", "trial", study.metric, traces, showlegend=True, yaxis2=hidden)
+
+
+def plane(study: Study) -> dict | None:
+    """A heat map of hidden size x depth."""
+    cells = study.plane()
+    if not any(cell.values for cell in cells):
+        return None
+    sizes = list(dict.fromkeys(cell.hidden_size for cell in cells))
+    depths = list(dict.fromkeys(cell.depth for cell in cells))
+    at = {(cell.hidden_size, cell.depth): cell for cell in cells}
+    rows = [[at[size, depth] for depth in depths] for size in sizes]
+    heat = {
+        "type": "heatmap",
+        "x": [str(depth) for depth in depths],
+        "y": [str(size) for size in sizes],
+        "z": [[charts.number(cell.mean) for cell in row] for row in rows],
+        "text": [[_cell(cell) for cell in row] for row in rows],
+        "texttemplate": "%{text}",
+        "hovertemplate": "hidden size %{y}, depth %{x}<br>%{text}<extra></extra>",
+        "colorscale": "Cividis",
+        "reversescale": study.lower_is_better,
+        "colorbar": {"title": {"text": charts.text(study.metric), "side": "right"}, "thickness": 12},
+        "xgap": 2,
+        "ygap": 2,
+    }
+    kinds = {"xaxis": {"type": "category"}, "yaxis": {"type": "category"}}
+    missing = [_missing(cell) for cell in cells if not cell.values]
+    title = "Hidden size and depth, other settings fixed (below: parameters)"
+    return charts.figure("plane", title, "depth (layers)", "hidden size (units)", [heat], annotations=missing, **kinds)
+
+
+def _cell(cell) -> str:
+    if not cell.values:
+        return ""
+    several = f" (mean of {len(cell.values)})" if len(cell.values) > 1 else ""
+    count = f"<br>{cell.parameters:,}" if cell.parameters else ""
+    return f"{cell.mean:.4f}{several}{count}"
+
+
+def _missing(cell) -> dict:
+    return {"x": str(cell.depth), "y": str(cell.hidden_size), "text": "not finished", "showarrow": False}
+
+
+def importances(study: Study) -> dict | None:
+    """How much of the spread of values each setting accounts for."""
+    if not study.importances:
+        return None
+    order = sorted(study.importances.items(), key=lambda item: item[1])
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [max(share, 5e-4) for _, share in order],  # of a bar without any length no number is shown
+        "y": [charts.text(name.replace("_", " ")) for name, _ in order],
+        "text": [f"{share:.2f}" for _, share in order],
+        "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
+        "meta": {"hue": 0},
+    }
+    return charts.figure("importances", "What mattered", "importance (shares of 1)", "setting", [bars])
+
+
+def reported(study: Study) -> dict | None:
+    """What each trial reported as it went on."""
+    trials = [t for t in study.trials if t.reported]
+    if not trials:
+        return None
+    traces, named = [], set()
+    best = describe.chosen(study)
+    for trial in trials:
+        is_best = best is not None and trial.number == best.number
+        look = "best" if is_best else trial.state
+        trace = charts.line(trial.state, list(trial.reported), list(trial.reported.values()))
+        label = f"best (trial {trial.number})" if is_best else trial.state
+        meta = {"state": "best" if is_best else trial.state, "trial": trial.number}
+        hover = {
+            "text": [charts.text(said(trial))] * len(trace["x"]),
+            "hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>",
+        }
+        group = {"name": charts.text(label), "legendgroup": look, "showlegend": look not in named, "mode": "lines"}
+        traces.append(trace | {"meta": meta, "opacity": 1.0 if is_best else 0.55} | hover | group)
+        named.add(look)
+    traces.sort(key=lambda trace: trace["meta"]["state"] == "best")  # drawn last, on top
+    return charts.figure(
+        "reported", "What trials reported on their way", "epoch", study.metric, traces, showlegend=True
+    )
+
+
+def timeline(study: Study) -> dict | None:
+    """When each trial ran, and on which worker: where that was not kept, a lane for each that ran side by side."""
+    trials = sorted((t for t in study.trials if t.start), key=lambda trial: trial.start)
+    if not trials:
+        return None
+    latest = max([t.end for t in trials if t.end] + [t.start for t in trials])
+    now = datetime.now(latest.tzinfo) if study.live else latest
+    first, traces = trials[0].start, {}
+    lanes = lanes_of(trials, now)
+    for trial in trials:
+        seconds = max(((trial.end or now) - trial.start).total_seconds(), 0.0)
+        bars = traces.setdefault(trial.state, _bars(trial.state))
+        bars["base"].append((trial.start - first).total_seconds())
+        bars["x"].append(seconds)
+        bars["y"].append(charts.text(lanes[trial.number]))
+        bars["text"].append(str(trial.number))
+        bars["customdata"].append(f"{charts.text(said(trial))}<br>{seconds:.1f} s")
+    order = [charts.text(lane) for lane in sorted(set(lanes.values()), key=int)]
+    return charts.figure(
+        "timeline",
+        "When trials ran",
+        f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC",
+        "worker",
+        list(traces.values()),
+        yaxis={"type": "category", "categoryorder": "array", "categoryarray": order, "autorange": "reversed"},
+        meta={"wide": True},
+        barmode="overlay",
+        showlegend=True,
+    )
+
+
+def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
+    """Which lane of the timeline each trial stands in, by its number: its worker's, or the first that is free."""
+    if all(trial.worker for trial in trials):
+        workers = list(dict.fromkeys(trial.worker for trial in trials))
+        return {trial.number: str(workers.index(trial.worker) + 1) for trial in trials}
+    free: list[datetime] = []
+    lanes = {}
+    for trial in trials:
+        lane = next((i for i, since in enumerate(free) if since <= trial.start), len(free))
+        free[lane : lane + 1] = [trial.end or now]
+        lanes[trial.number] = str(lane + 1)
+    return lanes
+
+
+def _bars(state: str) -> dict:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": state,
+        "base": [],
+        "x": [],
+        "y": [],
+        "text": [],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "customdata": [],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "meta": {"state": state},
+    }

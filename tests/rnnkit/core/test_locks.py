@@ -1,0 +1,29 @@
+import pytest
+
+from rnnkit.core import locks
+from rnnkit.core.errors import UserError
+
+
+def test_a_lock_is_held_by_one_at_a_time(tmp_path):
+    with (
+        locks.exclusive(tmp_path / "lock"),
+        pytest.raises(UserError, match="^in use$"),
+        locks.exclusive(tmp_path / "lock", busy="in use"),
+    ):
+        pass
+    with locks.exclusive(tmp_path / "lock", busy="in use"):
+        pass
+
+
+def test_whether_a_lock_is_held_can_be_asked_without_taking_it(tmp_path):
+    assert not locks.held(tmp_path / "lock")
+    assert not (tmp_path / "lock").exists()
+    with locks.exclusive(tmp_path / "lock"):
+        assert locks.held(tmp_path / "lock")
+    assert not locks.held(tmp_path / "lock")
+
+
+def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*lock \(Is a directory\)"), locks.exclusive(tmp_path / "lock"):
+        pass

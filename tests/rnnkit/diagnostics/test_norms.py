@@ -1,0 +1,105 @@
+import contextlib
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+
+from experiments.digits import Config
+from rnnkit.diagnostics.norms import (
+    Clipping,
+    clipping,
+    distances,
+    gate_blocks,
+    gate_gradient_norms,
+    gradient_norms,
+    parameter_groups,
+    snapshot,
+    update_ratios,
+)
+from rnnkit.nn import models
+from rnnkit.nn.modules import evaluating
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_gradient_norms_by_group_and_in_all(cell):
+    model = models.classifier(Config(cell=cell, hidden_size=5, depth=2), 3, 4, longest=9)
+    packed = pack_sequence([torch.randn(n, 3) for n in (4, 2, 6)], enforce_sorted=False)
+    model(packed).square().sum().backward()
+    groups = parameter_groups(model)
+    expected = {f"encoder.l{i}.{d}/{part}" for i in (0, 1) for d in "fb" for part in ("ih", "hh", "bias")}
+    assert set(groups) == expected | {"head"}
+
+    norms, total = gradient_norms(groups)
+    encoder = model.encoder
+    by_hand = {
+        "encoder.l1.b/hh": encoder.weight_hh_l1_reverse.grad.norm(),
+        "encoder.l0.f/bias": torch.cat([encoder.bias_ih_l0.grad, encoder.bias_hh_l0.grad]).norm(),
+        "head": torch.cat([model.head.weight.grad.flatten(), model.head.bias.grad]).norm(),
+    }
+    for name, norm in by_hand.items():
+        torch.testing.assert_close(norms[list(groups).index(name)], norm)
+    assert total == nn.utils.clip_grad_norm_(model.parameters(), 1e9)
+
+    blocks = gate_blocks(model)
+    gates = dict(zip(blocks, gate_gradient_norms(blocks), strict=True))
+    names = {"rnn": "", "gru": "rzn", "lstm": "ifgo"}[cell]
+    assert list(gates) == [f"encoder.l{i}.{d}/hh/{gate}" for i in (0, 1) for d in "fb" for gate in names]
+    for i, gate in enumerate(names):
+        expected = encoder.weight_hh_l1_reverse.grad.unflatten(0, (-1, 5))[i].norm()
+        torch.testing.assert_close(gates[f"encoder.l1.b/hh/{gate}"], expected)
+    for parameter in model.parameters():
+        parameter.grad = None
+    assert not gate_gradient_norms(blocks).any()
+
+
+def test_clipping_over_a_window():
+    found = clipping([float(n) for n in range(101)], threshold=80.0)
+    assert (found.median, found.p95, found.largest, found.not_finite) == (50, pytest.approx(95), 100, 0)
+    assert found.fraction == pytest.approx(20 / 101)  # 80 itself is not clipped
+    found = clipping([1.0, math.inf, 3.0, math.nan], threshold=math.inf)
+    assert found == Clipping(2.0, pytest.approx(2.9), 3.0, 0.0, not_finite=2)
+    found = clipping([math.nan], threshold=1.0)
+    assert found.not_finite == 1
+    assert math.isnan(found.fraction)
+
+
+def test_updates_and_distances_of_steps_that_are_known():
+    model = models.classifier(Config(cell="lstm", hidden_size=5), 3, 4, longest=9)
+    groups = parameter_groups(model)
+    before = snapshot(groups)
+    assert not update_ratios(groups, before).any()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "bias" in name and "encoder" in name:
+                parameter.add_(0.25)
+            else:
+                parameter.mul_(1.01)
+    ratios = dict(zip(groups, update_ratios(groups, before).tolist(), strict=True))
+    moved = dict(zip(groups, distances(groups, before).tolist(), strict=True))
+    for name, group in before.items():
+        size = torch.cat([w.flatten() for w in group]).norm().item()
+        count = sum(w.numel() for w in group)
+        assert ratios[name] == pytest.approx(0.25 if name.endswith("/bias") else 0.01, rel=1e-4)
+        assert moved[name] == pytest.approx(0.25 * count**0.5 if name.endswith("/bias") else 0.01 * size, rel=1e-4)
+    nothing = {name: [torch.zeros_like(w) for w in group] for name, group in before.items()}
+    from_zero = update_ratios(groups, nothing)[list(groups).index("head")]
+    assert from_zero == math.inf
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_each_module_has_its_own_mode_again(fails):
+    part_kept_out = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout(), nn.Linear(1, 1)).eval())
+    part_alone_in_training = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout(), nn.Linear(1, 1))).eval()
+    part_alone_in_training[1].train()
+    for model in (part_kept_out, part_alone_in_training):
+        before = [module.training for module in model.modules()]
+        assert len(set(before)) == 2  # unlike modes, so that setting all alike shows
+
+        with pytest.raises(KeyError) if fails else contextlib.nullcontext(), evaluating(model):
+            assert not any(module.training for module in model.modules())
+            assert not torch.is_grad_enabled()
+            if fails:
+                raise KeyError
+        assert [module.training for module in model.modules()] == before

@@ -1,0 +1,113 @@
+"""Pooling over valid steps: against loops over single sequences, in any company, with padding poisoned."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
+
+from rnnkit.nn import heads
+
+
+SIZE = 4
+POOLS = ["last", "mean", "max", "attention", "joined"]
+lengths_of_batches = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+
+
+def pool_of(name, bidirectional=True):
+    torch.manual_seed(0)
+    encoder = nn.LSTM(3, SIZE, num_layers=2, bidirectional=bidirectional)
+    return encoder, *heads.pooling(name, encoder)
+
+
+def pooled(encoder, pool, sequences):
+    output, (h_n, _) = encoder(pack_sequence(sequences, enforce_sorted=False))
+    return pool(output, h_n)
+
+
+def by_hand(name, output, pool):
+    """What each pooling says of one sequence's top states, of shape (steps, 2 x SIZE), in plain words."""
+    last = torch.cat([output[-1, :SIZE], output[0, SIZE:]])
+    if name == "attention":
+        scores = torch.tanh(output @ pool.project.weight.T + pool.project.bias) @ pool.query.weight[0]
+        return sum(a * h for a, h in zip(torch.softmax(scores, 0), output, strict=True))
+    parts = {"last": last, "mean": sum(output) / len(output), "max": output.max(0).values}
+    return torch.cat([parts["last"], parts["max"], parts["mean"]]) if name == "joined" else parts[name]
+
+
+@pytest.mark.parametrize("name", POOLS)
+@settings(deadline=None, max_examples=25)
+@given(lengths=lengths_of_batches)
+def test_each_sequence_gets_what_it_gets_alone_by_hand(name, lengths):
+    encoder, pool, size = pool_of(name)
+    sequences = [torch.randn(length, 3) for length in lengths]
+    found = pooled(encoder, pool, sequences)
+    assert found.shape == (len(lengths), size)
+    for sequence, vector in zip(sequences, found, strict=True):
+        expected = by_hand(name, encoder(sequence)[0], pool)
+        torch.testing.assert_close(vector, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("head", ["linear", "hidden"])
+def test_padding_poisoned_with_nan_changes_nothing_at_all(name, head):
+    encoder, pool, size = pool_of(name)
+    score = heads.classification(size, 2, hidden=5 if head == "hidden" else 0)
+    lengths = torch.tensor([5, 2, 7])
+    padded = torch.randn(3, 7, 3)
+    found = []
+    for fill in (0.0, torch.nan):
+        for i, length in enumerate(lengths):
+            padded[i, length:] = fill
+        output, (h_n, _) = encoder(pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False))
+        scores = score(pool(output, h_n))
+        gradients = torch.autograd.grad(scores.square().sum(), [*encoder.parameters(), *score.parameters()])
+        found.append([scores, *gradients])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_gradients_by_finite_differences(name):
+    _, pool, _ = pool_of(name, bidirectional=False)
+    pool = pool.double()
+    output = pack_sequence([torch.randn(n, SIZE, dtype=torch.float64) for n in (3, 1, 4)], enforce_sorted=False)
+    h_n = torch.randn(2, 3, SIZE, dtype=torch.float64, requires_grad=True)
+    data = output.data.requires_grad_()
+    assert torch.autograd.gradcheck(lambda rows, state: pool(output._replace(data=rows), state), (data, h_n))
+
+
+def test_attention_weighs_valid_steps_and_sums_to_one():
+    _, pool, size = pool_of("attention")
+    packed = pack_sequence([100 * torch.randn(n, size) for n in (4, 1, 6)], enforce_sorted=False)
+    weights, lengths = nn.utils.rnn.pad_packed_sequence(pool.weights(packed), batch_first=True)
+    assert lengths.tolist() == [4, 1, 6]
+    torch.testing.assert_close(weights.sum(1), torch.ones(3))
+    assert weights.min() >= 0
+    assert weights[1, 0] == 1
+
+
+def test_an_attention_weight_may_underflow_and_the_others_are_one_in_all():
+    _, pool, size = pool_of("attention")
+    with torch.no_grad():
+        pool.query.weight.fill_(1000)
+    packed = pack_sequence([torch.randn(5, size)])
+    weights = pool.weights(packed).data
+    scores = 1000 * torch.tanh(pool.project(packed.data).double()).sum(1)
+    torch.testing.assert_close(weights.double(), torch.softmax(scores, 0), rtol=1e-3, atol=1e-38)
+    assert weights.eq(0).any()
+    assert weights.sum().item() == pytest.approx(1)
+    (gradient,) = torch.autograd.grad(pool(packed, torch.zeros(2, 1, SIZE)).sum(), pool.query.weight)
+    assert gradient.isfinite().all()
+
+
+def test_dropout_acts_on_the_pooled_vector_in_training_alone():
+    head = heads.classification(SIZE, 2, hidden=3, dropout=0.5)
+    vector = torch.ones(64, SIZE)
+    assert head.train()(vector).std(0).max() > 0
+    assert head.eval()(vector).std(0).max() == 0
+
+
+def test_an_unknown_pooling_is_named():
+    with pytest.raises(ValueError, match="no pooling 'median'"):
+        heads.pooling("median", nn.GRU(3, 4))

@@ -1,0 +1,90 @@
+"""Each flag at its threshold and below it, by rows made for it."""
+
+import math
+
+import pytest
+
+from rnnkit.runs import flags
+
+
+def names(rows, **words):
+    return [(flag.name, flag.where) for flag in flags.judge(rows, **words)]
+
+
+def memory_row(left, span=50, **more):
+    """A row after which so much of a gradient is left over a span."""
+    return {"memory/span": span, "memory/encoder.l0.f/rate": math.log(left) / span, **more}
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (memory_row(0.9e-4), [("vanishing", "encoder.l0.f")]),
+        (memory_row(1.1e-4), []),
+        (memory_row(9.9), []),
+        (memory_row(10.1), [("exploding", "encoder.l0.f")]),
+        (memory_row(1e-9, **{"memory/encoder.l0.b/rate": 0.0}), []),  # one direction remembers
+        ({"memory/span": 50, "memory/encoder.l0.f/initial_rate": -1.0}, [("vanishing", "encoder.l0.f")]),
+        (memory_row(0.5, **{"memory/encoder.l0.f/initial_rate": -1.0}), []),  # it has learned to carry gradients
+        ({"memory/span": 50, "memory/encoder.l0.f/rate": -math.inf}, [("vanishing", "encoder.l0.f")]),
+        ({"hidden/encoder.l0.f/saturated": 0.41}, [("saturated", "encoder.l0.f")]),
+        ({"hidden/encoder.l0.f/saturated": 0.39}, []),
+        ({"hidden/encoder.l0.f/saturated": 0.9, "gate/encoder.l0.f/r/sensitivity": 0.5}, []),  # of an RNN alone
+        ({"gate/encoder.l0.f/i/sensitivity": 0.09}, [("saturated", "encoder.l0.f/i")]),
+        ({"gate/encoder.l0.f/i/sensitivity": 0.11}, []),
+        ({"gate/encoder.l0.f/f/sensitivity": 0.01, "gate/encoder.l0.b/z/sensitivity": 0.01}, []),  # long memories
+        ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.6, "memory/loss_all": 0.995}, [("unused memory", "")]),
+        ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.501, "memory/loss_all": 0.5}, [("unused memory", "")]),
+        ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.51, "memory/loss_all": 0.5}, []),
+        ({"update/encoder.l0.f/hh": 0.9e-5}, [("frozen", "encoder.l0.f/hh")]),
+        ({"update/encoder.l0.f/hh": 1.1e-5}, []),
+        ({"update/encoder.l0.f/hh": 0.9e-2}, []),
+        ({"update/encoder.l0.f/hh": 1.1e-2}, [("too hot", "encoder.l0.f/hh")]),
+        ({"update/encoder.l0.f/bias": 1.0}, []),  # biases start near 0, where the ratio says nothing
+        ({}, []),
+    ],
+)
+def test_each_flag_at_its_threshold(row, expected):
+    assert names([row]) == expected
+
+
+def test_units_are_dead_that_hardly_move_at_three_evaluations_running():
+    def rows(*shares):
+        return [{"hidden/encoder.l0.f/dead": share} for share in shares]
+
+    assert names(rows(0.11, 0.2, 0.3)) == [("dead units", "encoder.l0.f")]
+    assert names(rows(0.5, 0.05, 0.5)) == []
+    assert names(rows(0.5, 0.5)) == []
+    assert names([*rows(0.5, 0.5), {"loss/train": 1.0}, *rows(0.5)]) == [("dead units", "encoder.l0.f")]
+
+
+def test_clipping_is_ill_where_most_steps_are_clipped_by_much():
+    assert names([{"grad_norm/total": 101.0}] * 3, clip=1.0) == [("exploding", "clipping")]
+    assert names([{"grad_norm/total": 99.0}] * 3, clip=1.0) == []
+    assert names([{"grad_norm/total": 300.0}, {"grad_norm/total": 0.5}], clip=1.0) == []  # half is not most
+    assert names([{"grad_norm/total": 101.0}] * 3, clip=0.0) == []
+    assert names([{"grad_norm/total": math.inf}], clip=1.0) == []
+
+
+def test_a_run_that_diverged_says_so_first():
+    rows = [memory_row(1e-9, **{"loss/train": math.nan})]
+    assert names(rows, status="diverged") == [("diverged", ""), ("vanishing", "encoder.l0.f")]
+
+
+def test_the_last_values_count_and_the_median_of_updates():
+    assert names([memory_row(1e-9), memory_row(0.5)]) == []
+    assert names([{"update/head": value} for value in (1e-9, 1e-3, 1e-3)]) == []
+
+
+def test_a_flag_in_words_has_number_threshold_and_advice():
+    (flag,) = flags.judge([memory_row(1e-9)])
+    assert str(flag).startswith("vanishing (encoder.l0.f): 1e-09, threshold 0.0001. ")
+    assert "--init chrono" in str(flag)
+
+
+def test_flags_are_kept_as_plain_values():
+    rows = [{"loss/train": math.nan}]
+    (values,) = flags.as_values(flags.judge(rows, status="diverged"))
+    assert values["value"] == "NaN"
+    assert values["threshold"] == "Infinity"
+    assert str(flags.Flag(**values)).startswith("diverged: nan, threshold inf. ")

@@ -1,0 +1,73 @@
+import os
+import shlex
+import subprocess
+
+import pytest
+
+from experiments.digits import Config
+from rnnkit.core import files
+from rnnkit.runs import mirror_client, printing, tracking
+
+
+@pytest.fixture
+def ended(tmp_path, monkeypatch):
+    """The result of a run that was to be mirrored, and that no mirror has seen."""
+    monkeypatch.setattr(mirror_client, "begin", lambda *_: None)
+    with tracking.start(Config(runs_dir=tmp_path / "my runs"), data={}) as run:
+        run.log(1, {"a": 1.0})
+        run.finish(metrics={"metric/accuracy/test": 0.75})
+    return run.result
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (None, "the mirror is still at work; `make sync"),
+        ({"state": "following", "mode": "offline", "folder": "wandb/x"}, "the mirror is still at work; `make sync"),
+        ({"state": "failed", "reason": "no disk"}, "not complete (no disk); the record is, and `make sync"),
+        ({"state": "complete", "mode": "disabled"}, "not to be tracked, says WANDB_MODE=disabled"),
+        ({"state": "complete", "mode": "online", "url": "https://w/r"}, "https://w/r"),
+        ({"state": "complete", "mode": "offline", "folder": "wandb/x"}, "recorded offline; `make sync"),
+    ],
+)
+def test_one_line_says_what_wandb_has_of_a_run(ended, state, line, capsys, monkeypatch):
+    monkeypatch.setattr(mirror_client.wait, "__defaults__", (0.0, 0.0))
+    if state:
+        (ended.folder / "wandb").mkdir()
+        files.write_json(ended.folder / "wandb" / "mirror.json", state)
+    printing.print_result(ended)
+    printed = capsys.readouterr().out
+    assert printed.count("W&B:") == 1
+    assert f"\n  W&B: {line}" in printed
+    assert "accuracy (test): 0.7500" in printed
+
+
+def test_a_run_that_is_not_tracked_says_nothing_of_wandb(tmp_path, capsys):
+    with tracking.start(Config(runs_dir=tmp_path, track="off"), data={}) as run:
+        run.finish()
+    printing.print_result(run.result)
+    assert "W&B" not in capsys.readouterr().out
+
+
+def test_printed_commands_can_be_pasted(ended, capsys, monkeypatch):
+    (ended.folder / "wandb").mkdir()
+    files.write_json(
+        ended.folder / "wandb" / "mirror.json", {"state": "complete", "mode": "offline", "folder": "wandb/x"}
+    )
+    monkeypatch.chdir(ended.folder.parents[1])
+    printing.print_result(ended)
+    *_, record, wandb, command = capsys.readouterr().out.splitlines()
+    assert shlex.split(record) == ["record:", f"my runs/{ended.run}"]
+    assert "`make sync ARGS=\"--runs-dir 'my runs'\"`" in wandb
+    assert shlex.split(command)[-2:] == ["leet", f"my runs/{ended.run}/wandb/x"]
+
+
+@pytest.mark.parametrize("name", ["runs", "my runs", "it's", 'a "b" c', "$HOME `x`"])
+def test_the_sync_command_reaches_its_folder_through_make(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Makefile").write_text("sync:\n\t@printf '%s\\n' $(ARGS)\n")
+    command = printing.sync_command(tmp_path / name)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}  # of `make test`
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
+    printed = done.stdout
+    assert printed.splitlines() == ([""] if name == "runs" else ["--runs-dir", name])

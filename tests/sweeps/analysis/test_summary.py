@@ -1,0 +1,224 @@
+"""The answer at the end of a study, from trials told in this process."""
+
+import math
+
+import pytest
+from scipy import stats
+
+from rnnkit.core import files
+from rnnkit.runs import tracking
+from sweeps import worker
+from sweeps.analysis import inference, summary
+from sweeps.study import points
+from tests.helpers import WORKER, new_study
+
+
+def ran(claim, value, test=0.75):
+    """Carry out a claimed trial without training, with a validation and a test score."""
+
+    def run(config, report):
+        with tracking.start(config, data={}) as started:
+            started.log(1, {"metric/accuracy/valid": value})
+            started.finish(metrics={"metric/accuracy/valid": value, "metric/accuracy/test": test})
+        return started.result
+
+    worker.run_trial(claim, run)
+
+
+def told(tmp_path, values, again=(), **options):
+    """A study whose trials end with `values`, and those on fresh seeds with `again`, by trial and repeat."""
+    study = new_study(tmp_path / "my runs", total=len(values), **options)
+    points.plan(study)
+    for value in values:
+        ran(points.claim(study, WORKER), value)
+    while again and (claim := points.claim(study, WORKER)) is not None:
+        ran(claim, again[claim.confirms][claim.repeat], 0.5 + again[claim.confirms][claim.repeat] / 10)
+    return study
+
+
+def folder_of(study, number):
+    trial = study.trials.trials[number]
+    return study.folder.base.runs_dir / trial.user_attrs["run"]
+
+
+def test_the_best_stands_with_its_test_score(tmp_path):
+    printed = summary.write(told(tmp_path, (0.25, 0.5)))
+    assert "best: trial 1, validation accuracy 0.5000 (" in printed
+    assert "test accuracy 0.7500" in printed
+    assert "no difference is supported" in printed
+
+
+AGAIN = {2: [0.70, 0.72, 0.71], 4: [0.80, 0.83, 0.84]}
+
+
+def test_what_is_run_again_decides_and_is_tested_in_pairs(tmp_path):
+    """Trial 2 had luck: on fresh seeds it is the worse of the two. Figures beside scipy's own."""
+    study = told(tmp_path, (0.1, 0.3, 0.9, 0.2, 0.85, 0.4), AGAIN, confirm=(2, 3), sampler="random")
+    printed = summary.write(study)
+    facts = files.read_json(study.folder.path / "summary.json")
+    assert [row["trial"] for row in facts["confirmed"]] == [4, 2]
+    first = facts["confirmed"][0]
+    low, high = stats.t.interval(0.95, 2, loc=sum(AGAIN[4]) / 3, scale=stats.sem(AGAIN[4]))
+    assert (first["mean"], first["low"], first["high"]) == pytest.approx((sum(AGAIN[4]) / 3, low, high))
+    assert first["test"]["metric/accuracy/test"]["mean"] == pytest.approx(0.5 + sum(AGAIN[4]) / 30)
+    reference = stats.ttest_rel(AGAIN[4], AGAIN[2])
+    interval = reference.confidence_interval(0.95)
+    found = facts["runner_up"]
+    assert (found["p"], found["low"], found["high"]) == pytest.approx((reference.pvalue, interval.low, interval.high))
+    assert found["supported"]
+    assert "Trial 4's configuration is better than the runner-up, trial 2's" in printed
+    assert "best: trial 4, validation accuracy 0.8233 on fresh seeds (found with 0.8500)" in printed
+    assert facts["best"]["trial"] == 4
+    assert facts["trials"] == {"ended": 6, "finished": 6, "pruned": 0, "failed": 0, "again": 6}
+    for name in ("again", "search"):
+        assert (study.folder.path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"figures/{name}.png" in (study.folder.path / "summary.md").read_text()
+
+
+@pytest.mark.parametrize("confirm", [(2, 2), (0, 2)])
+def test_a_study_that_is_to_have_fewer_points_has_an_answer_of_those(tmp_path, confirm):
+    study = told(tmp_path, (0.25, 0.5, 0.75), {1: [0.5, 0.51], 2: [0.7, 0.71]}, confirm=(2, 2))
+    study.ask_for(2, confirm)
+    assert "best: trial 1" in summary.write(study)
+    facts = files.read_json(study.folder.path / "summary.json")
+    assert [trial["trial"] for trial in facts["list"]] == [0, 1]
+    assert [row["trial"] for row in facts["confirmed"]] == [1][: confirm[0]]
+
+
+def test_the_best_again_are_those_of_the_study_as_it_has_grown(tmp_path):
+    """What was run again when it was small does not stand for the best any more."""
+    again = {0: [0.2, 0.21], 1: [0.1, 0.11], 2: [0.80, 0.81], 3: [0.85, 0.86]}
+    study = told(tmp_path, (0.25, 0.125), again, confirm=(1, 2), sampler="random")
+    study.ask_for(4, (2, 2))
+    points.plan(study)
+    for value in (0.75, 0.875):
+        ran(points.claim(study, WORKER), value)
+    while (claim := points.claim(study, WORKER)) is not None:
+        ran(claim, again[claim.confirms][claim.repeat])
+    printed = summary.write(study)
+    facts = files.read_json(study.folder.path / "summary.json")
+    assert [row["trial"] for row in facts["confirmed"]] == [3, 2]
+    assert (facts["runner_up"]["trial"], facts["runner_up"]["other"]) == (3, 2)
+    assert "the best 2 again" in printed
+    study.ask_for(4, (1, 2))
+    summary.write(study)
+    facts = files.read_json(study.folder.path / "summary.json")
+    assert [row["trial"] for row in facts["confirmed"]] == [3]
+    assert facts["runner_up"] is None
+
+
+def test_the_best_on_the_edge_of_a_grid_is_told(tmp_path):
+    study = told(tmp_path, [0.9 if number == 11 else 0.5 for number in range(12)], sampler="grid")
+    summary.write(study)
+    size, depth = files.read_json(study.folder.path / "summary.json")["borders"]
+    assert size.startswith("The best hidden size, 64, lies on the border of its range 8 to 64: look in 8 to 182 too")
+    assert depth.startswith("The best depth, 3, lies on the border of its range 1 to 3: look in 1 to 4 too")
+
+
+def test_a_damaged_result_on_a_fresh_seed_is_named_by_its_trial(tmp_path):
+    study = told(tmp_path, (0.25, 0.5), {1: [0.5, 0.51]}, confirm=(1, 2), sampler="random")
+    run = next(t for t in study.again.trials if t.user_attrs["repeat"] == 1).user_attrs["run"]
+    (study.folder.base.runs_dir / run / "result.json").write_text("{")
+    assert "the run of trial 1 on fresh seed 2 cannot be read: " in summary.write(study)
+
+
+def test_the_interval_of_a_share_ends_at_one(tmp_path):
+    study = told(tmp_path, (0.97, 0.5), {0: [0.96, 1.0], 1: [0.0, 0.04]}, confirm=(2, 2))
+    summary.write(study)
+    first, second = files.read_json(study.folder.path / "summary.json")["confirmed"]
+    low, high = stats.t.interval(0.95, 1, loc=0.98, scale=stats.sem([0.96, 1.0]))
+    assert high > 1
+    assert (first["low"], first["high"], second["low"]) == (pytest.approx(low), 1.0, 0.0)
+    assert inference.limits("metric/loss/valid") == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(("sampler", "shown"), [("random", False), ("grid", True)])
+def test_the_plane_is_shown_where_points_of_it_were_tried(tmp_path, sampler, shown):
+    study = told(tmp_path, (0.25, 0.5), sampler=sampler)
+    printed = summary.write(study)
+    for text in (printed, (study.folder.path / "summary.md").read_text()):
+        assert ("by hidden size and depth" in text) == shown
+
+
+def test_a_lead_within_the_spread_is_said_to_be_unsupported(tmp_path):
+    again = {2: [0.80, 0.70, 0.75], 4: [0.74, 0.78, 0.76]}
+    study = told(tmp_path, (0.1, 0.3, 0.9, 0.2, 0.85, 0.4), again, confirm=(2, 3), sampler="random")
+    summary.write(study)
+    facts = files.read_json(study.folder.path / "summary.json")
+    assert not facts["runner_up"]["supported"]
+    assert "is not told apart from the runner-up" in facts["not_supported"][0]
+    assert facts["supported"] == []
+
+
+def test_where_lower_is_better_the_signs_turn():
+    found = inference.paired(1, 2, {0: 0.1, 1: 0.2}, {0: 0.3, 1: 0.5, 2: 9.0}, sign=-1)
+    assert (found.difference, found.seeds) == (pytest.approx(0.25), 2)
+    assert inference.paired(1, 2, {0: 0.1}, {0: 0.3, 1: 0.5}, sign=-1) is None
+    same = inference.paired(1, 2, {0: 0.1, 1: 0.2}, {0: 0.1, 1: 0.2}, sign=1)
+    assert (same.p, same.supported) == (1.0, False)
+
+
+def test_a_grid_shows_spreads_and_tells_apart_what_differs(tmp_path):
+    """Three seeds a point; the least difference is Tukey's, as scipy computes it."""
+    base = [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.9, 0.895, 0.5, 0.5, 0.5, 0.5]
+    values = [value + shift for shift in (-0.01, 0.0, 0.01) for value in base]
+    study = told(tmp_path, values, sampler="grid")
+    summary.write(study)
+    facts = files.read_json(study.folder.path / "summary.json")
+    cell = facts["plane"][6]
+    assert (cell["value"], cell["spread"]) == pytest.approx((0.9, 0.01))
+    assert cell["trials"] == [6, 18, 30]
+    between = inference.spread([cell["values"] for cell in facts["plane"]])
+    assert (between.deviation, between.freedom) == (pytest.approx(0.01), 24)
+    groups = [cell["values"] for cell in facts["plane"]]
+    low = stats.tukey_hsd(*groups).confidence_interval(0.95).low
+    needed = inference.least_difference(between, 12, 3, 3)
+    assert needed == pytest.approx((0.9 - 0.5) - low[6][0], rel=1e-4)
+    assert "32 x 1 is not told apart from 32 x 2" in facts["not_supported"][0]
+    assert "32 x 1 is better than 8 x 1, 8 x 2" in facts["supported"][0]
+    assert "± 0.0100" in (study.folder.path / "summary.md").read_text()
+    assert max(facts["importances"], key=facts["importances"].get) == "hidden_size"
+    assert math.isclose(sum(facts["importances"].values()), 1, rel_tol=1e-6)
+    assert "gives this study again bit for bit, with any number of workers" in facts["timing"]
+
+
+def test_a_best_on_the_border_of_its_range_is_told(tmp_path):
+    study = new_study(tmp_path, total=1)
+    study.trials.enqueue_trial({**study.folder.space.plane()[0], "learning_rate": 0.03})
+    ran(points.claim(study, WORKER), 0.5)
+    printed = summary.write(study)
+    assert (
+        "The best learning rate, 0.03, lies on the border of its range 0.001 to 0.03: look in 0.001 to 0.16" in printed
+    )
+    assert "The best hidden size, 8, lies on the border of its range 8 to 96: look in 2 to 96" in printed
+    assert "depth" not in printed.split("The best hidden size")[1].splitlines()[0].split("look in")[0]
+
+
+def test_a_damaged_result_costs_a_line_and_no_more(tmp_path):
+    study = told(tmp_path, (0.25, 0.5))
+    (folder_of(study, 1) / "result.json").write_text("{")
+    printed = summary.write(study)
+    assert "best: trial 1, validation accuracy 0.5000" in printed
+    assert "test accuracy 0.7500" in printed  # the storage has it
+    line = next(line for line in printed.splitlines() if "result.json" in line)
+    assert line.startswith("the run of trial 1 cannot be read: ")
+    assert line in (study.folder.path / "summary.md").read_text()
+
+
+def test_a_damaged_mirror_state_costs_nothing(tmp_path):
+    study = told(tmp_path, (0.25, 0.5))
+    (folder_of(study, 1) / "wandb").mkdir()
+    (folder_of(study, 1) / "wandb" / "mirror.json").write_text("[]")
+    assert "best: trial 1" in summary.write(study)
+
+
+def test_printed_commands_can_be_pasted(tmp_path, monkeypatch):
+    study = told(tmp_path, (0.25, 0.5))
+    run = folder_of(study, 1)
+    (run / "wandb").mkdir()
+    files.write_json(run / "wandb" / "mirror.json", {"state": "complete", "mode": "offline", "folder": "wandb/x"})
+    monkeypatch.chdir(study.folder.base.runs_dir.parent)
+    printed = summary.write(study)
+    assert f"leet 'my runs/{run.name}/wandb/x'" in printed
+    assert "make sync ARGS=\"--runs-dir 'my runs'\"" in printed
+    assert "less 'my runs/studies/small/summary.md'" in printed

@@ -1,0 +1,212 @@
+import json
+import math
+from collections import Counter
+from datetime import UTC, datetime
+
+import plotly.graph_objects as go
+import pytest
+
+from rnnkit.core import files
+from rnnkit.runs.rows import read_rows
+from sweeps.reading import sections, studies
+from sweeps.reading.rows import Columns
+from sweeps.reading.run_index import Gallery
+from sweeps.web import charts, run_charts, study_charts
+from tests.sweeps import made
+
+
+@pytest.fixture
+def gallery(kinds):
+    return Gallery(kinds[0])
+
+
+def every(sections_found):
+    return [chart for _, shown in sections_found for chart in shown]
+
+
+def valid(chart):
+    """Plotly's own check of every name and value; each axis has a title, and text no tags but line breaks."""
+    plain = json.loads(json.dumps(chart, allow_nan=False))
+    for trace in plain["data"]:
+        trace.pop("meta", None)
+    figure = go.Figure(data=plain["data"], layout=plain["layout"])
+    assert figure.layout.title.text
+    assert figure.layout.xaxis.title.text
+    assert figure.layout.yaxis.title.text or figure.layout.yaxis.visible is False
+    said = json.dumps([chart["data"], chart["layout"]]).replace("<br>", "").replace("<extra></extra>", "")
+    assert "<" not in said
+
+
+def test_every_number_that_was_logged_is_in_a_chart(kinds, gallery):
+    """No metric is lost, and none shown twice; values are those of the rows."""
+    folder = kinds[1]["finished"]
+    found = every(run_charts.of_run(gallery, folder.name))
+    for chart in found:
+        valid(chart)
+    rows = read_rows(folder)
+    logged = Counter((row["step"], value) for row in rows for name, value in row.items() if name != "step")
+    shown = Counter(
+        (step, value)
+        for chart in found
+        for trace in chart["data"]
+        for step, value in zip(trace["x"], trace["y"], strict=True)
+    )
+    assert shown == logged
+
+
+def test_every_kind_of_run_has_its_charts(kinds, gallery):
+    for folder in kinds[1].values():
+        for chart in every(run_charts.of_run(gallery, folder.name)):
+            valid(chart)
+
+
+def test_curves_of_full_observation_are_shown(kinds, gallery):
+    found = {chart["key"]: chart for chart in every(run_charts.of_run(gallery, kinds[1]["flagged"].name))}
+    heat = found["lag-encoder.l0.f"]["data"][0]
+    assert heat["z"][0][:2] == [0.0, -1.0]
+    assert heat["z"][1] == [0.0, -1.0, -8, -8, -8]
+    assert found["truncation"]["data"][0]["y"] == [2.0, 1.5, 1.2]
+
+
+def test_what_is_not_finite_is_a_gap():
+    line = charts.line("a", [1, 2, 3], [1.0, math.nan, math.inf])
+    assert line["y"] == [1.0, None, None]
+    assert charts.line("a", [1, 2, 3], [1.0, 0.0, -1.0], log=True)["y"] == [1.0, None, None]
+
+
+def test_a_loss_that_exploded_has_a_logarithmic_axis():
+    columns = lambda top: type("C", (), {"series": {"loss/train": ([1, 2], [0.5, top])}})()
+    drawn = sections.arranged(["loss/train"])[0][1][0]
+    assert run_charts.chart(drawn, columns(1e9))["layout"]["yaxis"]["type"] == "log"
+    assert "type" not in run_charts.chart(drawn, columns(2.0))["layout"]["yaxis"]
+
+
+def test_what_was_measured_once_is_bars():
+    """One for each curve, what belongs to one place together; in a comparison one for each run."""
+    ends = {"rate": -0.5, "initial_rate": math.inf}
+    series = {f"memory/encoder.l0.{d}/{name}": ([9], [value]) for name, value in ends.items() for d in "fb"}
+    columns = Columns(series=series)
+    (drawn,) = sections.arranged(series)[0][1]
+    chart = run_charts.chart(drawn, columns)
+    valid(chart)
+    assert [trace["y"][0] for trace in chart["data"]] == [
+        "encoder.l0.f rate",
+        "encoder.l0.f initial rate: inf",
+        "encoder.l0.b rate",
+        "encoder.l0.b initial rate: inf",
+    ]
+    assert [trace["x"][0] for trace in chart["data"]] == [-0.5, None, -0.5, None]
+    assert [trace["meta"]["hue"] for trace in chart["data"]] == [0, 0, 1, 1]
+    columns.series["memory/encoder.l0.f/rate"] = ([8, 9], [-0.4, -0.5])
+    assert {trace["type"] for trace in run_charts.chart(drawn, columns)["data"]} == {"scatter"}
+
+
+def test_a_single_curve_is_named_in_the_title():
+    columns = Columns(series={"loss/valid": ([1, 2], [2.0, 2.0])})
+    chart = run_charts.chart(sections.arranged(columns.series)[0][1][0], columns)
+    assert (chart["name"], chart["key"]) == ("Loss: validation", "loss")
+    assert chart["layout"]["yaxis"]["range"] == [0, 4.0]  # a constant lies in the middle, not on the ground
+
+
+def test_colours_tell_layers_apart_and_lines_what_of_them():
+    looks = run_charts.looks_of(["encoder.l0.f/ih", "encoder.l0.f/hh", "encoder.l0.b/ih", "head"])
+    assert looks == {
+        "encoder.l0.f/ih": (0, 0),
+        "encoder.l0.f/hh": (0, 1),
+        "encoder.l0.b/ih": (1, 0),
+        "head": (2, 0),
+    }
+
+
+def test_metrics_of_all_groups_find_their_section():
+    names = {
+        "loss/train": "Learning",
+        "metric/bits_per_character/test": "Learning",
+        "schedule/learning_rate": "Learning",
+        "grad_norm/total": "Gradients",
+        "grad_norm/embedding": "Gradients",
+        "grad_norm/encoder.l1.b/bias": "Gradients",
+        "grad_norm/encoder.l0.f/hh/r": "Gradients",
+        "update/head": "Gradients",
+        "hidden/encoder.l0.f/k90": "Hidden state",
+        "gate/encoder.l0.f/f/timescale_max": "Gates",
+        "memory/encoder.l0.f/initial_rate": "Memory",
+        "memory/loss_quarter": "Memory",
+        "memory/span": "Memory",
+        "speed/valid_steps_per_second": "Speed",
+        "something/new": "Other",
+    }
+    found = {m: s.title for s, shown in sections.arranged(names) for chart in shown for m in chart.curves.values()}
+    assert found == names
+
+
+def test_runs_are_laid_over_each_other(kinds, gallery):
+    cards = [gallery.run(kinds[1][kind].name) for kind in ("finished", "flagged", "hostile")]
+    found = every(run_charts.compared(gallery, cards))
+    for chart in found:
+        valid(chart)
+    (loss,) = [chart for chart in found if chart["key"] == "loss/train"]
+    assert [trace["meta"]["hue"] for trace in loss["data"]] == [0, 1, 2]
+    assert loss["data"][0]["name"].startswith(f"{cards[0].name} (seed 0, cell gru")
+    assert run_charts.differing(cards) == ["seed", "cell", "observe"]
+    (odd,) = [chart for chart in found if chart["name"] == made.HOSTILE]
+    assert (odd["data"][0]["type"], odd["data"][0]["meta"]) == ("bar", {"hue": 2, "run": 2})
+
+
+def test_a_study_has_all_its_charts(kinds, gallery):
+    study = studies.read(gallery, "small")
+    found = {chart["key"]: chart for chart in study_charts.of_study(study)}
+    for chart in found.values():
+        valid(chart)
+    assert list(found) == ["history", "plane", "importances", "reported", "parallel", "timeline"]
+
+    traces = {trace["name"]: trace for trace in found["history"]["data"]}
+    assert traces["best so far"]["y"] == [0.5, 0.55, 0.6, 0.65, 0.7]
+    assert traces["finished"]["x"] == [0, 1, 2, 3, 4]
+    assert traces["pruned (its last value)"]["y"] == [0.75]
+
+    assert found["plane"]["data"][0]["z"] == [[0.5, 0.55, 0.6], [0.65, 0.7, None], [None] * 3, [None] * 3]
+    assert len(found["plane"]["layout"]["annotations"]) == 7
+
+    lines = {t["meta"]["trial"]: t for t in found["parallel"]["data"] if "meta" in t}
+    assert sorted(lines) == list(range(10))
+    assert lines[0]["meta"]["shade"] == 0
+    assert lines[4]["meta"]["shade"] == pytest.approx(1)
+    assert all(0 <= y <= 1 for t in lines.values() for y in t["y"] if y is not None)
+    assert lines[0]["y"][0] < lines[3]["y"][0]  # hidden size 8 and 16
+
+    bars = [trial for trace in found["timeline"]["data"] for trial in trace["text"]]
+    assert sorted(map(int, bars)) == list(range(10))
+
+
+def test_trials_stand_in_the_lane_of_their_worker_or_beside_each_other():
+    at = lambda seconds: datetime.fromtimestamp(seconds, UTC)
+    trial = lambda number, start, end, worker: studies.Trial(
+        number, "finished", None, {}, {}, at(start), at(end) if end else None, None, None, worker
+    )
+    spans = [(0, 10), (1, 4), (4, 6), (5, None), (10, 12)]
+    alone = [trial(i, *span, None) for i, span in enumerate(spans)]
+    assert list(study_charts.lanes_of(alone, at(20)).values()) == ["1", "2", "2", "3", "1"]
+    named = [trial(i, *span, "ab"[i % 2]) for i, span in enumerate(spans)]
+    assert list(study_charts.lanes_of(named, at(20)).values()) == ["1", "2", "1", "2", "1"]
+
+
+def test_the_lower_value_is_the_best_so_far(tmp_path):
+    made.study(tmp_path)
+    path = tmp_path / "studies" / "small" / "study.json"
+    described = files.read_json(path)
+    described["space"]["lower_is_better"] = True
+    files.write_json(path, described)
+    found = study_charts.of_study(studies.read(Gallery(tmp_path), "small"))
+    history = {trace["name"]: trace for trace in found[0]["data"]}
+    assert history["best so far"]["y"] == [0.5] * 5
+
+
+@pytest.mark.parametrize("name", ["torn", "empty", made.HOSTILE])
+def test_an_odd_study_has_no_chart_that_fails(gallery, name):
+    for chart in study_charts.of_study(studies.read(gallery, name)):
+        valid(chart)
+
+
+def test_text_that_plotly_would_read_as_tags_is_plain():
+    assert charts.text("<b>a & b</b>") == "&lt;b&gt;a &amp; b&lt;/b&gt;"
