@@ -142,7 +142,7 @@ def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
             evaluate=evaluate,
             watch="metric/bits_per_character/valid",
             lower_is_better=True,
-            watched=monitored,
+            probe=monitored,
             report=report,
         )
 

@@ -44,12 +44,12 @@ def trained(folder: Path, data_dir: Path | None):
     if result is None or result.status != "finished":
         raise UserError(f"{folder.name} has not finished: there are no trained weights")
     config = recorded.settings(folder, data_dir=data_dir)
-    model, watched = loop.prepared(recorded.experiment(manifest).run, config)
+    model, probe = loop.prepared(recorded.experiment(manifest).run, config)
     model.load_state_dict(checkpoints.load(folder / "checkpoint.pt")["weights"])
-    return model, watched
+    return model, probe
 
 
-def of_layers(model, watched, count: int) -> dict[str, dict]:
+def of_layers(model, probe, count: int) -> dict[str, dict]:
     """Exponents, spectrum and dimensions of each layer and direction, by `<module>.<layer>.<direction>`."""
     from torch import nn
 
@@ -58,7 +58,7 @@ def of_layers(model, watched, count: int) -> dict[str, dict]:
     from rnnkit.diagnostics.probe import read
 
     found = {}
-    for name, (module, inputs, initial) in read(model, watched.run).items():
+    for name, (module, inputs, initial) in read(model, probe.run).items():
         for place, one in monitor.seen(module, inputs, initial).items():
             layer, backward = int(place[1:-2]), place.endswith("b")
             owner, time = sequences.owners(one.hidden), sequences.times(one.hidden, backward)
@@ -88,7 +88,7 @@ def of_layers(model, watched, count: int) -> dict[str, dict]:
     return found
 
 
-def write(folder: Path, model, watched, found: dict[str, dict]) -> None:
+def write(folder: Path, model, probe, found: dict[str, dict]) -> None:
     """Write media/dynamics.json, and what the pictures are drawn from."""
     from rnnkit.core import files
     from rnnkit.diagnostics import monitor
@@ -103,7 +103,7 @@ def write(folder: Path, model, watched, found: dict[str, dict]) -> None:
         }
         files.write_json(folder / "media" / "dynamics.json", plain)
         last = Result.read(folder).step
-        monitor.write_curves(folder, last, monitor.look(model, watched).curves | monitor.portrait(model, watched))
+        monitor.write_curves(folder, last, monitor.look(model, probe).curves | monitor.portrait(model, probe))
     plots.draw(folder)
 
 
@@ -111,8 +111,8 @@ def main() -> None:
     """Compute, print a table, and write the rest."""
     options = cli.parse(Options, "python -m experiments.dynamics", sys.argv[1:], __doc__)
     folder = recorded.find(options.run, options.runs_dir)
-    model, watched = trained(folder, options.data_dir)
-    found = of_layers(model, watched, options.count)
+    model, probe = trained(folder, options.data_dir)
+    found = of_layers(model, probe, options.count)
     header = "layer", "largest exponents (nats a step)", "memory", "W_hh: largest", "dimensions"
     print("{:24} {:44} {:>10} {:>14} {:>12}".format(*header))
     for where, of in found.items():
@@ -121,7 +121,7 @@ def main() -> None:
         memory = f"{-1 / first:.1f} steps" if first < 0 else "chaotic" if first > 0 else "-"
         filled = f"{of['participation_ratio']:.1f} of {of['hidden_size']}"
         print(f"{where:24} {some:44} {memory:>10} {max(of['singular_values']):14.3f} {filled:>12}")
-    write(folder, model, watched, found)
+    write(folder, model, probe, found)
     print(f"all of it: {printing.shown(folder / 'media')}")
 
 

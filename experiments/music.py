@@ -118,7 +118,7 @@ def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
             evaluate=evaluate,
             watch="metric/nats_per_step/valid",
             lower_is_better=True,
-            watched=monitored,
+            probe=monitored,
             report=report,
         )
 

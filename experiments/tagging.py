@@ -142,7 +142,7 @@ def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
             loss=loss,
             evaluate=evaluate,
             watch="metric/accuracy/valid",
-            watched=monitored,
+            probe=monitored,
             report=report,
         )
 

@@ -151,7 +151,7 @@ def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
             watch="metric/perplexity/valid",
             lower_is_better=True,
             rate=halving(config.full_epochs, config.decay) if config.schedule == "halving" else None,
-            watched=monitored,
+            probe=monitored,
             report=report,
         )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or any(os.environ.get(k) for k in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
-def server(gallery: Gallery):
-    """The server of a gallery's pages. Raises `UserError` where what it needs is not installed."""
+def server(index: RunIndex):
+    """The server of the pages of an index. Raises `UserError` where what it needs is not installed."""
     try:
         import jinja2  # noqa: F401 (asked for here, so that all is said at once)
         import plotly  # noqa: F401
@@ -71,7 +71,7 @@ def server(gallery: Gallery):
 
     return uvicorn.Server(
         uvicorn.Config(
-            app.make(gallery), log_level="warning", server_header=False, access_log=False, lifespan="off", ws="none"
+            app.make(index), log_level="warning", server_header=False, access_log=False, lifespan="off", ws="none"
         )
     )
 
@@ -79,7 +79,7 @@ def server(gallery: Gallery):
 def main() -> None:
     """Serve the pages, and say where."""
     options = cli.parse(Options, "python -m sweeps.dashboard", sys.argv[1:], __doc__)
-    pages = server(Gallery(options.runs_dir))
+    pages = server(RunIndex(options.runs_dir))
     listener = listening(options.port)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     print(f"dashboard of {options.runs_dir}: {address} (Ctrl-C ends it)", flush=True)

@@ -20,7 +20,7 @@ from rnnkit.core.errors import UserError, writing
 from rnnkit.core.wording import plain, settings_in_words
 from rnnkit.runs import printing
 from sweeps.reading import describe, studies
-from sweeps.reading.run_index import Card, Gallery
+from sweeps.reading.run_index import Card, RunIndex
 from sweeps.reading.studies import Study
 from sweeps.web import figures
 
@@ -90,7 +90,7 @@ def raised(study: Study) -> list[tuple[str, int, list[str]]]:
     return sorted(((name, len(trials), trials) for name, trials in by_name.items()), key=lambda row: -row[1])
 
 
-def page(study: Study, gallery: Gallery, drawn: list[figures.Figure], again: list[Card]) -> str:
+def page(study: Study, index: RunIndex, drawn: list[figures.Figure], again: list[Card]) -> str:
     """The report as HTML that holds all of itself."""
     import jinja2
 
@@ -100,12 +100,12 @@ def page(study: Study, gallery: Gallery, drawn: list[figures.Figure], again: lis
     templates.filters |= {"seconds": describe.seconds}
     best = describe.chosen(study)
     run = best.run if best else None
-    manifest = gallery.manifest(run.name) if run else {}
+    manifest = index.manifest(run.name) if run else {}
     return templates.get_template("report.html").render(
         study=study,
         question=question(study),
         ran=was_run(study, manifest),
-        answer=describe.answer(study, gallery.result(run.name) if run else {}),
+        answer=describe.answer(study, index.result(run.name) if run else {}),
         findings=describe.findings(study),
         confirmed=describe.confirmed(study),
         figures=drawn,
@@ -116,24 +116,24 @@ def page(study: Study, gallery: Gallery, drawn: list[figures.Figure], again: lis
     )
 
 
-def write(gallery: Gallery, name: str) -> Path:
+def write(index: RunIndex, name: str) -> Path:
     """Write the report of a study and its figures into its folder; the page's path."""
-    study = studies.read(gallery, name)
+    study = studies.read(index, name)
     if not study.trials:
         raise UserError(f"study {name} has no trials yet{f': {study.trouble}' if study.trouble else ''}")
-    again = describe.again(gallery, name)
+    again = describe.again(index, name)
     with writing(study.folder):
-        drawn = figures.draw(study, gallery, study.folder / "report")
+        drawn = figures.draw(study, index, study.folder / "report")
         path = study.folder / "report.html"
-        files.write_whole(path, page(study, gallery, drawn, again).encode())
+        files.write_whole(path, page(study, index, drawn, again).encode())
     return path
 
 
 def main() -> None:
     """Write the report that the command line names."""
     options = cli.parse(Options, "python -m sweeps.report", sys.argv[1:], __doc__)
-    gallery = Gallery(options.runs_dir)
-    path = write(gallery, options.study)
+    index = RunIndex(options.runs_dir)
+    path = write(index, options.study)
     print(f"report:  {printing.shown(path)}")
     print(f"figures: {printing.shown(path.parent / 'report')}")
 

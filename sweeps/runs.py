@@ -13,7 +13,7 @@ from typing import Literal
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError
 from sweeps.reading import describe
-from sweeps.reading.run_index import STATES, Card, Gallery
+from sweeps.reading.run_index import STATES, Card, RunIndex
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str
     return lines
 
 
-def of_studies(gallery: Gallery, cards: list[Card]) -> list[str]:
+def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
     """A line for each study."""
     rows = []
-    for name in gallery.studies():
-        line = describe.study_line(gallery, name, cards)
+    for name in index.studies():
+        line = describe.study_line(index, name, cards)
         counts = ", ".join(f"{count} {state}" for state, count in line.counts.items())
         best = f"{describe.words(line.metric)} {describe.number(line.best.value)}" if line.best else ""
         run = line.best.name if line.best else ""
@@ -84,9 +84,9 @@ def of_runs(cards: list[Card]) -> list[str]:
 def main() -> None:
     """Print both lists."""
     options = cli.parse(Options, "python -m sweeps.runs", sys.argv[1:], __doc__)
-    gallery = Gallery(options.runs_dir)
-    cards = gallery.runs()
-    if options.study is not None and options.study not in gallery.studies():
+    index = RunIndex(options.runs_dir)
+    cards = index.runs()
+    if options.study is not None and options.study not in index.studies():
         raise UserError(f"there is no study {options.study} in {options.runs_dir}")
     chosen = [
         card
@@ -95,7 +95,7 @@ def main() -> None:
     ]
     some = chosen[: options.last] if options.last else chosen
     if options.study is None and options.state == "all":
-        lines = of_studies(gallery, cards)
+        lines = of_studies(index, cards)
         print("\n".join([*lines, ""]) if lines else "no studies: make sweep makes one")
     print("\n".join(of_runs(some)) if some else "no runs")
     if len(some) < len(chosen):

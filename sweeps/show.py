@@ -21,7 +21,7 @@ from rnnkit.core.wording import plain, settings_in_words
 from rnnkit.runs import printing
 from sweeps.reading import describe, sections, studies
 from sweeps.reading.rows import Columns
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from sweeps.runs import table
 
 
@@ -90,9 +90,9 @@ def _curve(metric: str, columns: Columns, log: bool) -> tuple[str, ...]:
     return (metric, sparkline(values, log=log), *map(describe.number, ends))
 
 
-def of_run(gallery: Gallery, name: str, everything: bool) -> list[str]:
+def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
     """A run in lines."""
-    details = describe.details(gallery, name)
+    details = describe.details(index, name)
     card = details.card
     parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", describe.seconds(card.seconds)]
     parts += [f"{card.parameters:,} parameters" if card.parameters else "", f"seed {card.seed}"]
@@ -104,7 +104,7 @@ def of_run(gallery: Gallery, name: str, everything: bool) -> list[str]:
     lines += [f"  flag: {flag}" for flag in details.flags]
     if details.damaged:
         lines.append(f"  {details.damaged} damaged rows of metrics.jsonl are left out")
-    lines += curves(gallery.columns(name), everything)
+    lines += curves(index.columns(name), everything)
     lines += ["", *textwrap.wrap(f"settings: {settings_in_words(card.config)}", 110, subsequent_indent=" " * 10)]
     lines += [f"again:    make reproduce RUN={name}", f"record:   {printing.shown(card.folder)}"]
     if not everything:
@@ -112,9 +112,9 @@ def of_run(gallery: Gallery, name: str, everything: bool) -> list[str]:
     return lines
 
 
-def of_study(gallery: Gallery, name: str) -> list[str]:
+def of_study(index: RunIndex, name: str) -> list[str]:
     """A study in lines: its answer, what mattered, and its trials, the best first."""
-    study = studies.read(gallery, name)
+    study = studies.read(index, name)
     lines = [f"study {name}: {study.experiment}, {describe.how_many(study)}"]
     lines += [f"  {text}" for text in [study.trouble or "", *describe.answer(study)] if text]
     if study.importances:
@@ -142,17 +142,17 @@ def of_study(gallery: Gallery, name: str) -> list[str]:
 def main() -> None:
     """Print the run or the study that the command line names."""
     options = cli.parse(Options, "python -m sweeps.show", sys.argv[1:], __doc__)
-    gallery = Gallery(options.runs_dir)
+    index = RunIndex(options.runs_dir)
     try:
         folder = recorded.find(options.name, options.runs_dir)
     except UserError:
-        if options.name not in gallery.studies():
+        if options.name not in index.studies():
             raise UserError(f"there is no run and no study {options.name} (looked in {options.runs_dir})") from None
-        lines = of_study(gallery, options.name)
+        lines = of_study(index, options.name)
     else:
-        if folder.resolve().parent != gallery.root:
-            gallery = Gallery(folder.resolve().parent)
-        lines = of_run(gallery, folder.resolve().name, options.all)
+        if folder.resolve().parent != index.root:
+            index = RunIndex(folder.resolve().parent)
+        lines = of_run(index, folder.resolve().name, options.all)
     print("\n".join(map(describe.printable, lines)))
 
 

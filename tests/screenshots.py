@@ -21,7 +21,7 @@ from rnnkit.core.errors import UserError
 from rnnkit.runs import printing
 from sweeps import report
 from sweeps.reading import describe, studies
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from sweeps.web import app
 from tests import browser
 from tests.sweeps.conftest import serving
@@ -42,9 +42,9 @@ class Options:
     """Folder for the pictures."""
 
 
-def pages(gallery: Gallery, name: str) -> dict[str, tuple[str, str, int, str | None]]:
+def pages(index: RunIndex, name: str) -> dict[str, tuple[str, str, int, str | None]]:
     """For each picture the page's address, theme and height, and what of it comes first (None: its top)."""
-    study = studies.read(gallery, name)
+    study = studies.read(index, name)
     best = describe.chosen(study)
     if best is None or best.run is None:
         raise UserError(f"study {name} has no finished trial to show")
@@ -74,20 +74,20 @@ def main() -> None:
     executable = browser.path()
     if executable is None:
         raise UserError("the pictures are taken in Chromium, which is not here: apt-get install chromium")
-    gallery = Gallery(options.runs_dir)
-    wanted = pages(gallery, options.study)
+    index = RunIndex(options.runs_dir)
+    wanted = pages(index, options.study)
     options.out.mkdir(parents=True, exist_ok=True)
     with serving(options.runs_dir) as port, browser.chromium(executable) as chromium:
         for name, (address, theme, height, first) in wanted.items():
-            watched = browser.Watched(chromium, f"http://127.0.0.1:{port}", theme, (1240, height))
+            watched = browser.ProbeBatch(chromium, f"http://127.0.0.1:{port}", theme, (1240, height))
             watched.open(address)
             watched.draw_all()
             if first:
                 watched.page.locator(first).evaluate("(part) => scrollBy(0, part.getBoundingClientRect().top - 50)")
             kept(options.out / f"{name}.png", watched.page.screenshot())
             watched.close()
-        written = report.write(gallery, options.study)
-        watched = browser.Watched(chromium, "", size=(860, 1100))
+        written = report.write(index, options.study)
+        watched = browser.ProbeBatch(chromium, "", size=(860, 1100))
         watched.page.goto(written.resolve().as_uri())
         kept(options.out / "report.png", watched.page.screenshot())
         watched.close()

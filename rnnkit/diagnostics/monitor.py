@@ -32,11 +32,11 @@ from rnnkit.diagnostics.norms import (
     snapshot,
     update_ratios,
 )
-from rnnkit.diagnostics.probe import Watched, read
+from rnnkit.diagnostics.probe import ProbeBatch, read
 from rnnkit.nn import layers
 from rnnkit.nn.modules import evaluating
 from rnnkit.observation import observe
-from rnnkit.observation.trace import Seen
+from rnnkit.observation.trace import LayerTrace
 
 
 NEARBY = 1e-3  # the states' distance, so that tanh and sigmoid are straight between them
@@ -51,7 +51,7 @@ class Inside:
     curves: dict[str, Tensor]
 
 
-def look(model: nn.Module, watched: Watched, through_time: bool = True) -> Inside:
+def look(model: nn.Module, probe: ProbeBatch, through_time: bool = True) -> Inside:
     """Look into all recurrent modules of a model on the watched sequences; `through_time` follows gradients too.
 
     Without it, what takes eigenvalues is left out as well.
@@ -61,7 +61,7 @@ def look(model: nn.Module, watched: Watched, through_time: bool = True) -> Insid
     each unit, and each gate's shares below 0.1 and above 0.9.
     """
     numbers, curves = {}, {}
-    for name, (module, inputs, initial) in read(model, watched.run).items():
+    for name, (module, inputs, initial) in read(model, probe.run).items():
         layers_seen = seen(module, inputs, initial)
         others = {}
         if through_time:
@@ -85,7 +85,7 @@ def look(model: nn.Module, watched: Watched, through_time: bool = True) -> Insid
     return Inside({name: value for name, value in numbers.items() if not math.isnan(value)}, curves)
 
 
-def portrait(model: nn.Module, watched: Watched) -> dict[str, Tensor]:
+def portrait(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
     """What pictures at the end of a run need beside the curves, for each layer and direction.
 
     `states/...`: the hidden states of the watched sequences, one after the other, on their first two principal
@@ -93,7 +93,7 @@ def portrait(model: nn.Module, watched: Watched) -> dict[str, Tensor]:
     parts, then imaginary ones, of W_hh where there are no gates, else of the mean Jacobian of a step.
     """
     found = {}
-    for name, (module, inputs, initial) in read(model, watched.run).items():
+    for name, (module, inputs, initial) in read(model, probe.run).items():
         for place, one in seen(module, inputs, initial).items():
             where = f"{name}.{place}"
             order = torch.argsort(sequences.owners(one.hidden), stable=True)  # rows come step by step
@@ -119,11 +119,11 @@ class Monitor:
     What it finds goes into the run's rows; when it looks depends on the step and the configuration alone.
     """
 
-    def __init__(self, model: nn.Module, config: BaseConfig, watched: Watched | None, folder: Path):
-        self.model, self.config, self.watched, self.folder = model, config, watched, folder
+    def __init__(self, model: nn.Module, config: BaseConfig, probe: ProbeBatch | None, folder: Path):
+        self.model, self.config, self.probe, self.folder = model, config, probe, folder
         self.groups = parameter_groups(model)
         self.blocks = gate_blocks(model)
-        self.on = config.observe != "off" and watched is not None
+        self.on = config.observe != "off" and probe is not None
         self.full = self.on and config.observe == "full"
         self.start = snapshot(self.groups) if self.on else {}  # the initial weights, also of a resumed run
 
@@ -131,9 +131,9 @@ class Monitor:
         """What the initial weights make of a gradient: part of the first step's row."""
         if not self.on:
             return {}
-        found = look(self.model, self.watched).numbers
+        found = look(self.model, self.probe).numbers
         initial = {k: v for k, v in found.items() if k.startswith("memory/") and k.endswith(("/rate", "/horizon"))}
-        row = {"memory/span": float(self.watched.span)}
+        row = {"memory/span": float(self.probe.span)}
         for name, value in initial.items():
             where, _, statistic = name.rpartition("/")
             row[f"{where}/initial_{statistic}"] = value
@@ -154,28 +154,28 @@ class Monitor:
         """What is seen at an evaluation; `last` is that after the last step."""
         if not self.on:
             return {}
-        inside = look(self.model, self.watched, through_time=self.full or last)
+        inside = look(self.model, self.probe, through_time=self.full or last)
         row = inside.numbers
         moved = distances(self.groups, self.start).tolist()
         row |= {f"distance/{name}": distance for name, distance in zip(self.groups, moved, strict=True)}
         if self.full or last:
-            curve = truncation(self.model, self.watched)
-            quarter = max(i for i, k in enumerate(curve.contexts) if k <= max(self.watched.span // 4, 1))
+            curve = truncation(self.model, self.probe)
+            quarter = max(i for i, k in enumerate(curve.contexts) if k <= max(self.probe.span // 4, 1))
             losses = {"one": curve.losses[0], "quarter": curve.losses[quarter], "all": curve.losses[-1]}
             row |= {f"memory/loss_{name}": loss for name, loss in losses.items() if math.isfinite(loss)}
             row["memory/k95"] = float(curve.k95)
         if self.full:
-            found = inside.curves | (portrait(self.model, self.watched) if last else {})
+            found = inside.curves | (portrait(self.model, self.probe) if last else {})
             points = {"truncation/contexts": curve.contexts, "truncation/losses": curve.losses}
             found |= {name: torch.tensor(values) for name, values in points.items()}
-            write_curves(self.folder, step, found | where_losses_are(self.model, self.watched))
+            write_curves(self.folder, step, found | where_losses_are(self.model, self.probe))
         return row
 
 
-def where_losses_are(model: nn.Module, watched: Watched) -> dict[str, Tensor]:
+def where_losses_are(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
     """Curves of the loss on the watched sequences: by step where there is one at each, and by length."""
     with evaluating(model):
-        losses, lengths = watched.losses()
+        losses, lengths = probe.losses()
     found = {}
     if isinstance(losses, PackedSequence):
         found["loss/position"] = credit_horizon.loss_by_position(losses)
@@ -193,15 +193,15 @@ def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
         files.write_whole(folder / "media" / f"curves-{step:09}.json", text.encode())
 
 
-def truncation(model: nn.Module, watched: Watched) -> credit_horizon.Truncation:
+def truncation(model: nn.Module, probe: ProbeBatch) -> credit_horizon.Truncation:
     """The context-truncation curve of a model on the watched sequences (`memory.truncation_curve`)."""
     with evaluating(model):
-        contexts = credit_horizon.contexts_up_to(watched.span)
-        losses = [watched.costs(k).double().mean().item() for k in contexts]
+        contexts = credit_horizon.contexts_up_to(probe.span)
+        losses = [probe.costs(k).double().mean().item() for k in contexts]
     return credit_horizon.truncation_of(contexts, losses)
 
 
-def _of_states(one: Seen, backward: bool, all_dimensions: bool) -> dict[str, float]:
+def _of_states(one: LayerTrace, backward: bool, all_dimensions: bool) -> dict[str, float]:
     rows = one.hidden.data
     size = states.magnitude(rows)
     found = {
@@ -218,7 +218,7 @@ def _of_states(one: Seen, backward: bool, all_dimensions: bool) -> dict[str, flo
     return found
 
 
-def _of_memory(one: Seen, backward: bool, curves: dict[str, Tensor], where: str) -> dict[str, float]:
+def _of_memory(one: LayerTrace, backward: bool, curves: dict[str, Tensor], where: str) -> dict[str, float]:
     states_seen = one.hidden
     lengths = torch.bincount(sequences.owners(states_seen))
     generator = seeding.generator(0, "gradients to follow through time")
@@ -252,7 +252,9 @@ def _elsewhere(module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tup
     return (tuple(away),) if isinstance(module, nn.LSTM) else (away[0],)
 
 
-def _of_forgetting(one: Seen, other: Seen, backward: bool, curves: dict[str, Tensor], where: str) -> dict[str, float]:
+def _of_forgetting(
+    one: LayerTrace, other: LayerTrace, backward: bool, curves: dict[str, Tensor], where: str
+) -> dict[str, float]:
     found = credit_horizon.forgetting_curve(one.hidden, other.hidden, backward=backward)
     curves[f"forgetting/{where}"] = found.distances
     return {"forgetting_rate": found.slope.rate}
@@ -266,7 +268,7 @@ def _of_gate(gate: str, packed: PackedSequence, curves: dict[str, Tensor], where
     return {name: getattr(found, name).mean().item() for name in ("left", "right", "sensitivity", "std")}
 
 
-def seen(module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tuple) -> dict[str, Seen]:
+def seen(module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tuple) -> dict[str, LayerTrace]:
     """What `observe` sees of a float64 copy of a module."""
     twin = _twin(module)
     with torch.no_grad(), observe(twin) as trace:

@@ -17,7 +17,7 @@ FEW = 8  # enough for medians over sequences, few enough to cost next to nothing
 
 
 @dataclass(frozen=True)
-class Watched:
+class ProbeBatch:
     """`run()` runs the model on all sequences, in whatever way it takes them.
 
     `costs(context)` gives the loss of each at its last step, of shape (sequences,), when the model reads the last
@@ -34,7 +34,7 @@ class Watched:
 
 def examples(
     model: nn.Module, among: Examples, device: torch.device, cost: Callable[[Tensor, Tensor], Tensor], few: int = FEW
-) -> Watched:
+) -> ProbeBatch:
     """Watch a model on examples of all lengths, from the shortest to the longest of `among`.
 
     `cost(outputs, targets)` is the loss of each row, of shape (rows,): of the examples where the model gives one output
@@ -64,10 +64,10 @@ def examples(
             return cost(outputs, batch.targets), batch.lengths
         return outputs._replace(data=cost(outputs.data, batch.targets)), sequences.lengths_of_rows(outputs)
 
-    return Watched(lambda: model(batch.inputs), costs, sorted(lengths)[count // 2], losses)
+    return ProbeBatch(lambda: model(batch.inputs), costs, sorted(lengths)[count // 2], losses)
 
 
-def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> Watched:
+def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> ProbeBatch:
     """Watch a language model on ids of shape (sequences, steps), each followed by its target."""
 
     def costs(context: int) -> Tensor:
@@ -80,7 +80,7 @@ def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> Watched:
         packed = nn.utils.rnn.pack_sequence(list(found))
         return packed, sequences.lengths_of_rows(packed)
 
-    return Watched(lambda: model(inputs), costs, inputs.shape[1], losses)
+    return ProbeBatch(lambda: model(inputs), costs, inputs.shape[1], losses)
 
 
 class _AllRead(Exception):

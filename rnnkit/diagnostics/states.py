@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.sequences import owners, times
-from rnnkit.sequences.layout import Geometry
+from rnnkit.sequences.layout import PackedLayout
 
 
 SATURATED = 0.95  # a tanh unit beyond this passes less than a tenth of the gradient
@@ -137,12 +137,12 @@ def norm_stabilizer(packed: PackedSequence) -> float:
     Krueger & Memisevic, Regularizing RNNs by Stabilizing Activations, 2016, as a measure. It is the same for both
     directions. NaN where no sequence has two steps.
     """
-    geometry = Geometry(packed.batch_sizes)
-    if geometry.steps == 1:
+    layout = PackedLayout(packed.batch_sizes)
+    if layout.steps == 1:
         return math.nan
     norms = _norms(packed)
-    later = torch.arange(geometry.batch, geometry.rows)  # all rows but those of the first step
-    earlier = later - geometry.tensor[:-1].repeat_interleave(geometry.tensor[1:])
+    later = torch.arange(layout.batch, layout.rows)  # all rows but those of the first step
+    earlier = later - layout.tensor[:-1].repeat_interleave(layout.tensor[1:])
     return (norms[later] - norms[earlier]).square().mean().item()
 
 

@@ -18,7 +18,7 @@ from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.nn.kernels import fused, stack
-from rnnkit.sequences.layout import Geometry
+from rnnkit.sequences.layout import PackedLayout
 
 
 FEWEST_STEPS = 12  # below, torch's path is the faster one (measured: training from 8 to 16, with no gradient 16 to 30)
@@ -42,20 +42,20 @@ class _FastForward:
 
     def _packed(self, sequence: PackedSequence, hx):
         data, batch_sizes, sorted_indices, unsorted_indices = sequence
-        geometry = Geometry(batch_sizes)
-        states = _initial(self, hx, geometry.batch)
-        if states is None or not _is_packed(data, geometry) or not _serves(self, data, states):
+        layout = PackedLayout(batch_sizes)
+        states = _initial(self, hx, layout.batch)
+        if states is None or not _is_packed(data, layout) or not _serves(self, data, states):
             return None
-        if geometry.steps < FEWEST_STEPS:
+        if layout.steps < FEWEST_STEPS:
             return None
         if sorted_indices is not None:
             states = tuple(s if s is None else s.index_select(1, sorted_indices) for s in states)
-        if geometry.equal and _has_padded_kernel(self, data):
-            padded = data.view(geometry.steps, geometry.batch, -1)
+        if layout.equal and _has_padded_kernel(self, data):
+            padded = data.view(layout.steps, layout.batch, -1)
             output, final = self._torch_padded(padded, states)
             output = output.flatten(0, 1)
         else:
-            output, final = self._run(data, geometry, states)
+            output, final = self._run(data, layout, states)
         if unsorted_indices is not None:
             final = tuple(state.index_select(1, unsorted_indices) for state in final)
         return PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices), _as_state(final)
@@ -76,13 +76,13 @@ class _FastForward:
         states = _initial(self, hx, batch)
         if states is None or length < FEWEST_STEPS or not batch or not _serves(self, steps, states):
             return None
-        output, final = self._run(steps.reshape(length * batch, features), Geometry([batch] * length), states)
+        output, final = self._run(steps.reshape(length * batch, features), PackedLayout([batch] * length), states)
         output = output.view(length, batch, -1)
         if unbatched:
             return output.squeeze(1), _as_state(tuple(state.squeeze(1) for state in final))
         return output.transpose(0, 1) if self.batch_first else output, _as_state(final)
 
-    def _run(self, data: Tensor, geometry: Geometry, states: tuple[Tensor | None, ...]):
+    def _run(self, data: Tensor, layout: PackedLayout, states: tuple[Tensor | None, ...]):
         directions = 2 if self.bidirectional else 1
         each = len(self._flat_weights) // (self.num_layers * directions)
         groups = [self._flat_weights[i : i + each] for i in range(0, len(self._flat_weights), each)]
@@ -93,7 +93,7 @@ class _FastForward:
             directions=directions,
             dropout=self.dropout if self.training else 0.0,
         )
-        return stack.run(kind, data, geometry, states, [[*group, None, None][:4] for group in groups], self.watchers)
+        return stack.run(kind, data, layout, states, [[*group, None, None][:4] for group in groups], self.watchers)
 
     def _torch_padded(self, padded: Tensor, states: tuple[Tensor | None, ...]):
         """torch's own fused LSTM, on a batch of shape (steps, batch, inputs); the final states as a tuple."""
@@ -130,10 +130,10 @@ def _is_plain(module: nn.RNNBase) -> bool:
     )
 
 
-def _is_packed(data: Tensor, geometry: Geometry) -> bool:
+def _is_packed(data: Tensor, layout: PackedLayout) -> bool:
     """Whether the parts of a packed sequence fit together; torch has the error message for those that do not."""
-    sizes = geometry.sizes
-    return data.dim() == 2 and geometry.rows == len(data) and sizes[-1] > 0 and sizes == sorted(sizes, reverse=True)
+    sizes = layout.sizes
+    return data.dim() == 2 and layout.rows == len(data) and sizes[-1] > 0 and sizes == sorted(sizes, reverse=True)
 
 
 def _has_padded_kernel(module: nn.RNNBase, data: Tensor) -> bool:

@@ -14,7 +14,7 @@ from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError, require_counts
 from rnnkit.nn import heads, initialisation, layers
 from rnnkit.sequences import map_packed
-from rnnkit.sequences.layout import Geometry
+from rnnkit.sequences.layout import PackedLayout
 
 
 CELLS = {
@@ -175,7 +175,7 @@ class CutRecurrence(nn.Module):
     def forward(self, inputs: PackedSequence) -> tuple[PackedSequence, State]:
         """As the module's own: output and final state of every sequence."""
         rows, state = self.steps(inputs.data.unsqueeze(1 if self.steps.batch_first else 0))
-        last = Geometry(inputs.batch_sizes).last.to(inputs.data.device)
+        last = PackedLayout(inputs.batch_sizes).last.to(inputs.data.device)
         if inputs.unsorted_indices is not None:
             last = last[inputs.unsorted_indices]
         final = tuple(part[:, last] for part in state) if isinstance(state, tuple) else state[:, last]

@@ -1,7 +1,7 @@
 """Look inside recurrent layers while they run: states, gates, total gradients through time."""
 
 from rnnkit.observation.observe import Trace, observe
-from rnnkit.observation.trace import Carried, Seen
+from rnnkit.observation.trace import Carried, LayerTrace
 
 
-__all__ = ["Carried", "Seen", "Trace", "observe"]
+__all__ = ["Carried", "LayerTrace", "Trace", "observe"]

@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.observation._replay import Pass, Weights
-from rnnkit.observation.trace import Call, Seen
-from rnnkit.sequences.layout import Geometry
-from rnnkit.sequences.schedule import Plan
+from rnnkit.observation._replay import LayerReplay, Weights
+from rnnkit.observation.trace import Call, LayerTrace
+from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences.schedule import Schedule
 
 
-class Observer:
+class Recorder:
     """Watches one module: hears from it before and after each call, and from our kernels about each of its layers.
 
     What it has seen of a call, by layer and direction, it appends to `calls`.
     """
 
-    def __init__(self, name: str, module: nn.RNNBase, calls: list[dict[str, Seen]]):
+    def __init__(self, name: str, module: nn.RNNBase, calls: list[dict[str, LayerTrace]]):
         self.name, self.module, self.calls = name, module, calls
         self.directions = 2 if module.bidirectional else 1
         self.passes: list[tuple[Tensor, Tensor]] = []  # input and states of each layer and direction on our kernels
@@ -64,7 +64,7 @@ class Observer:
         self.calls.append({f"l{i // self.directions}.{'fb'[i % self.directions]}": s for i, s in enumerate(seen)})
         self.passes = []
 
-    def _inside(self, packed: PackedSequence, initial: list[Tensor]) -> list[Seen]:
+    def _inside(self, packed: PackedSequence, initial: list[Tensor]) -> list[LayerTrace]:
         """Our kernels ran: each layer and direction is a node of the graph, and hears its gradients itself."""
         seen = self._seen(packed, initial, self.passes)
         for one, (_, h) in zip(seen, self.passes, strict=True):
@@ -78,7 +78,9 @@ class Observer:
                 self.handles.append(h.grad_fn.register_prehook(arrived))
         return seen
 
-    def _outside(self, packed: PackedSequence, initial: list[Tensor], gradients: bool, output, final) -> list[Seen]:
+    def _outside(
+        self, packed: PackedSequence, initial: list[Tensor], gradients: bool, output, final
+    ) -> list[LayerTrace]:
         """Torch's kernels ran: gradients are heard at what the module gave out, lower layers follow from the top."""
         module, directions = self.module, self.directions
         kept = _dropout_between(module, packed, self.random)
@@ -117,16 +119,16 @@ class Observer:
 
     def _seen(self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[tuple[Tensor, Tensor]]):
         """What is kept of each layer and direction, from its input and states."""
-        call, geometry = Call(packed._replace(data=None)), Geometry(packed.batch_sizes)
-        plans = [Plan(geometry, reverse, chunk_rows=geometry.rows) for reverse in (False, True)]
+        call, layout = Call(packed._replace(data=None)), PackedLayout(packed.batch_sizes)
+        plans = [Schedule(layout, reverse, chunk_rows=layout.rows) for reverse in (False, True)]
         copies = {id(x): x for x, _ in passes}  # both directions read the same
         copies = {key: _copy(x) for key, x in copies.items()}
         found = []
         for i, ((x, h), weights) in enumerate(zip(passes, self._weights(), strict=True)):
             layer, direction = divmod(i, self.directions)
             states = tuple(_copy(state[i]) for state in initial)
-            done = Pass(self.module.mode, copies[id(x)], _copy(h), states, weights, plans[direction])
-            found.append(Seen(f"{self.name} l{layer}.{'fb'[direction]}", call, done))
+            done = LayerReplay(self.module.mode, copies[id(x)], _copy(h), states, weights, plans[direction])
+            found.append(LayerTrace(f"{self.name} l{layer}.{'fb'[direction]}", call, done))
         return found
 
     def _weights(self) -> list[Weights]:

@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from rnnkit.sequences.schedule import Plan
+from rnnkit.sequences.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,18 @@ class Gradients:
     initial_cell: Tensor | None = None
 
 
-class Pass:
+class LayerReplay:
     """What one layer did in one direction over packed rows, from what went in and what came out.
 
     `mode` is torch.nn's; `x`, of shape (rows, inputs), is what the layer read, `h`, of shape (rows, hidden), are its
     states; `initial` is (h_0,) or (h_0, c_0), each of shape (batch, hidden) with the batch in packed order.
-    `plan` works through all rows in one chunk.
+    `schedule` works through all rows in one chunk.
     """
 
-    def __init__(self, mode: str, x: Tensor, h: Tensor, initial: tuple[Tensor, ...], weights: Weights, plan: Plan):
-        self.mode, self.x, self.h, self.initial, self.weights, self.plan = mode, x, h, initial, weights, plan
+    def __init__(
+        self, mode: str, x: Tensor, h: Tensor, initial: tuple[Tensor, ...], weights: Weights, schedule: Schedule
+    ):
+        self.mode, self.x, self.h, self.initial, self.weights, self.schedule = mode, x, h, initial, weights, schedule
 
     @cached_property
     def gates(self) -> dict[str, Tensor]:
@@ -81,8 +83,8 @@ class Pass:
             return None
         cell = self.gates["i"] * self.gates["g"]
         c, c_0 = self.initial[1], self.initial[1]
-        chunk = self.plan.chunks[0]
-        for c_t, f_t in zip(self.plan.steps(cell, chunk), self.plan.steps(self.gates["f"], chunk), strict=True):
+        chunk = self.schedule.chunks[0]
+        for c_t, f_t in zip(self.schedule.steps(cell, chunk), self.schedule.steps(self.gates["f"], chunk), strict=True):
             if len(c_t) > len(c):  # backwards in time, sequences begin
                 c = torch.cat([c, c_0[len(c) : len(c_t)]])
             c = c_t.addcmul_(f_t, c[: len(c_t)])
@@ -171,18 +173,18 @@ class Pass:
 
     @property
     def _begins(self) -> Tensor:
-        return self.plan.all_begins.to(self.h.device)
+        return self.schedule.all_begins.to(self.h.device)
 
     @property
     def _ends(self) -> Tensor:
-        return self.plan.all_ends.to(self.h.device)
+        return self.schedule.all_ends.to(self.h.device)
 
     def _previous(self, states: Tensor, initial: Tensor) -> Tensor:
-        return self.plan.previous(states, initial, self.plan.chunks[0], out=torch.empty_like(states))
+        return self.schedule.previous(states, initial, self.schedule.chunks[0], out=torch.empty_like(states))
 
     def _back(self, *rows: Tensor):
         """All of `rows` cut into steps, against working order."""
-        return zip(*(self.plan.steps_back(part, self.plan.chunks[0]) for part in rows), strict=True)
+        return zip(*(self.schedule.steps_back(part, self.schedule.chunks[0]) for part in rows), strict=True)
 
     @staticmethod
     def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -28,9 +28,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core.errors import UserError
 from rnnkit.nn import layers
-from rnnkit.observation._recorder import Observer
-from rnnkit.observation.trace import Seen
-from rnnkit.sequences.layout import Geometry
+from rnnkit.observation._recorder import Recorder
+from rnnkit.observation.trace import LayerTrace
+from rnnkit.sequences.layout import PackedLayout
 
 
 class Trace:
@@ -41,9 +41,9 @@ class Trace:
     """
 
     def __init__(self, names: list[str]):
-        self.calls: dict[str, list[dict[str, Seen]]] = {name: [] for name in names}
+        self.calls: dict[str, list[dict[str, LayerTrace]]] = {name: [] for name in names}
 
-    def __getitem__(self, name: str) -> dict[str, Seen]:
+    def __getitem__(self, name: str) -> dict[str, LayerTrace]:
         """The last call of a module."""
         if name not in self.calls:
             raise UserError(f"the model has no recurrent module {name!r}; it has {', '.join(self.calls)}")
@@ -54,20 +54,20 @@ class Trace:
 
 def by_time(packed: PackedSequence) -> Tensor:
     """The 2-norm of each step's row, averaged over the sequences that have this step, of shape (longest,)."""
-    return _mean_norms(packed, lambda geometry, step: step)
+    return _mean_norms(packed, lambda layout, step: step)
 
 
 def by_lag(packed: PackedSequence) -> Tensor:
     """As `by_time`, counting steps back from each sequence's last, which stands first."""
-    return _mean_norms(packed, lambda geometry, step: step[geometry.mirrored])
+    return _mean_norms(packed, lambda layout, step: step[layout.mirrored])
 
 
-def _mean_norms(packed: PackedSequence, place: Callable[[Geometry, Tensor], Tensor]) -> Tensor:
-    geometry = Geometry(packed.batch_sizes)
-    step = torch.arange(geometry.steps).repeat_interleave(geometry.tensor)
+def _mean_norms(packed: PackedSequence, place: Callable[[PackedLayout, Tensor], Tensor]) -> Tensor:
+    layout = PackedLayout(packed.batch_sizes)
+    step = torch.arange(layout.steps).repeat_interleave(layout.tensor)
     norms = torch.linalg.vector_norm(packed.data, dim=1)
-    sums = norms.new_zeros(geometry.steps).index_add_(0, place(geometry, step).to(norms.device), norms)
-    return sums / geometry.tensor.to(norms.device)  # as many sequences have a step of a number as one of that lag
+    sums = norms.new_zeros(layout.steps).index_add_(0, place(layout, step).to(norms.device), norms)
+    return sums / layout.tensor.to(norms.device)  # as many sequences have a step of a number as one of that lag
 
 
 class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a function, as torch.no_grad is)
@@ -84,7 +84,7 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
 
     def __init__(self, model: nn.Module):
         self._model = model
-        self._recorders: list[Observer] = []
+        self._recorders: list[Recorder] = []
 
     def __enter__(self) -> Trace:
         modules = {name or "model": m for name, m in self._model.named_modules() if isinstance(m, nn.RNNBase)}
@@ -100,7 +100,7 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
                     "which takes the same arguments and weights"
                 )
         trace = Trace(list(modules))
-        self._recorders = [Observer(name, module, trace.calls[name]) for name, module in modules.items()]
+        self._recorders = [Recorder(name, module, trace.calls[name]) for name, module in modules.items()]
         return trace
 
     def __exit__(self, *exception: object) -> None:

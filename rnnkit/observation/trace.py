@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core.errors import UserError
-from rnnkit.observation._replay import Gradients, Pass
+from rnnkit.observation._replay import Gradients, LayerReplay
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Carried:
     initial_cell: Tensor | None
 
 
-class Seen:
+class LayerTrace:
     """One layer in one direction during one call, over valid steps.
 
     States, gates and gradients are `PackedSequence`s over (rows, hidden), at their input's position for both
@@ -49,10 +49,10 @@ class Seen:
     Gradients are those of all `backward()`s that ran while the model was observed, added up.
     """
 
-    def __init__(self, where: str, call: Call, layer: Pass):
+    def __init__(self, where: str, call: Call, layer: LayerReplay):
         self._where, self.call, self._layer = where, call, layer
         self._direct: list[Tensor | None] = [None, None, None]
-        self._above: list[Seen] = []
+        self._above: list[LayerTrace] = []
         self._kept: Tensor | None = None
         self._direction = 0
         self._total: tuple[int, Gradients] | None = None
@@ -127,7 +127,7 @@ class Seen:
         self._direct[kind] = gradient if known is None else known + gradient
         self.call.arrivals += 1
 
-    def follow(self, above: list["Seen"], kept: Tensor, direction: int) -> None:
+    def follow(self, above: list["LayerTrace"], kept: Tensor, direction: int) -> None:
         """Take the gradient of the outputs from the layer above, all directions of it, where it cannot be heard.
 
         `kept` is what dropout multiplied these outputs with, of shape (rows, hidden), before the layer above read them
@@ -135,7 +135,7 @@ class Seen:
         """
         self._above, self._kept, self._direction = above, kept, direction
 
-    def _opened(self) -> Pass:
+    def _opened(self) -> LayerReplay:
         if self.call.closed:
             raise UserError(f"{self._where}: {self.call.closed}")
         return self._layer

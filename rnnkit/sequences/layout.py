@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class Geometry:
+class PackedLayout:
     """What the rows of a packed batch are, from its `batch_sizes` (a list, or a tensor on the CPU).
 
     `batch` is the number of sequences, `steps` that of the longest, `rows` that of the valid steps of all of them.

@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core.errors import UserError
 from rnnkit.sequences.examples import _kind
-from rnnkit.sequences.layout import Geometry
+from rnnkit.sequences.layout import PackedLayout
 
 
 def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
@@ -36,14 +36,14 @@ def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> 
 
 def reverse(packed: PackedSequence) -> PackedSequence:
     """Each sequence from its last valid step to its first."""
-    rows = Geometry(packed.batch_sizes).mirrored.to(packed.data.device)
+    rows = PackedLayout(packed.batch_sizes).mirrored.to(packed.data.device)
     return map_packed(lambda data: data.index_select(0, rows), packed)
 
 
 def owners(packed: PackedSequence) -> Tensor:
     """To which example each row of the packed data belongs, of shape (rows,), in the order the examples came in."""
-    geometry = Geometry(packed.batch_sizes)
-    places = torch.arange(geometry.rows) - geometry.starts.repeat_interleave(geometry.tensor)
+    layout = PackedLayout(packed.batch_sizes)
+    places = torch.arange(layout.rows) - layout.starts.repeat_interleave(layout.tensor)
     places = places.to(packed.data.device)
     return places if packed.sorted_indices is None else packed.sorted_indices[places]
 
@@ -54,9 +54,9 @@ def times(packed: PackedSequence, backward: bool = False) -> Tensor:
     It counts from 0 at the sequence's first step, or, for the backward direction, at its last valid one. The time of
     the other direction is the lag to the last step that the direction reads.
     """
-    geometry = Geometry(packed.batch_sizes)
-    steps = torch.arange(geometry.steps).repeat_interleave(geometry.tensor)
-    return (steps[geometry.mirrored] if backward else steps).to(packed.data.device)
+    layout = PackedLayout(packed.batch_sizes)
+    steps = torch.arange(layout.steps).repeat_interleave(layout.tensor)
+    return (steps[layout.mirrored] if backward else steps).to(packed.data.device)
 
 
 def lengths_of_rows(packed: PackedSequence) -> Tensor:

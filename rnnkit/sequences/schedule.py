@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from rnnkit.sequences.layout import Geometry
+from rnnkit.sequences.layout import PackedLayout
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,22 @@ class Chunk:
         return slice(self.start, self.stop)
 
 
-class Plan:
+class Schedule:
     """The way through a packed batch in one direction, in chunks of about `chunk_rows` rows."""
 
-    def __init__(self, geometry: Geometry, reverse: bool, chunk_rows: int):
-        self.geometry = geometry
+    def __init__(self, layout: PackedLayout, reverse: bool, chunk_rows: int):
+        self.layout = layout
         self.reverse = reverse
         self.chunk_rows = chunk_rows
 
     @cached_property
     def chunks(self) -> list[Chunk]:
         """The chunks in working order."""
-        geometry = self.geometry
-        if geometry.rows <= self.chunk_rows:
-            sizes, every = geometry.sizes, (0, geometry.batch)
-            return [Chunk(0, geometry.rows, sizes[::-1] if self.reverse else sizes, 0, begins=every, ends=every)]
-        return _chunks(geometry.sizes, self.reverse, self.chunk_rows)
+        layout = self.layout
+        if layout.rows <= self.chunk_rows:
+            sizes, every = layout.sizes, (0, layout.batch)
+            return [Chunk(0, layout.rows, sizes[::-1] if self.reverse else sizes, 0, begins=every, ends=every)]
+        return _chunks(layout.sizes, self.reverse, self.chunk_rows)
 
     @cached_property
     def longest(self) -> int:
@@ -64,12 +64,12 @@ class Plan:
     @property
     def all_begins(self) -> Tensor:
         """The row in which each sequence is worked first, of shape (batch,)."""
-        return self.geometry.last if self.reverse else self.geometry.first
+        return self.layout.last if self.reverse else self.layout.first
 
     @property
     def all_ends(self) -> Tensor:
         """The row in which each sequence is worked last, of shape (batch,)."""
-        return self.geometry.first if self.reverse else self.geometry.last
+        return self.layout.first if self.reverse else self.layout.last
 
     def steps(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
         """A chunk's rows cut into its steps, in working order."""

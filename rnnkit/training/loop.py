@@ -21,7 +21,7 @@ from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
 from rnnkit.diagnostics.monitor import Monitor
 from rnnkit.diagnostics.norms import gradient_norms, snapshot
-from rnnkit.diagnostics.probe import Watched
+from rnnkit.diagnostics.probe import ProbeBatch
 from rnnkit.nn.models import State
 from rnnkit.nn.modules import evaluating
 from rnnkit.runs import flags, plots
@@ -82,7 +82,7 @@ def fit(
     watch: str,
     lower_is_better: bool = False,
     rate: Callable[[float], float] | None = None,
-    watched: Watched | None = None,
+    probe: ProbeBatch | None = None,
     report: Callable[[int, float], None] | None = None,
 ) -> Fitted:
     """Train `model` and leave it with the weights of its best evaluation, or its last (`config.keep`).
@@ -110,7 +110,7 @@ def fit(
     """
     device = device_of(config)
     torch.manual_seed(seeding.stream(config.seed, "dropout"))
-    monitor = Monitor(model, config, watched, run.folder)
+    monitor = Monitor(model, config, probe, run.folder)
     groups = monitor.groups
     norm_names = [f"grad_norm/{group}" for group in groups]
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -128,7 +128,7 @@ def fit(
         print("".join(f"  {flag}\n" for flag in found), end="")
         raise Left
     if _prepared.get() is not None:
-        _prepared.get()[:] = [model, watched]
+        _prepared.get()[:] = [model, probe]
         raise Left
     valid_steps, began = 0, time.perf_counter()
 
@@ -221,7 +221,7 @@ def fit(
     return Fitted(best.value, best.evaluation, -(-place.step // steps_per_epoch))
 
 
-def prepared(run: Callable, config: BaseConfig) -> tuple[nn.Module, Watched]:
+def prepared(run: Callable, config: BaseConfig) -> tuple[nn.Module, ProbeBatch]:
     """The model that an experiment's `run(config)` would train, with its initial weights, and what it is watched on.
 
     Nothing is trained, and no record left.
@@ -233,8 +233,8 @@ def prepared(run: Callable, config: BaseConfig) -> tuple[nn.Module, Watched]:
             run(dataclasses.replace(config, runs_dir=Path(folder), track="off", observe="off", screen=False))
     finally:
         _prepared.reset(token)
-    model, watched = found
-    return model, watched
+    model, probe = found
+    return model, probe
 
 
 def remaining(batches: Callable[[int], Iterator], epochs: int, place: Place) -> Iterator[tuple]:

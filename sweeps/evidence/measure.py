@@ -23,7 +23,7 @@ from rnnkit.core.errors import UserError, writing
 from rnnkit.runs import printing
 from rnnkit.runs.result import Result, reference
 from sweeps.evidence import tables
-from sweeps.evidence.rows import ROWS, Row
+from sweeps.evidence.rows import ROWS, EvidenceRow
 from sweeps.evidence.trainings import Trainings
 
 
@@ -88,7 +88,7 @@ class Measurement:
             raise ValueError
 
 
-def chosen(name: str) -> list[Row]:
+def chosen(name: str) -> list[EvidenceRow]:
     """The row of this name, or all rows whose names begin with it. Raises `UserError` where there is none."""
     rows = [row for row in ROWS if row.name == name] or [row for row in ROWS if row.name.startswith(name)]
     if not rows:
@@ -98,7 +98,7 @@ def chosen(name: str) -> list[Row]:
 
 
 @functools.cache
-def configuration(row: Row, seed: int) -> config.BaseConfig:
+def configuration(row: EvidenceRow, seed: int) -> config.BaseConfig:
     """The settings of one seed of a row."""
     from sweeps.study import folders
 
@@ -133,7 +133,7 @@ def read(folder: Path) -> dict[tuple[str, int], Measurement]:
     }
 
 
-def is_of(run: str, row: Row, seed: int) -> bool:
+def is_of(run: str, row: EvidenceRow, seed: int) -> bool:
     """Whether a run's name says that it has the settings of this seed of the row."""
     return config.names(run, configuration(row, seed))
 
@@ -149,7 +149,7 @@ def write(folder: Path, measured: dict[tuple[str, int], Measurement]) -> None:
         files.write_whole(folder / "evidence.md", page)
 
 
-def finished(runs_dir: Path, row: Row, seed: int) -> Measurement | None:
+def finished(runs_dir: Path, row: EvidenceRow, seed: int) -> Measurement | None:
     """The measurement that a run under `runs_dir` holds already, the latest where there are several."""
     name = config.run_name(configuration(row, seed))
     folders = [runs_dir / name, *sorted(runs_dir.glob(f"{name}-*"))]
@@ -167,7 +167,7 @@ def started(folder: Path) -> str:
     return files.read_json(folder / "manifest.json")["started"]
 
 
-def measurement(row: Row, seed: int, folder: Path, result: Result) -> Measurement:
+def measurement(row: EvidenceRow, seed: int, folder: Path, result: Result) -> Measurement:
     """What a run in a folder says of a row."""
     manifest = files.read_json(folder / "manifest.json")
     seconds = result.seconds if result.processor_seconds is None else result.processor_seconds
@@ -192,7 +192,7 @@ def commit(git: dict) -> str | None:
     return git["commit"] and git["commit"] + (" with changes" if git["changes"] else "")
 
 
-def train(options: Options, row: Row, seed: int, trainings: Trainings) -> Measurement | None:
+def train(options: Options, row: EvidenceRow, seed: int, trainings: Trainings) -> Measurement | None:
     """Run one seed of a row in a process of its own. Raises `UserError` with what it said where it fails.
 
     None where it was stopped.
@@ -220,7 +220,7 @@ def measure(options: Options) -> int:
     write(options.to, measured)  # where that cannot be, it is said now and not after an hour of training
     failed, trainings = 0, Trainings()
 
-    def one(row: Row, seed: int):
+    def one(row: EvidenceRow, seed: int):
         try:
             found = None if options.again else finished(options.runs_dir, row, seed)
             return found or train(options, row, seed, trainings)

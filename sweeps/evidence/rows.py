@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Row:
+class EvidenceRow:
     """One figure and how to get it: a command line, run with the seeds 0, 1, ...
 
     `group` is the section of the table, `what` says the row in words, `flags` follow `python -m experiments.<name>`.
@@ -112,15 +112,15 @@ GROUPS = {
 }
 
 
-def _memory(task: str, combinations: list[tuple[str, str]], metric: str, seeds: int = 5) -> list[Row]:
+def _memory(task: str, combinations: list[tuple[str, str]], metric: str, seeds: int = 5) -> list[EvidenceRow]:
     """Rows of one task of `memory`, by cell and initialisation, and one of a net whose recurrence is cut."""
     rows = []
     for cell, init in combinations:
         flags = f"--task {task} --cell {cell} --init {init}"
         what = f"{cell.upper()}, {init}"
-        rows.append(Row(f"{task}-{cell}-{init}", task, what, "memory", flags, metric, seeds, True))
+        rows.append(EvidenceRow(f"{task}-{cell}-{init}", task, what, "memory", flags, metric, seeds, True))
     flags = f"--task {task} --cut-recurrence"
-    rows.append(Row(f"{task}-cut", task, "LSTM, its recurrence cut", "memory", flags, metric, seeds, True))
+    rows.append(EvidenceRow(f"{task}-cut", task, "LSTM, its recurrence cut", "memory", flags, metric, seeds, True))
     return rows
 
 
@@ -135,9 +135,9 @@ BETTER_SENTIMENT = (
 )
 
 ROWS = [
-    Row("digits", "digits", "GRU, both directions", "digits", "", "metric/accuracy/test", 5),
-    Row("imdb", "sentiment", "LSTM, the book's setting", "sentiment", "", "metric/accuracy/test", 5),
-    Row(
+    EvidenceRow("digits", "digits", "GRU, both directions", "digits", "", "metric/accuracy/test", 5),
+    EvidenceRow("imdb", "sentiment", "LSTM, the book's setting", "sentiment", "", "metric/accuracy/test", 5),
+    EvidenceRow(
         "imdb-both",
         "sentiment",
         "LSTM in both directions, the book's setting",
@@ -146,7 +146,7 @@ ROWS = [
         "metric/accuracy/test",
         3,
     ),
-    Row(
+    EvidenceRow(
         "imdb-better",
         "sentiment",
         "a better setting, the best of 4 by validation accuracy",
@@ -155,7 +155,7 @@ ROWS = [
         "metric/accuracy/test",
         3,
     ),
-    Row(
+    EvidenceRow(
         "island",
         "char_lm",
         "LSTM of 512, chunks of 40, 2,000 steps",
@@ -165,7 +165,7 @@ ROWS = [
         3,
         True,
     ),
-    Row(
+    EvidenceRow(
         "island-streams",
         "char_lm",
         "the same read in order, the state carried",
@@ -175,14 +175,18 @@ ROWS = [
         3,
         True,
     ),
-    Row("ptb", "word_lm", "LSTM of 2 x 200, no dropout", "word_lm", "", "metric/perplexity/test", 3, True),
+    EvidenceRow("ptb", "word_lm", "LSTM of 2 x 200, no dropout", "word_lm", "", "metric/perplexity/test", 3, True),
     *_memory("adding", ALL, "metric/loss/test"),
     *_memory("copying", ALL, "metric/loss/test"),
     *_memory("temporal-order", LSTMS, "metric/loss/test"),
     *_memory("reber", LSTMS, "metric/excess/test"),
-    Row("ewt", "tagging", "LSTM over words and letters, both directions", "tagging", "", "metric/accuracy/test", 5),
-    Row("ewt-words", "tagging", "the same by words alone", "tagging", "--reader-size 0", "metric/accuracy/test", 5),
-    Row(
+    EvidenceRow(
+        "ewt", "tagging", "LSTM over words and letters, both directions", "tagging", "", "metric/accuracy/test", 5
+    ),
+    EvidenceRow(
+        "ewt-words", "tagging", "the same by words alone", "tagging", "--reader-size 0", "metric/accuracy/test", 5
+    ),
+    EvidenceRow(
         "source",
         "source",
         "LSTM over characters, both directions",
@@ -192,7 +196,7 @@ ROWS = [
         5,
     ),
     *(
-        Row(
+        EvidenceRow(
             f"jsb-{cell}",
             "music",
             f"{cell.upper()} of 2 x 200",
@@ -205,7 +209,7 @@ ROWS = [
         for cell in ("lstm", "gru", "rnn")
     ),
     *(
-        Row(
+        EvidenceRow(
             f"mnist-{order}-{name}",
             "pixels",
             f"{what}, {order}",

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from sweeps.evidence.rows import GROUPS, ROWS, Row
+from sweeps.evidence.rows import GROUPS, ROWS, EvidenceRow
 
 
 HEAD = """# Evidence
@@ -33,7 +33,7 @@ def page(measurements: Sequence) -> str:
     return "\n".join(parts)
 
 
-def section(name: str, rows: list[Row], by_row: dict[str, list]) -> str:
+def section(name: str, rows: list[EvidenceRow], by_row: dict[str, list]) -> str:
     """One table with its commands."""
     group = GROUPS[name]
     common = shared([(row, by_row[row.name]) for row in rows if by_row[row.name]])
@@ -50,7 +50,7 @@ def section(name: str, rows: list[Row], by_row: dict[str, list]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def shared(rows: list[tuple[Row, list]]) -> list[tuple[str, float]]:
+def shared(rows: list[tuple[EvidenceRow, list]]) -> list[tuple[str, float]]:
     """The cheap figures that stand beside every row, so that they need be said once only."""
     if len(rows) < 2:
         return []
@@ -58,7 +58,7 @@ def shared(rows: list[tuple[Row, list]]) -> list[tuple[str, float]]:
     return [pair for pair in sets[0] if all(pair in other for other in sets[1:])]
 
 
-def cheap(row: Row, measurements: list) -> list[tuple[str, float]]:
+def cheap(row: EvidenceRow, measurements: list) -> list[tuple[str, float]]:
     """What is not published but computed beside a row, and counts the same: baselines, and the best possible."""
     first = measurements[0]
     same = [r for r in first.references if r["metric"] == metric_in_words(row)]
@@ -68,7 +68,7 @@ def cheap(row: Row, measurements: list) -> list[tuple[str, float]]:
     return found
 
 
-def table_row(row: Row, measurements: list, common: list[tuple[str, float]]) -> str:
+def table_row(row: EvidenceRow, measurements: list, common: list[tuple[str, float]]) -> str:
     """One line of a table."""
     if not measurements:
         return f"| `{row.name}` | {row.what} | not measured yet | | | |"
@@ -78,7 +78,7 @@ def table_row(row: Row, measurements: list, common: list[tuple[str, float]]) -> 
     return "| " + " | ".join([*cells, f"{minutes:.1f}"]) + " |"
 
 
-def ours(row: Row, measurements: list) -> str:
+def ours(row: EvidenceRow, measurements: list) -> str:
     """Mean and spread in words, with the seeds that diverged, and what cheap figures it is no better than."""
     values = [m.value for m in measurements if m.value is not None]
     diverged = len(measurements) - len(values)
@@ -94,18 +94,18 @@ def ours(row: Row, measurements: list) -> str:
     return words + (f"; no better than {' and '.join(lost)}" if lost else "")
 
 
-def metric_in_words(row: Row) -> str:
+def metric_in_words(row: EvidenceRow) -> str:
     """accuracy, for metric/accuracy/test."""
     return row.metric.split("/")[1].replace("_", " ")
 
 
-def better(row: Row, values: list[float], than: float) -> bool:
+def better(row: EvidenceRow, values: list[float], than: float) -> bool:
     """Whether the mean is clearly on the good side of a figure: by more than twice its standard error."""
     gain = (than - statistics.mean(values)) * (1 if row.lower_is_better else -1)
     return gain > 2 * (statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0)
 
 
-def published(row: Row, measurements: list) -> str:
+def published(row: EvidenceRow, measurements: list) -> str:
     """The published figures, and how ours stand to them."""
     values = [m.value for m in measurements if m.value is not None]
     metric = metric_in_words(row)
@@ -113,7 +113,7 @@ def published(row: Row, measurements: list) -> str:
     return "; ".join(f"{figure(r['value'])} {r['what']}: {verdict(row, values, r['value'])}" for r in found)
 
 
-def verdict(row: Row, values: Iterable[float], theirs: float) -> str:
+def verdict(row: EvidenceRow, values: Iterable[float], theirs: float) -> str:
     """Whether a published figure is reached."""
     sign = -1 if row.lower_is_better else 1
     values = [sign * value for value in values]

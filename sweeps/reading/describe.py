@@ -13,7 +13,7 @@ from rnnkit.core.errors import UserError
 from rnnkit.core.wording import settings_in_words
 from rnnkit.runs import printing
 from rnnkit.runs.flags import Flag
-from sweeps.reading.run_index import STATES, Card, Gallery, plain
+from sweeps.reading.run_index import STATES, Card, RunIndex, plain
 from sweeps.reading.sections import words as part_in_words
 from sweeps.reading.studies import Study, Trial
 
@@ -89,11 +89,11 @@ def metric(name: str) -> str:
     return words(name).partition(" (")[0]
 
 
-def study_line(gallery: Gallery, name: str, runs: Iterable[Card]) -> StudyLine:
+def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     """A study in a line, from the cards of its trials' runs."""
     own = [card for card in runs if card.study == name and card.confirms is None]
     found = Counter(card.state for card in own)
-    metric, lower_is_better = gallery.judged_by(name)
+    metric, lower_is_better = index.judged_by(name)
     sign = -1 if lower_is_better else 1
     finished = [card for card in own if card.state == "finished" and card.value is not None]
     return StudyLine(
@@ -106,15 +106,15 @@ def study_line(gallery: Gallery, name: str, runs: Iterable[Card]) -> StudyLine:
     )
 
 
-def details(gallery: Gallery, name: str) -> Details:
-    """All that there is to say of a run. Raises `gallery.NotThere`."""
-    card = gallery.run(name)
-    manifest, result = gallery.manifest(name), gallery.result(name)
-    columns = gallery.columns(name)
+def details(index: RunIndex, name: str) -> Details:
+    """All that there is to say of a run. Raises `index.NotThere`."""
+    card = index.run(name)
+    manifest, result = index.manifest(name), index.result(name)
+    columns = index.columns(name)
     metrics = {k: v for k, v in (result.get("metrics") or {}).items() if k.startswith("metric/")}
     if not metrics:
         metrics = {k: columns.last(k) for k in columns.series if k.startswith("metric/")}
-    media = gallery.media(name)
+    media = index.media(name)
     pictures = [name for name in media if name.endswith((".png", ".svg"))]
     return Details(
         card,
@@ -125,8 +125,8 @@ def details(gallery: Gallery, name: str) -> Details:
         manifest=_flat({k: v for k, v in manifest.items() if k not in ("config", "command")}),
         command=str(manifest.get("command", "")),
         pictures=[(name, part_in_words(Path(name).stem).capitalize()) for name in pictures],
-        samples=list(_samples(gallery, media)),
-        dynamics=_dynamics(gallery, media),
+        samples=list(_samples(index, media)),
+        dynamics=_dynamics(index, media),
         damaged=columns.damaged,
     )
 
@@ -181,7 +181,7 @@ def _short(value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else plain(value)
 
 
-def _samples(gallery: Gallery, media: dict[str, Path]) -> Iterable[dict]:
+def _samples(index: RunIndex, media: dict[str, Path]) -> Iterable[dict]:
     """What the net wrote (`experiments.sample`): where from, and the text."""
     path = media.get("samples.jsonl")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path else []
@@ -192,19 +192,19 @@ def _samples(gallery: Gallery, media: dict[str, Path]) -> Iterable[dict]:
             yield {"from": from_, "text": str(sample["text"])[:MOST_TEXT]}
 
 
-def _dynamics(gallery: Gallery, media: dict[str, Path]) -> dict[str, dict]:
+def _dynamics(index: RunIndex, media: dict[str, Path]) -> dict[str, dict]:
     """What `experiments.dynamics` found of each layer and direction, in words."""
     if "dynamics.json" not in media:
         return {}
     with contextlib.suppress(UserError):
-        found = gallery.read_json(media["dynamics.json"])
+        found = index.read_json(media["dynamics.json"])
         return {where: _flat(of, "") for where, of in found.items() if isinstance(of, dict)}
     return {}
 
 
-def scores(gallery: Gallery, cards: list[Card]) -> dict[str, list[float | None]]:
+def scores(index: RunIndex, cards: list[Card]) -> dict[str, list[float | None]]:
     """The final metrics of several runs, by name, in the order of the runs."""
-    each = [dict(details(gallery, card.name).scores) for card in cards]
+    each = [dict(details(index, card.name).scores) for card in cards]
     return {name: [one.get(name) for one in each] for name in dict.fromkeys(name for one in each for name in one)}
 
 
@@ -254,9 +254,9 @@ def confirmed(study: Study) -> list[dict]:
     ]
 
 
-def again(gallery: Gallery, study: str) -> list[Card]:
+def again(index: RunIndex, study: str) -> list[Card]:
     """The runs that repeat a study's best settings on fresh seeds, by trial and seed."""
-    found = [card for card in gallery.runs() if card.study == study and isinstance(card.confirms, int)]
+    found = [card for card in index.runs() if card.study == study and isinstance(card.confirms, int)]
     return sorted(found, key=lambda card: (card.confirms, card.seed if isinstance(card.seed, int) else 0))
 
 

@@ -67,7 +67,7 @@ class Card:
         return list(dict.fromkeys(str(flag.get("name")) for flag in self.flags))
 
 
-class Gallery:
+class RunIndex:
     """The runs in `runs_dir` and the studies in its folder `studies`. Many threads may ask at once."""
 
     def __init__(self, runs_dir: Path):

@@ -13,7 +13,7 @@ from rnnkit.core import locks
 from rnnkit.core.errors import UserError, in_words
 from rnnkit.core.wording import in_words as metric_in_words
 from rnnkit.core.wording import settings_in_words
-from sweeps.reading.run_index import Card, Gallery
+from sweeps.reading.run_index import Card, RunIndex
 
 
 _one_at_a_time = threading.Lock()
@@ -43,7 +43,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """A cell of the plane hidden size x depth: the values of its finished trials, and a run's parameters."""
 
     hidden_size: int
@@ -114,7 +114,7 @@ class Study:
         """The names of the settings that its trials vary."""
         return list(dict.fromkeys(name for trial in self.trials for name in trial.settings))
 
-    def plane(self) -> list[Cell]:
+    def plane(self) -> list[GridCell]:
         """The cells of hidden size x depth, from finished trials that have the plane's other settings."""
         sizes, depths = self.space.get("hidden_sizes") or [], self.space.get("depths") or []
         start = self.space.get("start") or {}
@@ -126,7 +126,7 @@ class Study:
                 there = [t for t in there if not t.settings.get("dropout")]
                 counts = [t.run.parameters for t in there if t.run and t.run.parameters]
                 values = tuple(t.value for t in there if t.value is not None and math.isfinite(t.value))
-                found.append(Cell(size, depth, values, counts[0] if counts else None))
+                found.append(GridCell(size, depth, values, counts[0] if counts else None))
         return found
 
 
@@ -137,18 +137,18 @@ def said(trial: Trial) -> str:
     return f"trial {trial.number}: {trial.state}{value}{reason}; {settings_in_words(trial.settings)}"
 
 
-def read(gallery: Gallery, name: str) -> Study:
-    """The study of this name. Raises `gallery.NotThere`; what else is wrong with it is its `trouble`."""
-    folder = gallery.study(name)
+def read(index: RunIndex, name: str) -> Study:
+    """The study of this name. Raises `index.NotThere`; what else is wrong with it is its `trouble`."""
+    folder = index.study(name)
     trouble = None
     described, summary = {}, {}
     try:
-        described = gallery.read_json(folder / "study.json")
+        described = index.read_json(folder / "study.json")
         if (folder / "summary.json").exists():
-            summary = gallery.read_json(folder / "summary.json")
+            summary = index.read_json(folder / "summary.json")
     except UserError as error:
         trouble = str(error)
-    cards = [card for card in gallery.runs() if card.study == name and card.confirms is None]
+    cards = [card for card in index.runs() if card.study == name and card.confirms is None]
     journal = folder / "journal.log"
     importances = {}
     try:

@@ -1,7 +1,7 @@
 """The dashboard's pages: what a browser on this machine may ask for, and what it gets.
 
 Only GET and HEAD are answered, only under a name of this machine itself, and to no page of somebody else's. A name in
-an address is looked up among those that the gallery lists; no file is opened by it.
+an address is looked up among those that the index lists; no file is opened by it.
 """
 
 import functools
@@ -21,7 +21,7 @@ from starlette.routing import Route
 from rnnkit.core import wording
 from rnnkit.core.errors import UserError
 from sweeps.reading import describe, studies
-from sweeps.reading.run_index import STATES, Gallery, NotThere
+from sweeps.reading.run_index import STATES, NotThere, RunIndex
 from sweeps.web import run_charts, study_charts
 
 
@@ -90,11 +90,11 @@ def _name(host: str) -> str:
     return name.lower() if colon and port.isdigit() else host.lower()
 
 
-def make(gallery: Gallery) -> Guard:
-    """The dashboard of the runs in a gallery, as an ASGI application."""
-    pages = _Pages(gallery)
+def make(index: RunIndex) -> Guard:
+    """The dashboard of the runs in an index, as an ASGI application."""
+    pages = _Pages(index)
     routes = [
-        Route("/", pages.page(pages.index)),
+        Route("/", pages.page(pages.overview)),
         Route("/studies/{name}", pages.page(pages.study)),
         Route("/studies/{name}/charts.json", pages.data(pages.study_charts)),
         Route("/runs/{name}", pages.page(pages.run)),
@@ -112,8 +112,8 @@ def make(gallery: Gallery) -> Guard:
 class _Pages:
     """What each address shows."""
 
-    def __init__(self, gallery: Gallery):
-        self.gallery = gallery
+    def __init__(self, index: RunIndex):
+        self.index = index
         loader = jinja2.FileSystemLoader(PAGES)
         self.templates = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -154,10 +154,10 @@ class _Pages:
         """The answer to an address that leads nowhere."""
         return self._error("there is nothing at this address", 404)
 
-    def index(self, request: Request) -> tuple[str, dict]:
+    def overview(self, request: Request) -> tuple[str, dict]:
         """All studies and runs."""
-        runs = self.gallery.runs()
-        found = [describe.study_line(self.gallery, name, runs) for name in self.gallery.studies()]
+        runs = self.index.runs()
+        found = [describe.study_line(self.index, name, runs) for name in self.index.studies()]
         found.sort(key=lambda line: line.started.timestamp() if line.started else 0.0, reverse=True)
         live = any(card.state == "running" for card in runs)
         experiments = sorted({card.experiment for card in runs if card.experiment})
@@ -168,13 +168,13 @@ class _Pages:
             "live": live,
             "experiments": experiments,
             "present": present,
-            "root": self.gallery.place,
+            "root": self.index.place,
         }
 
     def study(self, request: Request) -> tuple[str, dict]:
         """One study."""
-        study = studies.read(self.gallery, request.path_params["name"])
-        again = describe.again(self.gallery, study.name)
+        study = studies.read(self.index, request.path_params["name"])
+        again = describe.again(self.index, study.name)
         return "study.html", {
             "study": study,
             "live": study.live,
@@ -187,21 +187,21 @@ class _Pages:
 
     def study_charts(self, request: Request) -> list[dict]:
         """The charts of one study."""
-        study = studies.read(self.gallery, request.path_params["name"])
+        study = studies.read(self.index, request.path_params["name"])
         return [{"title": "Charts", "says": "", "charts": study_charts.of_study(study)}]
 
     def run(self, request: Request) -> tuple[str, dict]:
         """One run."""
-        details = describe.details(self.gallery, request.path_params["name"])
+        details = describe.details(self.index, request.path_params["name"])
         return "run.html", {"run": details, "card": details.card, "live": details.card.state == "running"}
 
     def run_charts(self, request: Request) -> list[dict]:
         """The charts of one run."""
-        return _as_json(run_charts.of_run(self.gallery, request.path_params["name"]))
+        return _as_json(run_charts.of_run(self.index, request.path_params["name"]))
 
     def _chosen(self, request: Request) -> tuple[list, list[str]]:
         """The runs that a request names, and the names among them that are none."""
-        found = {card.name: card for card in self.gallery.runs()}
+        found = {card.name: card for card in self.index.runs()}
         names = list(dict.fromkeys(request.query_params.getlist("run")))[:MOST]
         return [found[name] for name in names if name in found], [name for name in names if name not in found]
 
@@ -212,19 +212,19 @@ class _Pages:
             "cards": cards,
             "unknown": unknown,
             "settings": run_charts.differing(cards),
-            "scores": describe.scores(self.gallery, cards),
+            "scores": describe.scores(self.index, cards),
             "labels": run_charts.labels(cards),
             "live": any(card.state == "running" for card in cards),
         }
 
     def compare_charts(self, request: Request) -> list[dict]:
         """The charts of several runs, laid over each other."""
-        return _as_json(run_charts.compared(self.gallery, self._chosen(request)[0]))
+        return _as_json(run_charts.compared(self.index, self._chosen(request)[0]))
 
     async def media(self, request: Request) -> Response:
         """A picture that a run left."""
         try:
-            found = await run_in_threadpool(self.gallery.media, request.path_params["name"])
+            found = await run_in_threadpool(self.index.media, request.path_params["name"])
         except NotThere as error:
             return self._error(str(error), 404)
         path = found.get(request.path_params["file"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps.reading import describe
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from sweeps.reading.sections import spans_much
 from sweeps.reading.studies import Study
 
@@ -39,7 +39,7 @@ class Figure:
         return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.read_bytes()).decode()}"
 
 
-def draw(study: Study, gallery: Gallery, folder: Path) -> list[Figure]:
+def draw(study: Study, index: RunIndex, folder: Path) -> list[Figure]:
     """Draw all figures that there is something for into a folder; those of before go."""
     import matplotlib
     from matplotlib.figure import Figure as Canvas
@@ -51,7 +51,7 @@ def draw(study: Study, gallery: Gallery, folder: Path) -> list[Figure]:
     with matplotlib.rc_context(STYLE):
         for picture in (plane, history, again, importances, reported, curves):
             canvas = Canvas(figsize=(5.6, 3.5), layout="constrained")
-            caption = picture(canvas.subplots(), study, gallery)
+            caption = picture(canvas.subplots(), study, index)
             if caption is None:
                 continue
             name = picture.__name__
@@ -62,7 +62,7 @@ def draw(study: Study, gallery: Gallery, folder: Path) -> list[Figure]:
     return found
 
 
-def plane(axes, study: Study, _: Gallery) -> str | None:
+def plane(axes, study: Study, _: RunIndex) -> str | None:
     """The mean value by hidden size and depth, with the spread over seeds and the parameters."""
     cells = [cell for cell in study.plane() if cell.values]
     if len(cells) < 2:
@@ -89,7 +89,7 @@ def plane(axes, study: Study, _: Gallery) -> str | None:
     return f"{_capital(study.metric)} by hidden size and depth, other settings fixed; below it, how many parameters."
 
 
-def history(axes, study: Study, _: Gallery) -> str | None:
+def history(axes, study: Study, _: RunIndex) -> str | None:
     """Each trial's value by its number, and the best so far."""
     finished = sorted((t for t in study.of_state("finished") if t.value is not None), key=lambda trial: trial.number)
     if not finished:
@@ -109,7 +109,7 @@ def history(axes, study: Study, _: Gallery) -> str | None:
     return "The value of each trial, and the best so far; of a pruned trial, the last value before its end."
 
 
-def again(axes, study: Study, _: Gallery) -> str | None:
+def again(axes, study: Study, _: RunIndex) -> str | None:
     """What was run again on fresh seeds: each value, their mean and its interval, and what it was found with."""
     rows = describe.confirmed(study)
     if not rows:
@@ -132,7 +132,7 @@ def again(axes, study: Study, _: Gallery) -> str | None:
     )
 
 
-def importances(axes, study: Study, _: Gallery) -> str | None:
+def importances(axes, study: Study, _: RunIndex) -> str | None:
     """How much of the spread of values each setting accounts for."""
     if not study.importances:
         return None
@@ -143,7 +143,7 @@ def importances(axes, study: Study, _: Gallery) -> str | None:
     return "What the value varied with over finished trials (PED-ANOVA, unless the study's summary says another)."
 
 
-def reported(axes, study: Study, _: Gallery) -> str | None:
+def reported(axes, study: Study, _: RunIndex) -> str | None:
     """What each trial reported as it went on."""
     trials = [t for t in study.trials if t.reported]
     if not trials:
@@ -165,12 +165,12 @@ def reported(axes, study: Study, _: Gallery) -> str | None:
     return "What trials reported on their way."
 
 
-def curves(axes, study: Study, gallery: Gallery) -> str | None:
+def curves(axes, study: Study, index: RunIndex) -> str | None:
     """The losses of the best trial's run."""
     best = describe.chosen(study)
     if best is None or best.run is None:
         return None
-    series = gallery.columns(best.run.name).series
+    series = index.columns(best.run.name).series
     drawn: list[float] = []
     for metric, label, colour in (("loss/train", "training", GREY), ("loss/valid", "validation", ORANGE)):
         if metric in series:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from rnnkit.core.errors import UserError
 from sweeps.reading.rows import Columns
-from sweeps.reading.run_index import Card, Gallery
+from sweeps.reading.run_index import Card, RunIndex
 from sweeps.reading.sections import WHERE, Drawn, Section, arranged, is_log
 from sweeps.web import charts
 
@@ -18,11 +18,11 @@ STEP = "training step"
 LEAST = -8  # of log10 of a gradient: less is one colour
 
 
-def of_run(gallery: Gallery, name: str) -> list[tuple[Section, list[dict]]]:
+def of_run(index: RunIndex, name: str) -> list[tuple[Section, list[dict]]]:
     """Everything that a run logged, as charts by section, and the curves that it left."""
-    columns = gallery.columns(name)
+    columns = index.columns(name)
     found = [(section, [chart(drawn, columns) for drawn in shown]) for section, shown in arranged(columns.series)]
-    curves = media_curves(gallery, name)
+    curves = media_curves(index, name)
     if curves:
         extra = [*gradients_by_lag(curves), *truncation(curves)]
         for section, shown in found:
@@ -81,13 +81,13 @@ def looks_of(names: list[str]) -> dict[str, tuple[int, int]]:
     return found
 
 
-def media_curves(gallery: Gallery, name: str) -> list[dict]:
+def media_curves(index: RunIndex, name: str) -> list[dict]:
     """What a run with `--observe full` saw at each evaluation, in order; files that are damaged are left out."""
     found = []
-    for file, path in gallery.media(name).items():
+    for file, path in index.media(name).items():
         if re.fullmatch(r"curves-\d+\.json", file):
             with contextlib.suppress(UserError):
-                curves = gallery.read_json(path)
+                curves = index.read_json(path)
                 if isinstance(curves.get("step"), int):
                     found.append(curves)
     return found
@@ -150,9 +150,9 @@ def _shade(value) -> float | None:
     return None
 
 
-def compared(gallery: Gallery, cards: list[Card]) -> list[tuple[Section, list[dict]]]:
+def compared(index: RunIndex, cards: list[Card]) -> list[tuple[Section, list[dict]]]:
     """Several runs laid over each other: a chart for each metric that any of them logged, a curve for each run."""
-    columns = {card.name: gallery.columns(card.name) for card in cards}
+    columns = {card.name: index.columns(card.name) for card in cards}
     metrics = dict.fromkeys(metric for one in columns.values() for metric in one.series)
     names = labels(cards)
     found = []

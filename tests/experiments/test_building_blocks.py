@@ -273,9 +273,9 @@ def test_b_hh_twice_in_our_kernels_ends_the_lesson(monkeypatch, capsys, number):
     """So the sequences of these blocks are long enough for kernels of ours, and are not all left to torch."""
     right = run
 
-    def wrong(which, data, geometry, initial, weights, *more):
+    def wrong(which, data, layout, initial, weights, *more):
         doubled = [[w_ih, w_hh, b_hh, b_hh] for w_ih, w_hh, _, b_hh in weights]
-        return right(which, data, geometry, initial, doubled, *more)
+        return right(which, data, layout, initial, doubled, *more)
 
     monkeypatch.setattr(stack, "run", wrong)
     error = refused(monkeypatch, capsys, "--only", number)

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pack_sequence
 from experiments import digits, dynamics
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
-from rnnkit.diagnostics.probe import Watched
+from rnnkit.diagnostics.probe import ProbeBatch
 from rnnkit.nn import models
 from rnnkit.runs import checkpoints
 from rnnkit.runs.result import Result
@@ -40,7 +40,7 @@ def test_exponents_and_spectra_of_a_net_that_is_known(kind):
     packed = pack_sequence([torch.zeros(9, 2), torch.zeros(6, 2), torch.zeros(1, 2)])
     model = nn.Module()
     model.encoder = module
-    found = dynamics.of_layers(model, Watched(lambda: module(packed), None, 9), count=8)
+    found = dynamics.of_layers(model, ProbeBatch(lambda: module(packed), None, 9), count=8)
     expected = [math.log(0.9)] * 2 if kind is nn.RNN else [math.log(0.75)] * 2
     assert found["encoder.l0.f"]["lyapunov"] == pytest.approx(expected, rel=1e-5)
     if kind is nn.RNN:
@@ -53,9 +53,9 @@ def test_exponents_and_spectra_of_a_net_that_is_known(kind):
 
 
 def test_the_model_of_a_run_is_that_which_was_trained(folder):
-    model, watched = dynamics.trained(folder, None)
+    model, probe = dynamics.trained(folder, None)
     assert checkpoints.weights_sha256(model) == Result.read(folder).weights_sha256
-    assert watched.costs(3).shape == (8,)
+    assert probe.costs(3).shape == (8,)
 
 
 def test_a_prepared_model_has_its_initial_weights_and_leaves_nothing(tmp_path):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from sweeps import dashboard
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made
 
 
@@ -30,7 +30,7 @@ def kinds(tmp_path_factory):
 def serving(runs):
     """The dashboard of a folder of runs, in a thread of this process; the port."""
     listener = dashboard.listening(0)
-    pages = dashboard.server(Gallery(runs))
+    pages = dashboard.server(RunIndex(runs))
     thread = threading.Thread(target=pages.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

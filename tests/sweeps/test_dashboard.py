@@ -14,7 +14,7 @@ import pytest
 
 from rnnkit.core.errors import UserError
 from sweeps import dashboard
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from sweeps.web import app
 from tests.sweeps import made
 
@@ -69,8 +69,8 @@ def test_the_list_says_what_each_run_is(kinds, client):
     page = client.get("/").text
     rows = re.findall(r'<tr data-state="([^"]+)".*?value="([^"]*)"', page, flags=re.S)
     states = {html.unescape(name): state for state, name in rows}
-    gallery = Gallery(kinds[0])
-    assert states == {card.name: card.state for card in gallery.runs()}
+    index = RunIndex(kinds[0])
+    assert states == {card.name: card.state for card in index.runs()}
     assert "result.json is damaged" in page
 
 
@@ -249,7 +249,7 @@ def test_only_this_machine_can_connect():
 def test_a_missing_framework_is_one_line(kinds, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
     with pytest.raises(UserError, match=r"the dashboard needs uvicorn.*\[dashboard\]"):
-        dashboard.server(Gallery(kinds[0]))
+        dashboard.server(RunIndex(kinds[0]))
 
 
 @pytest.mark.parametrize("port", [-1, 65_536])
@@ -263,7 +263,7 @@ def test_ctrl_c_ends_it_without_an_error(kinds, monkeypatch, capsys):
         sockets[0].close()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dashboard, "server", lambda gallery: SimpleNamespace(run=stopped))
+    monkeypatch.setattr(dashboard, "server", lambda index: SimpleNamespace(run=stopped))
     monkeypatch.setattr("sys.argv", ["dashboard", "--port", "0", "--no-browser", "--runs-dir", str(kinds[0])])
     dashboard.main()
     assert re.match(r"dashboard of .*: http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n$", capsys.readouterr().out)

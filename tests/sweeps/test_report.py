@@ -13,7 +13,7 @@ from rnnkit.core.errors import UserError
 from rnnkit.runs.manifest import Membership
 from sweeps import report
 from sweeps.reading import describe, studies
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from tests import browser
 from tests.sweeps import made
 
@@ -27,11 +27,11 @@ def written(tmp_path_factory):
     fresh = made.run(runs, seed=500, steps=10, member=Membership("small"))
     manifest = files.read_json(fresh / "manifest.json")
     files.write_json(fresh / "manifest.json", manifest | {"confirms": 3})
-    best = studies.read(Gallery(runs), "small").best.run.folder
+    best = studies.read(RunIndex(runs), "small").best.run.folder
     result = files.read_json(best / "result.json")
     result["flags"] = [{"name": made.HOSTILE, "where": "", "value": 1.0, "threshold": 1.0, "advice": ""}]
     files.write_json(best / "result.json", result)
-    return runs, report.write(Gallery(runs), "small")
+    return runs, report.write(RunIndex(runs), "small")
 
 
 def test_it_says_question_answer_and_how_each_run_is_had_again(written):
@@ -49,12 +49,12 @@ def test_it_says_question_answer_and_how_each_run_is_had_again(written):
         "diverged (diverged: it diverged)",
     ):
         assert sentence in said, sentence
-    gallery = Gallery(runs)
-    study = studies.read(gallery, "small")
+    index = RunIndex(runs)
+    study = studies.read(index, "small")
     best = describe.chosen(study).run.name  # the trial that the answer names, not the one with the highest value
-    assert gallery.manifest(best)["command"] in said
-    assert gallery.manifest(best)["git"]["commit"] in said
-    for card in gallery.runs():
+    assert index.manifest(best)["command"] in said
+    assert index.manifest(best)["git"]["commit"] in said
+    for card in index.runs():
         assert card.name in said
         assert str(card.seed) in said
 
@@ -86,7 +86,7 @@ def test_every_figure_lies_beside_it_as_png_and_svg(written):
 def test_figures_of_before_go(written, tmp_path):
     runs = shutil.copytree(written[0], tmp_path / "runs")
     (runs / "studies" / "small" / "summary.json").unlink()
-    report.write(Gallery(runs), "small")
+    report.write(RunIndex(runs), "small")
     assert not (runs / "studies" / "small" / "report" / "again.svg").exists()
     said = (runs / "studies" / "small" / "report.html").read_text()
     assert "Best: trial 4, validation accuracy 0.7000" in said
@@ -94,7 +94,7 @@ def test_figures_of_before_go(written, tmp_path):
 
 def test_it_opens_offline_in_a_browser_and_prints(written):
     with browser.chromium(browser.needed()) as chromium:
-        watched = browser.Watched(chromium, "")
+        watched = browser.ProbeBatch(chromium, "")
         watched.page.goto(written[1].as_uri())
         figures = watched.page.locator("figure img")
         assert figures.count() == 6
@@ -110,15 +110,15 @@ def test_it_opens_offline_in_a_browser_and_prints(written):
 def test_a_study_without_trials_is_one_line(kinds):
     for name in ("empty", "torn"):
         with pytest.raises(UserError, match=f"study {name} has no trials yet"):
-            report.write(Gallery(kinds[0]), name)
+            report.write(RunIndex(kinds[0]), name)
     with pytest.raises(UserError, match="there is no study nope"):
-        report.write(Gallery(kinds[0]), "nope")
+        report.write(RunIndex(kinds[0]), "nope")
 
 
 def test_a_study_in_which_nothing_finished_has_a_report(tmp_path):
     found = made.new_study(tmp_path)
     found.enqueue_trial({"depth": 1})
     found.ask()
-    text = report.write(Gallery(tmp_path), "small").read_text()
+    text = report.write(RunIndex(tmp_path), "small").read_text()
     assert "No trial has finished yet." in text
     assert "No trial came to anything that could be drawn." in text

@@ -5,7 +5,7 @@ from urllib.request import urlopen
 
 from PIL import Image
 
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from tests import screenshots
 from tests.helpers import ROOT
 
@@ -22,7 +22,7 @@ def test_every_picture_in_the_readme_is_there_and_small():
 
 def test_they_are_taken_of_the_list_a_study_a_run_and_several(kinds, port):
     pages = {}
-    for name, (address, *_) in screenshots.pages(Gallery(kinds[0]), "small").items():
+    for name, (address, *_) in screenshots.pages(RunIndex(kinds[0]), "small").items():
         with urlopen(f"http://127.0.0.1:{port}{address}") as answer:
             pages[name] = answer.read().decode()
     assert list(pages) == ["list", "study", "run", "compare"]

@@ -8,7 +8,7 @@ import pytest
 from rnnkit.core.errors import UserError
 from sweeps import runs, show
 from sweeps.reading import describe
-from sweeps.reading.run_index import STATES, Gallery
+from sweeps.reading.run_index import STATES, RunIndex
 from tests.sweeps import made
 
 
@@ -26,13 +26,13 @@ def printed(kinds, monkeypatch, capsys):
 
 def test_all_runs_and_studies_are_listed(kinds, printed):
     out = printed(runs)
-    for card in Gallery(kinds[0]).runs():
+    for card in RunIndex(kinds[0]).runs():
         *_, line = [line for line in out.splitlines() if line.startswith(f"{card.name} ")]
         assert card.state in line
     (study,) = [line for line in out.splitlines() if line.startswith("small ")]
     assert re.search(r"digits +5 finished, 1 pruned, 1 diverged +accuracy \(validation\) 0\.\d{4}", study)
     best = max(
-        (c for c in Gallery(kinds[0]).runs() if c.study == "small" and c.state == "finished"), key=lambda c: c.value
+        (c for c in RunIndex(kinds[0]).runs() if c.study == "small" and c.state == "finished"), key=lambda c: c.value
     )
     assert best.name in study
 
@@ -65,7 +65,7 @@ def test_an_empty_folder_is_no_error(printed, tmp_path):
 )
 def test_a_run_of_any_kind_is_shown(kinds, printed, kind):
     out = printed(show, str(kinds[1][kind]))
-    assert out.startswith(f"{kinds[1][kind].name}: {Gallery(kinds[0]).run(kinds[1][kind].name).state}")
+    assert out.startswith(f"{kinds[1][kind].name}: {RunIndex(kinds[0]).run(kinds[1][kind].name).state}")
     assert "loss/train" in out
 
 

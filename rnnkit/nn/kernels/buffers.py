@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from rnnkit.sequences.schedule import Chunk, Plan
+from rnnkit.sequences.schedule import Chunk, Schedule
 
 
 class Buffer:
     """Rows of numbers for a whole batch, or, where nobody needs them afterwards, for one chunk at a time."""
 
-    def __init__(self, like: Tensor, plan: Plan, *shape: int, keep: bool):
-        self.all = like.new_empty((plan.geometry.rows if keep else plan.longest), *shape)
+    def __init__(self, like: Tensor, schedule: Schedule, *shape: int, keep: bool):
+        self.all = like.new_empty((schedule.layout.rows if keep else schedule.longest), *shape)
         self.keep = keep
 
     def rows(self, chunk: Chunk) -> Tensor:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rnnkit.sequences.schedule import Plan
+from rnnkit.sequences.schedule import Schedule
 
 
 def gradients(
-    mode: str, plan: Plan, inputs: Sequence[Tensor | None], grad_outputs: Sequence[Tensor | None]
+    mode: str, schedule: Schedule, inputs: Sequence[Tensor | None], grad_outputs: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """The gradients of one layer in one direction with respect to `inputs`, as part of the graph.
 
@@ -23,13 +23,13 @@ def gradients(
     # Aliases: where one input was computed from another, the gradient of the other must not run through it here too.
     inputs = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
     x, *states, w_ih, w_hh, b_ih, b_hh = inputs
-    mirrored = plan.geometry.mirrored if plan.reverse else None
+    mirrored = schedule.layout.mirrored if schedule.reverse else None
     rows = x if mirrored is None else x.index_select(0, mirrored)
     initial = [state.unsqueeze(0) for state in states]
     weights = [weight for weight in (w_ih, w_hh, b_ih, b_hh) if weight is not None]
     run = getattr(torch._VF, mode.lower())
     hx = initial if mode == "LSTM" else initial[0]
-    output, *final = run(rows, plan.geometry.tensor, hx, weights, b_ih is not None, 1, 0.0, False, False)
+    output, *final = run(rows, schedule.layout.tensor, hx, weights, b_ih is not None, 1, 0.0, False, False)
     if mirrored is not None:
         output = output.index_select(0, mirrored)
     outputs = [output, *(state.squeeze(0) for state in final)]

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from rnnkit.core import determinism
 from rnnkit.nn.kernels import double_backward
-from rnnkit.sequences.layout import Geometry
-from rnnkit.sequences.schedule import Plan
+from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences.schedule import Schedule
 
 
 _forward = torch.ops.aten.mkldnn_rnn_layer.default
@@ -46,14 +46,14 @@ class Segments:
     `call_rows` is what one call of the kernel costs, in rows of work.
     """
 
-    def __init__(self, geometry: Geometry, call_rows: float):
-        self.geometry = geometry
-        self.cuts = _cheapest_cuts(geometry.sizes, call_rows)
+    def __init__(self, layout: PackedLayout, call_rows: float):
+        self.layout = layout
+        self.cuts = _cheapest_cuts(layout.sizes, call_rows)
 
     @cached_property
     def all(self) -> list[Segment]:
         """The segments in the order of time."""
-        sizes, segments, packed, padded = self.geometry.sizes, [], 0, 0
+        sizes, segments, packed, padded = self.layout.sizes, [], 0, 0
         for first, last in zip(self.cuts, self.cuts[1:], strict=False):
             count, area = sum(sizes[first:last]), (last - first) * sizes[first]
             remaining = sizes[last] if last < len(sizes) else 0
@@ -67,14 +67,14 @@ class Segments:
         """Where each packed row stands among the places of all rectangles, of shape (rows,)."""
         numbers = torch.tensor([[segment.batch, segment.steps] for segment in self.all], device="cpu")
         widths = numbers[:, 0].repeat_interleave(numbers[:, 1])
-        shift = widths.cumsum(0) - widths - self.geometry.starts
-        return torch.arange(self.geometry.rows, device="cpu") + shift.repeat_interleave(self.geometry.tensor)
+        shift = widths.cumsum(0) - widths - self.layout.starts
+        return torch.arange(self.layout.rows, device="cpu") + shift.repeat_interleave(self.layout.tensor)
 
     @cached_property
     def rows(self) -> Tensor:
         """The packed row in each place of the rectangles, of shape (places,); the number of rows for padding."""
-        rows = torch.full((self.all[-1].padded.stop,), self.geometry.rows, device="cpu")
-        return rows.scatter_(0, self.places, torch.arange(self.geometry.rows, device="cpu"))
+        rows = torch.full((self.all[-1].padded.stop,), self.layout.rows, device="cpu")
+        return rows.scatter_(0, self.places, torch.arange(self.layout.rows, device="cpu"))
 
     def padded(self, x: Tensor) -> Tensor:
         """The rows of `x` in the places of all rectangles, with the feature that marks padding, outside of any graph.
@@ -140,7 +140,7 @@ class FusedLSTM(torch.autograd.Function):
     """One LSTM layer in one direction; see the module. The backward direction starts from zero states only."""
 
     @staticmethod
-    def forward(ctx, x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, padded: Tensor, segments: Segments, plan: Plan):
+    def forward(ctx, x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, padded: Tensor, segments: Segments, schedule: Schedule):
         """Returns the states of all rows, the final ones, and the final cell states.
 
         `padded` is what `segments.padded` makes of `x`.
@@ -152,8 +152,8 @@ class FusedLSTM(torch.autograd.Function):
         biases = (b_ih.detach().contiguous(), b_hh.detach().contiguous()) if biased else (w_ih.new_zeros(4 * size),) * 2
         weights = (_with_shutter(w_x), w_h, *biases)
         output, final_cell = x.new_empty(len(x), size), torch.empty_like(c_0)
-        options = (plan.reverse, [], LSTM_MODE, size, 1, biased, False, False, train)
-        parts, places = segments.in_order(plan.reverse)
+        options = (schedule.reverse, [], LSTM_MODE, size, 1, biased, False, False, train)
+        parts, places = segments.in_order(schedule.reverse)
         h, c = state[: parts[0].batch], cell[: parts[0].batch]
         calls = []
         with torch.set_grad_enabled(train):  # the kernel keeps what its backward needs in this mode alone
@@ -165,24 +165,24 @@ class FusedLSTM(torch.autograd.Function):
                 torch.index_select(y.view(-1, size), 0, within, out=output[part.packed])
                 calls.append((h, c, y, h_after, c_after, workspace))
                 h, c = h_after, c_after
-                if not plan.reverse:
+                if not schedule.reverse:
                     final_cell[part.remaining : part.batch] = c[part.remaining :]
                     h, c = h[: part.remaining], c[: part.remaining]
-        if plan.reverse:
+        if schedule.reverse:
             final_cell.copy_(c)
         kept = (tensor for call in calls for tensor in call) if train else ()
         ctx.save_for_backward(x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, padded, *weights, *kept)
-        ctx.segments, ctx.plan, ctx.biased = segments, plan, biased
+        ctx.segments, ctx.schedule, ctx.biased = segments, schedule, biased
         ctx.set_materialize_grads(False)
-        return output, plan.final(output), final_cell
+        return output, schedule.final(output), final_cell
 
     @staticmethod
     def backward(ctx, grad_output, grad_final, grad_final_cell):
         """The kernel's own backward, segment by segment, from the last that was worked to the first."""
         if torch.is_grad_enabled():
             grads = grad_output, grad_final, grad_final_cell
-            return *double_backward.gradients("LSTM", ctx.plan, ctx.saved_tensors[:7], grads), None, None, None
-        segments, plan, padded, *kept = ctx.segments, ctx.plan, *ctx.saved_tensors[7:]
+            return *double_backward.gradients("LSTM", ctx.schedule, ctx.saved_tensors[:7], grads), None, None, None
+        segments, schedule, padded, *kept = ctx.segments, ctx.schedule, *ctx.saved_tensors[7:]
         weights, kept = kept[:4], kept[4:]
         calls = [kept[i : i + 6] for i in range(0, len(kept), 6)]
         size, biased = weights[1].shape[1], ctx.biased
@@ -190,18 +190,18 @@ class FusedLSTM(torch.autograd.Function):
         if grad_output is not None:
             direct.index_copy_(0, segments.places, grad_output)
         if grad_final is not None:
-            direct.index_add_(0, segments.places[plan.all_ends], grad_final)
-        options = (plan.reverse, LSTM_MODE, size, 1, biased, True, False, [], False)
-        grad_x = padded.new_empty(segments.geometry.rows, padded.shape[1]) if ctx.needs_input_grad[0] else None
-        parts, places = segments.in_order(not plan.reverse)
+            direct.index_add_(0, segments.places[schedule.all_ends], grad_final)
+        options = (schedule.reverse, LSTM_MODE, size, 1, biased, True, False, [], False)
+        grad_x = padded.new_empty(segments.layout.rows, padded.shape[1]) if ctx.needs_input_grad[0] else None
+        parts, places = segments.in_order(not schedule.reverse)
         sums = carry = carry_cell = None
         for part, within, call in zip(parts, places, reversed(calls), strict=True):
             h, c, y, h_after, c_after, workspace = call
             shape = part.steps, part.batch, -1
             grad_h, grad_c = _carried(carry, part, direct), _carried(carry_cell, part, direct)
-            if grad_final_cell is not None and plan.reverse and carry is None:
+            if grad_final_cell is not None and schedule.reverse and carry is None:
                 grad_c += grad_final_cell
-            elif grad_final_cell is not None and not plan.reverse:
+            elif grad_final_cell is not None and not schedule.reverse:
                 grad_c[part.remaining :] += grad_final_cell[part.remaining : part.batch]
             rectangle, grad_y = padded[part.padded].view(shape), direct[part.padded].view(shape)
             found = _backward(

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from rnnkit.nn.kernels import bptt, fused
-from rnnkit.sequences.layout import Geometry
-from rnnkit.sequences.schedule import Plan
+from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences.schedule import Schedule
 
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -39,14 +39,14 @@ class Stack:
 def run(
     stack: Stack,
     data: Tensor,
-    geometry: Geometry,
+    layout: PackedLayout,
     initial: tuple[Tensor | None, ...],
     weights: Sequence[Sequence[Tensor | None]],
     watchers: Sequence[Callable[[Tensor, Tensor], None]] = (),
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run packed rows through all layers.
 
-    `data` is of shape (rows, inputs), its rows as `geometry` says. `initial` is (h_0,), or (h_0, c_0) for an LSTM,
+    `data` is of shape (rows, inputs), its rows as `layout` says. `initial` is (h_0,), or (h_0, c_0) for an LSTM,
     each of shape (layers x directions, batch, hidden) with the batch in packed order, or None for zeros. `weights`
     holds w_ih, w_hh, b_ih, b_hh for each layer and direction, layer by layer; biases may be None.
     Each of `watchers` is called with the input and the states of each of them, and may only read.
@@ -55,27 +55,27 @@ def run(
     """
     row_bytes = GATES[stack.mode] * stack.hidden_size * data.element_size()
     chunk_rows = max(1, CHUNK_BYTES // row_bytes)
-    plans = [Plan(geometry, reverse, chunk_rows) for reverse in (False, True)[: stack.directions]]
-    zeros = data.new_zeros(geometry.batch, stack.hidden_size)
+    plans = [Schedule(layout, reverse, chunk_rows) for reverse in (False, True)[: stack.directions]]
+    zeros = data.new_zeros(layout.batch, stack.hidden_size)
     finals: list[tuple[Tensor, ...]] = []
     segments = None
     for layer in range(stack.num_layers):
         outputs, padded = [], None
-        for direction, plan in enumerate(plans):
+        for direction, schedule in enumerate(plans):
             index = layer * stack.directions + direction
             states = [zeros if state is None else state[index] for state in initial]
             if stack.mode == "LSTM" and fused.serves(
-                data, stack.hidden_size, backwards=plan.reverse, from_zeros=None in initial
+                data, stack.hidden_size, backwards=schedule.reverse, from_zeros=None in initial
             ):
-                segments = segments or fused.Segments(geometry, fused.call_rows(data.shape[1], stack.hidden_size))
+                segments = segments or fused.Segments(layout, fused.call_rows(data.shape[1], stack.hidden_size))
                 padded = segments.padded(data) if padded is None else padded
-                output, *final = fused.FusedLSTM.apply(data, *states, *weights[index], padded, segments, plan)
+                output, *final = fused.FusedLSTM.apply(data, *states, *weights[index], padded, segments, schedule)
             elif stack.mode == "LSTM":
-                output, *final = bptt.LSTM.apply(data, *states, *weights[index], plan)
+                output, *final = bptt.LSTM.apply(data, *states, *weights[index], schedule)
             elif stack.mode == "GRU":
-                output, *final = bptt.GRU.apply(data, *states, *weights[index], plan)
+                output, *final = bptt.GRU.apply(data, *states, *weights[index], schedule)
             else:
-                output, *final = bptt.RNN.apply(data, *states, *weights[index], plan, stack.mode == "RNN_RELU")
+                output, *final = bptt.RNN.apply(data, *states, *weights[index], schedule, stack.mode == "RNN_RELU")
             for watch in watchers:
                 watch(data, output)
             outputs.append(output)

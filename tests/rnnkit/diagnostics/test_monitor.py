@@ -32,7 +32,7 @@ def on(module, *inputs):
     model = nn.Module()
     model.encoder = module
     packed = pack_sequence(list(inputs), enforce_sorted=False)
-    return model, probe.Watched(lambda: module(packed), None, len(inputs[0]))
+    return model, probe.ProbeBatch(lambda: module(packed), None, len(inputs[0]))
 
 
 class Constant(rnnkit.RNN):
@@ -95,7 +95,7 @@ def test_states_that_are_given_are_forgotten_as_those_at_zero_are():
         h = math.tanh(0.9 * h)
         found.append(0.9 * (1 - h * h))
     for inputs, shape in ((torch.zeros(3, 1), (1, 1)), (torch.zeros(3, 1, 1), (1, 1, 1))):
-        watch = probe.Watched(lambda i=inputs, s=shape: module(i, torch.full(s, 0.5)), None, 3)
+        watch = probe.ProbeBatch(lambda i=inputs, s=shape: module(i, torch.full(s, 0.5)), None, 3)
         curve = monitor.look(model, watch).curves["forgetting/encoder.l0.f"]
         plain = dataclasses.replace(watch, run=lambda i=inputs: module(i, None))
         assert not torch.equal(monitor.look(model, plain).curves["forgetting/encoder.l0.f"], curve)

@@ -9,7 +9,7 @@ import weakref
 import torch
 
 from rnnkit.nn.kernels.stack import Stack, run
-from rnnkit.sequences.layout import Geometry
+from rnnkit.sequences.layout import PackedLayout
 
 
 # Prints how many MiB a process has gained between its 40th and its 240th step, each with other lengths.
@@ -58,9 +58,9 @@ def test_a_layer_below_another_is_freed_with_its_graph():
     weights = [[getattr(lstm, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
                for layer in range(2)]  # fmt: skip
     states = []
-    geometry = Geometry([3] * 13 + [2])
+    layout = PackedLayout([3] * 13 + [2])
     output, _ = run(
-        stack, torch.randn(41, 3), geometry, (None, None), weights, [lambda x, h: states.append(weakref.ref(h))]
+        stack, torch.randn(41, 3), layout, (None, None), weights, [lambda x, h: states.append(weakref.ref(h))]
     )
     output.sum().backward()
     del output

@@ -110,7 +110,7 @@ def test_a_tagger_is_looked_into_like_other_models():
     )
     model = tagger()
     inputs = pack_sequence(sentences(), enforce_sorted=False)
-    found = monitor.look(model, probe.Watched(lambda: model(inputs), None, 3)).numbers
+    found = monitor.look(model, probe.ProbeBatch(lambda: model(inputs), None, 3)).numbers
     assert {"hidden/embedding.reader.l0.b/rms", "hidden/encoder.l0.f/rms"} <= set(found)
 
 

@@ -15,12 +15,16 @@ from rnnkit.core.errors import UserError
 from rnnkit.runs.result import Result, reference
 from sweeps.evidence import measure as evidence
 from sweeps.evidence import tables
-from sweeps.evidence.rows import GROUPS, ROWS, Row
+from sweeps.evidence.rows import GROUPS, ROWS, EvidenceRow
 from tests.helpers import ROOT, no_account
 
 
-ROW = Row("small", "digits", "a small GRU", "digits", "--epochs 1 --hidden-size 4 --depth 1", "metric/accuracy/test", 2)
-CUT = Row("cut", "adding", "no state", "memory", "--cut-recurrence", "metric/loss/test", 5, lower_is_better=True)
+ROW = EvidenceRow(
+    "small", "digits", "a small GRU", "digits", "--epochs 1 --hidden-size 4 --depth 1", "metric/accuracy/test", 2
+)
+CUT = EvidenceRow(
+    "cut", "adding", "no state", "memory", "--cut-recurrence", "metric/loss/test", 5, lower_is_better=True
+)
 
 
 @pytest.fixture
@@ -94,7 +98,7 @@ def test_what_was_measured_with_other_settings_is_measured_again(measure, tmp_pa
 
 
 def test_a_row_that_fails_is_said_and_the_others_go_on(measure, tmp_path, monkeypatch, capsys):
-    bad = Row("bad", "sentiment", "no such file", "sentiment", "--data missing.csv", "metric/accuracy/test", 1)
+    bad = EvidenceRow("bad", "sentiment", "no such file", "sentiment", "--data missing.csv", "metric/accuracy/test", 1)
     monkeypatch.setattr(evidence, "ROWS", [bad, ROW])
     monkeypatch.setattr(tables, "ROWS", [bad, ROW])
     assert measure(jobs=2) == 1
@@ -220,7 +224,7 @@ VALUES = [0.20, 0.16, 0.18, 0.17, 0.19]
 )
 def test_a_published_figure_is_reached_or_not(kind, theirs, expected):
     assert tables.verdict(CUT, VALUES, theirs) == expected
-    higher = Row("higher", "digits", "", "digits", "", "metric/accuracy/test", 5)
+    higher = EvidenceRow("higher", "digits", "", "digits", "", "metric/accuracy/test", 5)
     assert tables.verdict(higher, [1 - value for value in VALUES], 1 - theirs).split(",")[0] == expected.split(",")[0]
 
 

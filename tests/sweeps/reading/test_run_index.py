@@ -12,17 +12,17 @@ from rnnkit.core.errors import UserError
 from rnnkit.runs import folders
 from rnnkit.runs.rows import read_rows
 from sweeps.reading.rows import last_row, read_columns, thinned
-from sweeps.reading.run_index import Gallery, NotThere
+from sweeps.reading.run_index import NotThere, RunIndex
 from tests.sweeps import made
 
 
 @pytest.fixture
-def gallery(kinds):
-    return Gallery(kinds[0])
+def index(kinds):
+    return RunIndex(kinds[0])
 
 
-def test_every_run_is_shown_as_what_it_is(kinds, gallery):
-    states = {kind: gallery.run(folder.name).state for kind, folder in kinds[1].items()}
+def test_every_run_is_shown_as_what_it_is(kinds, index):
+    states = {kind: index.run(folder.name).state for kind, folder in kinds[1].items()}
     assert states == {
         "finished": "finished",
         "pruned": "pruned",
@@ -39,13 +39,13 @@ def test_every_run_is_shown_as_what_it_is(kinds, gallery):
         "hostile": "finished",
         "live": "running",
     }
-    broken = gallery.run(kinds[1]["no result"].name)
+    broken = index.run(kinds[1]["no result"].name)
     assert "result.json is damaged" in broken.trouble
 
 
-def test_a_card_says_what_the_record_says(kinds, gallery):
+def test_a_card_says_what_the_record_says(kinds, index):
     folder = kinds[1]["flagged"]
-    card = gallery.run(folder.name)
+    card = index.run(folder.name)
     manifest, result = files.read_json(folder / "manifest.json"), files.read_json(folder / "result.json")
     assert (card.experiment, card.seed, card.config) == ("digits", 5, manifest["config"])
     assert (card.metric, card.value) == ("metric/accuracy/valid", result["metrics"]["metric/accuracy/valid"])
@@ -54,21 +54,21 @@ def test_a_card_says_what_the_record_says(kinds, gallery):
     assert card.flag_names == ["too hot", "None"]
 
 
-def test_a_run_without_a_result_shows_its_last_evaluation(kinds, gallery):
-    card = gallery.run(kinds[1]["stopped"].name)
+def test_a_run_without_a_result_shows_its_last_evaluation(kinds, index):
+    card = index.run(kinds[1]["stopped"].name)
     rows = read_rows(kinds[1]["stopped"])
     assert (card.step, card.value) == (60, rows[-1]["metric/accuracy/valid"])
 
 
-def test_runs_come_latest_first(gallery):
-    starts = [card.started for card in gallery.runs() if card.started]
+def test_runs_come_latest_first(index):
+    starts = [card.started for card in index.runs() if card.started]
     assert starts == sorted(starts, reverse=True)
     assert len(starts) > 10
 
 
-def test_columns_hold_every_number_of_the_rows(kinds, gallery):
+def test_columns_hold_every_number_of_the_rows(kinds, index):
     folder = kinds[1]["finished"]
-    columns, rows = gallery.columns(folder.name), read_rows(folder)
+    columns, rows = index.columns(folder.name), read_rows(folder)
     assert (columns.rows, columns.damaged) == (len(rows), 0)
     rebuilt = {}
     for name, (steps, values) in columns.series.items():
@@ -77,8 +77,8 @@ def test_columns_hold_every_number_of_the_rows(kinds, gallery):
     assert [rebuilt[row["step"]] for row in rows] == rows
 
 
-def test_damaged_rows_are_counted_and_left_out(kinds, gallery):
-    columns = gallery.columns(kinds[1]["torn"].name)
+def test_damaged_rows_are_counted_and_left_out(kinds, index):
+    columns = index.columns(kinds[1]["torn"].name)
     assert columns.damaged == 3  # one step again, and two lines that are no rows
     assert columns.last_step == 61
     steps, values = columns.series["loss/train"]
@@ -127,14 +127,14 @@ def test_thinning_keeps_ends_extremes_and_gaps():
     assert thinned([1, 2], [1.0, 2.0]) == ([1, 2], [1.0, 2.0])
 
 
-def test_nothing_outside_is_read(kinds, gallery):
-    names = {card.name for card in gallery.runs()}
+def test_nothing_outside_is_read(kinds, index):
+    names = {card.name for card in index.runs()}
     assert "linked" not in names
-    card = gallery.run("digits-s9-links")
+    card = index.run("digits-s9-links")
     assert card.state == "broken"
     assert "secret" not in repr(card).replace("digits-s9-links", "")
-    assert gallery.columns("digits-s9-links").series == {}
-    assert set(gallery.media(kinds[1]["flagged"].name)) == {
+    assert index.columns("digits-s9-links").series == {}
+    assert set(index.media(kinds[1]["flagged"].name)) == {
         "curves-000000010.json",
         "curves-000000020.json",
         "curves-000000030.json",
@@ -145,27 +145,27 @@ def test_nothing_outside_is_read(kinds, gallery):
 
 
 @pytest.mark.parametrize("name", ["../outside", "..", ".", "", "studies", "/etc", "linked", "digits-s0-killed/media"])
-def test_a_name_that_is_no_run_is_refused(gallery, name):
-    for ask in (gallery.run, gallery.columns, gallery.manifest, gallery.media, gallery.study):
+def test_a_name_that_is_no_run_is_refused(index, name):
+    for ask in (index.run, index.columns, index.manifest, index.media, index.study):
         with pytest.raises(NotThere):
-            ask(name) if ask != gallery.manifest else ask(name) or gallery.run(name)
+            ask(name) if ask != index.manifest else ask(name) or index.run(name)
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(
         UserError, match="there are no runs in .*: make sweep makes some, or name another folder with --runs-dir"
     ):
-        Gallery(tmp_path / "nowhere")
+        RunIndex(tmp_path / "nowhere")
 
 
 def test_what_changes_is_seen(tmp_path):
     folder = made.run(tmp_path, steps=10)
-    gallery = Gallery(tmp_path)
-    assert gallery.run(folder.name).state == "finished"
+    index = RunIndex(tmp_path)
+    assert index.run(folder.name).state == "finished"
     (folder / "result.json").unlink()
-    assert gallery.run(folder.name).state == "stopped"
+    assert index.run(folder.name).state == "stopped"
     shutil.rmtree(folder)
-    assert gallery.runs() == []
+    assert index.runs() == []
 
 
 def test_looking_never_sends_a_run_into_another_folder(tmp_path):

@@ -8,14 +8,14 @@ from optuna.storages.journal import JournalFileBackend
 from rnnkit.core import files, locks
 from rnnkit.runs.manifest import Membership
 from sweeps.reading import describe, studies
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from sweeps.study.spaces import SPACES
 from tests.sweeps import made
 
 
 @pytest.fixture
 def small(kinds):
-    return studies.read(Gallery(kinds[0]), "small")
+    return studies.read(RunIndex(kinds[0]), "small")
 
 
 def journal_of(runs, name="small"):
@@ -51,9 +51,9 @@ def test_the_plane_holds_the_finished_trials_with_its_settings(small):
 def test_importances_are_optunas_unless_the_summary_tells_them(tmp_path):
     made.study(tmp_path)
     expected = optuna.importance.get_param_importances(journal_of(tmp_path))
-    assert studies.read(Gallery(tmp_path), "small").importances == expected
+    assert studies.read(RunIndex(tmp_path), "small").importances == expected
     files.write_json(tmp_path / "studies" / "small" / "summary.json", {"importances": {"depth": 1.0}})
-    assert studies.read(Gallery(tmp_path), "small").importances == {"depth": 1.0}
+    assert studies.read(RunIndex(tmp_path), "small").importances == {"depth": 1.0}
 
 
 def test_lower_is_better_where_the_space_says_so(tmp_path):
@@ -62,7 +62,7 @@ def test_lower_is_better_where_the_space_says_so(tmp_path):
     described = files.read_json(path)
     described["space"] |= {"lower_is_better": True, "metric": "metric/perplexity/valid"}
     files.write_json(path, described)
-    found = studies.read(Gallery(tmp_path), "small")
+    found = studies.read(RunIndex(tmp_path), "small")
     assert (found.best.number, found.metric) == (0, "validation perplexity")
 
 
@@ -71,26 +71,26 @@ def test_reading_leaves_the_folder_as_it_was(tmp_path):
     folder = tmp_path / "studies" / "small"
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
     with (folder / "journal.log.lock").open("x"):  # as while somebody writes: nobody waits for it
-        studies.read(Gallery(tmp_path), "small")
+        studies.read(RunIndex(tmp_path), "small")
     (folder / "journal.log.lock").unlink()
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
 
 
 def test_a_study_that_goes_on_is_read_on(tmp_path):
     study = made.new_study(tmp_path)
-    gallery = Gallery(tmp_path)
-    assert studies.read(gallery, "small").trials == ()
+    index = RunIndex(tmp_path)
+    assert studies.read(index, "small").trials == ()
     study.enqueue_trial({"depth": 1}, user_attrs={"point": 0})
-    assert [t.state for t in studies.read(gallery, "small").trials] == ["waiting"]
+    assert [t.state for t in studies.read(index, "small").trials] == ["waiting"]
 
 
 def test_a_journal_that_cannot_be_read_leaves_the_trials_of_its_runs(tmp_path):
     made.study(tmp_path)
-    whole = studies.read(Gallery(tmp_path), "small")
+    whole = studies.read(RunIndex(tmp_path), "small")
     journal = tmp_path / "studies" / "small" / "journal.log"
     lines = journal.read_text().splitlines()
     journal.write_text("\n".join(['{"op_code": 99}', *lines[1:]]))
-    found = studies.read(Gallery(tmp_path), "small")
+    found = studies.read(RunIndex(tmp_path), "small")
     assert "journal.log cannot be read" in found.trouble
     assert [(t.number, t.state) for t in found.trials] == [(t.number, t.state) for t in whole.trials[:7]]
     for ours, theirs in zip(found.trials, whole.trials[:7], strict=True):
@@ -103,7 +103,7 @@ def test_a_trial_in_the_hands_of_a_living_worker_is_running(tmp_path):
     found.enqueue_trial({"depth": 1})
     trial = found.ask()
     trial.set_user_attr("worker", "host-1")
-    state = lambda: studies.read(Gallery(tmp_path), "small").trials[0].state
+    state = lambda: studies.read(RunIndex(tmp_path), "small").trials[0].state
     assert state() == "stopped"
     workers = tmp_path / "studies" / "small" / "workers"
     workers.mkdir()
@@ -115,17 +115,17 @@ def test_a_trial_in_the_hands_of_a_living_worker_is_running(tmp_path):
 
 def test_a_torn_last_line_hides_nothing_else(tmp_path):
     made.study(tmp_path)
-    whole = studies.read(Gallery(tmp_path), "small")
+    whole = studies.read(RunIndex(tmp_path), "small")
     with (tmp_path / "studies" / "small" / "journal.log").open("a") as journal:
         journal.write('{"op_code": 6, "wor')
-    found = studies.read(Gallery(tmp_path), "small")
+    found = studies.read(RunIndex(tmp_path), "small")
     assert len(found.trials) == len(whole.trials)
     assert found.trouble is None
 
 
 @pytest.mark.parametrize("name", ["torn", "empty", made.HOSTILE])
 def test_an_odd_study_is_shown_as_such(kinds, name):
-    found = studies.read(Gallery(kinds[0]), name)
+    found = studies.read(RunIndex(kinds[0]), name)
     assert found.best is None
     assert found.plane() == []
     if name == "torn":
@@ -133,7 +133,7 @@ def test_an_odd_study_is_shown_as_such(kinds, name):
 
 
 def test_what_is_said_of_a_study(kinds, small):
-    line = describe.study_line(Gallery(kinds[0]), "small", Gallery(kinds[0]).runs())
+    line = describe.study_line(RunIndex(kinds[0]), "small", RunIndex(kinds[0]).runs())
     assert line.counts == {"finished": 5, "pruned": 1, "diverged": 1}
     assert line.experiment == "digits"
     said = describe.answer(small)
@@ -151,8 +151,8 @@ def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
     fresh = made.run(tmp_path, seed=500, steps=10, member=Membership("small"))
     manifest = files.read_json(fresh / "manifest.json")
     files.write_json(fresh / "manifest.json", manifest | {"confirms": 3})
-    gallery = Gallery(tmp_path)
-    small = studies.read(gallery, "small")
+    index = RunIndex(tmp_path)
+    small = studies.read(index, "small")
     assert describe.answer(small)[:2] == [
         "Best: trial 3's settings, validation accuracy 0.6800 as the mean over 3 fresh seeds, 95 % interval "
         "0.6600 to 0.7000; found with 0.6500 (hidden size 16, depth 1, cell gru, bidirectional true, "
@@ -162,9 +162,9 @@ def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
     assert list(describe.findings(small)) == ["What the data support", "What they do not support", "With the same seed"]
     assert describe.chosen(small).number == 3
     assert small.best.number == 4
-    assert [card.name for card in describe.again(gallery, "small")] == [fresh.name]
-    assert gallery.run(fresh.name).confirms == 3
-    assert sum(describe.study_line(gallery, "small", gallery.runs()).counts.values()) == 7
+    assert [card.name for card in describe.again(index, "small")] == [fresh.name]
+    assert index.run(fresh.name).confirms == 3
+    assert sum(describe.study_line(index, "small", index.runs()).counts.values()) == 7
     assert fresh.name not in [trial.run.name for trial in small.trials if trial.run]
 
 
@@ -173,7 +173,7 @@ def test_a_summary_of_another_form_breaks_nothing(tmp_path, odd):
     made.study(tmp_path)
     told = dict.fromkeys(["best", "confirmed", "importances", "supported", "borders", "timing"], odd)
     files.write_json(tmp_path / "studies" / "small" / "summary.json", told)
-    small = studies.read(Gallery(tmp_path), "small")
+    small = studies.read(RunIndex(tmp_path), "small")
     assert describe.answer(small)[0].startswith("Best: trial 4")
     assert describe.confirmed(small) == []
     assert describe.findings(small).keys() <= {

@@ -10,14 +10,14 @@ from rnnkit.core import files
 from rnnkit.runs.rows import read_rows
 from sweeps.reading import sections, studies
 from sweeps.reading.rows import Columns
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from sweeps.web import charts, run_charts, study_charts
 from tests.sweeps import made
 
 
 @pytest.fixture
-def gallery(kinds):
-    return Gallery(kinds[0])
+def index(kinds):
+    return RunIndex(kinds[0])
 
 
 def every(sections_found):
@@ -37,10 +37,10 @@ def valid(chart):
     assert "<" not in said
 
 
-def test_every_number_that_was_logged_is_in_a_chart(kinds, gallery):
+def test_every_number_that_was_logged_is_in_a_chart(kinds, index):
     """No metric is lost, and none shown twice; values are those of the rows."""
     folder = kinds[1]["finished"]
-    found = every(run_charts.of_run(gallery, folder.name))
+    found = every(run_charts.of_run(index, folder.name))
     for chart in found:
         valid(chart)
     rows = read_rows(folder)
@@ -54,14 +54,14 @@ def test_every_number_that_was_logged_is_in_a_chart(kinds, gallery):
     assert shown == logged
 
 
-def test_every_kind_of_run_has_its_charts(kinds, gallery):
+def test_every_kind_of_run_has_its_charts(kinds, index):
     for folder in kinds[1].values():
-        for chart in every(run_charts.of_run(gallery, folder.name)):
+        for chart in every(run_charts.of_run(index, folder.name)):
             valid(chart)
 
 
-def test_curves_of_full_observation_are_shown(kinds, gallery):
-    found = {chart["key"]: chart for chart in every(run_charts.of_run(gallery, kinds[1]["flagged"].name))}
+def test_curves_of_full_observation_are_shown(kinds, index):
+    found = {chart["key"]: chart for chart in every(run_charts.of_run(index, kinds[1]["flagged"].name))}
     heat = found["lag-encoder.l0.f"]["data"][0]
     assert heat["z"][0][:2] == [0.0, -1.0]
     assert heat["z"][1] == [0.0, -1.0, -8, -8, -8]
@@ -140,9 +140,9 @@ def test_metrics_of_all_groups_find_their_section():
     assert found == names
 
 
-def test_runs_are_laid_over_each_other(kinds, gallery):
-    cards = [gallery.run(kinds[1][kind].name) for kind in ("finished", "flagged", "hostile")]
-    found = every(run_charts.compared(gallery, cards))
+def test_runs_are_laid_over_each_other(kinds, index):
+    cards = [index.run(kinds[1][kind].name) for kind in ("finished", "flagged", "hostile")]
+    found = every(run_charts.compared(index, cards))
     for chart in found:
         valid(chart)
     (loss,) = [chart for chart in found if chart["key"] == "loss/train"]
@@ -153,8 +153,8 @@ def test_runs_are_laid_over_each_other(kinds, gallery):
     assert (odd["data"][0]["type"], odd["data"][0]["meta"]) == ("bar", {"hue": 2, "run": 2})
 
 
-def test_a_study_has_all_its_charts(kinds, gallery):
-    study = studies.read(gallery, "small")
+def test_a_study_has_all_its_charts(kinds, index):
+    study = studies.read(index, "small")
     found = {chart["key"]: chart for chart in study_charts.of_study(study)}
     for chart in found.values():
         valid(chart)
@@ -197,14 +197,14 @@ def test_the_lower_value_is_the_best_so_far(tmp_path):
     described = files.read_json(path)
     described["space"]["lower_is_better"] = True
     files.write_json(path, described)
-    found = study_charts.of_study(studies.read(Gallery(tmp_path), "small"))
+    found = study_charts.of_study(studies.read(RunIndex(tmp_path), "small"))
     history = {trace["name"]: trace for trace in found[0]["data"]}
     assert history["best so far"]["y"] == [0.5] * 5
 
 
 @pytest.mark.parametrize("name", ["torn", "empty", made.HOSTILE])
-def test_an_odd_study_has_no_chart_that_fails(gallery, name):
-    for chart in study_charts.of_study(studies.read(gallery, name)):
+def test_an_odd_study_has_no_chart_that_fails(index, name):
+    for chart in study_charts.of_study(studies.read(index, name)):
         valid(chart)
 
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from rnnkit.core import files
-from sweeps.reading.run_index import Gallery
+from sweeps.reading.run_index import RunIndex
 from sweeps.web import app
 from tests import browser
 from tests.sweeps import made
@@ -26,7 +26,7 @@ def look(chromium, port):
     opened = []
 
     def open_page(path, theme="light", at=port, size=(1400, 900)):
-        opened.append(browser.Watched(chromium, f"http://127.0.0.1:{at}", theme, size))
+        opened.append(browser.ProbeBatch(chromium, f"http://127.0.0.1:{at}", theme, size))
         opened[-1].open(path)
         return opened[-1]
 
@@ -46,7 +46,7 @@ def column(page, table, name):
 
 def test_the_list_filters_and_sorts(kinds, look):
     page = look("/").page
-    cards = Gallery(kinds[0]).runs()
+    cards = RunIndex(kinds[0]).runs()
     assert column(page, "runs", "run") == [card.name for card in cards]
     page.get_by_label("state").select_option("pruned")
     assert column(page, "runs", "run") == [card.name for card in cards if card.state == "pruned"]
@@ -154,7 +154,7 @@ def test_chosen_runs_are_laid_over_each_other(kinds, look):
     assert page.locator('[data-chart="loss/train"] .scatterlayer .trace').count() == 3
     keys = page.locator("button[data-hue]")
     assert [text.split(" ")[0] for text in keys.all_inner_texts()] == [
-        card.name for card in Gallery(kinds[0]).runs() if card.name in names
+        card.name for card in RunIndex(kinds[0]).runs() if card.name in names
     ]
     curves = page.locator('[data-chart="loss/train"] .scatterlayer .trace path.js-line')
     drawn = curves.evaluate_all("(all) => all.map((one) => getComputedStyle(one).stroke)")
@@ -218,7 +218,7 @@ def test_every_kind_of_run_and_study_opens(kinds, look):
 
 
 def test_a_page_that_does_not_exist_says_so(chromium, port):
-    watched = browser.Watched(chromium, f"http://127.0.0.1:{port}")
+    watched = browser.ProbeBatch(chromium, f"http://127.0.0.1:{port}")
     watched.open("/runs/nobody")
     assert watched.page.locator("main").inner_text().startswith("Not there\n\nthere is no run nobody")
     watched.close()
