@@ -1,31 +1,34 @@
-"""One script an experiment, each run as `python -m experiments.<name>`."""
+"""One script an experiment, each run as `python -m experiments.<name>`; and the commands on one run.
 
-import sys
+A file here that states an OBJECTIVE is an experiment: nothing lists it.
+"""
 
+import functools
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
 
-NAMES = ("digits", "sentiment", "char_lm", "word_lm", "memory", "tagging", "music", "pixels", "building_blocks")
-LESSONS = ("building_blocks",)  # those that show and check, and train nothing
-COMMANDS = ("dynamics", "reproduce", "resume", "sample")  # what can be done with one run
-
-
-def require(name: str) -> None:
-    """Raise `UserError` unless there is an experiment of this name."""
-    from rnnkit.core.errors import UserError
-
-    if name not in NAMES:
-        raise UserError(f"there is no experiment {name!r}: choose one of {', '.join(NAMES)}")
+from rnnkit.core.errors import UserError
 
 
-def _refuse_unknown() -> None:
-    """Say in one line what `python -m experiments.<typo>` could have meant.
+@functools.cache
+def names(folder: Path = Path(__file__).parent) -> list[str]:
+    """The names of all experiments. None is loaded for it."""
+    scripts = sorted(folder.glob("[!_]*.py"))
+    return [path.stem for path in scripts if re.search(r"^OBJECTIVE\b", path.read_text(encoding="utf-8"), re.MULTILINE)]
 
-    While Python looks for the module that -m names, sys.argv[0] is "-m".
+
+def load(name: str) -> ModuleType:
+    """The module of an experiment, which has `Config`, `OBJECTIVE`, `SPACE` and `run`.
+
+    Raises `UserError` where there is no experiment of this name, or where it goes by another.
     """
-    target = sys.orig_argv[sys.orig_argv.index("-m") + 1] if "-m" in sys.orig_argv[:-1] else ""
-    name = target.removeprefix("experiments.")
-    if sys.argv[0] == "-m" and target.startswith("experiments.") and name not in NAMES + COMMANDS:
-        print(f"error: there is no experiment {name!r}: choose one of {', '.join(NAMES)}", file=sys.stderr)
-        sys.exit(2)
-
-
-_refuse_unknown()
+    if name not in names():
+        raise UserError(f"there is no experiment {name!r}: choose one of {', '.join(names())}")
+    module = importlib.import_module(f"experiments.{name}")
+    if module.Config.experiment != name:
+        raise UserError(
+            f"experiments/{name}.py: its Config says experiment = {module.Config.experiment!r}: say {name!r}"
+        )
+    return module

@@ -16,17 +16,22 @@ what counts of 6 symbols give.
 
 import functools
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import rnnkit
 from rnnkit.core import cli
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
-from rnnkit.runs import printing, tracking
+from rnnkit.runs.result import Reference, ReferenceKind, Result, Status
 from rnnkit.runs.rows import read_rows
+from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
+
+
+if TYPE_CHECKING:
+    import torch
+
+    from rnnkit.datasets.formats.text_file import Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,76 +92,84 @@ PUBLISHED = {
 }
 
 
-def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
-    """Train one net and test it. `report(evaluation, validation bits)` may raise `rnnkit.training.Pruned`."""
+OBJECTIVE = Objective("metric/bits_per_character/valid", lower_is_better=True)
+
+SPACE = Space(
+    hidden_sizes=(64, 128, 256),
+    depths=(1, 2),
+    studied=studied((32, 512), 2, both=False),
+    tuned=tuned((1e-3, 2e-2), (0.25, 16.0)),
+    start={"cell": "lstm", "learning_rate": 5e-3, "clip": 4.0},
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The training and the test part of a text, as text, and the symbols of all of it."""
+
+    train: str
+    test: str
+    symbols: list[str]
+
+
+def setup(config: Config, device: "torch.device") -> Task[Parts]:
+    """The net, its batches and its loss, from the settings."""
     from torch.nn.functional import cross_entropy
 
     from rnnkit.diagnostics import probe
     from rnnkit.nn import models
-    from rnnkit.runs.result import reference
     from rnnkit.sequences import bptt_chunks
-    from rnnkit.training import loop
 
-    device = loop.prepare(config)
     source = load(config.text, config.data_dir)
     symbols = sorted(set(source.text))
     texts = parts(source.text, config)
-    train, valid, test = (numbers(text, symbols) for text in texts)
+    train, valid = (numbers(text, symbols) for text in texts[:2])
     unseen = len(symbols) - len(set(texts[0]))
     print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")
+    model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied)
+    model.to(device)
+    chunk = next(bptt_chunks.contiguous(valid, 32, config.steps)).to(device)
 
-    with tracking.start(config, data={Path(config.text).stem: source.sha256}) as run:
-        model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied).to(
-            device
-        )
-        chunk = next(bptt_chunks.contiguous(valid, 32, config.steps)).to(device)
-        monitored = probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW])
-
-        def batches(epoch):
-            if config.reading == "streams":
-                return bptt_chunks.contiguous(train, config.batch_size, config.steps)
-            return bptt_chunks.chunks_at_random(
-                train, config.batch_size, config.steps, config.round, config.seed, epoch
-            )
-
-        def loss(model, chunk, state):
-            scores, after = model(chunk.inputs, state if config.reading == "streams" else None)
-            return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
-
-        def evaluate():
-            return {"metric/bits_per_character/valid": bits_per_character(model, valid, device)}
-
-        steps_per_epoch = config.round
+    def batches(epoch):
         if config.reading == "streams":
-            print(
-                f"{bptt_chunks.left_out(train, config.batch_size)} of {len(train):,} symbols are left out of each pass"
-            )
-            steps_per_epoch = -(-((len(train) - 1) // config.batch_size) // config.steps)
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=batches,
-            steps_per_epoch=steps_per_epoch,
-            loss=loss,
-            evaluate=evaluate,
-            watch="metric/bits_per_character/valid",
-            lower_is_better=True,
-            probe=monitored,
-            report=report,
-        )
+            return bptt_chunks.contiguous(train, config.batch_size, config.steps)
+        return bptt_chunks.chunks_at_random(train, config.batch_size, config.steps, config.round, config.seed, epoch)
 
-        final = evaluate() | {"metric/bits_per_character/test": bits_per_character(model, test, device)}
-        metric = "bits per character"
-        references = [reference("counts of 6 symbols", metric, baseline(texts[0], texts[2], len(symbols)))]
-        for what, value in PUBLISHED.get(config.text, []):
-            references.append(reference(what, metric, value, "published"))
-        run.finish(model, final, references=references, keep={"symbols": "".join(symbols)})
-    return run.result
+    def loss(model, chunk, state):
+        scores, after = model(chunk.inputs, state if config.reading == "streams" else None)
+        return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
+
+    steps_per_epoch = config.round
+    if config.reading == "streams":
+        print(f"{bptt_chunks.left_out(train, config.batch_size)} of {len(train):,} symbols are left out of each pass")
+        steps_per_epoch = -(-((len(train) - 1) // config.batch_size) // config.steps)
+    return Task(
+        data=Parts(texts[0], texts[2], symbols),
+        checksums={Path(config.text).stem: source.sha256},
+        objective=OBJECTIVE,
+        model=model,
+        batches=batches,
+        steps_per_epoch=steps_per_epoch,
+        loss=loss,
+        evaluate=lambda: {"metric/bits_per_character/valid": bits_per_character(model, valid)},
+        probe=probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW]),
+    )
+
+
+def conclude(config: Config, task: Task[Parts]) -> Final:
+    """Test the last weights, beside counts and what was published; keep the symbols with them."""
+    data = task.data
+    bits = bits_per_character(task.model, numbers(data.test, data.symbols))
+    metric = "bits per character"
+    references = [Reference("counts of 6 symbols", metric, baseline(data.train, data.test, len(data.symbols)))]
+    for what, value in PUBLISHED.get(config.text, []):
+        references.append(Reference(what, metric, value, ReferenceKind.PUBLISHED))
+    metrics = task.evaluate() | {"metric/bits_per_character/test": bits}
+    return Final(metrics, references=references, keep={"symbols": "".join(data.symbols)})
 
 
 @functools.cache  # the trials of a sweep share it
-def load(text: str, data_dir: Path | None) -> "rnnkit.datasets.formats.text_file.Text":
+def load(text: str, data_dir: Path | None) -> "Text":
     """The text of a name or a path."""
     from rnnkit.datasets import mysterious_island, python_docs, tinyshakespeare
     from rnnkit.datasets.formats import text_file
@@ -171,18 +184,18 @@ def load(text: str, data_dir: Path | None) -> "rnnkit.datasets.formats.text_file
 def parts(text: str, config: Config) -> tuple[str, str, str]:
     """The first 90 % to train, then 5 % to validate and 5 % to test. Raises `UserError` for too short a text."""
     cuts = len(text) * 90 // 100, len(text) * 95 // 100
-    found = text[: cuts[0]], text[cuts[0] : cuts[1]], text[cuts[1] :]
+    train, valid, test = text[: cuts[0]], text[cuts[0] : cuts[1]], text[cuts[1] :]
     needed = config.steps + 1 if config.reading == "chunks" else config.batch_size + 1
-    if len(found[0]) < needed or len(found[1]) < 33:
+    if len(train) < needed or len(valid) < 33:
         least = max(651, -(-needed * 100 // 90))  # of 651, 585 are for training and 33 for validation
         raise UserError(
             f"--text {config.text}: {len(text):,} symbols are too few: at least {least:,} are needed (9 in 10 to train "
             f"with, {needed:,} or more; 1 in 20 to validate, 33 or more)"
         )
-    return found
+    return train, valid, test
 
 
-def numbers(text: str, symbols: list[str]):
+def numbers(text: str, symbols: list[str]) -> "torch.Tensor":
     """Each symbol's place in `symbols`, as a tensor of shape (length,)."""
     import torch
 
@@ -190,7 +203,7 @@ def numbers(text: str, symbols: list[str]):
     return torch.tensor([places[symbol] for symbol in text])
 
 
-def bits_per_character(model, ids, device) -> float:
+def bits_per_character(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
     """What the model needs for each symbol of a text after its first, the state carried from beginning to end.
 
     The log-likelihoods of all symbols are summed up in float64, then divided by their number.
@@ -200,6 +213,7 @@ def bits_per_character(model, ids, device) -> float:
     from rnnkit.nn.modules import evaluating
     from rnnkit.sequences import bptt_chunks
 
+    device = next(model.parameters()).device
     nats, state = 0.0, None
     with evaluating(model):
         for chunk in bptt_chunks.contiguous(ids, 1, 1_000):
@@ -244,15 +258,15 @@ def beside_the_book(rows: list[dict]) -> list[str]:
     return lines
 
 
-def main() -> None:
-    """Run with the settings of the command line, and say what came out."""
-    config = cli.parse(Config, "python -m experiments.char_lm", sys.argv[1:], __doc__)
-    result = run(config)
-    printing.print_result(result)
-    if result.status == "finished" and config.text == "island" and config.reading == "chunks":
-        print("\n".join(beside_the_book(read_rows(result.folder))))
-    if result.status == "diverged":
-        sys.exit(1)
+def remarks(config: Config, result: Result) -> list[str]:
+    """Our training loss beside the book's, where the setting is the book's."""
+    if result.status != Status.FINISHED or config.text != "island" or config.reading != "chunks":
+        return []
+    return beside_the_book(read_rows(result.folder))
+
+
+run = experiment(Config, setup, conclude, remarks=remarks)
+main = run.main
 
 
 if __name__ == "__main__":

@@ -9,14 +9,19 @@ its final state. Beside it stands what a logistic regression on the 64 pixels re
 """
 
 import functools
-import sys
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import rnnkit
 from rnnkit.core import cli
 from rnnkit.core.config import BaseConfig
-from rnnkit.runs import printing, tracking
+from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from rnnkit.datasets.digits import Digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,71 +37,80 @@ class Config(BaseConfig):
     split_seed: int = 0
     """Seed of the split into training, validation and test part."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._require("split_seed", 0 <= self.split_seed < 2**32, "between 0 and 2^32 - 1")
 
 
-def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
-    """Train one net and test it. `report(epoch, validation accuracy)` may raise `rnnkit.training.Pruned`."""
+OBJECTIVE = Objective("metric/accuracy/valid")
+
+SPACE = Space(
+    hidden_sizes=(8, 16, 32, 64),
+    depths=(1, 2, 3),
+    studied=studied((8, 96), 3),
+    tuned=tuned((1e-3, 3e-2)),
+    start={"cell": "gru", "bidirectional": True, "learning_rate": 0.01, "clip": 1.0},
+)
+
+
+def setup(config: Config, device: "torch.device") -> "Task[Digits]":
+    """The net, its batches and its loss, from the settings."""
     # Imports that take a second stand here, so that --help need not wait for them.
     from torch.nn.functional import cross_entropy
 
     from rnnkit import sequences
     from rnnkit.datasets import digits
     from rnnkit.diagnostics import probe
-    from rnnkit.evaluation.comparison import compare
     from rnnkit.evaluation.metrics import classification
     from rnnkit.nn import models
-    from rnnkit.training import loop
+    from rnnkit.training.loop import scores
 
-    device = loop.prepare(config)
     data = digits.load(config.view, config.split_seed)
+    longest = max(len(sequence) for sequence in data.train.inputs)
+    model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
+    valid = list(sequences.batches(data.valid, 256))
 
-    with tracking.start(config, data={"digits": data.sha256}) as run:
-        longest = max(len(sequence) for sequence in data.train.inputs)
-        model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
-        valid = list(sequences.batches(data.valid, 256))
-        test = list(sequences.batches(data.test, 256))
-        cost = functools.partial(cross_entropy, reduction="none")
-        monitored = probe.examples(model, data.valid, device, cost)
+    def loss(model, batch, state):
+        return cross_entropy(model(batch.inputs), batch.targets), None
 
-        def loss(model, batch, state):
-            return cross_entropy(model(batch.inputs), batch.targets), None
+    def evaluate():
+        outputs, targets = scores(model, valid)
+        row = {"loss/valid": cross_entropy(outputs, targets).item()}
+        for name, value in classification(targets, outputs.argmax(1)).items():
+            row[f"metric/{name}/valid"] = value
+        return row
 
-        def evaluate():
-            outputs, targets = loop.scores(model, valid, device)
-            row = {"loss/valid": cross_entropy(outputs, targets).item()}
-            for name, value in classification(targets, outputs.argmax(1)).items():
-                row[f"metric/{name}/valid"] = value
-            return row
+    return Task(
+        data=data,
+        checksums={"digits": data.sha256},
+        objective=OBJECTIVE,
+        model=model,
+        batches=lambda epoch: sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch),
+        steps_per_epoch=-(-len(data.train) // config.batch_size),
+        loss=loss,
+        evaluate=evaluate,
+        probe=probe.examples(model, data.valid, device, functools.partial(cross_entropy, reduction="none")),
+    )
 
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=lambda epoch: sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch),
-            steps_per_epoch=-(-len(data.train) // config.batch_size),
-            loss=loss,
-            evaluate=evaluate,
-            watch="metric/accuracy/valid",
-            probe=monitored,
-            report=report,
-        )
 
-        final = evaluate()  # of the best weights, which fit() has put back
-        outputs, targets = loop.scores(model, test, device)
-        predicted = outputs.argmax(1)
-        for name, value in classification(targets, predicted).items():
-            final[f"metric/{name}/test"] = value
-        right = (predicted == targets).numpy()
-        comparison = compare("logistic regression on pixels", right, baseline(config.split_seed))
-        run.finish(model, final, comparison=comparison.as_dict())
-    return run.result
+def conclude(config: Config, task: "Task[Digits]") -> Final:
+    """Test the best weights, beside the baseline."""
+    from rnnkit import sequences
+    from rnnkit.evaluation.comparison import compare
+    from rnnkit.evaluation.metrics import classification
+    from rnnkit.training.loop import scores
+
+    metrics = task.evaluate()
+    outputs, targets = scores(task.model, sequences.batches(task.data.test, 256))
+    predicted = outputs.argmax(1)
+    for name, value in classification(targets, predicted).items():
+        metrics[f"metric/{name}/test"] = value
+    right = (predicted == targets).numpy()
+    return Final(metrics, compare("logistic regression on pixels", right, baseline(config.split_seed)))
 
 
 @functools.cache  # the trials of a sweep share it
-def baseline(split_seed: int):
+def baseline(split_seed: int) -> "np.ndarray":
     """Which test digits a logistic regression on the standardised pixels names rightly, of shape (examples,)."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -110,13 +124,8 @@ def baseline(split_seed: int):
     return regression.predict(data.images["test"]) == data.test.targets.numpy()
 
 
-def main() -> None:
-    """Run with the settings of the command line, and say what came out."""
-    config = cli.parse(Config, "python -m experiments.digits", sys.argv[1:], __doc__)
-    result = run(config)
-    printing.print_result(result)
-    if result.status == "diverged":
-        sys.exit(1)
+run = experiment(Config, setup, conclude)
+main = run.main
 
 
 if __name__ == "__main__":

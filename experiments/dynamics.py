@@ -17,7 +17,8 @@ from pathlib import Path
 from experiments import recorded
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError, writing
-from rnnkit.runs import printing
+from rnnkit.runs.folders import find
+from rnnkit.runs.printing import shown
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,6 @@ class Options(recorded.Options):
     def __post_init__(self):
         if self.count < 1:
             raise UserError(f"--count must be at least 1, not {self.count}")
-
-
-def trained(folder: Path, data_dir: Path | None):
-    """The model of a run with its trained weights, and what it was watched on. Raises `UserError` where it has none."""
-    from rnnkit.core import files
-    from rnnkit.runs import checkpoints
-    from rnnkit.runs.result import Result
-    from rnnkit.training import loop
-
-    manifest = files.read_json(folder / "manifest.json")
-    result = Result.read(folder)
-    if result is None or result.status != "finished":
-        raise UserError(f"{folder.name} has not finished: there are no trained weights")
-    config = recorded.settings(folder, data_dir=data_dir)
-    model, probe = loop.prepared(recorded.experiment(manifest).run, config)
-    model.load_state_dict(checkpoints.load(folder / "checkpoint.pt")["weights"])
-    return model, probe
 
 
 def of_layers(model, probe, count: int) -> dict[str, dict]:
@@ -110,8 +94,9 @@ def write(folder: Path, model, probe, found: dict[str, dict]) -> None:
 def main() -> None:
     """Compute, print a table, and write the rest."""
     options = cli.parse(Options, "python -m experiments.dynamics", sys.argv[1:], __doc__)
-    folder = recorded.find(options.run, options.runs_dir)
-    model, probe = trained(folder, options.data_dir)
+    folder = find(options.run, options.runs_dir)
+    task, _ = recorded.trained(folder, options.data_dir)
+    model, probe = task.model, task.probe
     found = of_layers(model, probe, options.count)
     header = "layer", "largest exponents (nats a step)", "memory", "W_hh: largest", "dimensions"
     print("{:24} {:44} {:>10} {:>14} {:>12}".format(*header))
@@ -122,7 +107,7 @@ def main() -> None:
         filled = f"{of['participation_ratio']:.1f} of {of['hidden_size']}"
         print(f"{where:24} {some:44} {memory:>10} {max(of['singular_values']):14.3f} {filled:>12}")
     write(folder, model, probe, found)
-    print(f"all of it: {printing.shown(folder / 'media')}")
+    print(f"all of it: {shown(folder / 'media')}")
 
 
 if __name__ == "__main__":

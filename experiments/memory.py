@@ -7,26 +7,33 @@
     python -m experiments.memory --task reber                             # the next symbol of embedded Reber strings
     python -m experiments.memory --cut-recurrence                         # the control: a net that carries no state
 
-The tasks are generated, see rnnkit/datasets/memory_tasks.py and reber.py. T is the number of steps (adding; temporal
-order, up to a tenth more), the steps to wait (copying), or the mean number of symbols of a string (reber). Training
-takes fresh examples at every step, from a random stream of `--seed`; validation and test examples come from two
-streams of `--data-seed`, the same for all seeds of the net. The loss is the mean squared error of the sum (adding),
-or the cross-entropy in nats for each step (copying), sequence (temporal order) or symbol (reber). Beside it stands by
-calculation what nets reach that remember nothing, and what the best possible net does. In the end the question is
-answered in words.
+The tasks are generated, see memory_tasks.py and reber.py in rnnkit/datasets/generated. T is the number of steps
+(adding; temporal order, up to a tenth more), the steps to wait (copying), or the mean number of symbols of a string
+(reber). Training takes fresh examples at every step, from a random stream of `--seed`; validation and test examples
+come from two streams of `--data-seed`, the same for all seeds of the net. The loss is the mean squared error of the sum
+(adding), or the cross-entropy in nats for each step (copying), sequence (temporal order) or symbol (reber). Beside it
+stands by calculation what nets reach that remember nothing, and what the best possible net does. In the end the
+question is answered in words.
 """
 
-import sys
+import hashlib
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import rnnkit
 from rnnkit.core import cli
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
-from rnnkit.runs import printing, tracking
-from rnnkit.runs.result import reference
+from rnnkit.runs.result import Reference, ReferenceKind, Result, Status
 from rnnkit.runs.rows import read_rows
+from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
+
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from rnnkit.datasets.generated.memory_tasks import Task as MemoryTask
+    from rnnkit.sequences import Examples
 
 
 # The usual T of a task, and the least one.
@@ -93,63 +100,65 @@ PUBLISHED = {
 }
 
 
-def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
-    """Train one net and test it. `report(evaluation, validation loss)` may raise `rnnkit.training.Pruned`."""
+OBJECTIVE = Objective("metric/loss/valid", lower_is_better=True)
+
+SPACE = Space(
+    hidden_sizes=(32, 64, 128),
+    depths=(1, 2),
+    studied=studied((16, 128), 2, cells=("gru", "lstm"), both=False),  # the cells that every --init fits
+    tuned=tuned((1e-3, 1e-2)),
+    start={"cell": "lstm", "learning_rate": 4e-3, "clip": 1.0},
+)
+
+
+def setup(config: Config, device: "torch.device") -> "Task[Examples]":
+    """The net, its batches and its loss, from the settings; the test examples are kept for the end."""
     from rnnkit import sequences
     from rnnkit.core import seeding
     from rnnkit.diagnostics import probe
     from rnnkit.nn import models
-    from rnnkit.training import loop
 
-    device = loop.prepare(config)
     task = task_of(config)
     valid, test = held_out(config, task)
     for part in (valid, test):
         sequences.check(part, classes=None if config.task == "adding" else task.scores)
+    longest = max(len(sequence) for sequence in valid.inputs)
+    make_model = models.tagger if task.every_step else models.classifier
+    model = make_model(config, task.features, task.scores, longest)
+    if config.cut_recurrence:
+        model.encoder = models.CutRecurrence(model.encoder)
+    model.to(device)
 
-    with tracking.start(config, data={config.task: checksum(valid, test)}) as run:
-        longest = max(len(sequence) for sequence in valid.inputs)
-        make_model = models.tagger if task.every_step else models.classifier
-        model = make_model(config, task.features, task.scores, longest)
-        if config.cut_recurrence:
-            model.encoder = models.CutRecurrence(model.encoder)
-        model.to(device)
-        monitored = probe.examples(model, valid, device, task.costs)
+    def batches(epoch):
+        generator = seeding.generator(config.seed, f"{config.task} to train with", epoch)
+        for _ in range(config.round):
+            yield sequences.collate(task.make(config.batch_size, generator))
 
-        def batches(epoch):
-            generator = seeding.generator(config.seed, f"{config.task} to train with", epoch)
-            for _ in range(config.round):
-                yield sequences.collate(task.make(config.batch_size, generator))
+    def loss(model, batch, state):
+        given = model(batch.inputs)
+        return task.loss(given.data if task.every_step else given, batch.targets), None
 
-        def loss(model, batch, state):
-            given = model(batch.inputs)
-            return task.loss(given.data if task.every_step else given, batch.targets), None
-
-        def evaluated(part, split):
-            found = measured(task, answers(model, part, device), part)
-            return {f"metric/{name}/{split}": value for name, value in found.items()}
-
-        def evaluate():
-            return evaluated(valid, "valid")
-
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=batches,
-            steps_per_epoch=config.round,
-            loss=loss,
-            evaluate=evaluate,
-            watch="metric/loss/valid",
-            lower_is_better=True,
-            probe=monitored,
-            report=report,
-        )
-        run.finish(model, evaluate() | evaluated(test, "test"), references=beside(config, task, test))
-    return run.result
+    return Task(
+        data=test,
+        checksums={config.task: checksum(valid, test)},
+        objective=OBJECTIVE,
+        model=model,
+        batches=batches,
+        steps_per_epoch=config.round,
+        loss=loss,
+        evaluate=lambda: measured(task, answers(model, valid), valid, "valid"),
+        probe=probe.examples(model, valid, device, task.costs),
+    )
 
 
-def task_of(config: Config) -> "rnnkit.datasets.generated.memory_tasks.Task":
+def conclude(config: Config, task: "Task[Examples]") -> Final:
+    """Test the best weights, beside what nets without memory and the best possible net reach."""
+    memory_task, test = task_of(config), task.data
+    metrics = measured(memory_task, answers(task.model, test), test, "test")
+    return Final(task.evaluate() | metrics, references=beside(config, memory_task, test))
+
+
+def task_of(config: Config) -> "MemoryTask":
     """The task that `config` names, of the length that it names."""
     from rnnkit.datasets.generated import memory_tasks, reber
 
@@ -162,19 +171,16 @@ def task_of(config: Config) -> "rnnkit.datasets.generated.memory_tasks.Task":
     return kinds[config.task](config.length)
 
 
-def held_out(config: Config, task) -> "tuple[rnnkit.sequences.Examples, rnnkit.sequences.Examples]":
+def held_out(config: Config, task: "MemoryTask") -> "tuple[Examples, Examples]":
     """The examples to validate and to test with, from streams that training takes nothing from."""
     from rnnkit.core import seeding
 
-    counts = {"validate": VALIDATION, "test": TEST}
-    streams = {use: seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in counts}
-    return tuple(task.make(count, streams[use]) for use, count in counts.items())
+    valid, test = (seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in ("validate", "test"))
+    return task.make(VALIDATION, valid), task.make(TEST, test)
 
 
-def checksum(*parts) -> str:
+def checksum(*parts: "Examples") -> str:
     """SHA-256 of all inputs and targets."""
-    import hashlib
-
     digest = hashlib.sha256()
     for part in parts:
         for tensor in [*part.inputs, *part.targets]:
@@ -182,22 +188,23 @@ def checksum(*parts) -> str:
     return digest.hexdigest()
 
 
-def answers(model, examples, device) -> list:
+def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":
     """What the model gives for each example: of shape (scores,), or (steps, scores) where it answers at every step."""
     from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
     from rnnkit import sequences
     from rnnkit.nn.modules import evaluating
 
-    found = []
+    device = next(model.parameters()).device
+    each = []
     with evaluating(model):
         for batch in sequences.batches(examples, 250):
             given = model(batch.inputs.to(device)).cpu()
-            found += unpack_sequence(given) if isinstance(given, PackedSequence) else given
-    return found
+            each += unpack_sequence(given) if isinstance(given, PackedSequence) else given
+    return each
 
 
-def measured(task, given: list, examples) -> dict[str, float]:
+def measured(task: "MemoryTask", given: "list[Tensor]", examples: "Examples", split: str) -> dict[str, float]:
     """The loss over all sequences or steps, how often the answers that take memory are right, and the excess.
 
     The excess is how far the loss is above the best possible net's on these examples, where that one is not 0.
@@ -207,39 +214,40 @@ def measured(task, given: list, examples) -> dict[str, float]:
     join = torch.cat if task.every_step else torch.stack
     targets = join(list(examples.targets))
     targets = targets.double() if targets.is_floating_point() else targets
-    found = {"loss": task.loss(join(given).double(), targets).item()}
+    scores = {"loss": task.loss(join(given).double(), targets).item()}
     if task.right is not None:
-        found["accuracy"] = task.right(given, examples).double().mean().item()
+        scores["accuracy"] = task.right(given, examples).double().mean().item()
     if task.best_on is not None:
-        found["excess"] = found["loss"] - task.best_on(examples)
-    return found
+        scores["excess"] = scores["loss"] - task.best_on(examples)
+    return {f"metric/{name}/{split}": value for name, value in scores.items()}
 
 
-def beside(config: Config, task, examples) -> list[dict]:
+def beside(config: Config, task: "MemoryTask", examples: "Examples") -> list[Reference]:
     """Losses to see ours beside, by calculation, and published ones where there are any for this length.
 
     They are what such nets have on just these examples, as ours was measured there. Where that is not the same on all
     examples, the expected value stands beside it.
     """
-    known = [(NOTHING[config.task], task.without_memory, task.without_memory_on, "baseline")]
+    baseline, limit, published = ReferenceKind.BASELINE, ReferenceKind.LIMIT, ReferenceKind.PUBLISHED
+    calculated = [(NOTHING[config.task], task.without_memory, task.without_memory_on, baseline)]
     if task.own_input != task.without_memory:
-        known.append(("knowing at each step its input alone", task.own_input, task.own_input_on, "baseline"))
-    known.append(("best possible", task.best, task.best_on, "limit"))
+        calculated.append(("knowing at each step its input alone", task.own_input, task.own_input_on, baseline))
+    calculated.append(("best possible", task.best, task.best_on, limit))
 
-    found = []
-    for what, expected, on, kind in known:
+    references = []
+    for what, expected, on, kind in calculated:
         here = expected if on is None else on(examples)
-        found.append(reference(what, "loss", here, kind))
+        references.append(Reference(what, "loss", here, kind))
         if on is not None:
-            found.append(reference(f"{what}, expected", "loss", expected, kind))
-        if task.best_on is not None and kind == "baseline":
-            found.append(reference(what, "excess", here - task.best_on(examples)))
+            references.append(Reference(f"{what}, expected", "loss", expected, kind))
+        if task.best_on is not None and kind == baseline:
+            references.append(Reference(what, "excess", here - task.best_on(examples)))
     for cell, value in PUBLISHED.get((config.task, config.length), {}).items():
-        found.append(reference(f"{cell.upper()} (Bai et al., 2018)", "loss", value, "published"))
-    return found
+        references.append(Reference(f"{cell.upper()} (Bai et al., 2018)", "loss", value, published))
+    return references
 
 
-def verdict(config: Config, task, metrics: dict[str, float], split: str = "test") -> tuple[bool, str]:
+def verdict(config: Config, task: "MemoryTask", metrics: dict[str, float], split: str = "test") -> tuple[bool, str]:
     """Whether a net with these scores remembers, and why it is said so."""
     loss, accuracy, excess = (metrics.get(f"metric/{name}/{split}", 0.0) for name in ("loss", "accuracy", "excess"))
     if config.task == "adding":
@@ -256,8 +264,10 @@ def verdict(config: Config, task, metrics: dict[str, float], split: str = "test"
     )
 
 
-def answer(config: Config, result: "rnnkit.runs.result.Result") -> str:
-    """The answer to the experiment's question, in words."""
+def answer(config: Config, result: Result) -> list[str]:
+    """The answer to the experiment's question, in lines; none for a run that did not finish."""
+    if result.status != Status.FINISHED:
+        return []
     task = task_of(config)
     remembers, why = verdict(config, task, result.metrics)
     net = f"{config.cell} with {config.init} initialisation" + ", its recurrence cut," * config.cut_recurrence
@@ -268,18 +278,11 @@ def answer(config: Config, result: "rnnkit.runs.result.Result") -> str:
         if "metric/loss/valid" in row and verdict(config, task, row, "valid")[0]:
             lines.append(f"reached on the validation examples after {row['step']} of {result.step} steps")
             break
-    return "\n".join(f"  {line}" for line in lines)
+    return [f"  {line}" for line in lines]
 
 
-def main() -> None:
-    """Run with the settings of the command line, and say what came out."""
-    config = cli.parse(Config, "python -m experiments.memory", sys.argv[1:], __doc__)
-    result = run(config)
-    printing.print_result(result)
-    if result.status == "finished":
-        print(answer(config, result))
-    if result.status == "diverged":
-        sys.exit(1)
+run = experiment(Config, setup, conclude, remarks=answer)
+main = run.main
 
 
 if __name__ == "__main__":

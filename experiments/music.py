@@ -17,16 +17,23 @@ that keys are mostly silent, and all its units go to their limits for that, wher
 """
 
 import functools
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import rnnkit
 from rnnkit.core import cli
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
-from rnnkit.runs import printing, tracking
+from rnnkit.runs.result import Reference, ReferenceKind
+from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
+
+
+if TYPE_CHECKING:
+    import torch
+
+    from rnnkit.datasets.jsb_chorales import Music
+    from rnnkit.nn.models import Tagger
+    from rnnkit.sequences import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,70 +77,69 @@ class Config(BaseConfig):
 PUBLISHED = {"lstm": 8.45, "gru": 8.43, "rnn": 8.91}
 
 
-def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
-    """Train one net and test it. `report(evaluation, validation nats)` may raise `rnnkit.training.Pruned`."""
+OBJECTIVE = Objective("metric/nats_per_step/valid", lower_is_better=True)
+
+SPACE = Space(
+    hidden_sizes=(50, 100, 200),
+    depths=(1, 2),
+    studied=studied((50, 400), 2, both=False),
+    tuned=tuned((1e-3, 2e-2)),
+    start={"cell": "lstm", "learning_rate": 5e-3, "clip": 1.0},
+)
+
+
+def setup(config: Config, device: "torch.device") -> "Task[Examples]":
+    """The net, its batches and its loss, from the settings; the test part is kept for the end."""
     from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
     from rnnkit import sequences
     from rnnkit.datasets import jsb_chorales
     from rnnkit.diagnostics import probe
     from rnnkit.nn import models
-    from rnnkit.runs.result import reference
-    from rnnkit.training import loop
 
-    device = loop.prepare(config)
     music = load(config.data, config.data_dir)
     train, valid, test = (jsb_chorales.next_steps(part) for part in (music.train, music.valid, music.test))
     for part in (train, valid, test):
         sequences.check(part)
+    longest, keys = max(len(piece) for piece in train.inputs), jsb_chorales.KEYS
+    model = models.tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
+    start_from_frequencies(model, train)
+    model.to(device)
 
-    with tracking.start(config, data={Path(config.data).stem: music.sha256}) as run:
-        longest = max(len(piece) for piece in train.inputs)
-        keys = jsb_chorales.KEYS
-        model = models.tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
-        start_from_frequencies(model, train)
-        model.to(device)
-        monitored = probe.examples(
-            model,
-            valid,
-            device,
-            lambda given, keys: binary_cross_entropy_with_logits(given, keys, reduction="none").sum(1),
-        )
+    def loss(model, batch, state):
+        heard = sequences.map_packed(lambda rows: dropout(rows, config.key_dropout), batch.inputs)
+        nats = binary_cross_entropy_with_logits(model(heard).data, batch.targets, reduction="sum")
+        return nats / batch.valid_steps, None
 
-        def loss(model, batch, state):
-            heard = sequences.map_packed(lambda rows: dropout(rows, config.key_dropout), batch.inputs)
-            nats = binary_cross_entropy_with_logits(model(heard).data, batch.targets, reduction="sum")
-            return nats / batch.valid_steps, None
+    def cost(given, keys):
+        return binary_cross_entropy_with_logits(given, keys, reduction="none").sum(1)
 
-        def evaluate():
-            return measured(*nats_of_pieces(model, valid, device), "valid")
+    return Task(
+        data=test,
+        checksums={Path(config.data).stem: music.sha256},
+        objective=OBJECTIVE,
+        model=model,
+        batches=lambda epoch: sequences.shuffled_batches(train, config.batch_size, config.seed, epoch),
+        steps_per_epoch=-(-len(train) // config.batch_size),
+        loss=loss,
+        evaluate=lambda: measured(*nats_of_pieces(model, valid), "valid"),
+        probe=probe.examples(model, valid, device, cost),
+    )
 
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=lambda epoch: sequences.shuffled_batches(train, config.batch_size, config.seed, epoch),
-            steps_per_epoch=-(-len(train) // config.batch_size),
-            loss=loss,
-            evaluate=evaluate,
-            watch="metric/nats_per_step/valid",
-            lower_is_better=True,
-            probe=monitored,
-            report=report,
-        )
 
-        final = evaluate() | measured(*nats_of_pieces(model, test, device), "test")
-        cheap = baselines(config.data, config.data_dir)
-        references = [reference(what, "nats per step", value) for what, value in cheap.items()]
-        if config.data == "jsb":
-            what = f"{config.cell.upper()} of 2 x 200 (Bai et al., 2018)"
-            references.append(reference(what, "nats per step", PUBLISHED[config.cell], "published"))
-        run.finish(model, final, references=references)
-    return run.result
+def conclude(config: Config, task: "Task[Examples]") -> Final:
+    """Test the best weights, beside counts and what was published."""
+    metrics = task.evaluate() | measured(*nats_of_pieces(task.model, task.data), "test")
+    counts = baselines(config.data, config.data_dir)
+    references = [Reference(what, "nats per step", value) for what, value in counts.items()]
+    if config.data == "jsb":
+        what, published = f"{config.cell.upper()} of 2 x 200 (Bai et al., 2018)", PUBLISHED[config.cell]
+        references.append(Reference(what, "nats per step", published, ReferenceKind.PUBLISHED))
+    return Final(metrics, references=references)
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.jsb_chorales.Music":
+def load(data: str, data_dir: Path | None) -> "Music":
     """The music of a name or a path."""
     from rnnkit.datasets import jsb_chorales
     from rnnkit.datasets.generated import made_chords
@@ -143,7 +149,7 @@ def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.jsb_chorales.Musi
     return made_chords.load() if data == "made" else jsb_chorales.read(Path(data))
 
 
-def frequencies(sounds):
+def frequencies(sounds: "torch.Tensor") -> "torch.Tensor":
     """Each key's chance to sound, of shape (keys,), from steps of shape (steps, keys).
 
     Half a step with the key and half a step without it are added to what was counted (Krichevsky & Trofimov, The
@@ -152,7 +158,7 @@ def frequencies(sounds):
     return (sounds.sum(0) + 0.5) / (len(sounds) + 1)
 
 
-def start_from_frequencies(model, train) -> None:
+def start_from_frequencies(model: "Tagger", train: "Examples") -> None:
     """Set the biases of the model's scores to the log-odds of each key in the training part."""
     import torch
 
@@ -160,7 +166,7 @@ def start_from_frequencies(model, train) -> None:
     scores.bias.detach().copy_(frequencies(torch.cat(train.targets)).logit())
 
 
-def nats_of_pieces(model, examples, device):
+def nats_of_pieces(model: "torch.nn.Module", examples: "Examples") -> "tuple[torch.Tensor, torch.Tensor]":
     """What all steps of each piece cost together, in nats, and how many they are; both of shape (pieces,)."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
@@ -168,6 +174,7 @@ def nats_of_pieces(model, examples, device):
     from rnnkit import sequences
     from rnnkit.nn.modules import evaluating
 
+    device = next(model.parameters()).device
     nats, steps = [], []
     with evaluating(model):
         for batch in sequences.batches(examples, 256):
@@ -180,7 +187,7 @@ def nats_of_pieces(model, examples, device):
     return torch.cat(nats), torch.cat(steps)
 
 
-def measured(nats, steps, split: str) -> dict[str, float]:
+def measured(nats: "torch.Tensor", steps: "torch.Tensor", split: str) -> dict[str, float]:
     """The mean over all steps of all pieces; and over pieces, of the mean over each one's steps."""
     return {
         f"metric/nats_per_step/{split}": (nats.sum() / steps.sum()).item(),
@@ -216,13 +223,8 @@ def baselines(data: str, data_dir: Path | None) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Run with the settings of the command line, and say what came out."""
-    config = cli.parse(Config, "python -m experiments.music", sys.argv[1:], __doc__)
-    result = run(config)
-    printing.print_result(result)
-    if result.status == "diverged":
-        sys.exit(1)
+run = experiment(Config, setup, conclude)
+main = run.main
 
 
 if __name__ == "__main__":

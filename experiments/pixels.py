@@ -15,16 +15,23 @@ the same images, which sees all pixels at once, and the published results: those
 
 import functools
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import rnnkit
 from rnnkit.core import cli
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
-from rnnkit.runs import printing, tracking
+from rnnkit.runs.result import Reference, ReferenceKind
+from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from rnnkit.datasets.mnist import Images, Part
+    from rnnkit.sequences import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,72 +79,85 @@ PUBLISHED = {
 }
 
 
-def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
-    """Train one net and test it. `report(evaluation, validation accuracy)` may raise `rnnkit.training.Pruned`."""
+OBJECTIVE = Objective("metric/accuracy/valid")
+
+SPACE = Space(
+    hidden_sizes=(32, 64, 128),
+    depths=(1, 2),
+    studied=studied((32, 256), 2),
+    tuned=tuned((5e-4, 1e-2)),
+    start={"cell": "gru", "bidirectional": False, "learning_rate": 5e-3, "clip": 1.0},
+)
+
+
+def setup(config: Config, device: "torch.device") -> "Task[Examples]":
+    """The net, its batches and its loss, from the settings; the test part is kept for the end."""
     from torch.nn.functional import cross_entropy
 
     from rnnkit import sequences
     from rnnkit.datasets import mnist
     from rnnkit.diagnostics import probe
-    from rnnkit.evaluation.comparison import compare
-    from rnnkit.evaluation.metrics import classification
     from rnnkit.nn import models
-    from rnnkit.runs.result import reference
-    from rnnkit.training import loop
 
-    device = loop.prepare(config)
     images = load(config.data, config.data_dir)
-    sizes = (config.train_size, config.valid_size, config.test_size)
-    train, valid, test = read_in_order(chosen(config.data, config.data_dir, *sizes), config)
+    train, valid, test = read_in_order(chosen(config.data, config.data_dir, *sizes_of(config)), config)
     for part in (train, valid, test):
         sequences.check(part, classes=mnist.CLASSES)
+    steps, features = train.inputs[0].shape
+    model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
 
-    with tracking.start(config, data={Path(config.data).stem: images.sha256}) as run:
-        steps, features = train.inputs[0].shape
-        model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
-        cost = functools.partial(cross_entropy, reduction="none")
-        monitored = probe.examples(model, valid, device, cost)
+    def loss(model, batch, state):
+        return cross_entropy(model(batch.inputs), batch.targets), None
 
-        def loss(model, batch, state):
-            return cross_entropy(model(batch.inputs), batch.targets), None
+    return Task(
+        data=test,
+        checksums={Path(config.data).stem: images.sha256},
+        objective=OBJECTIVE,
+        model=model,
+        batches=lambda epoch: sequences.shuffled_batches(train, config.batch_size, config.seed, epoch),
+        steps_per_epoch=-(-len(train) // config.batch_size),
+        loss=loss,
+        evaluate=lambda: measured(model, valid, "valid")[0],
+        probe=probe.examples(model, valid, device, functools.partial(cross_entropy, reduction="none")),
+    )
 
-        def evaluated(examples, split):
-            outputs, targets = loop.scores(model, sequences.batches(examples, 256), device)
-            predicted = outputs.argmax(1)
-            found = {f"metric/{n}/{split}": v for n, v in classification(targets, predicted).items()}
-            return {f"loss/{split}": cross_entropy(outputs, targets).item(), **found}, (predicted == targets).numpy()
 
-        def evaluate():
-            row, _ = evaluated(valid, "valid")
-            return row
+def conclude(config: Config, task: "Task[Examples]") -> Final:
+    """Test the best weights, beside the baseline and what was published."""
+    from rnnkit.evaluation.comparison import compare
 
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=lambda epoch: sequences.shuffled_batches(train, config.batch_size, config.seed, epoch),
-            steps_per_epoch=-(-len(train) // config.batch_size),
-            loss=loss,
-            evaluate=evaluate,
-            watch="metric/accuracy/valid",
-            probe=monitored,
-            report=report,
-        )
+    metrics, right = measured(task.model, task.data, "test")
+    references = []
+    if config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional:
+        of = f"{config.order} {config.cell.upper()}, all 60,000 images"
+        for who, value in PUBLISHED[config.order, config.cell]:
+            references.append(Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED))
+    theirs = baseline(config.data, config.data_dir, *sizes_of(config))
+    comparison = compare("logistic regression on pixels", right, theirs)
+    return Final(task.evaluate() | metrics, comparison, references)
 
-        final, right = evaluated(test, "test")
-        theirs = baseline(config.data, config.data_dir, *sizes)
-        references = []
-        if config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional:
-            of = f"{config.order} {config.cell.upper()}, all 60,000 images"
-            for who, value in PUBLISHED[config.order, config.cell]:
-                references.append(reference(f"{of}, {who}", "accuracy", value, "published"))
-        comparison = compare("logistic regression on pixels", right, theirs)
-        run.finish(model, evaluate() | final, comparison=comparison.as_dict(), references=references)
-    return run.result
+
+def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
+    """Scores of a part, and which of its images are named rightly, of shape (examples,)."""
+    from torch.nn.functional import cross_entropy
+
+    from rnnkit import sequences
+    from rnnkit.evaluation.metrics import classification
+    from rnnkit.training.loop import scores
+
+    outputs, targets = scores(model, sequences.batches(examples, 256))
+    predicted = outputs.argmax(1)
+    row = {f"metric/{name}/{split}": value for name, value in classification(targets, predicted).items()}
+    return {f"loss/{split}": cross_entropy(outputs, targets).item(), **row}, (predicted == targets).numpy()
+
+
+def sizes_of(config: Config) -> tuple[int, int, int]:
+    """How many images to train, validate and test with, at most."""
+    return config.train_size, config.valid_size, config.test_size
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.mnist.Images":
+def load(data: str, data_dir: Path | None) -> "Images":
     """The images of a name or a folder."""
     from rnnkit.datasets import mnist
 
@@ -147,7 +167,7 @@ def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.mnist.Images":
 
 
 @functools.lru_cache(maxsize=2)
-def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, test_size: int) -> list:
+def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, test_size: int) -> "list[Part]":
     """Images to train, validate and test with: of a random order that is always the same, as many as asked for.
 
     Which ones are for validation does not depend on how many are for training. Raises `UserError` for too few.
@@ -181,7 +201,7 @@ def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, t
     ]
 
 
-def read_in_order(images: list, config: Config) -> list:
+def read_in_order(images: "list[Part]", config: Config) -> "list[Examples]":
     """The images of each part as sequences: of shape (steps, pixels a step), in the order that `config` says.
 
     Pixels are standardised by the mean and the deviation of all pixels of the training part, the first one.
@@ -207,7 +227,7 @@ def read_in_order(images: list, config: Config) -> list:
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def baseline(data: str, data_dir: Path | None, *sizes: int):
+def baseline(data: str, data_dir: Path | None, *sizes: int) -> "np.ndarray":
     """Which test images a logistic regression on all pixels names rightly, of shape (examples,).
 
     It learns from the training and the validation part together, as it needs no validation.
@@ -224,13 +244,8 @@ def baseline(data: str, data_dir: Path | None, *sizes: int):
     return regression.predict(pixels[2]) == test.labels
 
 
-def main() -> None:
-    """Run with the settings of the command line, and say what came out."""
-    config = cli.parse(Config, "python -m experiments.pixels", sys.argv[1:], __doc__)
-    result = run(config)
-    printing.print_result(result)
-    if result.status == "diverged":
-        sys.exit(1)
+run = experiment(Config, setup, conclude)
+main = run.main
 
 
 if __name__ == "__main__":

@@ -12,13 +12,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import experiments
 from experiments import recorded
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError
-from rnnkit.runs import tracking
+from rnnkit.runs.folders import find
+from rnnkit.runs.manifest import Manifest
 from rnnkit.runs.replay import compare
-from rnnkit.runs.result import Result
+from rnnkit.runs.result import Result, Status
 from rnnkit.runs.rows import read_rows
+from rnnkit.training import Pruned
 
 
 @dataclass(frozen=True)
@@ -38,46 +41,45 @@ class Options(recorded.Options):
 def replay(folder: Path, options: Options) -> Result:
     """Train the run in `folder` again, and return what came out."""
     result = Result.read(folder)
-    if result is None or result.status in ("interrupted", "failed"):
-        state = (
-            "has not ended"
-            if result is None
-            else f"has {result.status}"
-            if result.status == "failed"
-            else "was interrupted"
-        )
+    if result is None or result.status in (Status.INTERRUPTED, Status.FAILED):
+        states = {Status.INTERRUPTED: "was interrupted", Status.FAILED: "has failed"}
+        state = states[result.status] if result else "has not ended"
         raise UserError(
             f"{folder.name} {state}: there is nothing to compare with; let it go on with experiments.resume"
         )
-    manifest = recorded.manifest(folder)
-    placement = {"runs_dir": options.to or folder.parent / "reproduced", "data_dir": options.data_dir}
-    placement |= {"threads": options.threads or manifest["threads"], "track": "off"}
-    config = recorded.settings(folder, **placement)
+    manifest = Manifest.read(folder)
+    config = recorded.settings(
+        folder,
+        runs_dir=options.to or folder.parent / "reproduced",
+        data_dir=options.data_dir,
+        threads=options.threads or manifest.threads,
+        track="off",
+    )
     evaluations = sum("speed/valid_steps_per_second" in row for row in read_rows(folder))
 
     def report(evaluation: int, value: float) -> None:
-        if result.status == "pruned" and evaluation == evaluations:
-            raise tracking.Pruned
+        if result.status == Status.PRUNED and evaluation == evaluations:
+            raise Pruned
 
-    return recorded.experiment(manifest).run(config, report)
+    return experiments.load(manifest.experiment).run(config, report)
 
 
 def main() -> None:
     """Replay, compare, and say how it went."""
     options = cli.parse(Options, "python -m experiments.reproduce", sys.argv[1:], __doc__)
-    folder = recorded.find(options.run, options.runs_dir)
-    found = compare(folder, replay(folder, options).folder)
-    if found.difference is None:
-        print(f"identical: {folder.name}, {found.compared:,} values and the weights")
+    folder = find(options.run, options.runs_dir)
+    comparison = compare(folder, replay(folder, options).folder)
+    if comparison.difference is None:
+        print(f"identical: {folder.name}, {comparison.compared:,} values and the weights")
     else:
-        print(f"not identical: {folder.name}; first difference at {found.difference} (original and replay)")
-    for field, one, other in found.surroundings:
+        print(f"not identical: {folder.name}; first difference at {comparison.difference} (original and replay)")
+    for field, one, other in comparison.surroundings:
         print(f"  {field} differs: {one} and {other}")
-    by_hand = recorded.changed(recorded.manifest(folder))
+    by_hand = recorded.changed(Manifest.read(folder))
     for flag, one, other in by_hand:  # also where it made no difference, as how often one looks may
         print(f"  --{flag} is {one} in its config, {other} in its command: one of them was changed")
-    if found.difference is not None:
-        if not found.surroundings and not by_hand:
+    if comparison.difference is not None:
+        if not comparison.surroundings and not by_hand:
             print("  nothing differs in versions, machine, data and code: please report it")
         sys.exit(1)
 

@@ -9,32 +9,32 @@ out is the same to the last bit as if nothing had happened.
 
 import sys
 
+import experiments
 from experiments import recorded
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError
-from rnnkit.runs import folders, printing
-from rnnkit.runs.manifest import Membership
-from rnnkit.runs.result import Result
+from rnnkit.runs.folders import RunContext, find, is_live
+from rnnkit.runs.manifest import Manifest
+from rnnkit.runs.printing import print_result
+from rnnkit.runs.result import Result, Status
 
 
 def main() -> None:
     """Go on, and say what came out."""
     options = cli.parse(recorded.Options, "python -m experiments.resume", sys.argv[1:], __doc__)
-    folder = recorded.find(options.run, options.runs_dir)
-    if folders.is_live(folder):
+    folder = find(options.run, options.runs_dir)
+    if is_live(folder):
         raise UserError(f"{folder.name} is still running")
     result = Result.read(folder)
-    if result is not None and result.status not in ("interrupted", "failed"):
+    if result is not None and result.status not in (Status.INTERRUPTED, Status.FAILED):
         raise UserError(f"{folder.name} has ended ({result.status}): there is nothing left to do")
-    manifest = recorded.manifest(folder)
+    manifest = Manifest.read(folder)
     placement = {"runs_dir": folder.parent, "data_dir": options.data_dir}
-    placement |= {"threads": manifest["threads"], "track": manifest["track"]}
-    config = recorded.settings(folder, **placement)
-    member = Membership.of(manifest)
-    with folders.belonging_to(member), folders.in_folder(folder):
-        result = recorded.experiment(manifest).run(config)
-    printing.print_result(result)
-    if result.status == "diverged":
+    config = recorded.settings(folder, **placement, threads=manifest.threads, track=manifest.track)
+    run = experiments.load(manifest.experiment).run
+    result = run(config, context=RunContext(member=manifest.member, folder=folder))
+    print_result(result)
+    if result.status == Status.DIVERGED:
         sys.exit(1)
 
 

@@ -4,7 +4,7 @@
     python -m experiments.sample runs/char-lm-s0-1a2b3c4d --prompt "The island" --length 500 --temperature 0.5
 
 Each symbol is drawn from softmax(scores / temperature): below 1 the likely ones become likelier still, above 1 all
-become more alike. The same seed writes the same text.
+become more alike. The same seed writes the same text. The dashboard shows it too, from media/samples.jsonl of the run.
 """
 
 import itertools
@@ -12,13 +12,20 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from experiments import recorded
 from rnnkit.core import cli, seeding
 from rnnkit.core.errors import UserError
+from rnnkit.core.files import append_json
+from rnnkit.runs.folders import find
+
+
+if TYPE_CHECKING:
+    import torch
+
+    from rnnkit.nn.models import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -47,21 +54,21 @@ class Options:
             raise UserError(f"--seed must be 0 or more and below 2^63, not {self.seed}")
 
 
-def load(folder: Path):
+def load(folder: Path) -> "tuple[LanguageModel, str]":
     """The trained model of a run's folder, and its symbols. Raises `UserError` where there is none."""
     from experiments import char_lm
     from rnnkit.core import config as configuration
-    from rnnkit.core import files
     from rnnkit.nn import models
     from rnnkit.runs import checkpoints
+    from rnnkit.runs.manifest import Manifest
     from rnnkit.runs.result import Result
 
-    manifest = files.read_json(folder / "manifest.json")
-    if manifest.get("experiment") != "char_lm":
-        raise UserError(f"{folder} is a run of {manifest.get('experiment')}: only char_lm writes")
+    manifest = Manifest.read(folder)
+    if manifest.experiment != "char_lm":
+        raise UserError(f"{folder} is a run of {manifest.experiment}: only char_lm writes")
     if Result.read(folder) is None:
         raise UserError(f"{folder} has not finished: let it go on, then sample from it")
-    config = configuration.restored(char_lm.Config, manifest["config"])
+    config = configuration.restored(char_lm.Config, manifest.config)
     checkpoint = checkpoints.load(folder / "checkpoint.pt")
     symbols = checkpoint["symbols"]
     model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied)
@@ -69,7 +76,7 @@ def load(folder: Path):
     return model.eval(), symbols
 
 
-def written(model, symbols: str, prompt: str, temperature: float, seed: int) -> Iterator[str]:
+def written(model: "LanguageModel", symbols: str, prompt: str, temperature: float, seed: int) -> Iterator[str]:
     """Symbols without end, each drawn given all before it. Raises `UserError` for a prompt with unknown symbols."""
     import torch
 
@@ -88,7 +95,7 @@ def written(model, symbols: str, prompt: str, temperature: float, seed: int) -> 
             scores, state = model.step(torch.tensor([place]), state)
 
 
-def chosen(scores, temperature: float, generator) -> int:
+def chosen(scores: "torch.Tensor", temperature: float, generator: "torch.Generator") -> int:
     """One place drawn from softmax(scores / temperature), scores of shape (symbols,); the highest at temperature 0."""
     import torch
 
@@ -101,14 +108,27 @@ def chosen(scores, temperature: float, generator) -> int:
 def main() -> None:
     """Write to the terminal as it comes."""
     options = cli.parse(Options, "python -m experiments.sample", sys.argv[1:], __doc__)
-    model, symbols = load(recorded.find(options.run, options.runs_dir))
+    folder = find(options.run, options.runs_dir)
+    model, symbols = load(folder)
     prompt = options.prompt or ("\n" if "\n" in symbols else symbols[0])
     text = itertools.islice(written(model, symbols, prompt, options.temperature, options.seed), options.length)
     first = next(text)  # a prompt that cannot be read is said before anything is written
     print(options.prompt, end=first, flush=True)
+    pieces = [options.prompt, first]
     for symbol in text:
         print(symbol, end="", flush=True)
+        pieces.append(symbol)
     print()
+    keep(folder, options, "".join(pieces))
+
+
+def keep(folder: Path, options: Options, text: str) -> None:
+    """Add what was written to the run's media/samples.jsonl, for the dashboard to show."""
+    drawn = {"prompt": options.prompt, "temperature": options.temperature, "seed": options.seed}
+    try:
+        append_json(folder / "media" / "samples.jsonl", {**drawn, "text": text})
+    except OSError as error:  # somebody else's run, a full disk: it was written to the terminal all the same
+        print(f"not kept in {folder / 'media'}: {error.strerror or error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

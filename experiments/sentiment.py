@@ -13,15 +13,24 @@ from the training and the validation part together; compared example by example 
 
 import functools
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import rnnkit
 from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
+from rnnkit.core.config import BaseConfig, settings
 from rnnkit.core.errors import UserError
-from rnnkit.runs import printing, tracking
+from rnnkit.runs.result import Reference, ReferenceKind, Result
+from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from rnnkit.datasets.formats.labelled_text import LabelledTexts
+    from rnnkit.sequences import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,116 +86,143 @@ class Config(BaseConfig):
 PUBLISHED = {False: 0.8598, True: 0.8566}
 
 
-def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
-    """Train one net and test it. `report(evaluation, validation accuracy)` may raise `rnnkit.training.Pruned`."""
+OBJECTIVE = Objective("metric/accuracy/valid")
+
+SPACE = Space(
+    hidden_sizes=(16, 32, 64),
+    depths=(1, 2),
+    studied=studied((16, 128), 2),
+    tuned=tuned((5e-4, 1e-2), (0.25, 16.0)),
+    start={"cell": "lstm", "bidirectional": False, "learning_rate": 1e-3, "clip": 4.0},
+)
+
+
+def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
+    """The net, its batches and its loss, from the settings."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     from rnnkit import sequences
     from rnnkit.core import seeding
     from rnnkit.diagnostics import probe
-    from rnnkit.evaluation.comparison import compare
-    from rnnkit.evaluation.metrics import classification
     from rnnkit.nn import models
-    from rnnkit.runs.result import reference
     from rnnkit.sequences import vocabulary
-    from rnnkit.training import loop
 
-    device = loop.prepare(config)
     reviews = load(config.data, config.data_dir)
-    train, valid, test, known = numbered(config.data, config.data_dir, config.least_count)
-
-    with tracking.start(config, data={Path(config.data).stem: reviews.sha256}) as run:
-        lengths = torch.tensor([len(words) for words in train.inputs])
-        model = models.classifier(
-            config,
-            config.embedding_size,
-            1,
-            int(lengths.max()),
-            vocabulary=known,
-            pool=config.pool,
-            head_size=config.head_size,
-            head_dropout=config.head_dropout,
-        ).to(device)
-        monitored = probe.examples(
-            model,
-            valid,
-            device,
-            lambda given, targets: binary_cross_entropy_with_logits(given[:, 0], targets.float(), reduction="none"),
+    data = numbered(config.data, config.data_dir, config.least_count)
+    lengths = lengths_of(data.train)
+    model = models.classifier(
+        config,
+        config.embedding_size,
+        1,
+        int(lengths.max()),
+        vocabulary=data.known,
+        pool=config.pool,
+        head_size=config.head_size,
+        head_dropout=config.head_dropout,
+    ).to(device)
+    if config.order == "bucketed":
+        shares = padding(config, data.train)
+        print(
+            f"batches of like length: {shares['bucketed']:.1%} of a padded batch would be padding, "
+            f"{shares['shuffled']:.1%} in batches at random"
         )
 
-        orders = {
-            "shuffled": lambda epoch: sequences.epoch_order(len(train), config.seed, epoch).split(config.batch_size),
-            "bucketed": lambda epoch: sequences.bucketed_order(lengths, config.batch_size, config.seed, epoch),
-        }
-        shares = {}
-        if config.order == "bucketed":
-            shares = {name: sequences.padding(lengths, order(0)).share for name, order in orders.items()}
-            print(
-                f"batches of like length: {shares['bucketed']:.1%} of a padded batch would be padding, "
-                f"{shares['shuffled']:.1%} in batches at random"
-            )
+    def batches(epoch):
+        noise = seeding.generator(config.seed, "word dropout", epoch)
+        for batch in sequences.gathered(data.train, orders(config, lengths)[config.order](epoch)):
+            words = batch.inputs.data
+            if config.word_dropout:
+                words[torch.rand(len(words), generator=noise) < config.word_dropout] = vocabulary.UNKNOWN
+            yield batch
 
-        def batches(epoch):
-            order = orders[config.order](epoch)
-            noise = seeding.generator(config.seed, "word dropout", epoch)
-            for batch in sequences.gathered(train, order):
-                words = batch.inputs.data
-                if config.word_dropout:
-                    words[torch.rand(len(words), generator=noise) < config.word_dropout] = vocabulary.UNKNOWN
-                yield batch
+    def loss(model, batch, state):
+        return binary_cross_entropy_with_logits(model(batch.inputs).squeeze(1), batch.targets.float()), None
 
-        def loss(model, batch, state):
-            return binary_cross_entropy_with_logits(model(batch.inputs).squeeze(1), batch.targets.float()), None
+    def cost(given, targets):
+        return binary_cross_entropy_with_logits(given[:, 0], targets.float(), reduction="none")
 
-        def evaluated(examples, split):
-            # In the order of their lengths: less padding to compute, and the same scores.
-            order = torch.tensor([len(words) for words in examples.inputs]).argsort(stable=True).split(64)
-            outputs, targets = loop.scores(model, sequences.gathered(examples, order), device)
-            predicted = (outputs.squeeze(1) > 0).long()
-            found = {f"metric/{n}/{split}": v for n, v in classification(targets, predicted).items()}
-            loss = binary_cross_entropy_with_logits(outputs.squeeze(1), targets.float()).item()
-            right = torch.empty(len(examples), dtype=torch.bool)
-            right[torch.cat(order)] = predicted == targets
-            return {f"loss/{split}": loss, **found}, right.numpy()
+    return Task(
+        data=data,
+        checksums={Path(config.data).stem: reviews.sha256},
+        objective=OBJECTIVE,
+        model=model,
+        batches=batches,
+        steps_per_epoch=-(-len(data.train) // config.batch_size),
+        loss=loss,
+        evaluate=lambda: measured(model, data.valid, "valid")[0],
+        probe=probe.examples(model, data.valid, device, cost),
+    )
 
-        def evaluate():
-            row, _ = evaluated(valid, "valid")
-            return row
 
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=batches,
-            steps_per_epoch=-(-len(train) // config.batch_size),
-            loss=loss,
-            evaluate=evaluate,
-            watch="metric/accuracy/valid",
-            probe=monitored,
-            report=report,
-        )
+def conclude(config: Config, task: "Task[Reviews]") -> Final:
+    """Test the best weights, beside the baselines and the book's figure."""
+    from rnnkit.evaluation.comparison import compare
 
-        final, right = evaluated(test, "test")
-        theirs = {name: baseline(config.data, config.data_dir, name) for name in BASELINES}
-        theirs = {name: found for name, found in theirs.items() if found is not None}
-        references = [reference(name, "accuracy", found.mean()) for name, found in theirs.items()]
-        if is_the_books(config):
-            what = f"{'bidirectional ' * config.bidirectional}LSTM of the book's chapter 15, one run"
-            references.append(reference(what, "accuracy", PUBLISHED[config.bidirectional], "published"))
-        padded = {f"padding/{name}": share for name, share in shares.items()}
-        comparison = None
-        if theirs:  # which one is fixed beforehand: the last, on words and pairs
-            name = list(theirs)[-1]
-            comparison = compare(name, right, theirs[name]).as_dict()
-        run.finish(model, evaluate() | final | padded, comparison=comparison, references=references)
-    return run.result
+    metrics, right = measured(task.model, task.data.test, "test")
+    every = {name: baseline(config.data, config.data_dir, name) for name in BASELINES}
+    theirs = {name: answers for name, answers in every.items() if answers is not None}
+    references = [Reference(name, "accuracy", answers.mean()) for name, answers in theirs.items()]
+    if is_the_books(config):
+        what = f"{'bidirectional ' * config.bidirectional}LSTM of the book's chapter 15, one run"
+        references.append(Reference(what, "accuracy", PUBLISHED[config.bidirectional], ReferenceKind.PUBLISHED))
+    comparison = None
+    if theirs:  # which one is fixed beforehand: the last, on words and pairs
+        name = list(theirs)[-1]
+        comparison = compare(name, right, theirs[name])
+    padded = {}
+    if config.order == "bucketed":
+        padded = {f"padding/{name}": share for name, share in padding(config, task.data.train).items()}
+    return Final(task.evaluate() | metrics | padded, comparison, references)
+
+
+def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
+    """Scores of a part, and which of its reviews are judged rightly, of shape (examples,)."""
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    from rnnkit import sequences
+    from rnnkit.evaluation.metrics import classification
+    from rnnkit.training.loop import scores
+
+    # In the order of their lengths: less padding to compute, and the same scores.
+    order = lengths_of(examples).argsort(stable=True).split(64)
+    outputs, targets = scores(model, sequences.gathered(examples, order))
+    predicted = (outputs.squeeze(1) > 0).long()
+    row = {f"metric/{name}/{split}": value for name, value in classification(targets, predicted).items()}
+    loss = binary_cross_entropy_with_logits(outputs.squeeze(1), targets.float()).item()
+    right = torch.empty(len(examples), dtype=torch.bool)
+    right[torch.cat(order)] = predicted == targets
+    return {f"loss/{split}": loss, **row}, right.numpy()
+
+
+def lengths_of(examples: "Examples") -> "torch.Tensor":
+    """How many words each review has, of shape (examples,)."""
+    import torch
+
+    return torch.tensor([len(words) for words in examples.inputs])
+
+
+def orders(config: Config, lengths: "torch.Tensor") -> "dict[str, Callable[[int], Sequence[torch.Tensor]]]":
+    """The reviews of each batch of an epoch, by its number: at random, or of like length."""
+    from rnnkit import sequences
+
+    return {
+        "shuffled": lambda epoch: sequences.epoch_order(len(lengths), config.seed, epoch).split(config.batch_size),
+        "bucketed": lambda epoch: sequences.bucketed_order(lengths, config.batch_size, config.seed, epoch),
+    }
+
+
+def padding(config: Config, train: "Examples") -> dict[str, float]:
+    """The share of a padded batch that would be padding, for each order of batches."""
+    from rnnkit import sequences
+
+    lengths = lengths_of(train)
+    return {name: sequences.padding(lengths, order(0)).share for name, order in orders(config, lengths).items()}
 
 
 def is_the_books(config: Config) -> bool:
     """Whether data and settings are the book's, in one direction or both; seed and whose layers aside."""
-    from rnnkit.core.config import settings
-
     learning_rate = 0.002 if config.bidirectional else 0.001
     book = settings(Config(bidirectional=config.bidirectional, learning_rate=learning_rate))
     apart = (
@@ -200,7 +236,7 @@ def is_the_books(config: Config) -> bool:
     return all(book[name] == value for name, value in settings(config).items() if name not in apart)
 
 
-def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.formats.labelled_text.LabelledTexts":
+def load(data: str, data_dir: Path | None) -> "LabelledTexts":
     """The reviews of a name or a path."""
     from rnnkit.datasets import imdb
     from rnnkit.datasets.formats import labelled_text
@@ -211,9 +247,19 @@ def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.formats.labelled_
     return made_reviews.load() if data == "made" else labelled_text.read_table(Path(data))
 
 
+@dataclass(frozen=True)
+class Reviews:
+    """Training, validation and test part as numbers of words, and how many words are known."""
+
+    train: "Examples"
+    valid: "Examples"
+    test: "Examples"
+    known: int
+
+
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share them
-def numbered(data: str, data_dir: Path | None, least_count: int):
-    """Training, validation and test part as numbers of words, and how many words there are.
+def numbered(data: str, data_dir: Path | None, least_count: int) -> Reviews:
+    """The reviews as numbers of words.
 
     The vocabulary is that of the training part. A review in which no word is left reads as one unknown word.
     """
@@ -236,10 +282,10 @@ def numbered(data: str, data_dir: Path | None, least_count: int):
     ]
     for part in examples:
         sequences.check(part, vocabulary=len(known), classes=len(reviews.labels))
-    return *examples, len(known)
+    return Reviews(*examples, len(known))
 
 
-BASELINES = {
+BASELINES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "TF-IDF + logistic regression": ({}, {"C": 1.0}),
     "TF-IDF of words and pairs + logistic regression": (
         {"ngram_range": (1, 2), "sublinear_tf": True, "min_df": 2},
@@ -249,7 +295,7 @@ BASELINES = {
 
 
 @functools.cache
-def baseline(data: str, data_dir: Path | None, name: str):
+def baseline(data: str, data_dir: Path | None, name: str) -> "np.ndarray | None":
     """Which test reviews a logistic regression on TF-IDF of words labels rightly, of shape (examples,).
 
     It learns from the training and the validation part together, as it needs no validation. None, and a printed word,
@@ -271,15 +317,15 @@ def baseline(data: str, data_dir: Path | None, name: str):
     return regression.predict(reviews.test.texts) == np.array(reviews.test.targets)
 
 
-def main() -> None:
-    """Run with the settings of the command line, and say what came out."""
-    config = cli.parse(Config, "python -m experiments.sentiment", sys.argv[1:], __doc__)
-    result = run(config)
-    printing.print_result(result)
-    if result.comparison:
-        print("  (the logistic regressions learned from the training and the validation part together)")
-    if result.status == "diverged":
-        sys.exit(1)
+def remarks(config: Config, result: Result) -> list[str]:
+    """What a reader has to know of the comparison."""
+    if not result.comparison:
+        return []
+    return ["  (the logistic regressions learned from the training and the validation part together)"]
+
+
+run = experiment(Config, setup, conclude, remarks=remarks)
+main = run.main
 
 
 if __name__ == "__main__":

@@ -13,17 +13,24 @@ stands the tag that each word has most often in the training part. Python source
 """
 
 import functools
-import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import rnnkit
 from rnnkit.core import cli
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
-from rnnkit.runs import printing, tracking
+from rnnkit.runs.result import Reference, ReferenceKind, Result
+from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from rnnkit.datasets.formats.tagged import Tagged
+    from rnnkit.sequences import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,94 +82,85 @@ PUBLISHED = [
 ]
 
 
-def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
-    """Train one net and test it. `report(evaluation, validation accuracy)` may raise `rnnkit.training.Pruned`."""
+OBJECTIVE = Objective("metric/accuracy/valid")
+
+SPACE = Space(
+    hidden_sizes=(32, 64, 128),
+    depths=(1, 2),
+    studied=studied((32, 256), 2),
+    tuned=tuned((1e-3, 1e-2)),
+    start={"cell": "lstm", "bidirectional": True, "learning_rate": 5e-3, "clip": 1.0},
+)
+
+
+def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
+    """The net, its batches and its loss, from the settings."""
     import torch
     from torch.nn.functional import cross_entropy
 
     from rnnkit import sequences
     from rnnkit.core import seeding
     from rnnkit.diagnostics import probe
-    from rnnkit.evaluation.comparison import compare
-    from rnnkit.evaluation.metrics import classification
     from rnnkit.nn import models
-    from rnnkit.runs.result import reference
     from rnnkit.sequences import vocabulary
-    from rnnkit.training import loop
 
-    device = loop.prepare(config)
     source = load(config.data, config.data_dir)
     data = numbered(config.data, config.data_dir, config.least_count, config.reader_size > 0)
-
     letters = None
     if data.spellings is not None:
         letters = models.Letters(data.letters, config.letter_size, config.reader_size, data.spellings)
+    model = models.tagger(
+        config,
+        config.embedding_size,
+        len(source.names),
+        max(map(len, data.train.inputs)),
+        vocabulary=data.known,
+        letters=letters,
+        outer_dropout=config.outer_dropout,
+    ).to(device)
 
-    with tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
-        model = models.tagger(
-            config,
-            config.embedding_size,
-            len(source.names),
-            max(map(len, data.train.inputs)),
-            vocabulary=data.known,
-            letters=letters,
-            outer_dropout=config.outer_dropout,
-        ).to(device)
-        cost = functools.partial(cross_entropy, reduction="none")
-        monitored = probe.examples(model, data.valid, device, cost)
+    def batches(epoch):
+        noise = seeding.generator(config.seed, "word dropout", epoch)
+        for batch in sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch):
+            rows = batch.inputs.data
+            if config.word_dropout:
+                words = rows if rows.dim() == 1 else rows[:, 0]
+                words[torch.rand(len(words), generator=noise) < config.word_dropout] = vocabulary.UNKNOWN
+            yield batch
 
-        def batches(epoch):
-            noise = seeding.generator(config.seed, "word dropout", epoch)
-            for batch in sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch):
-                rows = batch.inputs.data
-                if config.word_dropout:
-                    words = rows if rows.dim() == 1 else rows[:, 0]
-                    words[torch.rand(len(words), generator=noise) < config.word_dropout] = vocabulary.UNKNOWN
-                yield batch
+    def loss(model, batch, state):
+        return cross_entropy(model(batch.inputs).data, batch.targets), None
 
-        def loss(model, batch, state):
-            return cross_entropy(model(batch.inputs).data, batch.targets), None
-
-        def evaluated(examples, split):
-            predicted, nats = answers(model, examples, device)
-            targets = torch.cat(examples.targets)
-            found = {f"metric/{n}/{split}": v for n, v in classification(targets, predicted).items()}
-            return {f"loss/{split}": nats, **found}, (predicted == targets).numpy()
-
-        def evaluate():
-            row, _ = evaluated(data.valid, "valid")
-            return row
-
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=batches,
-            steps_per_epoch=-(-len(data.train) // config.batch_size),
-            loss=loss,
-            evaluate=evaluate,
-            watch="metric/accuracy/valid",
-            probe=monitored,
-            report=report,
-        )
-
-        final, right = evaluated(data.test, "test")
-        theirs, new = baseline(config.data, config.data_dir)
-        if new.any():
-            final["metric/accuracy_on_new_words/test"] = float(right[new].mean())
-        run.finish(
-            model,
-            evaluate() | final,
-            comparison=compare(f"most frequent tag of each {unit(config.data)}", right, theirs).as_dict(),
-            references=[
-                reference(what, "accuracy", value, "published")
-                for what, value in (PUBLISHED if config.data == "ewt" else [])
-            ],
-        )
-    return run.result
+    return Task(
+        data=data,
+        checksums={Path(config.data).stem: source.sha256},
+        objective=OBJECTIVE,
+        model=model,
+        batches=batches,
+        steps_per_epoch=-(-len(data.train) // config.batch_size),
+        loss=loss,
+        evaluate=lambda: measured(model, data.valid, "valid")[0],
+        probe=probe.examples(model, data.valid, device, functools.partial(cross_entropy, reduction="none")),
+    )
 
 
-def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.formats.tagged.Tagged":
+def conclude(config: Config, task: "Task[Numbered]") -> Final:
+    """Test the best weights, beside the baseline and what others published."""
+    from rnnkit.evaluation.comparison import compare
+
+    metrics, right = measured(task.model, task.data.test, "test")
+    theirs, new = baseline(config.data, config.data_dir)
+    if new.any():
+        metrics["metric/accuracy_on_new_words/test"] = float(right[new].mean())
+    published = PUBLISHED if config.data == "ewt" else []
+    return Final(
+        task.evaluate() | metrics,
+        compare(f"most frequent tag of each {unit(config.data)}", right, theirs),
+        [Reference(what, "accuracy", value, ReferenceKind.PUBLISHED) for what, value in published],
+    )
+
+
+def load(data: str, data_dir: Path | None) -> "Tagged":
     """The sequences and tags of a name or a path."""
     from rnnkit.datasets import python_source, ud_ewt
     from rnnkit.datasets.formats import conllu
@@ -190,12 +188,12 @@ class Numbered:
     it is the number of the word alone.
     """
 
-    train: "rnnkit.sequences.Examples"
-    valid: "rnnkit.sequences.Examples"
-    test: "rnnkit.sequences.Examples"
+    train: "Examples"
+    valid: "Examples"
+    test: "Examples"
     known: int
     letters: int
-    spellings: list | None
+    spellings: "list[torch.Tensor] | None"
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share them
@@ -233,7 +231,19 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     return Numbered(*joined, len(words), len(letters), [torch.tensor(letters.ids(spelling)) for spelling in spellings])
 
 
-def answers(model, examples, device):
+def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
+    """Scores of a part, and which of its steps are tagged rightly, of shape (steps,)."""
+    import torch
+
+    from rnnkit.evaluation.metrics import classification
+
+    predicted, nats = answers(model, examples)
+    targets = torch.cat(examples.targets)
+    scores = {f"metric/{name}/{split}": value for name, value in classification(targets, predicted).items()}
+    return {f"loss/{split}": nats, **scores}, (predicted == targets).numpy()
+
+
+def answers(model: "torch.nn.Module", examples: "Examples") -> "tuple[torch.Tensor, float]":
     """The tag that the model gives each step, in the order of the examples, and the mean loss of all steps."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -242,6 +252,7 @@ def answers(model, examples, device):
     from rnnkit import sequences
     from rnnkit.nn.modules import evaluating
 
+    device = next(model.parameters()).device
     predicted, nats = [], 0.0
     with evaluating(model):
         for batch in sequences.batches(examples, 256):
@@ -253,7 +264,7 @@ def answers(model, examples, device):
 
 
 @functools.lru_cache(maxsize=2)
-def baseline(data: str, data_dir: Path | None):
+def baseline(data: str, data_dir: Path | None) -> "tuple[np.ndarray, np.ndarray]":
     """Which steps of the test part have their most frequent tag of the training part, and which are new there.
 
     Both of shape (steps,). A new one gets the most frequent tag of all, of equally frequent ones the first to come.
@@ -273,15 +284,13 @@ def baseline(data: str, data_dir: Path | None):
     return np.array(right), np.array([step not in most for step in steps])
 
 
-def main() -> None:
-    """Run with the settings of the command line, and say what came out."""
-    config = cli.parse(Config, "python -m experiments.tagging", sys.argv[1:], __doc__)
-    result = run(config)
-    printing.print_result(result)
-    for what, count in load(config.data, config.data_dir).left_out.items():
-        print(f"  left out of the data: {count:,} {what}")
-    if result.status == "diverged":
-        sys.exit(1)
+def left_out(config: Config, result: Result) -> list[str]:
+    """What the data have that was not read, in lines."""
+    return [f"  left out of the data: {n:,} {what}" for what, n in load(config.data, config.data_dir).left_out.items()]
+
+
+run = experiment(Config, setup, conclude, remarks=left_out)
+main = run.main
 
 
 if __name__ == "__main__":

@@ -20,16 +20,22 @@ stands what counts of 5 words give (Kneser-Ney).
 
 import functools
 import math
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import rnnkit
 from rnnkit.core import cli
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
-from rnnkit.runs import printing, tracking
+from rnnkit.runs.result import Reference, ReferenceKind
+from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
+
+
+if TYPE_CHECKING:
+    import torch
+
+    from rnnkit.datasets.formats.word_lines import Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,76 +106,81 @@ PUBLISHED = {
 }
 
 
-def run(config: Config, report=None) -> "rnnkit.runs.result.Result":
-    """Train one net and test it. `report(evaluation, validation perplexity)` may raise `rnnkit.training.Pruned`."""
+OBJECTIVE = Objective("metric/perplexity/valid", lower_is_better=True)
+
+SPACE = Space(
+    hidden_sizes=(64, 128, 200),
+    depths=(1, 2),
+    studied=studied((64, 400), 2, both=False),
+    tuned=tuned((5.0, 40.0), (0.1, 1.0)),
+    start={"cell": "lstm", "learning_rate": 20.0, "clip": 0.25},
+)
+
+
+def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
+    """The net, its batches and its loss, from the settings."""
     from torch.nn.functional import cross_entropy
 
     from rnnkit.diagnostics import probe
     from rnnkit.nn import models
-    from rnnkit.runs.result import reference
     from rnnkit.sequences import bptt_chunks
-    from rnnkit.training import loop
 
-    device = loop.prepare(config)
     source = load(config.data, config.data_dir)
-    train, valid, test, words = numbered(config.data, config.data_dir, config.least_count)
-    if len(train) <= config.batch_size:
+    data = numbered(config.data, config.data_dir, config.least_count)
+    if len(data.train) <= config.batch_size:
         raise UserError(
-            f"--data {config.data}: {len(train) - 1} words to train with are too few for "
+            f"--data {config.data}: {len(data.train) - 1} words to train with are too few for "
             f"--batch-size {config.batch_size}"
         )
+    model = models.language_model(
+        config,
+        len(data.words),
+        config.embedding_size,
+        config.steps,
+        tied=config.tied,
+        outer_dropout=config.outer_dropout,
+        limit=config.weight_limit,
+    ).to(device)
+    chunk = next(bptt_chunks.contiguous(data.valid, min(32, len(data.valid) - 1), config.steps)).to(device)
 
-    with tracking.start(config, data={Path(config.data).stem: source.sha256}) as run:
-        model = models.language_model(
-            config,
-            len(words),
-            config.embedding_size,
-            config.steps,
-            tied=config.tied,
-            outer_dropout=config.outer_dropout,
-            limit=config.weight_limit,
-        ).to(device)
-        chunk = next(bptt_chunks.contiguous(valid, min(32, len(valid) - 1), config.steps)).to(device)
-        monitored = probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW])
+    def loss(model, chunk, state):
+        scores, after = model(chunk.inputs, state)
+        return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
 
-        def loss(model, chunk, state):
-            scores, after = model(chunk.inputs, state)
-            return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
+    def evaluate():
+        nats = nats_per_word(model, data.valid)
+        return {"loss/valid": nats, "metric/perplexity/valid": perplexity(nats)}
 
-        def evaluate():
-            nats = nats_per_word(model, valid, device)
-            return {"loss/valid": nats, "metric/perplexity/valid": perplexity(nats)}
-
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=lambda epoch: bptt_chunks.contiguous(train, config.batch_size, config.steps),
-            steps_per_epoch=-(-((len(train) - 1) // config.batch_size) // config.steps),
-            loss=loss,
-            evaluate=evaluate,
-            watch="metric/perplexity/valid",
-            lower_is_better=True,
-            rate=halving(config.full_epochs, config.decay) if config.schedule == "halving" else None,
-            probe=monitored,
-            report=report,
-        )
-
-        final = evaluate() | {"metric/perplexity/test": perplexity(nats_per_word(model, test, device))}
-        counted = baseline(config.data, config.data_dir, config.least_count)
-        references = [reference("counts of 5 words (Kneser-Ney)", "perplexity", counted)]
-        if source.best_perplexity is not None:
-            what = "the grammar that made the text, the best possible"
-            references.append(reference(what, "perplexity", source.best_perplexity, "limit"))
-        if config.data == "ptb":
-            references.append(
-                reference(PUBLISHED[config.tied][0], "perplexity", PUBLISHED[config.tied][1], "published")
-            )
-        run.finish(model, final, references=references, keep={"words": words})
-    return run.result
+    return Task(
+        data=data,
+        checksums={Path(config.data).stem: source.sha256},
+        objective=OBJECTIVE,
+        model=model,
+        batches=lambda epoch: bptt_chunks.contiguous(data.train, config.batch_size, config.steps),
+        steps_per_epoch=-(-((len(data.train) - 1) // config.batch_size) // config.steps),
+        loss=loss,
+        evaluate=evaluate,
+        probe=probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW]),
+        rate=halving(config.full_epochs, config.decay) if config.schedule == "halving" else None,
+    )
 
 
-def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.formats.word_lines.Words":
+def conclude(config: Config, task: "Task[Numbered]") -> Final:
+    """Test the last weights, beside counts, the best possible and what was published; keep the words with them."""
+    metric, kinds = "perplexity", ReferenceKind
+    metrics = task.evaluate() | {"metric/perplexity/test": perplexity(nats_per_word(task.model, task.data.test))}
+    counted = baseline(config.data, config.data_dir, config.least_count)
+    references = [Reference("counts of 5 words (Kneser-Ney)", metric, counted)]
+    best = load(config.data, config.data_dir).best_perplexity
+    if best is not None:
+        references.append(Reference("the grammar that made the text, the best possible", metric, best, kinds.LIMIT))
+    if config.data == "ptb":
+        what, published = PUBLISHED[config.tied]
+        references.append(Reference(what, metric, published, kinds.PUBLISHED))
+    return Final(metrics, references=references, keep={"words": task.data.words})
+
+
+def load(data: str, data_dir: Path | None) -> "Words":
     """The text of a name or a path."""
     from rnnkit.datasets import ptb
     from rnnkit.datasets.formats import word_lines
@@ -180,9 +191,19 @@ def load(data: str, data_dir: Path | None) -> "rnnkit.datasets.formats.word_line
     return made_sentences.load() if data == "made" else word_lines.read(Path(data))
 
 
-@functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def numbered(data: str, data_dir: Path | None, least_count: int):
+@dataclass(frozen=True)
+class Numbered:
     """Training, validation and test part as numbers of words, each after a line end, and the words by number."""
+
+    train: "torch.Tensor"
+    valid: "torch.Tensor"
+    test: "torch.Tensor"
+    words: list[str]
+
+
+@functools.lru_cache(maxsize=2)  # the trials of a sweep share it
+def numbered(data: str, data_dir: Path | None, least_count: int) -> Numbered:
+    """The text as numbers of words."""
     import torch
 
     from rnnkit.datasets.formats import word_lines
@@ -195,10 +216,10 @@ def numbered(data: str, data_dir: Path | None, least_count: int):
         torch.tensor([numbers.get(word, unknown) for word in (word_lines.END, *part)])
         for part in (source.train, source.valid, source.test)
     )
-    return *parts, words
+    return Numbered(*parts, words)
 
 
-def halving(full_epochs: int, decay: float):
+def halving(full_epochs: int, decay: float) -> Callable[[float], float]:
     """The schedule as a function of the epochs done: 1 for `full_epochs`, then divided by `decay` before each epoch.
 
     >>> [halving(4, 2.0)(epochs) for epochs in (0, 3.99, 4, 5.5)]
@@ -207,7 +228,7 @@ def halving(full_epochs: int, decay: float):
     return lambda epochs: decay ** -max(0, math.floor(epochs) + 1 - full_epochs)
 
 
-def nats_per_word(model, ids, device) -> float:
+def nats_per_word(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
     """What the model needs for each word of a text after its first, the state carried from beginning to end, in nats.
 
     The log-likelihoods of all words are summed up in float64, then divided by their number.
@@ -217,6 +238,7 @@ def nats_per_word(model, ids, device) -> float:
     from rnnkit.nn.modules import evaluating
     from rnnkit.sequences import bptt_chunks
 
+    device = next(model.parameters()).device
     nats, state = 0.0, None
     with evaluating(model):
         for chunk in bptt_chunks.contiguous(ids, 1, 500):
@@ -236,17 +258,12 @@ def baseline(data: str, data_dir: Path | None, least_count: int) -> float:
     """The perplexity of the test part by counts of 5 words of the training part, over the same words."""
     from rnnkit.evaluation import ngram
 
-    train, _, test, words = numbered(data, data_dir, least_count)
-    return perplexity(ngram.kneser_ney(train.numpy(), test.numpy(), len(words), order=5).mean())
+    text = numbered(data, data_dir, least_count)
+    return perplexity(ngram.kneser_ney(text.train.numpy(), text.test.numpy(), len(text.words), order=5).mean())
 
 
-def main() -> None:
-    """Run with the settings of the command line, and say what came out."""
-    config = cli.parse(Config, "python -m experiments.word_lm", sys.argv[1:], __doc__)
-    result = run(config)
-    printing.print_result(result)
-    if result.status == "diverged":
-        sys.exit(1)
+run = experiment(Config, setup, conclude)
+main = run.main
 
 
 if __name__ == "__main__":

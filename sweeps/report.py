@@ -41,7 +41,7 @@ class Options:
 def question(study: Study) -> list[str]:
     """What the study was to find out, in sentences."""
     about = ""
-    if study.experiment in experiments.NAMES:
+    if study.experiment in experiments.names():
         about = (importlib.import_module(f"experiments.{study.experiment}").__doc__ or "").split("\n\n")[0]
     better = "lower" if study.lower_is_better else "higher"
     sizes, depths = (", ".join(map(str, study.space.get(key) or [])) for key in ("hidden_sizes", "depths"))

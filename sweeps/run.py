@@ -26,13 +26,11 @@ from typing import Annotated, Literal
 
 import tyro
 
+import experiments
 from rnnkit.core import cli, locks, processes
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError, writing
-from rnnkit.training import loop
-
-
-MOST_TRIALS = 9_000  # sweeps.study says why; it takes a second to import
+from sweeps.study import MOST_TRIALS
 
 
 @dataclass(frozen=True)
@@ -98,14 +96,16 @@ def sweep(options: Options, flags: list[str]) -> None:
     from sweeps.study import folders, local_workers, points
     from sweeps.study import study as studies
     from sweeps.study.progress import Progress
-    from sweeps.study.spaces import SPACES
 
     base = base_config(options, flags)
     gpus = visible_gpus(options.gpus)
     if base.device == "cuda" and options.workers:  # checked before a study is made that could not work
-        loop.device_of(base)
+        from rnnkit.training.loop import device_of
+
+        device_of(base)
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
-    total = options.trials or (3 * len(SPACES[options.experiment].plane()) if options.sampler == "grid" else 24)
+    points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
+    total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
     folder = folders.open_folder(
         options.runs_dir, name, base, options.seed, options.sampler, options.pruner, options.storage
     )
@@ -116,9 +116,7 @@ def sweep(options: Options, flags: list[str]) -> None:
         study = studies.create(folder)
         study.ask_for(total, (options.confirm, options.confirm_seeds))
         points.plan(study)
-        workers = local_workers.Workers(
-            study, local_workers.slots(options.workers, gpus), options.runs_dir, options.track
-        )
+        workers = local_workers.Workers(study, local_workers.slots(options.workers, gpus))
         with Progress(study) as progress, contextlib.ExitStack() as stack:
             stack.callback(workers.stop)
             while left := points.left(study):
@@ -162,13 +160,12 @@ def visible_gpus(given: str) -> list[str]:
 
 def base_config(options: Options, flags: list[str]) -> BaseConfig:
     """What all trials start from: the experiment's defaults, changed by `flags`, which are not the sweep's to set."""
-    from sweeps.study import folders
-    from sweeps.study.spaces import SPACES
-
-    kind = folders.experiment(options.experiment).Config
-    base = cli.parse(kind, f"python -m experiments.{options.experiment}", flags)
+    module = experiments.load(options.experiment)
+    if not hasattr(module, "SPACE"):
+        raise UserError(f"experiments/{options.experiment}.py states no SPACE: there is nothing to sweep")
+    base = cli.parse(module.Config, f"python -m experiments.{options.experiment}", flags)
     own = {field.name for field in dataclasses.fields(Options)}
-    varied = SPACES[options.experiment].varied()
+    varied = module.SPACE.varied()
     for name in given(flags):
         flag = f"--{name.replace('_', '-')}"
         if name in own:
@@ -177,6 +174,8 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
             raise UserError(f"{flag} is what the sweep varies: leave it out")
         if name == "threads":
             raise UserError("--threads is 1 in a sweep: choose with --workers, before the --, what it takes")
+        if name == "screen":
+            raise UserError(f"--screen trains nothing: give it to python -m experiments.{options.experiment}")
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
 
 

@@ -14,11 +14,11 @@ from typing import Annotated
 
 import tyro
 
-from experiments import recorded
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError
 from rnnkit.core.wording import plain, settings_in_words
 from rnnkit.runs import printing
+from rnnkit.runs.folders import find
 from sweeps.reading import describe, sections, studies
 from sweeps.reading.rows import Columns
 from sweeps.reading.run_index import RunIndex
@@ -144,7 +144,7 @@ def main() -> None:
     options = cli.parse(Options, "python -m sweeps.show", sys.argv[1:], __doc__)
     index = RunIndex(options.runs_dir)
     try:
-        folder = recorded.find(options.name, options.runs_dir)
+        folder = find(options.name, options.runs_dir)
     except UserError:
         if options.name not in index.studies():
             raise UserError(f"there is no run and no study {options.name} (looked in {options.runs_dir})") from None

@@ -10,6 +10,7 @@ in the environment variable RNNKIT_STORAGE.
 """
 
 import contextlib
+import dataclasses
 import math
 import os
 import signal
@@ -20,19 +21,23 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+import experiments
 from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import OutOfMemory, UserError
-from rnnkit.runs import folders, tracking
+from rnnkit.runs.folders import RunContext, ended
 from rnnkit.runs.manifest import Membership
-from rnnkit.runs.result import Result
+from rnnkit.runs.mirror_client import Mirror
+from rnnkit.runs.result import Result, Status
+from rnnkit.runs.tracking import Interrupted
+from rnnkit.training import Experiment, Pruned
 from sweeps.study import points, storage
 from sweeps.study import study as studies
-from sweeps.study.folders import experiment
 from sweeps.study.points import Claim
 from sweeps.study.study import Study
 
@@ -49,29 +54,32 @@ class Options:
     """Folder that holds the runs; best one that all workers share."""
     track: Literal["auto", "offline", "online", "off"] = "auto"
     """Mirror each trial to Weights & Biases; auto is online where you are logged in, else offline."""
+    save_every: int = 0
+    """Save what a stopped trial goes on from after so many steps; 0 for after each evaluation. Changes no result."""
 
     def __post_init__(self):
         storage.check(self.storage)
 
 
-class Lost(SystemExit):
+class Lost(Interrupted):
     """The trial is not in this worker's hands any more: it seemed dead for too long, and another has it."""
 
 
 def work(study: Study, worker: str) -> None:
     """Run trials until every one has ended."""
-    run = experiment(study.folder.base.experiment).run
+    run = experiments.load(study.folder.base.experiment).run
+    mirror = Mirror()
     with study.storage.present(worker):
         while True:
             if (claimed := points.claim(study, worker)) is not None:
-                run_trial(claimed, run)
+                run_trial(claimed, run, mirror)
             elif points.left(study):  # in other workers' hands, one of whom may die
                 time.sleep(study.storage.poll)
             else:
                 return
 
 
-def run_trial(claim: Claim, run) -> None:
+def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = None) -> None:
     """Carry out one trial, and tell the study how it ended: complete, pruned, or failed with the reason.
 
     An error that the machine or the settings cause is no fault of the trial: it waits for another try, and the error is
@@ -81,11 +89,11 @@ def run_trial(claim: Claim, run) -> None:
     try:
         with study.storage.beating(trial._trial_id):
             config, member = study.storage.patiently(prepare, claim)
-            result = folders.ended(config, member) if trial.user_attrs.get("began") else None
+            result = ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
                 study.storage.patiently(trial.set_user_attr, "began", True)
-                with folders.belonging_to(member):
-                    result = run(config, lambda step, value: report(claim, step, value))
+                context = RunContext(member=member, mirror=mirror)
+                result = run(config, lambda step, value: report(claim, step, value), context)
     except OutOfMemory as error:  # the trial's own fault: smaller ones go on
         tell(claim, TrialState.FAIL, reason=str(error))
     except Lost:
@@ -99,12 +107,13 @@ def run_trial(claim: Claim, run) -> None:
         tell_result(claim, result)
 
 
-def prepare(claim: Claim) -> tuple:
+def prepare(claim: Claim) -> tuple[BaseConfig, Membership]:
     """The configuration of a trial, and what its run is to be known as. TPE suggests here what is not settled yet."""
     folder = claim.study.folder
     values = folder.space.suggest(claim.trial)
     if claim.repeat is not None:
-        return folder.config_again(claim.repeat, values), Membership(study=folder.name, confirms=claim.confirms)
+        config = folder.config_of_confirmation(claim.repeat, values)
+        return config, Membership(study=folder.name, confirms=claim.confirms)
     member = Membership(study=folder.name, trial=claim.number, point=claim.number)
     return folder.config(claim.number, values), member
 
@@ -122,7 +131,7 @@ def report(claim: Claim, step: int, value: float) -> None:
         return may and claim.trial.should_prune()
 
     if claim.study.storage.patiently(say):
-        raise tracking.Pruned
+        raise Pruned
 
 
 def stop(claim: Claim) -> None:
@@ -136,20 +145,20 @@ def tell_result(claim: Claim, result: Result) -> None:
     facts = {
         "run": result.run,
         "status": result.status,
-        "flags": [flag["name"] for flag in result.flags or []],
+        "flags": [flag.name for flag in result.flags or []],
         "parameters": result.parameters,
         "seconds": result.seconds,
         "steps": result.step,
         "resumed_after": result.resumed_after or [],
         "weights_sha256": result.weights_sha256,
         "test": {k: v for k, v in result.metrics.items() if k.startswith("metric/") and k.endswith("/test")},
-        "references": result.references,
-        "comparison": result.comparison,
+        "references": result.references and [dataclasses.asdict(reference) for reference in result.references],
+        "comparison": result.comparison and dataclasses.asdict(result.comparison),
     }
-    if result.status == "pruned":
+    if result.status == Status.PRUNED:
         tell(claim, TrialState.PRUNED, facts)
-    elif result.status == "finished":
-        name = claim.study.folder.space.metric
+    elif result.status == Status.FINISHED:
+        name = claim.study.folder.objective.metric
         value = result.metrics[name]
         if math.isfinite(value):
             tell(claim, TrialState.COMPLETE, facts, value)
@@ -200,7 +209,8 @@ def main() -> None:
     if name is not None:
         end_with_input()
     try:
-        study = studies.join(options.runs_dir, options.study, options.storage, options.track, patience=60.0)
+        placement = {"track": options.track, "save_every": options.save_every}
+        study = studies.join(options.runs_dir, options.study, options.storage, patience=60.0, **placement)
         work(study, name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     except OSError as error:
         raise UserError(str(error)) from None  # it names the file

@@ -24,7 +24,6 @@ from rnnkit.core.wording import in_words
 from rnnkit.runs import plots
 from sweeps import sync
 from sweeps.reading.sections import SECTIONS, Chart
-from sweeps.study.spaces import SPACES
 
 
 STEP = "step"  # the metric that all others are logged over, as rnnkit.mirror defines it
@@ -52,7 +51,7 @@ def made(experiment: str, entity: str, project: str):
     from wandb_workspaces import expr
     from wandb_workspaces.workspaces import interface as ws
 
-    space = SPACES[experiment]
+    objective = experiments.load(experiment).OBJECTIVE
     sections = [ws.Section(name="Answer", panels=_answer(experiment), is_open=True)]
     for section in SECTIONS:
         panels = [_lines(chart) for chart in section.charts]
@@ -60,7 +59,7 @@ def made(experiment: str, entity: str, project: str):
     sections[1].panels.append(_by_seed(experiment))
     sections.append(ws.Section(name="Pictures", panels=_pictures()))
     sections.append(ws.Section(name="Flags", panels=_flags(), is_open=True))
-    columns = [f"summary:{name}" for name in ("status", space.metric, _tested(space.metric))]
+    columns = [f"summary:{name}" for name in ("status", objective.metric, _tested(objective.metric))]
     columns += [f"config:{name}" for name in ("hidden_size", "depth", "cell", "seed")]
     columns += [f"summary:{name}" for name in ("flags", *(f"flag/{flag}" for flag in FLAGS))]
     return ws.Workspace(
@@ -71,7 +70,7 @@ def made(experiment: str, entity: str, project: str):
         settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=50),
         runset_settings=ws.RunsetSettings(
             filters=expr.And(expr.Config("experiment") == experiment),
-            order=[expr.Ordering(expr.Summary(space.metric), ascending=space.lower_is_better)],
+            order=[expr.Ordering(expr.Summary(objective.metric), ascending=objective.lower_is_better)],
             pinned_columns=columns,
         ),
     )
@@ -84,12 +83,14 @@ def _tested(metric: str) -> str:
 def _answer(experiment: str) -> list:
     import wandb_workspaces.reports.v2 as wr
 
-    space = SPACES[experiment]
-    metric, spoken = wr.SummaryMetric(space.metric), in_words(space.metric)
-    best = "min" if space.lower_is_better else "max"
+    objective = experiments.load(experiment).OBJECTIVE
+    metric, spoken = wr.SummaryMetric(objective.metric), in_words(objective.metric)
+    best = "min" if objective.lower_is_better else "max"
     axis = wr.ParallelCoordinatesPlotColumn
-    columns = [axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(space.varied())]
-    columns.append(axis(metric, display_name=spoken, inverted=space.lower_is_better))
+    columns = [
+        axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(experiments.load(experiment).SPACE.varied())
+    ]
+    columns.append(axis(metric, display_name=spoken, inverted=objective.lower_is_better))
     return [
         wr.MarkdownPanel(markdown=READ_ME),
         wr.ScalarChart(title=f"Best {spoken}", metric=metric, groupby_aggfunc=best),
@@ -100,7 +101,7 @@ def _answer(experiment: str) -> list:
             z=metric,
             log_x=True,
         ),
-        wr.ParameterImportancePlot(with_respect_to=space.metric),
+        wr.ParameterImportancePlot(with_respect_to=objective.metric),
         wr.ParallelCoordinatesPlot(title="Settings and value of each trial", columns=columns),
         wr.BarPlot(title=f"Best {spoken} by study", metrics=[metric], groupby=wr.Config("study"), groupby_aggfunc=best),
         wr.RunComparer(diff_only="split"),
@@ -134,7 +135,7 @@ def _by_seed(experiment: str):
     """The score over training, a run's seed beside its name, and the mean over runs of the same settings."""
     import wandb_workspaces.reports.v2 as wr
 
-    metric = SPACES[experiment].metric
+    metric = experiments.load(experiment).OBJECTIVE.metric
     return wr.LinePlot(
         title=f"{in_words(metric).capitalize()}, by seed",
         x=STEP,
@@ -187,9 +188,7 @@ def save(workspace, runs_dir: Path) -> tuple[str, bool]:
 def main() -> None:
     """Log in, save the view, and say where it is."""
     options = cli.parse(Options, "python -m sweeps.workspace", sys.argv[1:], __doc__)
-    experiments.require(options.experiment)
-    if options.experiment not in SPACES:
-        raise UserError(f"{options.experiment} is not swept: choose one of {', '.join(SPACES)}")
+    experiments.load(options.experiment)
     if not options.runs_dir.is_dir():
         raise UserError(
             f"there are no runs in {options.runs_dir}: make sweep makes some, or name another with --runs-dir"

@@ -99,5 +99,5 @@ def tell(claim: points.Claim, value: float) -> None:
 
 def load(runs, name="small"):
     """The folder of a study on a journal, and its trials."""
-    study = studies.join(runs, name, "journal", "off")
+    study = studies.join(runs, name, "journal", track="off")
     return study.folder, study.trials

@@ -52,6 +52,13 @@ def write_json(path: Path, values: dict) -> None:
     write_whole(path, (text + "\n").encode())
 
 
+def append_json(path: Path, values: dict) -> None:
+    """Add a line to a file of JSON lines, which with its folder is made where there is none; no secret gets there."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("ab") as file:
+        file.write((json.dumps(without_secrets(values), allow_nan=False) + "\n").encode())
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Replace a file so that a crash at any moment leaves the old content or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -1,9 +1,31 @@
 """Processes that this one starts."""
 
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 
 def import_path() -> str:
     """PYTHONPATH for a process that is to find the same packages as this one: this checkout first."""
     return os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]))
+
+
+def start_beside(
+    module: str, *words: str, stdin: int = subprocess.DEVNULL, **variables: str
+) -> "subprocess.Popen[bytes]":
+    """Start `python -m module words` as a process that nobody waits for, and that prints nowhere.
+
+    It runs in a session of its own: a Ctrl-C is meant for this process. Raises `OSError` where none can be started.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        stdin=stdin,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": import_path(), **variables},
+    )
+    threading.Thread(target=process.wait, daemon=True).start()  # else it stays behind as a zombie when it ends
+    return process

@@ -1,26 +1,9 @@
 """Two classifiers on the same examples, and how sure their difference is."""
 
-from dataclasses import asdict, dataclass
-
 import numpy as np
 from scipy.stats import bootstrap
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`."""
-
-    baseline: str
-    ours: float
-    theirs: float
-    difference: float
-    low: float
-    high: float
-    examples: int
-
-    def as_dict(self) -> dict:
-        """As plain values."""
-        return asdict(self)
+from rnnkit.runs.result import Comparison
 
 
 _AT_ONCE = 25_000_000  # numbers drawn at a time, which take 16 bytes each; how many there are changes no result

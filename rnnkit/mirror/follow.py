@@ -20,7 +20,7 @@ from pathlib import Path
 from rnnkit.core import files, locks
 from rnnkit.core.errors import UserError, in_words
 from rnnkit.mirror import wandb_log
-from rnnkit.runs import flags, mirror_client, plots
+from rnnkit.runs import mirror_client, plots
 from rnnkit.runs.result import Result
 
 
@@ -86,8 +86,8 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     run.summary.update(images(folder))
     result = Result.read(folder)
     if result is not None:
-        raised = {f"flag/{flag['name']}": str(flags.Flag(**flag)) for flag in result.flags or []}
-        said_of_it = {"status": result.status, "reason": result.reason, "resumed_after": result.resumed_after}
+        raised = {f"flag/{flag.name}": str(flag) for flag in result.flags or []}
+        said_of_it = {"status": str(result.status), "reason": result.reason, "resumed_after": result.resumed_after}
         run.summary.update({**said_of_it, **result.metrics, **raised})
         run.summary["flags"] = len(result.flags or [])
     else:

@@ -8,9 +8,7 @@ memory, and few dimensions may be all that a task needs.
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-
-from rnnkit.core import files
+from dataclasses import dataclass
 
 
 VANISHING = 1e-4  # of a gradient is left after the watched sequences' median length
@@ -51,11 +49,6 @@ def judge(rows: list[dict], clip: float = 0.0, status: str = "finished") -> list
         loss = next((row["loss/train"] for row in reversed(rows) if "loss/train" in row), math.nan)
         found.insert(0, Flag("diverged", "", loss, math.inf, "Lower --learning-rate, or set --clip 1."))
     return found
-
-
-def as_values(flags: Iterable[Flag]) -> list[dict]:
-    """Flags as plain values, as result.json keeps them; infinite numbers as text."""
-    return [files.encode(asdict(flag)) for flag in flags]
 
 
 def _last(rows: list[dict], group: str, statistic: str) -> dict[str, float]:

@@ -2,86 +2,131 @@
 
 import contextlib
 import fcntl
-import itertools
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import config as configuration
 from rnnkit.core import files, locks
+from rnnkit.core.config import BaseConfig, run_name
 from rnnkit.core.errors import UserError, writing
 from rnnkit.runs import checkpoints
 from rnnkit.runs.manifest import Membership
-from rnnkit.runs.result import Result
+from rnnkit.runs.mirror_client import Mirror
+from rnnkit.runs.result import Result, Status
 
 
-_member: ContextVar[Membership] = ContextVar("member", default=Membership())  # noqa: B039 (it is frozen)
+@dataclass(frozen=True)
+class RunContext:
+    """Where a run belongs: `member` says which trial of which study it is, if any.
 
-
-_folder: ContextVar[Path | None] = ContextVar("folder", default=None)
-
-
-@contextlib.contextmanager
-def belonging_to(member: Membership) -> Iterator[None]:
-    """Runs that start inside are recorded as this trial of this study."""
-    token = _member.set(member)
-    try:
-        yield
-    finally:
-        _member.reset(token)
-
-
-@contextlib.contextmanager
-def in_folder(folder: Path) -> Iterator[None]:
-    """The run that starts inside goes on in this folder, and in no other that its configuration could take up."""
-    token = _folder.set(folder)
-    try:
-        yield
-    finally:
-        _folder.reset(token)
-
-
-def _claim_folder(config: configuration.BaseConfig) -> tuple[Path, int]:
-    """The folder for a run of this configuration, locked for as long as this process holds it.
-
-    An unfinished run of the same configuration that no process works on is taken up, if it belongs to the same trial of
-    the same study, or like this one to none; else a new folder is made, with -2, -3, ... at its end for a repeat.
+    With a `folder` it goes on there, and in no other that its configuration could take up. `mirror` is the process that
+    carries its record to W&B, where several runs share one.
     """
-    name = configuration.run_name(config)
-    repeat = 1
+
+    member: Membership = Membership()
+    folder: Path | None = None
+    mirror: Mirror | None = None
+
+
+def candidates(config: BaseConfig) -> Iterator[Path]:
+    """The folders that a run of this configuration can have: its name, then with -2, -3, ... for a repeat, no end."""
+    name, repeat = run_name(config), 1
     while True:
-        folder = _folder.get() or config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
-        with writing(f"the runs folder {config.runs_dir}"):
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-        if _try_lock(lock) and _is_unfinished(folder) and _is_ours(folder):
-            return folder, lock
-        os.close(lock)
-        if _folder.get():
-            raise UserError(f"{folder.name} has ended, or is still running")
+        yield config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
         repeat += 1
 
 
-def ended(config: configuration.BaseConfig, member: Membership) -> Result | None:
+@dataclass(frozen=True)
+class Claim:
+    """A folder that this process holds the lock of; `made` says that it was not there before."""
+
+    folder: Path
+    lock: int
+    made: bool
+
+    def release(self, remove: bool = False) -> None:
+        """Let go of the folder, and with `remove` take it away."""
+        if remove:
+            self.remove()
+        os.close(self.lock)
+
+    def remove(self) -> None:
+        """Take the folder away, unless it was there before."""
+        if self.made:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def claim(config: BaseConfig, context: RunContext) -> Claim:
+    """Lock the folder for a run of this configuration.
+
+    An unfinished run of the same configuration that no process works on is taken up, if it belongs to the same trial of
+    the same study, or like this one to none; else a new folder is made. Raises `UserError` where the folder cannot be
+    written, and where the one that `context` names has ended, or is in use.
+    """
+    for folder in [context.folder] if context.folder else candidates(config):
+        with writing(f"the runs folder {config.runs_dir}"):
+            made = not folder.exists()
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
+        if _try_lock(lock) and _is_unfinished(folder, context) and _is_ours(folder, context.member):
+            return Claim(folder, lock, made)
+        os.close(lock)
+    raise UserError(f"{context.folder.name if context.folder else ''} has ended, or is still running")
+
+
+def _is_unfinished(folder: Path, context: RunContext) -> bool:
+    try:
+        result = Result.read(folder)
+    except UserError:  # damaged: it has ended, however it did
+        return False
+    if result is not None and result.status == Status.FAILED:
+        # A full disk, say: taken up where it is named, by resume, or by its study, which has not let it end so.
+        return context.folder is not None or context.member != Membership()
+    return result is None or result.status == Status.INTERRUPTED
+
+
+def _is_ours(folder: Path, member: Membership) -> bool:
+    """Whether the run in this folder, if there is one, belongs to what a run that starts now belongs to."""
+    try:
+        return Membership.of(files.read_json(folder / "manifest.json")) == member
+    except UserError:  # none was begun here, or what it was cannot be told any more
+        return True
+
+
+def ended(config: BaseConfig, member: Membership) -> Result | None:
     """The result of a run of this configuration that has ended, and belongs to `member`; the last of several.
 
     One that failed does not count: what was wrong with the machine may be right by now.
     """
-    found = None
-    name = configuration.run_name(config)
-    for repeat in itertools.count(1):
-        folder = config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
+    last = None
+    for folder in candidates(config):
         if not folder.exists():
-            return found
+            return last
         with contextlib.suppress(UserError):  # damaged
             if Membership.of(files.read_json(folder / "manifest.json")) == member:
                 result = Result.read(folder)
-                found = found if result is None or result.status in ("interrupted", "failed") else result
-    return found
+                if result is not None and result.status not in (Status.INTERRUPTED, Status.FAILED):
+                    last = result
+    return last
+
+
+def find(run: str, runs_dir: Path) -> Path:
+    """The folder of a run: by its name, its path or one inside it, or its id at Weights & Biases.
+
+    Raises `UserError` where there is none.
+    """
+    path = Path(os.path.abspath(run))  # `.` has no name
+    places = [path, *path.parents] if path.exists() else []
+    places += [runs_dir / run, runs_dir / re.sub(r"-[0-9a-f]{9,}$", "", Path(run).name)]  # W&B's id ends with the time
+    for folder in places:
+        if (folder / "manifest.json").is_file():
+            return folder
+    raise UserError(f"there is no run {run} (looked in {runs_dir})")
 
 
 def _try_lock(descriptor: int, patience: float = 0.1) -> bool:
@@ -103,7 +148,7 @@ def is_live(folder: Path) -> bool:
     return locks.held(folder / "lock")
 
 
-def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
+def take_up(folder: Path, data: dict[str, str]) -> dict | None:
     """The checkpoint that the run in this folder goes on from; None where there is none, and the folder is then empty.
 
     Raises `UserError` where the data are not those that the run began with.
@@ -111,17 +156,22 @@ def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
     checkpoint, wrong = checkpoints.latest(folder)
     for reason in wrong:
         print(f"{reason}; {'the one before it is used' if checkpoint else 'the run starts anew'}", file=sys.stderr)
-    if checkpoint is not None:
-        for part in folder.glob(".*.tmp"):  # what a kill left of a file that was being written
-            part.unlink()
-        began_with = files.read_json(folder / "manifest.json").get("data")
-        if began_with != data:
-            raise UserError(f"the data have changed since {folder.name} began: put them back, or delete {folder}")
-        if wrong:  # the next save would put it in the place of the good one, and a kill there leave none
-            (folder / checkpoints.LATEST).unlink()
-        (folder / "result.json").unlink(missing_ok=True)
-        print(f"{folder.name} goes on after step {checkpoint['record']['step']}", file=sys.stderr)
-        return checkpoint
+    if checkpoint is None:
+        _clear(folder)
+        return None
+    for part in folder.glob(".*.tmp"):  # what a kill left of a file that was being written
+        part.unlink()
+    if files.read_json(folder / "manifest.json").get("data") != data:
+        raise UserError(f"the data have changed since {folder.name} began: put them back, or delete {folder}")
+    if wrong:  # the next save would put it in the place of the good one, and a kill there leave none
+        (folder / checkpoints.LATEST).unlink()
+    (folder / "result.json").unlink(missing_ok=True)
+    print(f"{folder.name} goes on after step {checkpoint['record']['step']}", file=sys.stderr)
+    return checkpoint
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run left that had saved nothing to go on from."""
     for path in folder.iterdir():
         if path.name in ("lock", "mirror.lock"):
             continue
@@ -129,23 +179,3 @@ def _taken_up(folder: Path, data: dict[str, str]) -> dict | None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return None
-
-
-def _is_unfinished(folder: Path) -> bool:
-    try:
-        result = Result.read(folder)
-    except UserError:  # damaged: it has ended, however it did
-        return False
-    if result is not None and result.status == "failed":
-        # A full disk, say: taken up where it is named, by resume, or by its study, which has not let it end so.
-        return _folder.get() is not None or _member.get() != Membership()
-    return result is None or result.status == "interrupted"
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether the run in this folder, if there is one, belongs to what a run that starts now belongs to."""
-    try:
-        return Membership.of(files.read_json(folder / "manifest.json")) == _member.get()
-    except UserError:  # none was begun here, or what it was cannot be told any more
-        return True

@@ -7,19 +7,19 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self
 
 from rnnkit.core import config as configuration
-from rnnkit.core import determinism
-
-
-_VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
+from rnnkit.core import determinism, files
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
 
 
 FORMAT = 1
-
-
+_VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -36,49 +36,107 @@ class Membership:
     confirms: int | None = None
 
     @classmethod
-    def of(cls, manifest: dict) -> "Membership":
-        """What a run's manifest says."""
+    def of(cls, manifest: dict[str, Any]) -> Self:
+        """What the contents of a manifest.json say."""
         return cls(**{field.name: manifest.get(field.name) for field in dataclasses.fields(cls)})
 
 
-def manifest_of(
-    config: configuration.BaseConfig, run: str, data: dict[str, str], started: str, member: Membership
-) -> dict:
-    """All that the run starts from, as plain values.
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All that a run starts from.
 
-    `data` maps each data set to the SHA-256 of its contents; `started` is a time in ISO format.
+    `data` maps each data set to the SHA-256 of its contents; `started` is a time in ISO format; `command` gives the
+    same configuration again. `git`, `versions`, `machine` and `numerics` are the surroundings that its bits may depend
+    on.
     """
+
+    run: str
+    experiment: str
+    config: dict[str, Any]
+    command: str
+    threads: int
+    track: str
+    seed: int = 0
+    data: dict[str, str] = field(default_factory=dict)
+    started: str = ""
+    git: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    numerics: dict[str, Any] = field(default_factory=dict)
+    member: Membership = Membership()
+    format: int = FORMAT
+
+    @classmethod
+    def of(cls, config: BaseConfig, run: str, data: dict[str, str], member: Membership) -> Self:
+        """The manifest of a run that starts now, in this process."""
+        import torch
+
+        return cls(
+            run=run,
+            experiment=config.experiment,
+            config=configuration.settings(config),
+            command=configuration.command(config),
+            threads=torch.get_num_threads(),
+            track=config.track,
+            seed=config.seed,
+            data=data,
+            started=datetime.now(UTC).isoformat(timespec="microseconds"),
+            git=dict(git_state()),
+            versions={"python": platform.python_version(), **installed_versions()},
+            machine=_machine(),
+            numerics=_numerics(),
+            member=member,
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write manifest.json into a run's folder."""
+        values = dataclasses.asdict(self)
+        files.write_json(folder / "manifest.json", {**values, **values.pop("member")})
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The manifest of the run in a folder. Raises `UserError` where it is damaged, or changed by hand."""
+        path = folder / "manifest.json"
+        values = files.read_json(path)
+        for name, kind in _NEEDED.items():
+            if not isinstance(values.get(name), kind):
+                raise UserError(f"{path} is damaged: its {name} is {values.get(name)!r}")
+        names = {f.name for f in dataclasses.fields(cls)} - {"member"}
+        known = {name: value for name, value in values.items() if name in names}
+        manifest = cls(**known, member=Membership.of(values))
+        if not manifest.run.startswith(f"{manifest.experiment.replace('_', '-')}-s"):
+            raise UserError(f"{path} was changed: its experiment is {manifest.experiment}, its run {manifest.run}")
+        return manifest
+
+
+# What a manifest must hold, whatever version wrote it.
+_NEEDED = {"run": str, "experiment": str, "config": dict, "command": str, "threads": int, "track": str}
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    gpu = torch.cuda.is_available()
+    return {
+        "system": platform.system(),
+        "processor": processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if gpu else None,
+        "cuda": torch.version.cuda if gpu else None,
+        "cudnn": torch.backends.cudnn.version() if gpu else None,
+    }
+
+
+def _numerics() -> dict[str, Any]:
     import torch
 
     return {
-        "format": FORMAT,
-        "run": run,
-        "experiment": config.experiment,
-        "config": configuration.settings(config),
-        "seed": config.seed,
-        "command": configuration.command(config),
-        "git": dict(git_state()),
-        "versions": {"python": platform.python_version(), **installed_versions()},
-        "machine": {
-            "system": platform.system(),
-            "processor": processor(),
-            "capability": torch.backends.cpu.get_cpu_capability(),
-            "cores": os.cpu_count(),
-            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-            "cuda": torch.version.cuda if torch.cuda.is_available() else None,
-            "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
-        },
-        "threads": torch.get_num_threads(),
-        "numerics": {
-            "MKL_CBWR": os.environ.get("MKL_CBWR"),
-            "MKL_CBWR_in_force": determinism.in_force(),
-            "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
-            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-            "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
-        },
-        "data": data,
-        "started": started,
-        **dataclasses.asdict(member),
+        "MKL_CBWR": os.environ.get("MKL_CBWR"),
+        "MKL_CBWR_in_force": determinism.in_force(),
+        "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
     }
 
 

@@ -10,38 +10,44 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from rnnkit.core import files, processes
 from rnnkit.core.errors import UserError
 
 
-process: subprocess.Popen | None = None
+class Mirror:
+    """The process that mirrors the runs of this one: started for the first of them, and again where it has died.
+
+    It ends after `close`, or with this process, once what it was told is done.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def begin(self, folder: Path, track: str) -> None:
+        """Have the mirror follow the run in a folder. Never waits, never fails."""
+        if self._process is None or self._process.poll() is not None:
+            try:
+                self._process = processes.start_beside("rnnkit.mirror", stdin=subprocess.PIPE, OMP_NUM_THREADS="1")
+            except OSError as error:  # no process or memory is left; the run does without
+                reason = error.strerror or error
+                print(f"W&B: no mirror could be started ({reason}); `make sync` does its work", file=sys.stderr)
+                return
+        orders = self._process.stdin
+        assert orders is not None
+        os.set_blocking(orders.fileno(), False)
+        order = json.dumps({"folder": str(folder), "track": track}) + "\n"
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):  # a mirror that died or hangs: `make sync` mends it
+            os.write(orders.fileno(), order.encode())
+
+    def close(self) -> None:
+        """Have no more runs mirrored. The mirror goes on until it has all of those that it was told of."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
 
-def begin(folder: Path, track: str) -> None:
-    """Have this process's mirror follow the run; start it where there is none, or none any more."""
-    global process
-    if process is None or process.poll() is not None:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "rnnkit.mirror"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C is meant for the run, and the mirror has to see its end
-                env={**os.environ, "PYTHONPATH": processes.import_path(), "OMP_NUM_THREADS": "1"},
-            )
-        except OSError as error:  # no process or memory is left; the run does without
-            reason = error.strerror or error
-            print(f"W&B: no mirror could be started ({reason}); `make sync` does its work", file=sys.stderr)
-            return
-        os.set_blocking(process.stdin.fileno(), False)
-    order = json.dumps({"folder": str(folder), "track": track}) + "\n"
-    with contextlib.suppress(BrokenPipeError, BlockingIOError):  # a mirror that died or hangs: `make sync` mends it
-        os.write(process.stdin.fileno(), order.encode())
-
-
-def state(folder: Path) -> dict:
+def state(folder: Path) -> dict[str, Any]:
     """What the mirror last said of a run: `state` (following, complete, failed), `mode`, `folder`; {} if nothing."""
     try:
         return files.read_json(folder / "wandb" / "mirror.json")
@@ -49,7 +55,7 @@ def state(folder: Path) -> dict:
         return {}
 
 
-def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict:
+def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict[str, Any]:
     """Wait until the mirror has all of an ended run, and return its last word, as `state` does.
 
     Gives up after `limit` seconds, and at once where the mirror has not stirred for `patience` seconds: it goes on by
@@ -57,9 +63,9 @@ def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict:
     """
     end = time.monotonic() + limit
     path = folder / "wandb" / "mirror.json"
-    while (said := state(folder)).get("state") not in ("complete", "failed"):
+    while (last := state(folder)).get("state") not in ("complete", "failed"):
         stirred = path.stat().st_mtime if path.exists() else 0
         if time.monotonic() > end or time.time() - stirred > patience:
             break
         time.sleep(0.02)
-    return said
+    return last

@@ -9,8 +9,6 @@ how two runs from different states meet.
 """
 
 import math
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +19,6 @@ from rnnkit.core.errors import UserError
 
 SIZE = 5.0, 3.6  # inches of one panel
 SEQUENCES = 8  # whose states are drawn
-
-_drawing: list[subprocess.Popen] = []
 
 
 def draw(folder: Path) -> list[Path]:
@@ -50,20 +46,10 @@ def draw(folder: Path) -> list[Path]:
 
 def draw_beside(folder: Path) -> None:
     """Have another process draw a run's pictures, which nobody waits for."""
-    _drawing[:] = [process for process in _drawing if process.poll() is None]
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rnnkit.runs.plots", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": processes.import_path()},
-        )
+        processes.start_beside("rnnkit.runs.plots", str(folder))
     except OSError as error:  # no process or memory is left; the curves are recorded all the same
         print(f"the pictures of {folder.name} are not drawn: {error.strerror or error}", file=sys.stderr)
-        return
-    _drawing.append(process)
 
 
 def panels(names: list[str], title: str):

@@ -5,9 +5,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from rnnkit.core import files
-from rnnkit.runs import flags, mirror_client
-from rnnkit.runs.result import Result
+from rnnkit.runs import mirror_client
+from rnnkit.runs.manifest import Manifest
+from rnnkit.runs.result import Comparison, Reference, ReferenceKind, Result
 
 
 def print_result(result: Result) -> None:
@@ -24,9 +24,9 @@ def print_result(result: Result) -> None:
     if result.comparison:
         print(f"  {comparison_in_words(result.comparison)}")
     for flag in result.flags or []:
-        print(f"  flag: {flags.Flag(**flag)}")
+        print(f"  flag: {flag}")
     print(f"  record: {shown(result.folder)}")
-    if files.read_json(result.folder / "manifest.json")["track"] != "off":
+    if Manifest.read(result.folder).track != "off":
         print(f"  W&B: {mirror_in_words(result.folder)}")
 
 
@@ -64,17 +64,17 @@ def shown(path: Path) -> str:
     return shlex.quote(os.path.relpath(path))
 
 
-def reference_in_words(reference: dict) -> str:
-    """What somebody else reaches on the same test part (`records.Result`)."""
-    published = "published: " if reference.get("kind") == "published" else ""
-    return f"{published}{reference['what']}: {reference['metric'].replace('_', ' ')} (test) {reference['value']:.4f}"
+def reference_in_words(reference: Reference) -> str:
+    """What somebody else reaches on the same test part."""
+    published = "published: " if reference.kind == ReferenceKind.PUBLISHED else ""
+    return f"{published}{reference.what}: {reference.metric.replace('_', ' ')} (test) {reference.value:.4f}"
 
 
-def comparison_in_words(comparison: dict) -> str:
+def comparison_in_words(comparison: Comparison) -> str:
     """A baseline beside a result in a sentence that says whether the data tell them apart."""
-    low, high = comparison["low"], comparison["high"]
+    low, high = comparison.low, comparison.high
     verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
     return (
-        f"{comparison['baseline']} on the same {comparison['examples']} test examples: {comparison['theirs']:.4f}; "
-        f"difference {comparison['difference']:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: {verdict}"
+        f"{comparison.baseline} on the same {comparison.examples} test examples: {comparison.theirs:.4f}; "
+        f"difference {comparison.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: {verdict}"
     )

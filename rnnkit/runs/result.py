@@ -2,26 +2,75 @@
 
 import dataclasses
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, Self
 
 from rnnkit.core.errors import UserError
 from rnnkit.core.files import decode, encode, read_json, write_json
+from rnnkit.runs.flags import Flag
+
+
+class Status(StrEnum):
+    """How a run can end. An interrupted one goes on where it was saved, and so can one that failed."""
+
+    FINISHED = "finished"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"
+
+
+class ReferenceKind(StrEnum):
+    """Where a reference comes from: computed here and cheap, published, or the best that is possible."""
+
+    BASELINE = "baseline"
+    PUBLISHED = "published"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A figure on the same test part to see a result's `metric` beside, and `what` reaches it.
+
+    Raises `ValueError` for a `kind` that is none of `ReferenceKind`.
+    """
+
+    what: str
+    metric: str
+    value: float
+    kind: ReferenceKind = ReferenceKind.BASELINE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))
+        object.__setattr__(self, "kind", ReferenceKind(self.kind))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`."""
+
+    baseline: str
+    ours: float
+    theirs: float
+    difference: float
+    low: float
+    high: float
+    examples: int
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended: what result.json holds, and the folder it lies in.
+    """What result.json holds, and the folder it lies in.
 
-    `status` is finished, pruned, failed, diverged or interrupted; `metrics` holds the last value of each metric and
-    the final ones; `reason` says in a line why a run did not finish. `comparison` is a `scores.Comparison`;
-    `references` are what others reach on the same test part (see `reference`). `processor_seconds` are those that this
-    process computed, on all its threads: unlike `seconds` they do not depend on what else the machine was doing.
-    `flags` are `flags.Flag`s: what in the record says that the network cannot learn, or does not. `resumed_after` names
-    the steps after which the run was stopped or killed, and went on.
+    `metrics` holds the last value of each metric and the final ones; `reason` says in a line why a run did not finish.
+    `processor_seconds` are those that this process computed, on all its threads: unlike `seconds` they do not depend on
+    what else the machine was doing. `flags` say what in the record shows that the network cannot learn, or does not.
+    `resumed_after` names the steps after which the run was stopped or killed, and went on.
     """
 
     run: str
-    status: str
+    status: Status
     step: int
     seconds: float
     metrics: dict[str, float]
@@ -29,35 +78,40 @@ class Result:
     weights_sha256: str | None = None
     reason: str | None = None
     parameters: int | None = None
-    comparison: dict | None = None
-    references: list[dict] | None = None
+    comparison: Comparison | None = None
+    references: list[Reference] | None = None
     processor_seconds: float | None = None
-    flags: list[dict] | None = None
+    flags: list[Flag] | None = None
     resumed_after: list[int] | None = None
 
     def write(self) -> None:
         """Write result.json into the run's folder."""
         values = {k: v for k, v in dataclasses.asdict(self).items() if k != "folder" and v is not None}
-        write_json(self.folder / "result.json", {**values, "metrics": encode(self.metrics)})
+        values["metrics"] = encode(self.metrics)
+        if self.flags is not None:
+            values["flags"] = [encode(dataclasses.asdict(flag)) for flag in self.flags]
+        write_json(self.folder / "result.json", values)
 
     @classmethod
-    def read(cls, folder: Path) -> "Result | None":
+    def read(cls, folder: Path) -> Self | None:
         """The result in a run's folder; None where the run has not ended. Raises `UserError` where it is damaged."""
         path = folder / "result.json"
         if not path.exists():
             return None
-        values = read_json(path)
         try:
-            return cls(**{**values, "metrics": decode(values["metrics"]), "folder": folder})
-        except (KeyError, TypeError, AttributeError):
+            return cls(**_parsed(read_json(path)), folder=folder)
+        except (KeyError, TypeError, AttributeError, ValueError):
             raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder") from None
 
 
-def reference(what: str, metric: str, value: float, kind: str = "baseline") -> dict:
-    """A figure to see a result's `metric` beside, as result.json keeps it.
-
-    `kind` is "baseline" (something cheap that was computed here), "published", or "limit" (the best possible).
-    """
-    if kind not in ("baseline", "published", "limit"):
-        raise ValueError(f"a reference is a baseline, published, or a limit, not {kind}")
-    return {"what": what, "metric": metric, "value": float(value), "kind": kind}
+def _parsed(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a result from what result.json holds."""
+    parsed = {**values, "status": Status(values["status"]), "metrics": decode(values["metrics"])}
+    if values.get("comparison") is not None:
+        parsed["comparison"] = Comparison(**values["comparison"])
+    if values.get("references") is not None:
+        parsed["references"] = [Reference(**reference) for reference in values["references"]]
+    if values.get("flags") is not None:
+        fields = {field.name for field in dataclasses.fields(Flag)}  # one of another version is no reason to fail
+        parsed["flags"] = [Flag(**decode(flag)) for flag in values["flags"] if fields == set(flag)]
+    return parsed

@@ -3,16 +3,20 @@
 import copy
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rnnkit.core.errors import UserError
+from rnnkit.training.objective import Objective
 
 
 @dataclass
-class Place:
+class Progress:
     """Where a training is: `step` steps in all, `batch` of them in epoch `epoch`.
 
     `pending` is the row of a step whose evaluation is still to be done; `ended` says that patience has run out.
@@ -23,22 +27,33 @@ class Place:
     step: int = 0
     clipped: int = 0
     evaluations: int = 0
-    pending: dict | None = None
+    pending: dict[str, float] | None = None
     ended: bool = False
 
+    def remaining(self, batches: Callable[[int], Iterator[Any]], epochs: int) -> Iterator[tuple[int, int, Any]]:
+        """The batches that are left from here on, each with its epoch and its number there.
 
-class Best:
+        Those before it are made once more and left out: what an epoch's batches are depends on the epoch alone.
+        """
+        first, done = self.epoch, self.batch
+        for epoch in range(first, epochs):
+            skipped = done if epoch == first else 0
+            for number, batch in enumerate(islice(batches(epoch), skipped, None), start=skipped):
+                yield epoch, number, batch
+
+
+class BestWeights:
     """Keeps the weights of the best evaluation so far; the first of equal ones."""
 
-    def __init__(self, lower_is_better: bool):
-        self._sign = -1.0 if lower_is_better else 1.0
+    def __init__(self, objective: Objective):
+        self._objective = objective
         self.value = math.nan
         self.evaluation = 0
         self.weights: dict[str, Tensor] = {}
 
     def offer(self, model: nn.Module, value: float, evaluation: int) -> None:
         """Take the model's weights if `value` is better than all before."""
-        if math.isnan(self.value) or self._sign * value > self._sign * self.value:
+        if math.isnan(self.value) or self._objective.better(value, than=self.value):
             self.value, self.evaluation = value, evaluation
             self.weights = copy.deepcopy(model.state_dict())
 
@@ -47,17 +62,18 @@ class Best:
         model.load_state_dict(self.weights)
 
 
-@dataclass(frozen=True)
-class Training:
-    """What changes while a model is trained. `carried`, the recurrent state between batches, comes beside it."""
+@dataclass
+class TrainingState:
+    """What changes while a model is trained; `carried` is the recurrent state between batches."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
-    best: Best
-    place: Place
+    best: BestWeights
+    progress: Progress
+    carried: Any = None
 
-    def taken(self, carried) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """A copy of the whole state, as `checkpoints` keeps it."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         best = {"value": self.best.value, "evaluation": self.best.evaluation, "weights": self.best.weights}
@@ -65,23 +81,19 @@ class Training:
             "weights": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "carried": carried,
+            "carried": self.carried,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
             "best": best,
-            "place": dataclasses.asdict(self.place),
+            "place": dataclasses.asdict(self.progress),
         }
 
-    def put_back(self, state: dict, device: torch.device):
-        """Go on from a state that was taken, and return what was carried.
-
-        Raises `UserError` for a state of another model or another training.
-        """
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on from a state that was taken. Raises `UserError` for one of another model or another training."""
         try:
             self.model.load_state_dict(state["weights"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
-            for name, value in Place(**state["place"]).__dict__.items():
-                setattr(self.place, name, value)
+            self.progress = Progress(**state["place"])
             self.best.value, self.best.evaluation = state["best"]["value"], state["best"]["evaluation"]
             self.best.weights = {name: tensor.to(device) for name, tensor in state["best"]["weights"].items()}
             torch.set_rng_state(state["random"]["cpu"])
@@ -90,11 +102,11 @@ class Training:
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"the run's checkpoint is of another training ({reason}): delete its folder") from None
-        return moved(state["carried"], device)
+        self.carried = moved(state["carried"], device)
 
 
-def moved(carried, device: torch.device):
-    """A recurrent state on the device."""
-    if carried is None:
-        return None
-    return carried.to(device) if isinstance(carried, Tensor) else tuple(part.to(device) for part in carried)
+def moved(carried: Any, device: torch.device) -> Any:
+    """A recurrent state (a tensor, a pair of them, or None) on the device."""
+    if isinstance(carried, tuple):
+        return tuple(part.to(device) for part in carried)
+    return None if carried is None else carried.to(device)

@@ -90,7 +90,7 @@ def again(study: Study) -> dict[int, list[FrozenTrial]]:
     count, seeds = study.confirm
     found: dict[int, list[FrozenTrial]] = {}
     best = {trial.number for trial in points.ranked(study)[:count]}
-    for trial in study.again.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+    for trial in study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         if trial.user_attrs["confirms"] in best and trial.user_attrs["repeat"] < seeds:
             found.setdefault(trial.user_attrs["confirms"], []).append(trial)
     return found
@@ -106,7 +106,7 @@ def in_order(study: Study) -> list[tuple[int, list[FrozenTrial]]]:
     trials = again(study)
     found = {number: by_seed(of_one) for number, of_one in trials.items()}
     common = set.intersection(*(set(values) for values in found.values())) if found else set()
-    score = study.folder.space.score
+    score = study.folder.objective.score
 
     def mean(number: int) -> float:
         values = [value for seed, value in found[number].items() if seed in common] or list(found[number].values())
@@ -188,7 +188,7 @@ def cells(study: Study) -> list[dict]:
 
 def in_the_plane(study: Study, plane: list[dict], between_seeds: Spread | None) -> tuple[list[str], list[str]]:
     """Sentences on the plane: differences that the data support, and such that they do not."""
-    score, filled = study.folder.space.score, [cell for cell in plane if cell["value"] is not None]
+    score, filled = study.folder.objective.score, [cell for cell in plane if cell["value"] is not None]
     if len(filled) < 2:
         return [], []
     best = max(filled, key=lambda cell: score(cell["value"]))

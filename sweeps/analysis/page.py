@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rnnkit.core.wording import in_words, plain, settings_in_words
 from rnnkit.runs import mirror_client, printing
+from rnnkit.runs.result import Comparison, Reference
 from sweeps.study.folders import StudyFolder
 
 
@@ -105,9 +106,9 @@ def test_in_words(facts: dict) -> list[str]:
         again = facts["confirmed"][0]["test"].get(name) if facts["confirmed"] else None
         beside = f", 95 % interval {interval(again)} over seeds" if again and again["low"] is not None else ""
         lines.append(f"{in_words(name)} {value:.4f}{beside}")
-    lines += [printing.reference_in_words(reference) for reference in best["references"] or []]
+    lines += [printing.reference_in_words(Reference(**reference)) for reference in best["references"] or []]
     if best["comparison"]:
-        lines.append(printing.comparison_in_words(best["comparison"]))
+        lines.append(printing.comparison_in_words(Comparison(**best["comparison"])))
     return lines
 
 

@@ -37,13 +37,13 @@ def write(study: Study) -> str:
 
 def collect(study: Study) -> dict:
     """The study in numbers, as plain values."""
-    folder, space = study.folder, study.folder.space
+    folder = study.folder
     ended = [trial for trial in study.all_of() if trial.state.is_finished()]
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
-    again = study.again.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
+    again = study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
     ran_again = inference.in_order(study)
     confirmed = [row(study, number, trials) for number, trials in ran_again]
-    best = space.best(complete)
+    best = study.best_of(complete)
     if confirmed:
         best = next(trial for trial in complete if trial.number == confirmed[0]["trial"])
     plane = inference.cells(study)
@@ -59,8 +59,8 @@ def collect(study: Study) -> dict:
         "format": 1,
         "study": folder.name,
         "experiment": folder.base.experiment,
-        "metric": space.metric,
-        "lower_is_better": space.lower_is_better,
+        "metric": folder.objective.metric,
+        "lower_is_better": folder.objective.lower_is_better,
         "seed": folder.seed,
         "sampler": folder.sampler,
         "pruner": folder.pruner,
@@ -100,7 +100,7 @@ def row(study: Study, number: int, trials: list[FrozenTrial]) -> dict:
         "found": original.value,
         "values": {str(seed): value for seed, value in sorted(inference.by_seed(trials).items())},
         **dataclasses.asdict(
-            inference.Mean.of([trial.value for trial in trials], inference.limits(study.folder.space.metric))
+            inference.Mean.of([trial.value for trial in trials], inference.limits(study.folder.objective.metric))
         ),
         "test": {name: dataclasses.asdict(inference.Mean.of(v, inference.limits(name))) for name, v in test.items()},
         "runs": [trial.user_attrs["run"] for trial in trials],
@@ -112,7 +112,7 @@ def runner_up(study: Study, ran_again: list[tuple[int, list[FrozenTrial]]]) -> i
     if len(ran_again) < 2:
         return None
     (number, ours), (other, theirs) = ran_again[:2]
-    sign = -1 if study.folder.space.lower_is_better else 1
+    sign = -1 if study.folder.objective.lower_is_better else 1
     return inference.paired(number, other, inference.by_seed(ours), inference.by_seed(theirs), sign)
 
 
@@ -146,7 +146,7 @@ def describe(study: Study, trial: FrozenTrial, confirmed: list[dict]) -> dict:
 
 def borders(study: Study, best: FrozenTrial) -> list[str]:
     """A sentence for each setting of the best trial that lies on a border of its range."""
-    where = f"SPACES[{study.folder.base.experiment!r}] in sweeps/study/spaces.py"
+    where = f"SPACE in experiments/{study.folder.base.experiment}.py"
     return [
         f"The best {name.replace('_', ' ')}, {plain(value)}, lies on the border of its range {plain(values.low)} to "
         f"{plain(values.high)}: look in {plain(wider[0])} to {plain(wider[1])} too ({where})."

@@ -18,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import experiments
 from rnnkit.core import cli, config, files, locks
 from rnnkit.core.errors import UserError, writing
 from rnnkit.runs import printing
-from rnnkit.runs.result import Result, reference
+from rnnkit.runs.result import Reference, Result
 from sweeps.evidence import tables
 from sweeps.evidence.rows import ROWS, EvidenceRow
 from sweeps.evidence.trainings import Trainings
@@ -84,7 +85,7 @@ class Measurement:
             kinds += [(self.comparison.get("baseline"), str), (self.comparison.get("theirs"), number)]
         if not all(isinstance(value, kind) for value, kind in kinds) or isinstance(self.seed, bool):
             raise TypeError
-        if self.seed < 0 or [reference(**values) for values in self.references] != self.references:
+        if self.seed < 0 or [dataclasses.asdict(Reference(**values)) for values in self.references] != self.references:
             raise ValueError
 
 
@@ -100,9 +101,7 @@ def chosen(name: str) -> list[EvidenceRow]:
 @functools.cache
 def configuration(row: EvidenceRow, seed: int) -> config.BaseConfig:
     """The settings of one seed of a row."""
-    from sweeps.study import folders
-
-    kind = folders.experiment(row.experiment).Config
+    kind = experiments.load(row.experiment).Config
     prog = f"python -m experiments.{row.experiment}"
     return cli.parse(kind, prog, [*shlex.split(row.flags), "--seed", str(seed)])
 
@@ -182,8 +181,8 @@ def measurement(row: EvidenceRow, seed: int, folder: Path, result: Result) -> Me
         processor=manifest["machine"]["processor"],
         torch=manifest["versions"]["torch"],
         commit=commit(manifest["git"]),
-        references=result.references or [],
-        comparison=result.comparison,
+        references=[dataclasses.asdict(reference) for reference in result.references or []],
+        comparison=result.comparison and dataclasses.asdict(result.comparison),
     )
 
 

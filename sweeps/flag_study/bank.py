@@ -1,6 +1,6 @@
 """Do the flags foretell which nets fail? A bank of small runs, and how well each sign tells those that will not learn.
 
-    python -m sweeps.flag_study.bank                             # the runs that are not done yet, then docs/flags.md
+    python -m sweeps.flag_study                             # the runs that are not done yet, then docs/flags.md
 
 Each run is one of the tasks of `python -m experiments.memory`, by cell, initialisation, length and learning rate. A net
 has learned where its test loss is below half of what nets without memory get. The signs are what is known before the
@@ -156,7 +156,7 @@ SIGNS = {
 
 def main() -> None:
     """Run the bank, and write what came out."""
-    options = cli.parse(Options, "python -m sweeps.flag_study.bank", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m sweeps.flag_study", sys.argv[1:], __doc__)
     with writing(options.runs_dir):
         options.runs_dir.mkdir(parents=True, exist_ok=True)
     bank = settings(options.runs_dir)

@@ -13,6 +13,7 @@ from rnnkit.core.errors import UserError
 from rnnkit.core.wording import settings_in_words
 from rnnkit.runs import printing
 from rnnkit.runs.flags import Flag
+from rnnkit.runs.result import Comparison, Reference
 from sweeps.reading.run_index import STATES, Card, RunIndex, plain
 from sweeps.reading.sections import words as part_in_words
 from sweeps.reading.studies import Study, Trial
@@ -158,10 +159,10 @@ def _beside(result: dict) -> list[str]:
     said = []
     for reference in result.get("references") or []:
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            said.append(printing.reference_in_words(reference))
+            said.append(printing.reference_in_words(Reference(**reference)))
     with contextlib.suppress(KeyError, TypeError, ValueError):
         if result.get("comparison"):
-            said.append(printing.comparison_in_words(result["comparison"]))
+            said.append(printing.comparison_in_words(Comparison(**result["comparison"])))
     return said
 
 

@@ -5,6 +5,7 @@ of it. What did not change since it was read last is not read again.
 """
 
 import contextlib
+import dataclasses
 import json
 import stat
 import threading
@@ -230,7 +231,7 @@ class RunIndex:
             seconds=result.seconds if result else None,
             parameters=result.parameters if result else None,
             started=_time(manifest.get("started")),
-            flags=tuple(flag for flag in (result and result.flags) or () if isinstance(flag, dict)),
+            flags=tuple(dataclasses.asdict(flag) for flag in (result and result.flags) or ()),
             reason=result.reason if result else None,
         )
 

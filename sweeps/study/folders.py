@@ -7,14 +7,13 @@ study's seed and that number.
 import contextlib
 import dataclasses
 import functools
-import importlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import experiments
 from rnnkit.core import config as configuration
@@ -22,17 +21,15 @@ from rnnkit.core import files
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError, writing
 from rnnkit.runs.manifest import FORMAT, installed_versions
+from rnnkit.training import Objective, Space
+from sweeps.study import MOST_TRIALS
 from sweeps.study import storage as storages
-from sweeps.study.spaces import SPACES, Space
 
 
 Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
 
 
 Pruner = Literal["auto", "percentile", "none"]
-
-
-MOST_TRIALS = 9_000  # the seeds from there on belong to what is run again
 
 
 COMPARED = ("experiment", "seed", "sampler", "pruner", "storage", "config", "space")
@@ -62,9 +59,14 @@ class StudyFolder:
     @functools.cached_property
     def space(self) -> Space:
         """The search space of the study's experiment, without choices that do not go with the study's settings."""
-        return SPACES[self.base.experiment].fitting(self.base)
+        return experiments.load(self.base.experiment).SPACE.fitting(self.base)
 
-    def describe(self) -> dict:
+    @functools.cached_property
+    def objective(self) -> Objective:
+        """What the trials are judged by."""
+        return experiments.load(self.base.experiment).OBJECTIVE
+
+    def describe(self) -> dict[str, Any]:
         """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
         values = {
             "format": FORMAT,
@@ -75,15 +77,15 @@ class StudyFolder:
             "pruner": self.pruner,
             "storage": "journal" if self.address == "journal" else "postgresql",
             "config": configuration.settings(self.base),
-            "space": dataclasses.asdict(self.space),
+            "space": dataclasses.asdict(self.objective) | dataclasses.asdict(self.space),
         }
         return json.loads(json.dumps(values, default=str))
 
-    def config(self, number: int, values: dict) -> BaseConfig:
+    def config(self, number: int, values: dict[str, Any]) -> BaseConfig:
         """The configuration of the trial of this number with these values."""
         return self.base.changed(seed=trial_seed(self.seed, number), **values)
 
-    def config_again(self, repeat: int, values: dict) -> BaseConfig:
+    def config_of_confirmation(self, repeat: int, values: dict[str, Any]) -> BaseConfig:
         """The configuration of a trial run again on a fresh seed: the same one for all configurations, so in pairs."""
         return self.base.changed(seed=trial_seed(self.seed, MOST_TRIALS + repeat), **values)
 
@@ -127,12 +129,12 @@ def open_folder(
     return dataclasses.replace(folder, made=tuple(made) if folder.path in made else ())
 
 
-def require_same(name: str, found: dict, ours: dict) -> None:
+def require_same(name: str, stored: dict[str, Any], ours: dict[str, Any]) -> None:
     """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
     for key in COMPARED:
-        if found.get(key) != ours[key]:
+        if stored.get(key) != ours[key]:
             raise UserError(
-                f"study {name} was started with another {key}{_difference(found.get(key), ours[key])}: "
+                f"study {name} was started with another {key}{_difference(stored.get(key), ours[key])}: "
                 "give those settings again to continue it, or choose a new name with --study"
             )
 
@@ -153,19 +155,11 @@ def nothing_half_made(folder: StudyFolder) -> Iterator[None]:
         raise
 
 
-def experiment(name: str):
-    """The module of the experiment `name`. Raises `UserError` for an unknown one, and for one that trains nothing."""
-    experiments.require(name)
-    if name in experiments.LESSONS:
-        raise UserError(f"{name} is a lesson, not a training: there is nothing to sweep")
-    return importlib.import_module(f"experiments.{name}")
-
-
-def _difference(found, ours) -> str:
-    if not isinstance(found, dict) or not isinstance(ours, dict):
-        return f" ({found}, not {ours})"
-    changed = [k for k in ours if found.get(k) != ours[k]]
-    return "".join(f" ({k} {found.get(k)}, not {ours[k]})" for k in changed[:1])
+def _difference(stored: Any, ours: Any) -> str:
+    if not isinstance(stored, dict) or not isinstance(ours, dict):
+        return f" ({stored}, not {ours})"
+    changed = [k for k in ours if stored.get(k) != ours[k]]
+    return "".join(f" ({k} {stored.get(k)}, not {ours[k]})" for k in changed[:1])
 
 
 def _came_to_anything(folder: StudyFolder) -> bool:

@@ -38,8 +38,6 @@ class Workers:
 
     study: Study
     slots: list[Slot]
-    runs_dir: Path
-    track: str
     _in_vain: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0}, init=False)  # by whether killed
 
     def look(self, wanted: int) -> None:
@@ -58,8 +56,16 @@ class Workers:
     def _start(self, slot: Slot) -> None:
         folder = self.study.folder
         slot.worker = f"{socket.gethostname()}-{os.getpid()}-{slot.number}-{uuid.uuid4().hex[:8]}"
-        command = [sys.executable, "-m", "sweeps.worker", "--study", folder.name, "--runs-dir", str(self.runs_dir)]
-        command += ["--track", self.track]
+        command = [
+            sys.executable,
+            "-m",
+            "sweeps.worker",
+            "--study",
+            folder.name,
+            "--runs-dir",
+            str(folder.base.runs_dir),
+        ]
+        command += ["--track", folder.base.track, "--save-every", str(folder.base.save_every)]
         environment = {**os.environ, "RNNKIT_WORKER": slot.worker, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         # Not on the command line, where everybody could read a password in it.
         environment |= {"RNNKIT_STORAGE": folder.address, "PYTHONPATH": processes.import_path()}

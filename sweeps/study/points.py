@@ -8,12 +8,13 @@ or doubled, whatever is killed.
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnkit.core import seeding
+from rnnkit.training import Space
 from sweeps.study.folders import StudyFolder
 from sweeps.study.study import Study
 
@@ -65,8 +66,14 @@ def values(folder: StudyFolder, number: int) -> dict:
     if folder.sampler == "grid":
         return plane[number % len(plane)]
     if folder.sampler == "random":
-        return folder.space.drawn(seeding.stream(folder.seed, "random point", number) % 2**32)
+        return drawn(folder.space, seeding.stream(folder.seed, "random point", number) % 2**32)
     return plane[number] if folder.sampler == "plane-then-tpe" and number < len(plane) else {}
+
+
+def drawn(space: Space, seed: int) -> dict[str, Any]:
+    """A point drawn at random, uniformly (on a logarithmic scale where a range says so), from `seed` alone."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    return space.suggest(study.ask())
 
 
 def is_first_part(folder: StudyFolder, number: int) -> bool:
@@ -133,9 +140,9 @@ def claim(study: Study, worker: str) -> Claim | None:
             for trial in study.all_of((TrialState.WAITING,)):
                 if (taken := _take(study, study.trials, trial, worker)) is not None:
                     return Claim(study, taken, worker)
-            plan_again(study)
-            for trial in study.again.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                if (taken := _take(study, study.again, trial, worker)) is not None:
+            plan_confirmations(study)
+            for trial in study.confirmations.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                if (taken := _take(study, study.confirmations, trial, worker)) is not None:
                     return Claim(study, taken, worker, trial.user_attrs["repeat"], trial.user_attrs["confirms"])
         return None
 
@@ -153,7 +160,7 @@ def reap(study: Study) -> None:
 
 
 def _reap(study: Study) -> None:
-    for part in (study.trials, study.again):
+    for part in (study.trials, study.confirmations):
         for trial in study.storage.abandoned(part):
             give_back(study, trial, "killed")
 
@@ -197,7 +204,7 @@ def released(study: Study, worker: str, end: End) -> list[FrozenTrial]:
     def release() -> list[FrozenTrial]:
         found = []
         with study.storage.exclusive():
-            for part in (study.trials, study.again):
+            for part in (study.trials, study.confirmations):
                 for trial in part.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                     if trial.user_attrs.get("worker") == worker:
                         give_back(study, trial, end)
@@ -207,17 +214,17 @@ def released(study: Study, worker: str, end: End) -> list[FrozenTrial]:
     return study.storage.patiently(release)
 
 
-def plan_again(study: Study) -> None:
+def plan_confirmations(study: Study) -> None:
     """Once all points have ended, line up what is missing of the best configurations on fresh seeds."""
     count, seeds = study.confirm
     if not count or unfinished(study.all_of()) or len(study.all_of()) < study.total:
         return
-    known = {(t.user_attrs["confirms"], t.user_attrs["repeat"]) for t in study.again.get_trials(deepcopy=False)}
+    known = {(t.user_attrs["confirms"], t.user_attrs["repeat"]) for t in study.confirmations.get_trials(deepcopy=False)}
     for repeat in range(seeds):
         for trial in ranked(study)[:count]:
             if (trial.number, repeat) not in known:
                 attributes = {"confirms": trial.number, "repeat": repeat}
-                study.again.enqueue_trial(trial.params, user_attrs=attributes)
+                study.confirmations.enqueue_trial(trial.params, user_attrs=attributes)
 
 
 def ranked(study: Study) -> list[FrozenTrial]:
@@ -226,7 +233,7 @@ def ranked(study: Study) -> list[FrozenTrial]:
     for trial in study.all_of((TrialState.COMPLETE,)):
         if math.isfinite(trial.value):
             groups.setdefault(tuple(sorted(trial.params.items())), []).append(trial)
-    score = study.folder.space.score
+    score = study.folder.objective.score
     means = {key: score(sum(t.value for t in trials) / len(trials)) for key, trials in groups.items()}
     return [groups[key][0] for key in sorted(groups, key=lambda key: (-means[key], groups[key][0].number))]
 
@@ -244,7 +251,7 @@ def left(study: Study) -> int:
         missing = study.total - len(points) + unfinished(points)
         if missing or not study.confirm[0]:
             return missing
-        again = study.again.get_trials(deepcopy=False)
+        again = study.confirmations.get_trials(deepcopy=False)
         known = {(t.user_attrs["confirms"], t.user_attrs["repeat"]) for t in again}
         best = ranked(study)[: study.confirm[0]]
         to_plan = sum((t.number, repeat) not in known for t in best for repeat in range(study.confirm[1]))

@@ -1,6 +1,7 @@
 """What a person sees while a sweep runs: a bar over the trials with the best so far, and a line for each that ends."""
 
 import sys
+from collections.abc import Callable
 
 from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
@@ -15,8 +16,7 @@ class Progress:
 
     def __init__(self, study: Study):
         self.study = study
-        self.space = study.folder.space
-        self.metric = in_words(self.space.metric)
+        self.metric = in_words(study.folder.objective.metric)
         self._seen: set[tuple[bool, int]] = set()
         self._total = study.storage.patiently(lambda: study.total)
         self._bar = tqdm(total=self._total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
@@ -27,7 +27,7 @@ class Progress:
             print(f"Going on with study {self.study.folder.name}: {done} of {self._total} trials are done")
         return self
 
-    def __exit__(self, kind, error, traceback) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._bar.close()
         if kind in (KeyboardInterrupt, SystemExit):
             done = self._done()
@@ -40,9 +40,9 @@ class Progress:
     def _done(self) -> int:
         return self._total - self.study.storage.patiently(lambda: points.unfinished(self.study.all_of()))
 
-    def _update(self, say=None) -> None:
+    def _update(self, say: Callable[[FrozenTrial, bool], None] | None = None) -> None:
         ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
-        again = self.study.again.get_trials(deepcopy=False)
+        again = self.study.confirmations.get_trials(deepcopy=False)
         ended += [(True, trial) for trial in again if trial.state.is_finished()]
         for confirms, trial in ended:
             if (confirms, trial.number) not in self._seen and say:
@@ -50,7 +50,7 @@ class Progress:
             self._seen.add((confirms, trial.number))
         complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
         if complete:
-            best = self.space.best(complete)
+            best = self.study.best_of(complete)
             self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
         self._bar.total = self._total + len(again)
         self._bar.update(len(ended) - self._bar.n)

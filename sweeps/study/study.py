@@ -6,27 +6,26 @@ they play no role in what the sampler suggests.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
+import experiments
 from rnnkit.core import config as configuration
 from rnnkit.core.errors import UserError
 from sweeps.study import storage as storages
-from sweeps.study.folders import StudyFolder, experiment, require_same
-
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)  # a database that is away, say, is told of in our own words
+from sweeps.study.folders import StudyFolder, require_same
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study whose storage is open: `trials` are those that search, `again` those that run the best ones again."""
+    """A study whose storage is open: `trials` are those that search, `confirmations` run the best of them again."""
 
     folder: StudyFolder
     storage: "storages.Journal | storages.Database"
     trials: optuna.Study
-    again: optuna.Study
+    confirmations: optuna.Study
 
     @property
     def total(self) -> int:
@@ -48,7 +47,11 @@ class Study:
 
         self.storage.patiently(say)
 
-    def all_of(self, states: tuple[TrialState, ...] | None = None) -> list:
+    def best_of(self, trials: list[FrozenTrial]) -> FrozenTrial | None:
+        """The best of finished trials, the first of equal ones; None where there is none."""
+        return max(trials, key=lambda trial: self.folder.objective.score(trial.value), default=None)
+
+    def all_of(self, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
         """The trials of the study's own points, in the order of their numbers."""
         return [t for t in self.trials.get_trials(deepcopy=False, states=states) if t.number < self.total]
 
@@ -63,8 +66,8 @@ def create(folder: StudyFolder, patience: float = 0.0) -> Study:
     def make() -> None:
         with storage.exclusive():
             known = {study.study_name for study in storage.optuna.get_all_studies()}
-            direction = "minimize" if folder.space.lower_is_better else "maximize"
-            for name in (again_name(folder.name), folder.name):  # a study of this name has the other too
+            direction = "minimize" if folder.objective.lower_is_better else "maximize"
+            for name in (confirmations_name(folder.name), folder.name):  # a study of this name has the other too
                 if name not in known:
                     optuna.create_study(storage=storage.optuna, study_name=name, direction=direction)
 
@@ -80,21 +83,21 @@ def create(folder: StudyFolder, patience: float = 0.0) -> Study:
     return study
 
 
-def again_name(study: str) -> str:
+def confirmations_name(study: str) -> str:
     """The name of the study of Optuna's that holds what is run again."""
     return f"{study}/again"
 
 
 def load(folder: StudyFolder, storage) -> Study:
     """The study of a folder in an open storage, where it is known to be."""
-    trials, again = (
+    trials, confirmations = (
         storage.patiently(lambda name=name: optuna.load_study(storage=storage.optuna, study_name=name))
-        for name in (folder.name, again_name(folder.name))
+        for name in (folder.name, confirmations_name(folder.name))
     )
-    return Study(folder, storage, trials, again)
+    return Study(folder, storage, trials, confirmations)
 
 
-def join(runs_dir: Path, name: str, address: str, track: str, patience: float = 0.0) -> Study:
+def join(runs_dir: Path, name: str, address: str, patience: float = 0.0, **placement: Any) -> Study:
     """A study that a sweep has made, for a worker: what it is, its storage says.
 
     Raises `UserError` where there is none of this name.
@@ -107,8 +110,8 @@ def join(runs_dir: Path, name: str, address: str, track: str, patience: float = 
         trials = storage.patiently(lambda: optuna.load_study(storage=storage.optuna, study_name=name))
     except KeyError:
         raise UserError(f"--storage holds no study {name}: start it with python -m sweeps.run") from None
-    said = trials.user_attrs["study.json"]
-    kind = experiment(said["experiment"]).Config
-    base = configuration.restored(kind, said["config"], runs_dir=runs_dir, track=track)
-    folder = StudyFolder(path, base, said["seed"], said["sampler"], said["pruner"], address)
+    stored = trials.user_attrs["study.json"]
+    kind = experiments.load(stored["experiment"]).Config
+    base = configuration.restored(kind, stored["config"], runs_dir=runs_dir, **placement)
+    folder = StudyFolder(path, base, stored["seed"], stored["sampler"], stored["pruner"], address)
     return load(folder, storage)

@@ -29,14 +29,13 @@ from tempfile import TemporaryDirectory
 
 import optuna
 
-from experiments import digits
+from experiments import digits, memory
 from rnnkit.core import cli, files
 from rnnkit.runs.manifest import processor
 from rnnkit.runs.result import Result
 from sweeps import worker
 from sweeps.study import folders, points
 from sweeps.study import study as studies
-from sweeps.study.spaces import SPACES
 from tests.helpers import ROOT, WORKER, no_account
 
 
@@ -85,9 +84,9 @@ def plain(options: Options, task: str, layers: str, wandb: bool, place: Path) ->
     journal = str(place / "journal.log")
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(journal))
     study = optuna.create_study(storage=storage, study_name="plain")
-    space = SPACES["digits" if task == "digits" else "memory"]
+    space = (digits if task == "digits" else memory).SPACE
     for number in range(options.points):
-        settings = space.drawn(points.seeding.stream(0, "random point", number) % 2**32)
+        settings = points.drawn(space, points.seeding.stream(0, "random point", number) % 2**32)
         study.enqueue_trial(settings, user_attrs={"settings": settings})
     said = {"task": task, "layers": layers, "wandb": wandb, "journal": journal, "folder": str(place)}
     said |= {"epochs": options.epochs if task == "digits" else options.rounds}

@@ -69,7 +69,7 @@ def test_bits_are_summed_over_the_whole_text_with_the_state_carried(cell):
         for here, there in zip(ids, ids[1:], strict=False):
             scores, state = model.step(here.view(1), state)
             bits -= torch.log_softmax(scores[0].double(), dim=0)[there].item() / math.log(2)
-    assert char_lm.bits_per_character(model, ids, torch.device("cpu")) == pytest.approx(bits / 1_206, rel=1e-6)
+    assert char_lm.bits_per_character(model, ids) == pytest.approx(bits / 1_206, rel=1e-6)
     assert model.training
 
 
@@ -283,7 +283,7 @@ def test_the_net_and_the_counts_are_measured_on_the_same_characters():
     text = "abcdabca"
     seen = []
     model.embedding.register_forward_hook(lambda module, args, output: seen.append(args[0].numel()))
-    bits = char_lm.bits_per_character(model, char_lm.numbers(text, list("abcd")), torch.device("cpu"))
+    bits = char_lm.bits_per_character(model, char_lm.numbers(text, list("abcd")))
     assert bits == pytest.approx(char_lm.baseline("", text, 4)) == pytest.approx(2)
     assert sum(seen) == len(text) - 1
     # b after four b's: (4 + 1/2) / 5. What the a before it would cost, which never came, is left out.

@@ -15,7 +15,7 @@ from rnnkit.core import determinism, files
 from rnnkit.mirror import wandb_log
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
-from rnnkit.training import loop
+from rnnkit.training import Pruned
 from tests.helpers import ROOT, agreeing_threads, offline_log, run_command
 
 
@@ -96,8 +96,8 @@ def test_it_prints_its_scores_beside_the_baseline(two_processes):
     result = Result.read(folder)
     assert f"accuracy (test): {result.metrics['metric/accuracy/test']:.4f}" in printed
     assert "logistic regression on pixels on the same 360 test examples: 0.9694" in printed
-    assert result.comparison["theirs"] == pytest.approx(0.969444, abs=1e-6)
-    assert result.comparison["ours"] == pytest.approx(result.metrics["metric/accuracy/test"])
+    assert result.comparison.theirs == pytest.approx(0.969444, abs=1e-6)
+    assert result.comparison.ours == pytest.approx(result.metrics["metric/accuracy/test"])
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -118,7 +118,7 @@ def test_report_is_called_each_epoch_and_may_prune(tmp_path):
     def report(epoch, value):
         seen.append((epoch, value))
         if epoch == 2:
-            raise loop.Pruned
+            raise Pruned
 
     config = digits.Config(view="rows", epochs=3, hidden_size=4, depth=1, track="off", runs_dir=tmp_path)
     result = digits.run(config, report)
@@ -166,7 +166,7 @@ def test_the_best_epoch_is_kept_and_patience_stops(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["experiments.nothing"], "there is no experiment 'nothing': choose one of digits"),
+        (["experiments", "nothing"], "there is no experiment 'nothing': choose one of char_lm, digits"),
         (["experiments.digits", "--cell", "foo"], "--cell"),
         (["experiments.digits", "--hidden-size", "0"], "--hidden-size must be at least 1, not 0"),
         (

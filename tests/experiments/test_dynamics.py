@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from experiments import digits, dynamics
+from experiments import digits, dynamics, recorded
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
 from rnnkit.diagnostics.probe import ProbeBatch
 from rnnkit.nn import models
 from rnnkit.runs import checkpoints
 from rnnkit.runs.result import Result
-from rnnkit.training import loop
+from rnnkit.training import Pruned
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,15 @@ def test_exponents_and_spectra_of_a_net_that_is_known(kind):
 
 
 def test_the_model_of_a_run_is_that_which_was_trained(folder):
-    model, probe = dynamics.trained(folder, None)
-    assert checkpoints.weights_sha256(model) == Result.read(folder).weights_sha256
-    assert probe.costs(3).shape == (8,)
+    task, kept = recorded.trained(folder, None)
+    assert checkpoints.weights_sha256(task.model) == Result.read(folder).weights_sha256
+    assert task.probe.costs(3).shape == (8,)
+    assert list(kept) == ["weights"]
 
 
 def test_a_prepared_model_has_its_initial_weights_and_leaves_nothing(tmp_path):
     config = digits.Config(view="rows", hidden_size=5, seed=3, runs_dir=tmp_path)
-    model, _ = loop.prepared(digits.run, config)
+    model = digits.run.prepared(config).model
     assert checkpoints.weights_sha256(model) == checkpoints.weights_sha256(models.classifier(config, 8, 10, 8))
     assert list(tmp_path.iterdir()) == []
 
@@ -92,7 +93,7 @@ def test_a_run_without_trained_weights_is_refused(folder, tmp_path, monkeypatch)
     config = digits.Config(view="rows", epochs=1, hidden_size=5, track="off", runs_dir=tmp_path)
 
     def report(evaluation, value):
-        raise loop.Pruned
+        raise Pruned
 
     result = digits.run(config, report)
     monkeypatch.setattr("sys.argv", ["dynamics", str(result.folder)])

@@ -86,8 +86,8 @@ def test_a_net_whose_recurrence_is_cut_gets_what_its_own_input_tells_and_no_bett
     on = made.own_input_on or (lambda examples: made.own_input)
     assert -CHANCE < result.metrics["metric/loss/test"] - on(test) < 0.02  # on the same examples
     assert on(test) == pytest.approx(made.own_input, abs=0.025)
-    assert " its recurrence cut, does not remember 12 steps" in memory.answer(config, result)
-    beside = {r["what"]: r["value"] for r in result.references if r["metric"] == "loss"}
+    assert " its recurrence cut, does not remember 12 steps" in "\n".join(memory.answer(config, result))
+    beside = {r.what: r.value for r in result.references if r.metric == "loss"}
     assert result.metrics["metric/loss/test"] > beside[memory.NOTHING[task]] - CHANCE
 
 
@@ -101,7 +101,7 @@ def test_no_loss_is_below_the_best_possible(task, length, epochs, small):
     gap = result.metrics.get("metric/excess/test", result.metrics["metric/loss/test"])
     assert gap > -CHANCE
     assert result.metrics["metric/loss/test"] < memory.task_of(config).own_input
-    assert f"on the test examples: {gap:+.5f}" in memory.answer(config, result)
+    assert f"on the test examples: {gap:+.5f}" in "\n".join(memory.answer(config, result))
     if task == "temporal-order":
         assert result.metrics["metric/accuracy/test"] > 0.99
     if task == "reber":
@@ -142,13 +142,12 @@ def test_who_knows_the_grammar_has_no_excess_and_who_knows_what_comes_is_found_o
     config = memory.Config(task="reber", length=length)
     task = memory.task_of(config)
     examples = task.make(300, torch.Generator().manual_seed(0))
-    found = memory.measured(task, knowing(examples, length), examples)
-    assert found["excess"] == pytest.approx(0, abs=1e-6)
-    assert found["accuracy"] == 1
-    metrics = {f"metric/{name}/test": value for name, value in found.items()}
-    assert memory.verdict(config, task, metrics)[0]
+    found = memory.measured(task, knowing(examples, length), examples, "test")
+    assert found["metric/excess/test"] == pytest.approx(0, abs=1e-6)
+    assert found["metric/accuracy/test"] == 1
+    assert memory.verdict(config, task, found)[0]
     told = [10.0 * torch.nn.functional.one_hot(targets, 7) for targets in examples.targets]
-    assert memory.measured(task, told, examples)["excess"] < -0.4  # the leak shows
+    assert memory.measured(task, told, examples, "test")["metric/excess/test"] < -0.4  # the leak shows
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -158,7 +157,7 @@ def test_losses_count_steps_and_sequences_whatever_batches_they_come_in(task):
     examples = kind.make(260, torch.Generator().manual_seed(0))  # more than a batch of 250
     make = models.tagger if kind.every_step else models.classifier
     model = make(config, kind.features, kind.scores, 30).train()
-    found = memory.measured(kind, memory.answers(model, examples, CPU), examples)
+    found = memory.measured(kind, memory.answers(model, examples), examples, "test")
     assert model.training
     nats, count, right = 0.0, 0, []
     with torch.no_grad():
@@ -173,8 +172,8 @@ def test_losses_count_steps_and_sequences_whatever_batches_they_come_in(task):
                 nats -= rows.log_softmax(1)[range(len(rows)), targets].sum().item()
                 right.append(kind.right([rows if kind.every_step else rows[0]], one))
             count += len(rows)
-    assert found["loss"] == pytest.approx(nats / count, rel=1e-5)
-    assert found.get("accuracy") == (torch.cat(right).double().mean().item() if right else None)
+    assert found["metric/loss/test"] == pytest.approx(nats / count, rel=1e-5)
+    assert found.get("metric/accuracy/test") == (torch.cat(right).double().mean().item() if right else None)
 
 
 def test_the_examples_to_test_with_depend_on_the_data_seed_alone(tmp_path, few):
@@ -270,17 +269,17 @@ def beside(config):
 def test_published_losses_stand_beside_the_length_they_are_for():
     config = memory.Config(task="copying", length=1_000, cell="gru")
     found = beside(config)
-    assert {r["what"]: r["value"] for r in found if r["kind"] == "published"}["GRU (Bai et al., 2018)"] == 0.0197
-    (nothing,) = [r["value"] for r in found if r["what"] == "without memory of the symbols"]
+    assert {r.what: r.value for r in found if r.kind == "published"}["GRU (Bai et al., 2018)"] == 0.0197
+    (nothing,) = [r.value for r in found if r.what == "without memory of the symbols"]
     assert nothing == pytest.approx(0.0204, abs=5e-5)  # so they had learned nothing
     usual = beside(memory.Config())
-    assert not any(r["kind"] == "published" for r in usual)
+    assert not any(r.kind == "published" for r in usual)
 
 
 def test_what_is_known_of_a_reber_string_is_also_said_as_an_excess():
     found = beside(memory.Config(task="reber"))
-    losses = {r["what"]: r["value"] for r in found if r["metric"] == "loss"}
-    excesses = {r["what"]: r["value"] for r in found if r["metric"] == "excess"}
+    losses = {r.what: r.value for r in found if r.metric == "loss"}
+    excesses = {r.what: r.value for r in found if r.metric == "excess"}
     assert losses["best possible, expected"] == pytest.approx(ENTROPY)
     here = {what: value for what, value in losses.items() if not what.endswith(", expected")}
     best = here.pop("best possible")
@@ -290,10 +289,10 @@ def test_what_is_known_of_a_reber_string_is_also_said_as_an_excess():
 def test_without_memory_is_what_it_costs_on_the_same_examples():
     """Ours is measured beside what 1 for every sum has on the same sums; the expected 2/12 stands there too."""
     sums = memory.held_out(memory.Config(), memory.task_of(memory.Config()))[1].targets
-    values = {r["what"]: r["value"] for r in beside(memory.Config())}
+    values = {r.what: r.value for r in beside(memory.Config())}
     assert values["without memory (1 for every sum)"] == pytest.approx((sums - 1).square().mean().item())
     assert values["without memory (1 for every sum), expected"] == pytest.approx(2 / 12)
-    assert [r["what"] for r in beside(memory.Config()) if r["kind"] == "limit"] == ["best possible"]
+    assert [r.what for r in beside(memory.Config()) if r.kind == "limit"] == ["best possible"]
 
 
 ENTROPY = 7 * math.log(2) / 11

@@ -49,7 +49,7 @@ def test_a_net_learns_the_rules_of_made_chords_and_no_more_than_can_be_known(tra
     assert 1.1 < best < 1.3
     assert best - 0.02 < nats < best + 0.3
     # One who knows only the chord before cannot tell a first chord from a last one.
-    assert all(reference["value"] > 2 * nats for reference in trained.references)
+    assert all(reference.value > 2 * nats for reference in trained.references)
     rows = read_rows(trained.folder)
     assert len(rows) == 8 * 30
     assert {"grad_norm/encoder.l0.f/hh", "grad_norm/head", "hidden/encoder.l0.f/rms"} <= set(rows[-1])
@@ -68,7 +68,7 @@ def test_all_keys_of_all_steps_are_counted_piece_by_piece(cell):
     pieces[2][5] = 0  # a rest is a step as any other
     config = music.Config(cell=cell, hidden_size=6)
     model = models.tagger(config, 88, 88, longest=30, head_dropout=0.5).train()
-    nats, steps = music.nats_of_pieces(model, jsb_chorales.next_steps(pieces), torch.device("cpu"))
+    nats, steps = music.nats_of_pieces(model, jsb_chorales.next_steps(pieces))
     assert model.training
     model.eval()
     expected = []
@@ -93,8 +93,8 @@ def test_all_keys_of_all_steps_are_counted_piece_by_piece(cell):
 def test_more_pieces_than_a_batch_change_nothing():
     examples = jsb_chorales.next_steps(rolls(*([5, 9, 3] * 100)))
     model = models.tagger(music.Config(hidden_size=4), 88, 88, longest=9)
-    nats, steps = music.nats_of_pieces(model, examples, torch.device("cpu"))
-    some, their_steps = music.nats_of_pieces(model, examples.subset(range(250, 300)), torch.device("cpu"))
+    nats, steps = music.nats_of_pieces(model, examples)
+    some, their_steps = music.nats_of_pieces(model, examples.subset(range(250, 300)))
     assert nats[250:].tolist() == pytest.approx(some.tolist(), rel=1e-6)
     assert torch.equal(steps[250:], their_steps)
 
@@ -120,7 +120,7 @@ def counted_by_hand(pieces, test):
 def test_the_baselines_are_what_counts_give(trained):
     found = made_chords.load()
     expected = counted_by_hand(found.train, found.test)
-    assert [reference["value"] for reference in trained.references] == pytest.approx(expected, rel=1e-5)
+    assert [reference.value for reference in trained.references] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_baselines_on_the_chorales():
@@ -135,7 +135,7 @@ def test_it_starts_from_the_frequencies():
     linear = model.head[-1]
     torch.nn.init.zeros_(linear.weight)
     test = jsb_chorales.next_steps(made_chords.load().test)
-    nats, steps = music.nats_of_pieces(model, test, torch.device("cpu"))
+    nats, steps = music.nats_of_pieces(model, test)
     assert (nats.sum() / steps.sum()).item() == pytest.approx(music.baselines("made", None)["each key's frequency"])
 
 
@@ -245,6 +245,6 @@ def test_on_the_chorales_the_published_number_stands_beside(tmp_path, cell):
     data = data_at_hand("jsb_chorales")
     words = {"depth": 1, "hidden_size": 4, "epochs": 1, "batch_size": 32}
     result = music.run(music.Config(cell=cell, data_dir=data, track="off", runs_dir=tmp_path, **words))
-    assert [r["value"] for r in result.references if r["kind"] == "published"] == [music.PUBLISHED[cell]]
+    assert [r.value for r in result.references if r.kind == "published"] == [music.PUBLISHED[cell]]
     # Before it has learned more than a little, a net knows the frequencies, which is what it started from.
     assert result.metrics["metric/nats_per_step/test"] < 11.3

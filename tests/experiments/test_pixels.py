@@ -12,6 +12,7 @@ from experiments import pixels
 from rnnkit.core import files
 from rnnkit.datasets import mnist
 from rnnkit.evaluation import comparison
+from rnnkit.nn import models
 from rnnkit.runs import checkpoints
 from rnnkit.runs.rows import read_rows
 from tests.helpers import data_at_hand, run_command
@@ -29,8 +30,8 @@ def trained(tmp_path_factory):
 
 def test_a_net_learns_images_by_rows(trained):
     assert trained.metrics["metric/accuracy/test"] > 0.85
-    assert trained.comparison["baseline"] == "logistic regression on pixels"
-    assert trained.comparison["examples"] == 360
+    assert trained.comparison.baseline == "logistic regression on pixels"
+    assert trained.comparison.examples == 360
     assert trained.references == []  # nothing was published on these images
     rows = read_rows(trained.folder)
     assert len(rows) == 4 * -(-(1_437 - 287) // 32)
@@ -44,7 +45,7 @@ def test_the_baseline_is_scikit_learns_on_the_same_images(trained):
     with threadpool_limits(1):
         regression.fit(images, np.concatenate([train.labels, valid.labels]))
     expected = regression.score(test.images.reshape(360, 784) / 255, test.labels)
-    assert trained.comparison["theirs"] == pytest.approx(expected)
+    assert trained.comparison.theirs == pytest.approx(expected)
 
 
 def test_right_answers_stand_in_the_order_of_the_test_part(tmp_path, monkeypatch):
@@ -59,7 +60,7 @@ def test_right_answers_stand_in_the_order_of_the_test_part(tmp_path, monkeypatch
     config = pixels.Config(data="made", pixels_per_step=56, epochs=1, hidden_size=8, track="off", runs_dir=tmp_path)
     result = pixels.run(config)
     weights = checkpoints.load(result.folder / "checkpoint.pt")["weights"]
-    model = pixels.rnnkit.nn.models.classifier(config, 56, 10, 14)
+    model = models.classifier(config, 56, 10, 14)
     model.load_state_dict(weights)
     _, _, test = pixels.chosen("made", None, *SIZES)
     _, _, examples = pixels.read_in_order(pixels.chosen("made", None, *SIZES), config)
@@ -234,5 +235,5 @@ def test_on_mnist_the_published_numbers_stand_beside(tmp_path, monkeypatch, orde
     few = {"train_size": 4, "valid_size": 2, "test_size": 2, "epochs": 1, "hidden_size": 2}
     config = pixels.Config(order=order, cell=cell, data_dir=data, track="off", runs_dir=tmp_path, **few)
     references = pixels.run(config).references
-    assert [reference["value"] for reference in references] == [value for _, value in pixels.PUBLISHED[order, cell]]
-    assert all(f"{order} {cell.upper()}, all 60,000 images" in reference["what"] for reference in references)
+    assert [reference.value for reference in references] == [value for _, value in pixels.PUBLISHED[order, cell]]
+    assert all(f"{order} {cell.upper()}, all 60,000 images" in reference.what for reference in references)

@@ -9,6 +9,7 @@ from experiments import digits, recorded, reproduce, resume
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
 from rnnkit.runs import tracking
+from rnnkit.runs.folders import find
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 
@@ -202,12 +203,12 @@ def test_runs_are_found_by_name_by_path_and_by_their_id_at_wandb(original, monke
     inside = original / "wandb" / "offline-run-20260101_000000-x"
     inside.mkdir(parents=True)
     for given in (name, original, original / "metrics.jsonl", inside, f"{name}-1a2001e782e"):
-        assert recorded.find(str(given), runs).resolve() == original.resolve()
+        assert find(str(given), runs).resolve() == original.resolve()
     with pytest.raises(UserError, match="there is no run nothing"):
-        recorded.find("nothing", runs)
+        find("nothing", runs)
     monkeypatch.chdir(inside)
     for given in (".", "..", "../.."):
-        assert recorded.find(given, runs).name == name
+        assert find(given, runs).name == name
 
 
 def test_what_cannot_be_compared_or_resumed_is_said(changed, monkeypatch):

@@ -46,7 +46,7 @@ def test_a_net_learns_what_the_order_of_words_says(trained):
     folder, printed = trained
     result = Result.read(folder)
     assert result.metrics["metric/accuracy/test"] > 0.9
-    assert result.comparison["low"] > 0  # words and pairs alone do not tell which judgement came last
+    assert result.comparison.low > 0  # words and pairs alone do not tell which judgement came last
     assert f"accuracy (test): {result.metrics['metric/accuracy/test']:.4f}" in printed
     assert "TF-IDF + logistic regression: accuracy (test) " in printed
     assert "learned from the training and the validation part together" in printed
@@ -63,8 +63,8 @@ def test_the_baseline_is_scikit_learns(trained):
     train = vectors.fit_transform(reviews.train.texts + reviews.valid.texts)
     regression = LogisticRegression(max_iter=1_000).fit(train, reviews.train.targets + reviews.valid.targets)
     expected = regression.score(vectors.transform(reviews.test.texts), reviews.test.targets)
-    (reference,) = [r for r in Result.read(trained[0]).references if r["what"] == "TF-IDF + logistic regression"]
-    assert reference["value"] == pytest.approx(expected)
+    (reference,) = [r for r in Result.read(trained[0]).references if r.what == "TF-IDF + logistic regression"]
+    assert reference.value == pytest.approx(expected)
 
 
 def test_right_and_wrong_answers_stand_in_the_order_of_the_test_part(tmp_path, monkeypatch):
@@ -77,7 +77,8 @@ def test_right_and_wrong_answers_stand_in_the_order_of_the_test_part(tmp_path, m
     monkeypatch.setattr("rnnkit.evaluation.comparison.compare", compare)
     config = sentiment.Config(data="made", epochs=1, least_count=10**6, track="off", runs_dir=tmp_path)
     sentiment.run(config)  # knows no word: whatever it says, it says of texts by their lengths alone
-    _, _, test, known = sentiment.numbered("made", None, 10**6)
+    data = sentiment.numbered("made", None, 10**6)
+    test, known = data.test, data.known
     assert known == 2
     by_length = {}
     for words, target, right in zip(test.inputs, test.targets.tolist(), seen["ours"].tolist(), strict=True):
@@ -103,9 +104,9 @@ def test_every_setting_works(tmp_path, monkeypatch, capsys, words):
 
 
 def test_word_dropout_leaves_the_examples_as_they_are(tmp_path):
-    before = [words.clone() for words in sentiment.numbered("made", None, 1)[0].inputs]
+    before = [words.clone() for words in sentiment.numbered("made", None, 1).train.inputs]
     sentiment.run(sentiment.Config(data="made", epochs=1, word_dropout=0.9, track="off", runs_dir=tmp_path))
-    after = sentiment.numbered("made", None, 1)[0].inputs
+    after = sentiment.numbered("made", None, 1).train.inputs
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
 
 
@@ -206,7 +207,7 @@ def test_the_books_figures_stand_beside_the_books_setting_alone():
 def test_what_is_saved_by_batches_of_like_length_is_said(tmp_path, capsys):
     config = sentiment.Config(data="made", epochs=1, order="bucketed", track="off", runs_dir=tmp_path)
     kept = Result.read(sentiment.run(config).folder).metrics
-    train, *_ = sentiment.numbered("made", None, 1)
+    train = sentiment.numbered("made", None, 1).train
     lengths = [len(words) for words in train.inputs]
     orders = {
         "shuffled": sequences.epoch_order(len(train), 0, 0).split(32),
@@ -225,5 +226,5 @@ def test_the_baseline_to_compare_with_is_the_one_on_pairs_also_where_the_other_i
     right = {words: np.ones(200, dtype=bool), pairs: np.arange(200) < 20}
     monkeypatch.setattr(sentiment, "baseline", lambda data, data_dir, name: right[name])
     result = sentiment.run(sentiment.Config(data="made", epochs=1, hidden_size=2, track="off", runs_dir=tmp_path))
-    assert (result.comparison["baseline"], result.comparison["theirs"]) == (pairs, 0.1)
-    assert [r["value"] for r in result.references] == [1.0, 0.1]
+    assert (result.comparison.baseline, result.comparison.theirs) == (pairs, 0.1)
+    assert [r.value for r in result.references] == [1.0, 0.1]

@@ -11,12 +11,13 @@ import zipfile
 import pytest
 import torch
 
-from experiments import char_lm, dynamics, recorded, reproduce, sample
+from experiments import char_lm, recorded, reproduce, sample
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
 from rnnkit.datasets import jsb_chorales, mnist
 from rnnkit.datasets.formats import conllu, labelled_text, text_file, word_lines
 from rnnkit.runs import checkpoints, mirror_client, plots
+from rnnkit.runs.manifest import Manifest
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from sweeps.study import folders
@@ -90,7 +91,7 @@ def trained(tmp_path_factory):
 READERS = {
     "load": lambda folder: checkpoints.load(folder / "checkpoint.pt"),
     "sample": sample.load,
-    "dynamics": lambda folder: dynamics.trained(folder, None),
+    "dynamics": lambda folder: recorded.trained(folder, None),
 }
 
 
@@ -130,7 +131,7 @@ def rows_of(folder):
 
 
 OF_A_RUN = {
-    "manifest.json": recorded.manifest,
+    "manifest.json": Manifest.read,
     "result.json": Result.read,
     "metrics.jsonl": rows_of,
     "wandb/mirror.json": lambda folder: mirror_client.state(folder)["state"],

@@ -58,7 +58,7 @@ def test_it_comes_close_to_the_best_possible_and_not_below(trained):
     folder, printed = trained
     result = Result.read(folder)
     found = result.metrics["metric/perplexity/test"]
-    by_name = {reference["what"]: reference["value"] for reference in result.references}
+    by_name = {reference.what: reference.value for reference in result.references}
     best = by_name.pop("the grammar that made the text, the best possible")
     assert best == made_sentences.load().best_perplexity
     assert best - 0.01 < found < best + 0.6
@@ -81,9 +81,10 @@ def test_what_it_learned_is_kept_with_its_words(trained):
     config = word_lm.Config(hidden_size=48, embedding_size=48, depth=1, weight_limit=0.0)
     model = models.language_model(config, len(words), 48, 20)
     model.load_state_dict(checkpoint["weights"])
-    _, _, test, known = word_lm.numbered("made", None, 0)
+    text = word_lm.numbered("made", None, 0)
+    test, known = text.test, text.words
     assert known == words
-    found = word_lm.perplexity(word_lm.nats_per_word(model, test, CPU))
+    found = word_lm.perplexity(word_lm.nats_per_word(model, test))
     assert found == pytest.approx(Result.read(folder).metrics["metric/perplexity/test"], rel=1e-5)
 
 
@@ -92,7 +93,7 @@ def test_likelihoods_are_summed_over_the_whole_text_with_the_state_carried(cell)
     config = word_lm.Config(cell=cell, hidden_size=7, outer_dropout=0.5, dropout=0.5)
     model = models.language_model(config, 5, 4, longest=9, outer_dropout=0.5).train()
     ids = torch.randint(5, (1_107,), generator=torch.Generator().manual_seed(0))  # more than two chunks of 500
-    found = word_lm.nats_per_word(model, ids, CPU)
+    found = word_lm.nats_per_word(model, ids)
     assert model.training
     nats, state = 0.0, None
     with torch.no_grad():
@@ -108,14 +109,15 @@ def test_a_model_that_knows_nothing_has_as_much_perplexity_as_there_are_words():
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.bias.zero_()
-    nats = word_lm.nats_per_word(model, torch.randint(37, (90,)), CPU)
+    nats = word_lm.nats_per_word(model, torch.randint(37, (90,)))
     assert word_lm.perplexity(nats) == pytest.approx(37, rel=1e-5)
     assert word_lm.perplexity(1_000.0) == math.inf
 
 
 def test_every_word_is_predicted_the_first_after_a_line_end(sentences):
     source = word_lm.load(str(sentences), None)
-    train, valid, test, words = word_lm.numbered(str(sentences), None, 0)
+    text = word_lm.numbered(str(sentences), None, 0)
+    train, valid, test, words = text.train, text.valid, text.test, text.words
     assert words[train[0]] == "<eos>"
     for ids, part in ((train, source.train), (valid, source.valid), (test, source.test)):
         targets = torch.cat([chunk.targets[0] for chunk in bptt_chunks.contiguous(ids, 1, 500)])
@@ -134,13 +136,14 @@ def test_its_steps_are_the_published_ones(sentences, tmp_path):
         track="off",
         runs_dir=tmp_path / "runs",
     )
-    train, _, _, words = word_lm.numbered(config.data, None, 0)
+    text = word_lm.numbered(config.data, None, 0)
+    train, words = text.train, text.words
     model = models.language_model(config, len(words), 6, 20, limit=3.0)
     length = (len(train) - 1) // 20 // 20 * 20  # whole chunks alone; the run gets no others either
     whole = train[: 20 * length + 1]
     result = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(word_lm, "numbered", lambda *_: (whole, whole[:50], whole[:50], words))
+        patch.setattr(word_lm, "numbered", lambda *_: word_lm.Numbered(whole, whole[:50], whole[:50], words))
         patch.setattr(word_lm, "baseline", lambda *_: 1.0)
         result = word_lm.run(config)
     clipped = 0

@@ -78,7 +78,6 @@ def test_a_runs_page_says_all_of_it(kinds, client):
     page = html.unescape(client.get(app.run_link(kinds[1]["flagged"].name)).text)
     for said in (
         "too hot: encoder.l0.f/ih 0.02, head inf; threshold 0.01. Lower --learning-rate.",
-        '{"odd": 1}',
         "logistic regression on the same 360 test examples: 0.9694; difference -0.0100",
         "accuracy (test)",
         "0.9050",

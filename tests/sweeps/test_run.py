@@ -104,7 +104,7 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
             parameters = Result.read(runs / trial.user_attrs["run"]).parameters
             assert f"{trial.value:.4f} ({parameters:,})" in printed
     summary = files.read_json(runs / "studies" / "small" / "summary.json")
-    again = studies.join(runs, "small", "journal", "off").again.trials
+    again = studies.join(runs, "small", "journal", track="off").confirmations.trials
     ranked = sorted(study.trials, key=lambda trial: -trial.value)
     assert {row["trial"] for row in summary["confirmed"]} == {trial.number for trial in ranked[:2]}
     for row in summary["confirmed"]:
@@ -119,7 +119,7 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
     assert f"best: trial {best['trial']}, validation accuracy {best['value']:.4f} on fresh seeds" in printed
     result = Result.read(runs / best["run"])
     found = re.search(r"logistic regression .* 0.9694; difference (\S+), 95 % interval (\S+) to (\S+): worse", printed)
-    assert float(found[1]) == pytest.approx(result.comparison["difference"], abs=1e-4)
+    assert float(found[1]) == pytest.approx(result.comparison.difference, abs=1e-4)
     assert "wandb leet" in printed
     assert "make sync" in printed
     assert summary["trials"]["ended"] == 14
@@ -195,8 +195,8 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nothing"], "there is no experiment 'nothing': choose one of digits"),
-        (["building_blocks"], "building_blocks is a lesson, not a training: there is nothing to sweep"),
+        (["nothing"], "there is no experiment 'nothing': choose one of char_lm, digits"),
+        (["building_blocks"], "there is no experiment 'building_blocks': choose one of char_lm"),
         ([], "Which experiment to sweep. (required)"),
         (["digits", "--trials", "0"], "--trials must be between 1 and 9,000, not 0"),
         (["digits", "--workers", "two"], "--workers"),
@@ -235,11 +235,11 @@ def test_runs_that_fail_are_told_apart_and_stop_no_other(tmp_path):
     words = ["sweeps.run", "digits", "--trials", "2", "--workers", "1", "--runs-dir", str(tmp_path / "runs")]
     space = tmp_path / "sitecustomize.py"
     space.write_text(
-        "import dataclasses, sweeps.study.spaces as s\n"
+        "import dataclasses\n"
+        "from experiments import digits\n"
+        "from rnnkit.training import tuned\n"
         "start = {'cell': 'rnn', 'bidirectional': False, 'learning_rate': 1e38, 'clip': 1e30}\n"
-        "tuned = s._tuned((1e-3, 1e39), (1.0, 1e39))\n"
-        "digits = dataclasses.replace(s.SPACES['digits'], start=start, tuned=tuned)\n"
-        "s.SPACES['digits'] = digits\n"
+        "digits.SPACE = dataclasses.replace(digits.SPACE, start=start, tuned=tuned((1e-3, 1e39), (1.0, 1e39)))\n"
     )
     environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = run_command(*words, "--track", "off", "--", "--epochs", "1", env=environment)

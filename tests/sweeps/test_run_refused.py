@@ -3,11 +3,11 @@
 import optuna
 import pytest
 
+from experiments import digits
 from rnnkit.core.errors import UserError
 from sweeps import run
 from sweeps.analysis import summary
 from sweeps.study import local_workers
-from sweeps.study.spaces import SPACES
 from tests.helpers import a_trial, load, new_study, tell
 
 
@@ -65,7 +65,7 @@ def test_each_worker_has_a_gpu_of_its_own(tmp_path, monkeypatch):
     says.chmod(0o755)
     monkeypatch.setattr(local_workers.sys, "executable", str(says))
     study = new_study(tmp_path / "runs", total=9)
-    workers = local_workers.Workers(study, local_workers.slots(8, ["5", "7"]), tmp_path / "runs", "off")
+    workers = local_workers.Workers(study, local_workers.slots(8, ["5", "7"]))
     workers.look(9)
     assert [slot.process.wait() for slot in workers.slots] == [0, 0]
     assert [workers.log(slot).read_text().splitlines()[-1] for slot in workers.slots] == ["sees 5", "sees 7"]
@@ -77,7 +77,7 @@ def test_what_dies_is_replaced_at_once_and_what_cannot_begin_ends_the_sweep(tmp_
     dies.write_text("#!/bin/sh\nexit 3\n")
     dies.chmod(0o755)
     monkeypatch.setattr(local_workers.sys, "executable", str(dies))
-    workers = local_workers.Workers(new_study(tmp_path / "runs"), local_workers.slots(1, []), tmp_path / "runs", "off")
+    workers = local_workers.Workers(new_study(tmp_path / "runs"), local_workers.slots(1, []))
     (slot,) = workers.slots
     started = []
     with pytest.raises(UserError, match="3 workers died before they could begin: see .*worker-0.log"):
@@ -95,7 +95,7 @@ def test_other_settings_are_kept_beside_the_sweeps_own(tmp_path):
 
 
 def test_what_the_search_varies_is_what_it_suggests():
-    space = SPACES["digits"]
+    space = digits.SPACE
     assert all(set(space.suggest(optuna.trial.FixedTrial(point))) == set(point) for point in space.plane())
     assert space.varied() == set(space.suggest(optuna.trial.FixedTrial(space.plane()[1])))
 

@@ -43,7 +43,7 @@ def test_a_line_says_state_metric_seed_and_age(kinds, printed):
     assert (state, metric, valid, test, steps, seed) == ("finished", "accuracy", "0.9832", "0.9050", "60", "5")
     assert re.fullmatch(r"\d+ (s|min)", age)
     assert took.endswith(" s")
-    assert flags == ["too hot, None"]
+    assert flags == ["too hot"]
 
 
 def test_runs_are_chosen_by_state_study_and_number(printed):

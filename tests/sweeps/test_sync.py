@@ -17,7 +17,7 @@ from tests.helpers import offline_log
 @pytest.fixture
 def ended(tmp_path, monkeypatch):
     """Makes runs that have ended and were to be tracked, each with this state of its mirror."""
-    monkeypatch.setattr(mirror_client, "begin", lambda *_: None)
+    monkeypatch.setattr(mirror_client.Mirror, "begin", lambda *_: None)
     monkeypatch.setattr("sys.argv", ["sync", "--runs-dir", str(tmp_path)])
     monkeypatch.setenv("NETRC", os.devnull)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)

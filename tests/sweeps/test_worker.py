@@ -7,6 +7,7 @@ from experiments import digits
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
 from rnnkit.runs import folders, tracking
+from rnnkit.runs.folders import RunContext
 from rnnkit.runs.manifest import Membership
 from rnnkit.runs.result import Result
 from sweeps import worker
@@ -25,7 +26,7 @@ def trial_of(study, number=0):
 def test_what_is_no_fault_of_the_trial_has_it_wait_for_another_try(tmp_path, error):
     study = new_study(tmp_path)
 
-    def run(config, report):
+    def run(config, report, context):
         report(1, 0.5)
         raise error
 
@@ -69,7 +70,7 @@ def test_a_trial_that_a_full_disk_ended_goes_on_from_its_checkpoint(tmp_path, mo
 def test_a_trial_that_fails_by_itself_keeps_its_reason_and_has_ended(tmp_path):
     study = new_study(tmp_path)
 
-    def run(config, report):
+    def run(config, report, context):
         raise ValueError("broken")
 
     worker.run_trial(a_trial(study), run)
@@ -82,8 +83,8 @@ def test_a_trial_that_fails_by_itself_keeps_its_reason_and_has_ended(tmp_path):
 def fake_run(value):
     """A run without training that reports and ends with the same value."""
 
-    def run(config, report):
-        with tracking.start(config, data={}) as started:
+    def run(config, report, context):
+        with tracking.start(config, {}, context) as started:
             started.log(1, {"metric/accuracy/valid": value})
             report(1, value)
             started.finish(metrics={"metric/accuracy/valid": value, "metric/accuracy/test": 0.25})
@@ -108,7 +109,7 @@ def test_a_trial_that_was_taken_away_is_left_to_the_other_worker(tmp_path):
     study = new_study(tmp_path, **QUICK)
     claim = a_trial(study)
 
-    def run(config, report):
+    def run(config, report, context):
         def late(step, value):
             points.give_back(study, trial_of(study), "killed")
             assert points.claim(study, "another").number == 0
@@ -127,15 +128,15 @@ def test_a_trial_that_was_taken_away_is_left_to_the_other_worker(tmp_path):
 def test_a_run_that_had_ended_when_its_worker_was_killed_is_not_run_again(tmp_path):
     study = new_study(tmp_path, **QUICK)
 
-    def killed(config, report):
-        fake_run(0.5)(config, report)
+    def killed(config, report, context):
+        fake_run(0.5)(config, report, context)
         raise KeyboardInterrupt  # as if just before the study was told
 
     with pytest.raises(KeyboardInterrupt):
         worker.run_trial(a_trial(study), killed)
     assert trial_of(study).state == TrialState.WAITING
 
-    def never(config, report):
+    def never(config, report, context):
         raise AssertionError("it ran again")
 
     worker.run_trial(points.claim(study, "another"), never)
@@ -147,13 +148,13 @@ def test_a_trial_goes_on_as_the_same_run_and_comes_out_the_same(tmp_path):
     """Stopped after its second epoch; in one folder, its trial named in the manifest, the same bits in the end."""
     studies = [new_study(tmp_path / name, **QUICK) for name in ("stopped", "whole")]
 
-    def stopped(config, report):
+    def stopped(config, report, context):
         def once(step, value):
             report(step, value)
             if step == 2:
                 raise KeyboardInterrupt
 
-        return digits.run(config, once)
+        return digits.run(config, once, context)
 
     with pytest.raises(KeyboardInterrupt):
         worker.run_trial(a_trial(studies[0]), stopped)
@@ -172,10 +173,10 @@ def test_runs_of_other_studies_and_of_nobody_are_not_taken_up(tmp_path):
     study = new_study(tmp_path, **QUICK)
     config, member = worker.prepare(a_trial(study))
     for owner in (Membership(), Membership(study="other", trial=0, point=0)):
-        with pytest.raises(KeyboardInterrupt), folders.belonging_to(owner), tracking.start(config, data={}) as run:
+        with pytest.raises(KeyboardInterrupt), tracking.start(config, {}, RunContext(owner)) as run:
             run.log(1, {"a": 1.0})
             raise KeyboardInterrupt
-    with folders.belonging_to(member), tracking.start(config, data={}) as run:
+    with tracking.start(config, {}, RunContext(member)) as run:
         run.finish()
     assert run.folder.name.endswith("-3")
     assert folders.ended(config, member).folder == run.folder

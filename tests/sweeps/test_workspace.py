@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import experiments
+from experiments import digits
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
 from rnnkit.runs import flags, mirror_client
@@ -15,7 +17,6 @@ from rnnkit.runs.manifest import Membership
 from rnnkit.runs.rows import read_rows
 from sweeps import workspace
 from sweeps.reading.sections import SECTIONS
-from sweeps.study.spaces import SPACES
 from tests import wandb_server
 from tests.helpers import ROOT, no_account
 from tests.sweeps import made
@@ -133,23 +134,28 @@ def test_the_answer_shows_the_plane_importances_and_all_settings(panels):
     scatter = kinds["Scatter Plot"]
     assert "hidden_size" in scatter["xAxis"]
     assert "depth" in scatter["yAxis"]
-    assert SPACES["digits"].metric in scatter["zAxis"]
+    assert digits.OBJECTIVE.metric in scatter["zAxis"]
     columns = [column["accessor"] for column in kinds["Parallel Coordinates Plot"]["columns"]]
-    assert {re.split(r"[:.]", accessor)[1] for accessor in columns[:-1]} == SPACES["digits"].varied()
-    assert SPACES["digits"].metric in columns[-1]
+    assert {re.split(r"[:.]", accessor)[1] for accessor in columns[:-1]} == digits.SPACE.varied()
+    assert digits.OBJECTIVE.metric in columns[-1]
     assert "Parameter Importance" in kinds
     assert panels["Pictures"][0]["config"]["mediaKeys"][0].startswith("pictures/")
 
 
-@pytest.mark.parametrize("experiment", sorted(SPACES))
+@pytest.mark.parametrize("experiment", experiments.names())
 def test_every_experiment_has_its_view(experiment):
     view = workspace.made(experiment, "me", "p")
-    assert json.dumps(view._to_model().model_dump(mode="json")).count(SPACES[experiment].metric) >= 5
+    assert (
+        json.dumps(view._to_model().model_dump(mode="json")).count(experiments.load(experiment).OBJECTIVE.metric) >= 5
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["nope"], "there is no experiment 'nope'"), (["building_blocks"], "building_blocks is not swept: choose one of")],
+    [
+        (["nope"], "there is no experiment 'nope'"),
+        (["building_blocks"], "there is no experiment 'building_blocks': choose one of"),
+    ],
 )
 def test_what_has_no_view_is_one_line(words, message, monkeypatch):
     monkeypatch.setattr("sys.argv", ["workspace", *words])

@@ -7,6 +7,7 @@ on, one on two threads, and one that was observed in full. What was changed must
 machine, data, code, numeric settings, and every setting of the configuration.
 """
 
+import dataclasses
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from experiments import char_lm, digits, memory, music, pixels, reproduce, senti
 from rnnkit.core import cli, files
 from rnnkit.core.config import BaseConfig, command, run_name
 from rnnkit.runs import tracking
-from rnnkit.runs.manifest import Membership, manifest_of
+from rnnkit.runs.manifest import Manifest, Membership
 from rnnkit.runs.result import Result
 from sweeps import run as sweep
 from tests.helpers import ROOT
@@ -112,7 +113,7 @@ def identical(folder: Path) -> bool:
 
 def surroundings() -> dict[str, Callable[[dict], None]]:
     """What is changed in a manifest, by the words with which a replay has to name it."""
-    manifest = manifest_of(digits.Config(), "run", {"digits": "0"}, "", Membership())
+    manifest = dataclasses.asdict(Manifest.of(digits.Config(), "run", {"digits": "0"}, Membership()))
     found: dict[str, Callable[[dict], None]] = {}
     for part in ("versions", "machine", "numerics", "data", "git"):
         for name in manifest[part]:

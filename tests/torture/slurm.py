@@ -208,7 +208,7 @@ def torture(options: Options, found: Cluster, server: database.Server, runs: Pat
     array = ["sbatch", "--parsable", "--array=0-3", f"--output={runs}/task-%a.log", "sweeps/workers.sbatch"]
     found.ask(*array, PYTHON=sys.executable, **named)
 
-    study = studies.join(runs, "cluster", server.address, "off")
+    study = studies.join(runs, "cluster", server.address, track="off")
 
     def ended() -> int:
         return sum(trial.state.is_finished() for trial in study.trials.get_trials(deepcopy=False))

@@ -114,7 +114,7 @@ def disturbed(words: list[str], options: Options, environment: dict, log: Path) 
 
 def outcome(runs: Path, name: str, address: str) -> dict[int, tuple]:
     """What came of each point. Raises `AssertionError` where a trial is left, or there are more than points."""
-    study = studies.join(runs, name, address, "off")
+    study = studies.join(runs, name, address, track="off")
     found = {}
     for trial in study.trials.get_trials(deepcopy=False):
         assert trial.state.is_finished(), f"trial {trial.number} is {trial.state.name}"
@@ -166,7 +166,7 @@ def torture_away(options: Options, runs: Path, reference: dict[int, tuple]) -> s
         server.away(30)
         assert process.wait() == 0, (runs / "said.log").read_text()
         found = outcome(runs, "away", server.address)
-        trials = studies.join(runs, "away", server.address, "off").trials.get_trials(deepcopy=False)
+        trials = studies.join(runs, "away", server.address, track="off").trials.get_trials(deepcopy=False)
     assert not any("cut_off" in trial.user_attrs or trial.user_attrs["result"]["resumed_after"] for trial in trials)
     assert all(found[number] == expected for number, expected in reference.items())
     return f"PostgreSQL away for 30 s: {len(found)} points, one finished trial each, none cut off"

@@ -10,7 +10,7 @@ import torch
 
 from experiments.digits import Config
 from rnnkit.core import determinism
-from rnnkit.runs.manifest import Membership, manifest_of
+from rnnkit.runs.manifest import Manifest, Membership
 from rnnkit.training import loop
 from tests.helpers import ROOT, no_account
 
@@ -86,7 +86,7 @@ def test_a_gpu_that_was_used_before_the_run_is_said(a_gpu, capsys):
 
 
 def test_the_manifest_holds_what_was_in_force():
-    numerics = manifest_of(Config(), "run", {}, "2026-01-01", Membership())["numerics"]
+    numerics = Manifest.of(Config(), "run", {}, Membership()).numerics
     assert numerics["MKL_CBWR"] == os.environ["MKL_CBWR"]
     assert numerics["MKL_CBWR_in_force"] is determinism.in_force()
     assert numerics["deterministic_algorithms"] is False

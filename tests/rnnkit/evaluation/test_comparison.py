@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def test_the_interval_is_the_normal_one_where_there_are_many_examples():
 
 def test_the_comparison_is_in_pairs():
     right = np.arange(100) % 2 == 0
-    assert compare("itself", right, right).as_dict() == {
+    assert dataclasses.asdict(compare("itself", right, right)) == {
         "baseline": "itself",
         "ours": 0.5,
         "theirs": 0.5,

@@ -16,7 +16,7 @@ from experiments.digits import Config
 from rnnkit.core import files
 from rnnkit.mirror import follow, wandb_log
 from rnnkit.runs import mirror_client, tracking
-from rnnkit.runs.folders import belonging_to
+from rnnkit.runs.folders import RunContext
 from rnnkit.runs.manifest import Membership
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
@@ -26,10 +26,9 @@ from tests.helpers import ROOT, mirrored, no_account, offline_log
 @pytest.fixture
 def recorded(tmp_path):
     """A run of a study whose record is complete, and nobody has mirrored."""
-    with (
-        belonging_to(Membership(study="a-study", trial=3, point=1)),
-        tracking.start(Config(runs_dir=tmp_path / "runs", track="off", cell="lstm"), data={"digits": "abc"}) as run,
-    ):
+    config = Config(runs_dir=tmp_path / "runs", track="off", cell="lstm")
+    context = RunContext(Membership(study="a-study", trial=3, point=1))
+    with tracking.start(config, {"digits": "abc"}, context) as run:
         for step, odd in enumerate([float("nan"), float("inf"), -float("inf"), 0.0, 1e-300], start=1):
             run.log(step, {"loss/train": 1 / step, "odd": odd})
         run.finish(metrics={"metric/accuracy/test": 0.75})

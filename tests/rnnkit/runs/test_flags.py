@@ -82,9 +82,6 @@ def test_a_flag_in_words_has_number_threshold_and_advice():
     assert "--init chrono" in str(flag)
 
 
-def test_flags_are_kept_as_plain_values():
-    rows = [{"loss/train": math.nan}]
-    (values,) = flags.as_values(flags.judge(rows, status="diverged"))
-    assert values["value"] == "NaN"
-    assert values["threshold"] == "Infinity"
-    assert str(flags.Flag(**values)).startswith("diverged: nan, threshold inf. ")
+def test_a_run_that_diverged_has_its_last_loss_as_a_flag():
+    (flag,) = flags.judge([{"loss/train": math.nan}], status="diverged")
+    assert str(flag).startswith("diverged: nan, threshold inf. ")

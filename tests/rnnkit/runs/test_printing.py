@@ -12,7 +12,7 @@ from rnnkit.runs import mirror_client, printing, tracking
 @pytest.fixture
 def ended(tmp_path, monkeypatch):
     """The result of a run that was to be mirrored, and that no mirror has seen."""
-    monkeypatch.setattr(mirror_client, "begin", lambda *_: None)
+    monkeypatch.setattr(mirror_client.Mirror, "begin", lambda *_: None)
     with tracking.start(Config(runs_dir=tmp_path / "my runs"), data={}) as run:
         run.log(1, {"a": 1.0})
         run.finish(metrics={"metric/accuracy/test": 0.75})

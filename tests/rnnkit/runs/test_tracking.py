@@ -12,6 +12,7 @@ from rnnkit.core import config as configuration
 from rnnkit.core import files
 from rnnkit.core.errors import OutOfMemory, UserError
 from rnnkit.runs import checkpoints, folders, mirror_client, tracking
+from rnnkit.runs.folders import RunContext
 from rnnkit.runs.manifest import Membership
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
@@ -26,7 +27,7 @@ def config(tmp_path):
 def test_a_run_leaves_its_whole_record(config):
     model = nn.Linear(2, 3)
     member = Membership(study="s", trial=4, point=2)
-    with folders.belonging_to(member), tracking.start(config, data={"digits": "abc"}) as run:
+    with tracking.start(config, {"digits": "abc"}, RunContext(member)) as run:
         manifest = files.read_json(run.folder / "manifest.json")  # there before the first step
         assert folders.is_live(run.folder)
         run.log(1, {"loss/train": 0.1, "x": float("nan")})
@@ -167,8 +168,7 @@ def test_a_mirror_that_cannot_be_started_costs_a_word(config, monkeypatch, capsy
     def refused(*_, **__):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(mirror_client, "process", None)
-    monkeypatch.setattr(mirror_client.subprocess, "Popen", refused)
+    monkeypatch.setattr(mirror_client.processes, "start_beside", refused)
     with tracking.start(dataclasses.replace(config, track="offline"), data={}) as run:
         run.log(1, {"a": 1.0})
         run.log(2, {"a": 1.0})
@@ -204,4 +204,4 @@ def test_more_than_the_machine_has_ends_in_one_line(tmp_path):
     done = run_command("experiments.digits", "--hidden-size", 10**6, "--track", "off", cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("error: out of memory with --hidden-size 1000000, ")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert not (tmp_path / "runs").exists()

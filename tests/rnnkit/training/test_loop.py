@@ -16,7 +16,7 @@ from rnnkit.runs import tracking
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from rnnkit.sequences import Examples, bptt_chunks
-from rnnkit.training import loop, optim
+from rnnkit.training import Objective, Pruned, Task, loop, optim
 
 
 EXAMPLES = Examples(
@@ -47,20 +47,19 @@ def fitted(config, values=None, report=None, loss=loss_of, **options):
         seen.append([p.detach().clone() for p in model.parameters()])
         return {"loss/valid": value if values is None else next(values)}
 
+    task = Task(
+        data=EXAMPLES,
+        checksums={},
+        objective=Objective("loss/valid", lower_is_better=True),
+        model=model,
+        batches=lambda epoch: sequences.shuffled_batches(EXAMPLES, config.batch_size, config.seed, epoch),
+        steps_per_epoch=3,
+        loss=loss,
+        evaluate=evaluate,
+        **options,
+    )
     with tracking.start(config, data={}) as run:
-        found = loop.fit(
-            model,
-            config,
-            run,
-            batches=lambda epoch: sequences.shuffled_batches(EXAMPLES, config.batch_size, config.seed, epoch),
-            steps_per_epoch=3,
-            loss=loss,
-            evaluate=evaluate,
-            watch="loss/valid",
-            lower_is_better=True,
-            report=report,
-            **options,
-        )
+        found = loop.fit(task, config, run, report)
         run.finish(model)
     return model, found, read_rows(run.folder), seen
 
@@ -178,7 +177,7 @@ def test_report_hears_each_evaluation_and_may_prune(config):
     def report(number, value):
         heard.append((number, value))
         if number == 2:
-            raise loop.Pruned
+            raise Pruned
 
     with pytest.raises(UnboundLocalError):  # the block ended quietly, as pruned, before anything was returned
         fitted(config, [0.5, 0.4, 0.3], report)
@@ -217,17 +216,18 @@ def test_a_state_is_carried_cut_from_its_past_and_dropped_between_epochs(config)
         scores, after = model(chunk.inputs, state)
         return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
 
+    task = Task(
+        data=ids,
+        checksums={},
+        objective=Objective("loss/valid"),
+        model=model,
+        batches=lambda epoch: bptt_chunks.contiguous(ids, 4, 5),
+        steps_per_epoch=2,
+        loss=loss,
+        evaluate=lambda: {"loss/valid": 0.0},
+    )
     with tracking.start(config, data={}) as run:
-        loop.fit(
-            model,
-            config,
-            run,
-            batches=lambda epoch: bptt_chunks.contiguous(ids, 4, 5),
-            steps_per_epoch=2,
-            loss=loss,
-            evaluate=lambda: {"loss/valid": 0.0},
-            watch="loss/valid",
-        )
+        loop.fit(task, config, run)
         run.finish(model)
     assert [state is None for state in given] == [True, False, True, False]
     assert all(not part.requires_grad for state in given if state for part in state)

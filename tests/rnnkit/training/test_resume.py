@@ -13,7 +13,7 @@ from rnnkit.core import files
 from rnnkit.core.config import run_name
 from rnnkit.core.errors import UserError
 from rnnkit.mirror import wandb_log
-from rnnkit.runs import checkpoints, mirror_client, tracking
+from rnnkit.runs import checkpoints, tracking
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from rnnkit.training import loop
@@ -52,7 +52,7 @@ def at(runs, **changes):
 def let_go(run, *_, **__):
     """What the system does with the files of a process that was killed."""
     run._rows.close()
-    os.close(run._lock)
+    run._claim.release()
 
 
 def killed_at(step, config, monkeypatch):
@@ -306,8 +306,6 @@ def test_the_mirror_of_a_run_that_went_on_holds_every_row_once(tmp_path, monkeyp
     offline_log(folder)
     digits.run(at(tmp_path, track="offline"))
     assert wandb_log.rows(offline_log(folder)) == read_rows(folder)
-    mirror_client.process.stdin.close()
-    mirror_client.process.wait(30)
 
 
 def test_a_carried_state_is_part_of_what_is_saved(tmp_path):

@@ -16,8 +16,8 @@ from tests.helpers import WORKER, new_study
 def ran(claim, value, test=0.75):
     """Carry out a claimed trial without training, with a validation and a test score."""
 
-    def run(config, report):
-        with tracking.start(config, data={}) as started:
+    def run(config, report, context):
+        with tracking.start(config, {}, context) as started:
             started.log(1, {"metric/accuracy/valid": value})
             started.finish(metrics={"metric/accuracy/valid": value, "metric/accuracy/test": test})
         return started.result
@@ -117,7 +117,7 @@ def test_the_best_on_the_edge_of_a_grid_is_told(tmp_path):
 
 def test_a_damaged_result_on_a_fresh_seed_is_named_by_its_trial(tmp_path):
     study = told(tmp_path, (0.25, 0.5), {1: [0.5, 0.51]}, confirm=(1, 2), sampler="random")
-    run = next(t for t in study.again.trials if t.user_attrs["repeat"] == 1).user_attrs["run"]
+    run = next(t for t in study.confirmations.trials if t.user_attrs["repeat"] == 1).user_attrs["run"]
     (study.folder.base.runs_dir / run / "result.json").write_text("{")
     assert "the run of trial 1 on fresh seed 2 cannot be read: " in summary.write(study)
 

@@ -12,7 +12,7 @@ import pytest
 
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
-from rnnkit.runs.result import Result, reference
+from rnnkit.runs.result import Reference, Result
 from sweeps.evidence import measure as evidence
 from sweeps.evidence import tables
 from sweeps.evidence.rows import GROUPS, ROWS, EvidenceRow
@@ -236,10 +236,10 @@ def test_a_net_is_better_than_a_baseline_by_twice_its_standard_error_or_not_at_a
 
 def test_the_table_says_all_of_a_row():
     references = [
-        reference("nothing remembered", "loss", 1 / 6),
-        reference("best possible", "loss", 0.0, "limit"),
-        reference("somebody", "loss", 0.15, "published"),
-        reference("of another measure", "accuracy", 0.9),
+        dataclasses.asdict(Reference("nothing remembered", "loss", 1 / 6)),
+        dataclasses.asdict(Reference("best possible", "loss", 0.0, "limit")),
+        dataclasses.asdict(Reference("somebody", "loss", 0.15, "published")),
+        dataclasses.asdict(Reference("of another measure", "accuracy", 0.9)),
     ]
     seeds = [measured_value(CUT, seed, value, references=references) for seed, value in enumerate(VALUES[:4])]
     seeds.append(measured_value(CUT, 4, None, status="diverged", references=[]))

@@ -5,11 +5,11 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from experiments import digits
 from rnnkit.core import files, locks
 from rnnkit.runs.manifest import Membership
 from sweeps.reading import describe, studies
 from sweeps.reading.run_index import RunIndex
-from sweeps.study.spaces import SPACES
 from tests.sweeps import made
 
 
@@ -42,7 +42,7 @@ def test_trials_are_those_of_the_storage(kinds, small):
 
 
 def test_the_plane_holds_the_finished_trials_with_its_settings(small):
-    space = SPACES["digits"]
+    space = digits.SPACE
     values = {(c.hidden_size, c.depth): c.values for c in small.plane()}
     assert list(values) == [(p["hidden_size"], p["depth"]) for p in space.plane()]
     assert [v for v in values.values() if v] == [(t.value,) for t in small.trials[:5]]

@@ -72,8 +72,8 @@ def test_a_study_outlives_a_killed_worker_and_its_servers_restart(server, swept,
     assert all(line.startswith(storage.WAITING) for line in said), said
     assert hand.returncode == 0
 
-    study = studies.join(runs, "cluster", server.address, "off")
-    reference = studies.join(swept[0], "small", "journal", "off").trials.trials
+    study = studies.join(runs, "cluster", server.address, track="off")
+    reference = studies.join(swept[0], "small", "journal", track="off").trials.trials
     trials = study.trials.trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 6
     assert [(t.params, t.value, t.user_attrs["result"]["weights_sha256"]) for t in trials] == [
@@ -184,7 +184,7 @@ def test_a_study_is_continued_with_its_own_settings_only(server, tmp_path):
     with pytest.raises(UserError, match=r"study mine was started with another config \(epochs 1, not 3\)"):
         studies.create(other)  # from a runs folder that has no study.json
     with pytest.raises(UserError, match="--storage holds no study yours: start it with python -m sweeps.run"):
-        studies.join(tmp_path, "yours", server.address, "off")
+        studies.join(tmp_path, "yours", server.address, track="off")
 
 
 def test_what_is_wrong_with_a_database_is_one_line(server, monkeypatch, tmp_path):

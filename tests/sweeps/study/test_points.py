@@ -27,7 +27,7 @@ def settled(study, total, better=1):
 
 def reopened(study):
     """The same study, as another process finds it."""
-    return studies.join(study.folder.base.runs_dir, "small", "journal", "off")
+    return studies.join(study.folder.base.runs_dir, "small", "journal", track="off")
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

@@ -6,21 +6,18 @@ import optuna
 import pytest
 
 import experiments
-from sweeps.study import folders
-from sweeps.study.spaces import SPACES, Range
+from rnnkit.training import Range
+from sweeps.study import folders, points
 from tests.helpers import run_command
 
 
-TRAINED = [name for name in experiments.NAMES if name not in experiments.LESSONS]
+NAMES = experiments.names()
+SPACES = {name: experiments.load(name).SPACE for name in NAMES}
 
 
-def test_every_experiment_that_trains_has_a_space():
-    assert sorted(SPACES) == sorted(TRAINED)
-
-
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_point_of_a_space_is_a_configuration_of_its_experiment(name):
-    base, space = folders.experiment(name).Config(), SPACES[name]
+    base, space = experiments.load(name).Config(), SPACES[name]
     for point in space.plane():
         assert dataclasses.replace(base, **point).depth == point["depth"]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -41,19 +38,19 @@ def test_every_point_of_a_space_is_a_configuration_of_its_experiment(name):
 
 
 def test_what_does_not_go_with_the_settings_is_not_searched():
-    gated = SPACES["pixels"].fitting(folders.experiment("pixels").Config(init="chrono"))
+    gated = SPACES["pixels"].fitting(experiments.load("pixels").Config(init="chrono"))
     assert gated.studied["cell"] == ("gru", "lstm")
     assert dataclasses.replace(gated, studied=SPACES["pixels"].studied) == SPACES["pixels"]
     for name, space in SPACES.items():
-        assert space.fitting(folders.experiment(name).Config()) == space
+        assert space.fitting(experiments.load(name).Config()) == space
 
 
 @pytest.mark.parametrize(("name", "size"), [("word_lm", 200), ("char_lm", 512)])
 def test_tied_embeddings_are_as_large_as_the_hidden_size_that_a_trial_has(tmp_path, name, size):
-    base = folders.experiment(name).Config(tied=True, hidden_size=size, embedding_size=size)
+    base = experiments.load(name).Config(tied=True, hidden_size=size, embedding_size=size)
     folder = folders.StudyFolder(tmp_path, base, seed=0)
     for point in folder.space.plane():
-        for config in (folder.config(0, point), folder.config_again(0, point)):
+        for config in (folder.config(0, point), folder.config_of_confirmation(0, point)):
             assert config.embedding_size == config.hidden_size == point["hidden_size"]
     free = folders.StudyFolder(tmp_path, dataclasses.replace(base, tied=False), seed=0)
     assert free.config(0, free.space.plane()[0]).embedding_size == size
@@ -79,7 +76,7 @@ def test_what_lies_on_a_border_is_told_with_the_range_to_look_in(values, value, 
 
 def test_a_drawn_point_depends_on_its_seed_alone():
     space = SPACES["digits"]
-    assert space.drawn(3) == space.drawn(3) != space.drawn(4)
+    assert points.drawn(space, 3) == points.drawn(space, 3) != points.drawn(space, 4)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_damage_in_the_midst_of_a_journal_is_named_and_nothing_is_cut(tmp_path, 
     with pytest.raises(UserError, match=r"journal\.log, line 5 is damaged, and \d+ good ones follow"):
         studies.create(study.folder)
     with pytest.raises(UserError, match=r"journal\.log is damaged: the sweep's own command"):
-        studies.join(tmp_path, "small", "journal", "off")
+        studies.join(tmp_path, "small", "journal", track="off")
     assert journal.read_bytes() == before
 
 
@@ -108,7 +108,7 @@ def test_study_json_says_what_the_study_is(tmp_path):
     assert found["versions"]["optuna"]
     with pytest.raises(UserError, match=r"another sampler \(random, not tpe\)"):
         new_study(tmp_path, sampler="tpe", epochs=3)
-    joined = studies.join(tmp_path, "small", "journal", "off")
+    joined = studies.join(tmp_path, "small", "journal", track="off")
     assert (joined.folder.sampler, joined.folder.base.epochs, joined.total) == ("random", 3, 1)
 
 
@@ -126,7 +126,7 @@ def test_a_new_study_with_a_trial_that_came_to_something_stays(tmp_path, how):
         else:
             worker.tell(claim, TrialState.FAIL, reason="diverged")
         raise UserError("the disk is full")
-    assert len(studies.join(tmp_path / "runs", "small", "journal", "off").trials.trials) == 1
+    assert len(studies.join(tmp_path / "runs", "small", "journal", track="off").trials.trials) == 1
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

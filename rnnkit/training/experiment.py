@@ -1,0 +1,168 @@
+"""An experiment: settings, what they make, and how it ends. The one place from where a training is started.
+
+::
+
+    OBJECTIVE = Objective("metric/accuracy/valid")
+
+    def setup(config, device) -> Task: ...              # model, batches, loss, evaluation
+    def conclude(config, task) -> Final: ...            # test scores, and what stands beside them
+
+    run = experiment(Config, setup, conclude)           # run(config) -> Result
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from rnnkit.core import cli
+from rnnkit.core.config import BaseConfig, run_name, sizes
+from rnnkit.core.errors import OutOfMemory, UserError, is_out_of_memory
+from rnnkit.runs import tracking
+from rnnkit.runs.flags import Flag, before_training
+from rnnkit.runs.folders import RunContext
+from rnnkit.runs.printing import print_result
+from rnnkit.runs.result import Comparison, Reference, Result, Status
+from rnnkit.training.objective import Objective
+
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from rnnkit.diagnostics.probe import ProbeBatch
+
+
+Config = TypeVar("Config", bound=BaseConfig)
+Data = TypeVar("Data")
+
+Report = Callable[[int, float], None]
+"""Called after each evaluation with its number from 1 and the value of the objective; it may raise `Pruned`."""
+
+
+@dataclass
+class Task(Generic[Data]):
+    """What is trained, and on what.
+
+    Args:
+        data: what `conclude` needs of the data, in whatever form.
+        checksums: each data set's name and the SHA-256 of its contents.
+        objective: what evaluations are judged by; training keeps the best weights by it.
+        model: on the device, with its initial weights.
+        batches: the batches of an epoch, by its number from 0: of `sequences.Batch` or `bptt_chunks.Chunk`.
+        steps_per_epoch: how many batches an epoch has.
+        loss: the mean loss of a batch, a scalar, and the recurrent state to carry to the next batch, or None. It gets
+            what the batch before returned, cut from its graph; None at the start of an epoch.
+        evaluate: metrics of the model as it is; must draw no random number and leave the model as it was.
+        probe: the sequences on which `--observe` looks into the network; without any it does not.
+        rate: a schedule of the experiment's own in place of `--schedule`: what the learning rate is multiplied with, by
+            the epochs done so far.
+    """
+
+    data: Data
+    checksums: dict[str, str]
+    objective: Objective
+    model: "nn.Module"
+    batches: Callable[[int], Iterator[Any]]
+    steps_per_epoch: int
+    loss: "Callable[[nn.Module, Any, Any], tuple[torch.Tensor, Any]]"
+    evaluate: Callable[[], dict[str, float]]
+    probe: "ProbeBatch | None" = None
+    rate: Callable[[float], float] | None = None
+
+    @property
+    def device(self) -> "torch.device":
+        """Where the model computes."""
+        return next(self.model.parameters()).device
+
+
+@dataclass(frozen=True)
+class Final:
+    """How an experiment ends: its final metrics, what stands beside them, what is kept with the weights.
+
+    `keep` holds plain values that using the weights takes (a vocabulary, say).
+    """
+
+    metrics: dict[str, float]
+    comparison: Comparison | None = None
+    references: list[Reference] | None = None
+    keep: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment(Generic[Config, Data]):
+    """An experiment that can be run; `experiment` makes one.
+
+    `remarks` gives further lines to print below the result of a run from the command line.
+    """
+
+    Config: type[Config]
+    setup: "Callable[[Config, torch.device], Task[Data]]"
+    conclude: Callable[[Config, Task[Data]], Final]
+    remarks: Callable[[Config, Result], list[str]] | None = None
+
+    def __call__(self, config: Config, report: Report | None = None, context: RunContext | None = None) -> Result:
+        """Train a net with these settings, and test it. `report` may raise `Pruned`.
+
+        `context` says which study's trial it is, or in which folder it goes on. Raises `UserError` for settings or data
+        that cannot be used, and `OutOfMemory` for such as the memory does not hold.
+        """
+        from rnnkit.training.loop import fit
+
+        if config.screen:
+            raise UserError("--screen trains nothing: see `screened`")
+        task = self.prepared(config)
+        with tracking.start(config, task.checksums, context) as run:
+            fit(task, config, run, report)
+            final = self.conclude(config, task)
+            run.finish(task.model, final.metrics, final.keep, comparison=final.comparison, references=final.references)
+        assert run.result is not None
+        return run.result
+
+    def prepared(self, config: Config) -> Task[Data]:
+        """What a run with these settings would train, with its initial weights. Nothing is trained or recorded.
+
+        Sets this process up for a run; see `loop.prepare`.
+        """
+        from rnnkit.training.loop import prepare
+
+        device = prepare(config)
+        try:
+            return self.setup(config, device)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemory(f"out of memory with {sizes(config)}: lower these") from None
+
+    def screened(self, config: Config) -> list[Flag]:
+        """What may keep a net with these settings from learning, by a look into it before any training."""
+        from rnnkit.diagnostics.monitor import Monitor
+
+        task = self.prepared(config)
+        return before_training(Monitor(task.model, config, task.probe, config.runs_dir).before_training())
+
+    def main(self) -> None:
+        """Run with the settings of the command line, and say what came out; exit with 1 where it diverged."""
+        prog = f"python -m experiments.{self.Config.experiment}"
+        config = cli.parse(self.Config, prog, sys.argv[1:], sys.modules[self.Config.__module__].__doc__)
+        if config.screen:
+            flags = self.screened(config)
+            print(f"{run_name(config)}, before training: {len(flags) or 'no'} flag{'s' * (len(flags) != 1)}")
+            print("".join(f"  {flag}\n" for flag in flags), end="")
+            return
+        result = self(config)
+        print_result(result)
+        for line in self.remarks(config, result) if self.remarks else []:
+            print(line)
+        if result.status == Status.DIVERGED:
+            sys.exit(1)
+
+
+def experiment(
+    Config: type[Config],
+    setup: "Callable[[Config, torch.device], Task[Data]]",
+    conclude: Callable[[Config, Task[Data]], Final],
+    remarks: Callable[[Config, Result], list[str]] | None = None,
+) -> Experiment[Config, Data]:
+    """The experiment with these parts: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`."""
+    return Experiment(Config, setup, conclude, remarks)

@@ -1,0 +1,152 @@
+"""What a sweep of an experiment looks for: what is studied, what is tuned along, and the plane that comes first.
+
+Studied are hidden size and depth, cell and direction: what the answer is about. Tuned along are learning rate, dropout
+and clipping, so that no size is judged by settings that suit another. All else is fixed: the experiment's defaults, or
+what follows -- on the sweep's command line.
+"""
+
+import dataclasses
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError
+
+
+Values = dict[str, Any]  # settings and their values
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, whole ones where both are, on a logarithmic scale where `log` says so.
+
+    `least` and `most` are the ends beyond which there is nothing to look for. `needs` names another setting and the
+    value that it must have at least for this one to matter.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    least: float | None = None
+    most: float | None = None
+    needs: tuple[str, int] | None = None
+
+    def suggest(self, trial: Any, name: str) -> float:
+        """Ask an Optuna trial for a value."""
+        if isinstance(self.low, int):
+            return trial.suggest_int(name, self.low, self.high, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def widened(self, value: float) -> tuple[float, float] | None:
+        """The range to look in instead, where `value` lies on a border of this one; None where it does not.
+
+        On a border is what lies within a twentieth of the range (of its logarithm) of an end, unless nothing lies
+        beyond that end. The range then reaches half as far again beyond it, in whole numbers where it is of such.
+        """
+        place, low, high = (math.log(x) if self.log else x for x in (value, self.low, self.high))
+        reach = (high - low) / 2
+        back = math.exp if self.log else float
+        new_low, new_high = self.low, self.high
+        if place <= low + reach / 10 and (self.least is None or self.low > self.least):
+            new_low = max(back(low - reach), -math.inf if self.least is None else self.least)
+        if place >= high - reach / 10 and (self.most is None or self.high < self.most):
+            new_high = min(back(high + reach), math.inf if self.most is None else self.most)
+        if (new_low, new_high) == (self.low, self.high):
+            return None
+        if isinstance(self.low, int):
+            return math.floor(new_low), math.ceil(new_high)
+        return float(f"{new_low:.2g}"), float(f"{new_high:.2g}")
+
+
+@dataclass(frozen=True)
+class Space:
+    """The search space of an experiment.
+
+    `studied` and `tuned` map settings to a `Range`, or to a tuple of choices. The plane is every pair of `hidden_sizes`
+    and `depths`, with `start` for the other settings.
+    """
+
+    hidden_sizes: tuple[int, ...]
+    depths: tuple[int, ...]
+    studied: dict[str, Range | tuple[Any, ...]]
+    tuned: dict[str, Range | tuple[Any, ...]]
+    start: dict[str, Any] = field(default_factory=dict)
+
+    def plane(self) -> list[Values]:
+        """The points of the plane, each with all settings that the search varies there."""
+        points: list[Values] = []
+        for hidden_size, depth in itertools.product(self.hidden_sizes, self.depths):
+            point = {"hidden_size": hidden_size, "depth": depth, **self.start}
+            points.append(point | ({"dropout": 0.0} if depth > 1 else {}))
+        return points
+
+    def varied(self) -> set[str]:
+        """The names of the settings that the search varies."""
+        return set(self.studied) | set(self.tuned)
+
+    def fitting(self, base: BaseConfig) -> "Space":
+        """This space without the choices that `base` cannot be changed to: no plain RNN where --init sets gates."""
+
+        def fits(name: str, choice: Any) -> bool:
+            try:
+                base.changed(**{name: choice})
+            except UserError:
+                return False
+            return True
+
+        narrowed = {
+            name: tuple(choice for choice in values if fits(name, choice)) if isinstance(values, tuple) else values
+            for name, values in self.studied.items()
+        }
+        return dataclasses.replace(self, studied=narrowed)
+
+    def suggest(self, trial: Any) -> Values:
+        """Ask an Optuna trial for a point. What the trial was planned with comes back unchanged."""
+        point: Values = {}
+        for name, values in (self.studied | self.tuned).items():
+            if isinstance(values, tuple):
+                point[name] = trial.suggest_categorical(name, values)
+            elif values.needs is None or point[values.needs[0]] >= values.needs[1]:
+                point[name] = values.suggest(trial, name)
+        return point
+
+    def borders(self, settings: Values, grid: bool = False) -> list[tuple[str, float, Range, tuple[float, float]]]:
+        """The settings that lie on a border of their range: name, value, range, and the range to look in instead.
+
+        In a grid the ranges are those of the plane, and nothing else is searched.
+        """
+        sizes, depths = self.hidden_sizes, self.depths
+        plane = {
+            "hidden_size": Range(min(sizes), max(sizes), log=True, least=1),
+            "depth": Range(min(depths), max(depths), least=1),
+        }
+        borders = []
+        for name, values in (plane if grid else self.studied | self.tuned).items():
+            if isinstance(values, Range) and name in settings and (wider := values.widened(settings[name])):
+                borders.append((name, settings[name], values, wider))
+        return borders
+
+
+def studied(
+    hidden_size: tuple[int, int], depth: int, cells: tuple[str, ...] = ("rnn", "gru", "lstm"), both: bool = True
+) -> dict[str, Range | tuple[Any, ...]]:
+    """Hidden size within two ends, depth from 1, cell, and direction where both are possible."""
+    ranges: dict[str, Range | tuple[Any, ...]] = {
+        "hidden_size": Range(*hidden_size, log=True, least=1),
+        "depth": Range(1, depth, least=1),
+        "cell": cells,
+    }
+    return ranges | ({"bidirectional": (False, True)} if both else {})
+
+
+def tuned(
+    learning_rate: tuple[float, float], clip: tuple[float, float] = (0.25, 4.0)
+) -> dict[str, Range | tuple[Any, ...]]:
+    """Learning rate and clipping within two ends each; dropout, which acts between layers, where there are two."""
+    return {
+        "learning_rate": Range(*learning_rate, log=True),
+        "dropout": Range(0.0, 0.5, least=0.0, most=0.95, needs=("depth", 2)),
+        "clip": Range(*clip, log=True),
+    }
