@@ -194,7 +194,7 @@ def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
 
 
 def truncation(model: nn.Module, probe: ProbeBatch) -> credit_horizon.Truncation:
-    """The context-truncation curve of a model on the watched sequences (`memory.truncation_curve`)."""
+    """The context-truncation curve of a model on the watched sequences (`credit_horizon.truncation_of`)."""
     with evaluating(model):
         contexts = credit_horizon.contexts_up_to(probe.span)
         losses = [probe.costs(k).double().mean().item() for k in contexts]

@@ -1,8 +1,6 @@
-"""Norms of gradients and updates, by groups of parameters; and the model in evaluation mode."""
+"""Norms of gradients and updates, by groups of parameters."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -83,33 +81,6 @@ def gate_gradient_norms(blocks: dict[str, tuple[nn.Parameter, slice]]) -> Tensor
         for parameter, rows in blocks.values()
     ]
     return torch.stack(norms) if norms else torch.zeros(0)
-
-
-@dataclass(frozen=True)
-class Clipping:
-    """Gradient norms before clipping over a window: quantiles of the finite ones, the share above the threshold."""
-
-    median: float
-    p95: float
-    largest: float
-    fraction: float
-    not_finite: int
-
-
-def clipping(norms: Sequence[float], threshold: float) -> Clipping:
-    """What clipping did over a window of steps, from the total gradient norms before it.
-
-    fraction = mean(norm > threshold); infinity as a threshold stands for no clipping. A threshold of half to ten times
-    the mean norm is a usual one (Pascanu, Mikolov & Bengio, On the Difficulty of Training Recurrent Neural Networks,
-    2013). Norms that are not finite are counted and left out of the rest, which is NaN if none are left.
-    """
-    every = torch.tensor(norms, dtype=torch.float64)
-    finite = every[every.isfinite()]
-    missing = len(every) - len(finite)
-    if not len(finite):
-        return Clipping(torch.nan, torch.nan, torch.nan, torch.nan, missing)
-    median, p95, largest = finite.quantile(torch.tensor([0.5, 0.95, 1.0], dtype=torch.float64)).tolist()
-    return Clipping(median, p95, largest, (finite > threshold).double().mean().item(), missing)
 
 
 def snapshot(groups: dict[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:

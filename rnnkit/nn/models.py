@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from rnnkit.core import seeding
@@ -23,21 +22,6 @@ CELLS = {
 }
 
 State = Tensor | tuple[Tensor, Tensor] | None
-
-
-class OneHot(nn.Module):
-    """Numbers of words or symbols as one-hot vectors, through a linear layer without bias.
-
-    The same function as `torch.nn.Embedding` with the transposed weight, at the cost of a product with zeros.
-    """
-
-    def __init__(self, vocabulary: int, size: int):
-        super().__init__()
-        self.linear = nn.Linear(vocabulary, size, bias=False)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Ids of any shape -> vectors of that shape and `size` more."""
-        return self.linear(functional.one_hot(ids, self.linear.in_features).to(self.linear.weight.dtype))
 
 
 class SequenceClassifier(nn.Module):
@@ -145,13 +129,11 @@ def embedded(embedding: nn.Module, ids: Tensor) -> Tensor:
     try:
         return embedding(ids)
     except (IndexError, RuntimeError, TypeError):
-        ours = isinstance(embedding, (nn.Embedding, OneHot))
-        types = (torch.long,) if isinstance(embedding, OneHot) else (torch.long, torch.int)
-        if ids.dtype not in types and (ours or isinstance(embedding, Spelled)):
+        if ids.dtype not in (torch.long, torch.int) and isinstance(embedding, (nn.Embedding, Spelled)):
             raise UserError(f"ids must be whole numbers, of torch.long, and these are of {ids.dtype}") from None
-        if not ours:
+        if not isinstance(embedding, nn.Embedding):
             raise
-        count = embedding.num_embeddings if isinstance(embedding, nn.Embedding) else embedding.linear.in_features
+        count = embedding.num_embeddings
         outside = ((ids < 0) | (ids >= count)).nonzero()
         if not len(outside):
             raise

@@ -1,4 +1,4 @@
-"""The recurrent modules of a model, its parameters, and the model in evaluation mode."""
+"""The recurrent modules of a model, and the model in evaluation mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +23,3 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:  # model.train() would set all alike: a part kept in evaluation mode stays so
             module.training = training
-
-
-def parameter_count(model: nn.Module) -> int:
-    """How many numbers the model learns."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
