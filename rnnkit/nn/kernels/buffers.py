@@ -6,6 +6,9 @@ from torch import Tensor
 from rnnkit.sequences.schedule import Chunk, Schedule
 
 
+Bias = Tensor | None
+
+
 class Buffer:
     """Rows of numbers for a whole batch, or, where nobody needs them afterwards, for one chunk at a time."""
 
@@ -31,6 +34,24 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None
 def add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     """a + b, or None where there is neither."""
     return None if a is None else a + b
+
+
+def resized(state: Tensor, initial: Tensor, count: int) -> Tensor:
+    """The states for a step of `count` sequences: without those that have ended, with those that begin."""
+    return state[:count] if count < len(state) else torch.cat([state, initial[len(state) : count]])
+
+
+def direct_gradient(
+    grad_output: Tensor | None, grad_final: Tensor | None, schedule: Schedule, chunk: Chunk, out: Tensor
+) -> Tensor:
+    """The gradient that reaches a chunk's states directly: as outputs, and as final states. Into `out`."""
+    if grad_output is None:
+        out.zero_()
+    else:
+        out.copy_(grad_output[chunk.rows])
+    if grad_final is not None and chunk.ends[0] < chunk.ends[1]:
+        out.index_add_(0, schedule.ends(chunk), grad_final[slice(*chunk.ends)])
+    return out
 
 
 class WeightGradients:
