@@ -1,15 +1,29 @@
-"""The recurrent modules of a model, and the model in evaluation mode."""
+"""The recurrent modules of a model and their weights, and the model in evaluation mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from rnnkit.nn import _torch_private
 
 
 def recurrent_modules(model: nn.Module) -> dict[str, nn.RNNBase]:
     """The recurrent modules of a model by their name in it."""
     return {name: module for name, module in model.named_modules() if isinstance(module, nn.RNNBase)}
+
+
+def layer_weights(module: nn.RNNBase) -> list[list[Tensor]]:
+    """The weights of each layer and direction, layer by layer: w_ih, w_hh, b_ih and b_hh, if any, and a projection."""
+    weights = _torch_private.flat_weights(module)
+    each = len(weights) // (module.num_layers * (2 if module.bidirectional else 1))
+    return [weights[i : i + each] for i in range(0, len(weights), each)]
+
+
+def being_recorded() -> bool:
+    """Whether what runs now is traced or compiled, so that whatever is done becomes part of what torch records."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()  # pyright: ignore[reportPrivateImportUsage]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from rnnkit.nn.modules import being_recorded, layer_weights
 from rnnkit.observation._replay import LayerReplay, Weights
 from rnnkit.observation.trace import Call, LayerTrace
 from rnnkit.sequences.layout import PackedLayout
@@ -26,7 +27,7 @@ class Recorder:
         self.name, self.module, self.calls = name, module, calls
         self.directions = 2 if module.bidirectional else 1
         self.passes: list[tuple[Tensor, Tensor]] = []  # input and states of each layer and direction on our kernels
-        self.weights: list[Tensor] = []
+        self.weights: list[list[Tensor]] = []
         self.random: tuple[Tensor, Tensor | None] | None = None
         self.handles = [
             module.register_forward_pre_hook(self.before, with_kwargs=True),
@@ -44,7 +45,7 @@ class Recorder:
         """A call begins: keep the state of the random numbers that its dropout draws from."""
         self.passes, self.random = [], None
         if module.training and module.dropout and module.num_layers > 1:
-            device = module._flat_weights[0].device
+            device = layer_weights(module)[0][0].device
             self.random = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
     def watch(self, x: Tensor, h: Tensor) -> None:
@@ -53,7 +54,7 @@ class Recorder:
 
     def after(self, module, args, kwargs, result) -> None:
         """A call ends: keep what is needed of it, and listen for its gradients."""
-        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        if being_recorded():
             return  # what is kept would become part of what they record
         gradients = torch.is_grad_enabled()
         named = dict(zip(("input", "hx"), args, strict=False)) | kwargs
@@ -133,13 +134,13 @@ class Recorder:
 
     def _weights(self) -> list[Weights]:
         """A copy of the module's weights, one for all calls between two changes of them."""
-        copies = [_copy(weight) for weight in self.module._flat_weights]
-        if len(copies) != len(self.weights) or not all(map(torch.equal, copies, self.weights)):
-            self.weights = copies
-        groups = _groups(self.weights, self.module.num_layers * self.directions)
+        groups = [[_copy(weight) for weight in group] for group in layer_weights(self.module)]
+        copies, before = sum(groups, []), sum(self.weights, [])
+        if len(copies) != len(before) or not all(map(torch.equal, copies, before)):
+            self.weights = groups
         if self.module.bias:
-            return [Weights(*group) for group in groups]
-        return [Weights(*group[:2], None, None, *group[2:]) for group in groups]
+            return [Weights(*group) for group in self.weights]
+        return [Weights(*group[:2], None, None, *group[2:]) for group in self.weights]
 
     def _listen(self, tensor: Tensor, receive: Callable[[Tensor], None]) -> None:
         """Have `receive` called with the gradient that reaches `tensor` as the module gave it out.
@@ -198,12 +199,6 @@ def _in_packed_order(state: Tensor, packed: PackedSequence) -> Tensor:
     return state if packed.sorted_indices is None else state.index_select(1, packed.sorted_indices)
 
 
-def _groups(weights: Sequence[Tensor], count: int) -> list[Sequence[Tensor]]:
-    """A module's weights cut into `count` equal parts."""
-    each = len(weights) // count
-    return [weights[i : i + each] for i in range(0, len(weights), each)]
-
-
 def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random) -> list[Tensor]:
     """What dropout after each layer but the last multiplied with, of shape (rows, directions x hidden); 1 for nothing.
 
@@ -223,11 +218,12 @@ def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random) -> list
 def _lower_states(module: nn.RNNBase, packed: PackedSequence, initial: list[Tensor], kept: list[Tensor]):
     """The states of all layers but the top one, of shape (rows, directions x hidden), run one by one as torch does."""
     data, sizes = packed.data, packed.batch_sizes
-    run = getattr(torch._VF, module.mode.lower())
+    run = getattr(torch, module.mode.lower())
     options = (module.bias, 1, 0.0, module.training, module.bidirectional)
-    groups = _groups(module._flat_weights, module.num_layers)[:-1]
+    groups = layer_weights(module)
     directions, states = 2 if module.bidirectional else 1, []
-    for layer, (weights, factor) in enumerate(zip(groups, kept, strict=True)):
+    for layer, factor in enumerate(kept):
+        weights = sum(groups[layer * directions : (layer + 1) * directions], [])
         hx = [state[layer * directions : (layer + 1) * directions] for state in initial]
         hx = hx if module.mode == "LSTM" else hx[0]
         if sizes[0] == sizes[-1]:
