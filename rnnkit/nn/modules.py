@@ -1,6 +1,6 @@
 """The recurrent modules of a model and their weights, and the model in evaluation mode."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -27,7 +27,7 @@ def being_recorded() -> bool:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Generator[None, None, None]:
     """The model in evaluation mode and without gradients; afterwards each of its modules has its own mode again."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

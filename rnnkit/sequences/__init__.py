@@ -1,5 +1,6 @@
 """Sequences to batches: examples, packed sequences, the layout of their rows, chunks of a long text, vocabularies."""
 
+from rnnkit.sequences._checks import check
 from rnnkit.sequences.batching import (
     Batch,
     Padding,
@@ -11,7 +12,7 @@ from rnnkit.sequences.batching import (
     padding,
     shuffled_batches,
 )
-from rnnkit.sequences.examples import Examples, check
+from rnnkit.sequences.examples import Examples
 from rnnkit.sequences.packed import lengths_of_rows, map_packed, mask, owners, reverse, times
 
 

@@ -31,9 +31,9 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None
         torch.addmm(bias, x, weight.t(), out=out)
 
 
-def add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+def add(a: Bias, b: Bias) -> Bias:
     """a + b, or None where there is neither."""
-    return None if a is None else a + b
+    return None if a is None or b is None else a + b
 
 
 def resized(state: Tensor, initial: Tensor, count: int) -> Tensor:
@@ -85,8 +85,8 @@ class WeightGradients:
 
     def all(self) -> tuple[Tensor | None, ...]:
         """The gradients of w_ih, w_hh, b_ih and b_hh; None for those that nobody asked for."""
-        if self._same and self._wanted[4]:
-            self._sums[3] = self._sums[2].clone()
+        if self._same and self._wanted[4] and (total := self._sums[2]) is not None:
+            self._sums[3] = total.clone()
         return tuple(self._sums)
 
     def _product(self, index: int, gates: Tensor, rows: Tensor) -> None:

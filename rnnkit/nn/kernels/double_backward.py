@@ -5,6 +5,7 @@ with torch's kernels, slower, and lets autograd do the rest.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ def gradients(
     the states, the final ones and, for an LSTM, the final cell states. All as the kernels take and give them.
     """
     # Aliases: where one input was computed from another, the gradient of the other must not run through it here too.
-    aliases = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+    aliases: list[Any] = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
     x, *states, w_ih, w_hh, b_ih, b_hh = aliases
     mirrored = schedule.layout.mirrored if schedule.reverse else None
     rows = x if mirrored is None else x.index_select(0, mirrored)

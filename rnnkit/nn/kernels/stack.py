@@ -92,4 +92,4 @@ def run(
             data = functional.dropout(data, stack.dropout)
     if stack.directions == 1 and segments is None:
         data = data.clone()  # these kernels keep their states for the backward, and what is given out may be changed
-    return data, tuple(torch.stack(s) if len(s) > 1 else s[0].unsqueeze(0) for s in zip(*finals, strict=True))
+    return data, tuple(s[0].unsqueeze(0) if len(s) == 1 else torch.stack(s) for s in zip(*finals, strict=True))
