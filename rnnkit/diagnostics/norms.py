@@ -5,11 +5,11 @@ import re
 import torch
 from torch import Tensor, nn
 
-from rnnkit.nn.modules import recurrent_modules
+from rnnkit.nn.cells import GATES
+from rnnkit.nn.modules import Place, recurrent_modules
 
 
 _RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
-_GATES = {"GRU": "rzn", "LSTM": "ifgo"}
 _PART = {"weight_ih": "ih", "weight_hh": "hh", "bias_ih": "bias", "bias_hh": "bias"}
 
 
@@ -21,17 +21,16 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     the rest.
     """
     groups: dict[str, list[nn.Parameter]] = {}
-    seen: set[nn.Parameter] = set()
+    counted: set[nn.Parameter] = set()
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
-            if parameter in seen:  # a weight that two modules share counts where it comes first
+            if parameter in counted:  # a weight that two modules share counts where it comes first
                 continue
-            seen.add(parameter)
+            counted.add(parameter)
             front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
             group = "embedding" if front else "head"
             if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
-                part, layer, reverse = match.groups()
-                group = f"{module_name}.l{layer}.{'b' if reverse else 'f'}/{_PART[part]}"
+                group = f"{module_name}.{_place(match)}/{_PART[match[1]]}"
             groups.setdefault(group, []).append(parameter)
     return groups
 
@@ -63,11 +62,15 @@ def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
     for module_name, module in recurrent_modules(model).items():
         for name, parameter in module.named_parameters(recurse=False):
             match = _RECURRENT_PARAMETER.match(name)
-            if match and match[1] == "weight_hh":
-                for i, gate in enumerate(_GATES.get(module.mode, "")):
+            if match and match[1] == "weight_hh" and module.mode in GATES:
+                for i, gate in enumerate(GATES[module.mode].names):
                     rows = slice(i * module.hidden_size, (i + 1) * module.hidden_size)
-                    blocks[f"{module_name}.l{match[2]}.{'b' if match[3] else 'f'}/hh/{gate}"] = parameter, rows
+                    blocks[f"{module_name}.{_place(match)}/hh/{gate}"] = parameter, rows
     return blocks
+
+
+def _place(match: re.Match[str]) -> Place:
+    return Place(int(match[2]), backward=match[3] is not None)
 
 
 def gate_gradient_norms(blocks: dict[str, tuple[nn.Parameter, slice]]) -> Tensor:

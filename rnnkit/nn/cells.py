@@ -7,10 +7,26 @@ each function states.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Gates:
+    """A cell's gates: a letter each in the weights' order, the one that keeps the state, and the candidate among them.
+
+    The candidate lies between -1 and 1, where gates lie between 0, shut, and 1, open.
+    """
+
+    names: str
+    keeps: str
+    candidate: str
+
+
+GATES = {"GRU": Gates("rzn", keeps="z", candidate="n"), "LSTM": Gates("ifgo", keeps="f", candidate="g")}  # by mode
 
 
 def rnn_cell(

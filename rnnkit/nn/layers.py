@@ -123,6 +123,9 @@ class LSTM(_FastForward, nn.LSTM):
     """`torch.nn.LSTM`, with the equations of `rnnkit.nn.cells.lstm_cell`."""
 
 
+FastLayer = RNN | GRU | LSTM
+
+
 def _is_plain(module: nn.RNNBase) -> bool:
     """Whether the module computes what the fast path computes, here and now, whatever comes in."""
     return not (

@@ -2,11 +2,31 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rnnkit.nn import _torch_private
+
+
+class Place(NamedTuple):
+    """One direction of one layer of a recurrent module, written `l0.f`, `l0.b`, `l1.f` … wherever it is named.
+
+    >>> str(Place(1, backward=True)), Place(1, backward=True).suffix
+    ('l1.b', 'l1_reverse')
+    """
+
+    layer: int
+    backward: bool
+
+    def __str__(self) -> str:
+        return f"l{self.layer}.{'b' if self.backward else 'f'}"
+
+    @property
+    def suffix(self) -> str:
+        """What the names of its weights end in."""
+        return f"l{self.layer}{'_reverse' if self.backward else ''}"
 
 
 def recurrent_modules(model: nn.Module) -> dict[str, nn.RNNBase]:
