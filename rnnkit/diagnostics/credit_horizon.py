@@ -124,11 +124,11 @@ class Forgetting:
 
 
 def forgetting_curve(
-    one: PackedSequence, other: PackedSequence, transient: int = 10, backward: bool = False
+    first: PackedSequence, second: PackedSequence, transient: int = 10, backward: bool = False
 ) -> Forgetting:
     """How fast a net forgets its initial state: the slope of ln ||h_t - h~_t||, same inputs, two initial states.
 
-    It estimates the largest Lyapunov exponent (see `dynamics`), from two runs without gradients. `one` and `other` are
+    It estimates the largest Lyapunov exponent (see `dynamics`), from two runs without gradients. `first` and `second` are
     their states over (valid steps, hidden).
 
     The slope is that of least squares within sequences, after the first `transient` steps (or half of the usable ones,
@@ -138,10 +138,10 @@ def forgetting_curve(
 
     `distances` averages, for each step of the direction's own time, the sequences that differ; -inf where none does.
     """
-    distance = torch.linalg.vector_norm(one.data.detach().double() - other.data.detach().double(), dim=1)
-    size = torch.linalg.vector_norm(one.data.detach(), dim=1, dtype=torch.float64).max()
-    floor = 100 * torch.finfo(one.data.dtype).eps * size
-    steps, owner, own_time = len(one.batch_sizes), owners(one), times(one, backward)
+    distance = torch.linalg.vector_norm(first.data.detach().double() - second.data.detach().double(), dim=1)
+    size = torch.linalg.vector_norm(first.data.detach(), dim=1, dtype=torch.float64).max()
+    floor = 100 * torch.finfo(first.data.dtype).eps * size
+    steps, owner, own_time = len(first.batch_sizes), owners(first), times(first, backward)
     differs = distance > 0
     curve = _means(own_time[differs], distance[differs].log(), steps).nan_to_num(nan=-math.inf)
 

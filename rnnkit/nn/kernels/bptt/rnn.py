@@ -56,13 +56,13 @@ class RNN(torch.autograd.Function):
         sums = WeightGradients(x, w_ih, (needs[0], *needs[2:6]))
         grad_initial = torch.empty_like(h_0) if needs[1] else None
         buffers = [Buffer(output, schedule, h_0.shape[1], keep=False) for _ in range(2)]
-        gates_after, before, one = x, 0, x.new_ones(())  # nothing comes after the last step
+        gates_after, before, unit = x, 0, x.new_ones(())  # nothing comes after the last step
         for chunk in reversed(schedule.chunks):
             states, (delta, slope) = output[chunk.rows], (buffer.rows(chunk) for buffer in buffers)
             if relu:
                 slopes = states <= 0  # selected, not multiplied: an infinite gradient times 0 would be NaN
             else:
-                slopes = torch.addcmul(one, states, states, value=-1, out=slope)  # tanh' = 1 - tanh^2
+                slopes = torch.addcmul(unit, states, states, value=-1, out=slope)  # tanh' = 1 - tanh^2
             direct_gradient(grad_output, grad_final, schedule, chunk, out=delta)
             steps = (chunk.sizes[::-1], *(schedule.steps_back(part, chunk) for part in (delta, slopes)))
             for count, delta_t, slope_t in zip(*steps, strict=True):
