@@ -128,8 +128,8 @@ def forgetting_curve(
 ) -> Forgetting:
     """How fast a net forgets its initial state: the slope of ln ||h_t - h~_t||, same inputs, two initial states.
 
-    It estimates the largest Lyapunov exponent (see `dynamics`), from two runs without gradients. `first` and `second` are
-    their states over (valid steps, hidden).
+    It estimates the largest Lyapunov exponent (see `dynamics`), from two runs without gradients. `first` and `second`
+    are their states over (valid steps, hidden).
 
     The slope is that of least squares within sequences, after the first `transient` steps (or half of the usable ones,
     where they are fewer) and until the distance first falls under 100 roundings of the largest state, where the
