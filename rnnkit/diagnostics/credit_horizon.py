@@ -6,7 +6,6 @@ begins at the last valid step of each sequence.
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -99,32 +98,19 @@ class Truncation:
     k95: int
 
 
-def truncation_curve(sequences: Sequence[Tensor], loss: Callable[[list[Tensor]], Tensor | float]) -> Truncation:
-    """What the inputs before the last k are worth: dL(k) = L(last k inputs, from a fresh state) - L(all of them).
-
-    For k = 1, 2, 4 ... and the length of the longest. k95 is the smallest k with dL(k) <= 5 % of dL(1): the memory that
-    the net uses; 1 where a single input does as well as all. Khandelwal et al., Sharp Nearby, Fuzzy Far Away, 2018.
-
-    Args:
-        sequences: inputs of shape (steps, ...) each; those shorter than k stay whole.
-        loss: runs the model on sequences in this order, from its initial state, and returns the loss at their last
-            steps, summed over the sequences; called without gradients.
-
-    A state at the start is not what the net met in the middle of its sequences: part of a loss may be owed to that.
-    """
-    contexts = contexts_up_to(max(len(sequence) for sequence in sequences))
-    with torch.no_grad():
-        losses = [float(loss([s[-k:] for s in sequences])) / len(sequences) for k in contexts]
-    return truncation_of(contexts, losses)
-
-
 def contexts_up_to(longest: int) -> list[int]:
     """1, 2, 4 ... and the longest itself."""
     return [2**i for i in range((longest - 1).bit_length())] + [longest]
 
 
 def truncation_of(contexts: list[int], losses: list[float]) -> Truncation:
-    """The curve of losses with contexts from 1 to the whole: `truncation_curve` says what it means."""
+    """What the inputs before the last k are worth: dL(k) = L(last k inputs, from a fresh state) - L(all of them).
+
+    `losses` are the mean losses at the last step with each of `contexts`, from 1 to the whole. k95 is the smallest k
+    with dL(k) <= 5 % of dL(1): the memory that the net uses; 1 where a single input does as well as all (Khandelwal et
+    al., Sharp Nearby, Fuzzy Far Away, 2018). A state at the start is not what the net met in the middle of its
+    sequences: part of a loss may be owed to that.
+    """
     enough = [k for k, v in zip(contexts, losses, strict=True) if v - losses[-1] <= 0.05 * (losses[0] - losses[-1])]
     return Truncation(contexts, losses, enough[0] if enough else contexts[-1])  # losses that are NaN are never enough
 
@@ -138,12 +124,12 @@ class Forgetting:
 
 
 def forgetting_curve(
-    one: PackedSequence, other: PackedSequence, transient: int = 10, backward: bool = False
+    first: PackedSequence, second: PackedSequence, transient: int = 10, backward: bool = False
 ) -> Forgetting:
     """How fast a net forgets its initial state: the slope of ln ||h_t - h~_t||, same inputs, two initial states.
 
-    It estimates the largest Lyapunov exponent (see `dynamics`), from two runs without gradients. `one` and `other` are
-    their states over (valid steps, hidden).
+    It estimates the largest Lyapunov exponent (see `dynamics`), from two runs without gradients. `first` and `second`
+    are their states over (valid steps, hidden).
 
     The slope is that of least squares within sequences, after the first `transient` steps (or half of the usable ones,
     where they are fewer) and until the distance first falls under 100 roundings of the largest state, where the
@@ -152,10 +138,10 @@ def forgetting_curve(
 
     `distances` averages, for each step of the direction's own time, the sequences that differ; -inf where none does.
     """
-    distance = torch.linalg.vector_norm(one.data.detach().double() - other.data.detach().double(), dim=1)
-    size = torch.linalg.vector_norm(one.data.detach(), dim=1, dtype=torch.float64).max()
-    floor = 100 * torch.finfo(one.data.dtype).eps * size
-    steps, owner, own_time = len(one.batch_sizes), owners(one), times(one, backward)
+    distance = torch.linalg.vector_norm(first.data.detach().double() - second.data.detach().double(), dim=1)
+    size = torch.linalg.vector_norm(first.data.detach(), dim=1, dtype=torch.float64).max()
+    floor = 100 * torch.finfo(first.data.dtype).eps * size
+    steps, owner, own_time = len(first.batch_sizes), owners(first), times(first, backward)
     differs = distance > 0
     curve = _means(own_time[differs], distance[differs].log(), steps).nan_to_num(nan=-math.inf)
 

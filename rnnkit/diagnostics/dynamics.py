@@ -7,14 +7,24 @@ unchanged where the forget gate is open: a net that remembers would look as if i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rnnkit.nn import cells
+from rnnkit.nn.modules import Place
 
 
-def rnn_jacobian(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, activation=torch.tanh):
+def rnn_jacobian(
+    x: Tensor,
+    h: Tensor,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor,
+    b_hh: Tensor,
+    activation: Callable[[Tensor], Tensor] = torch.tanh,
+) -> Tensor:
     """dh_t / dh_{t-1} = diag(1 - h_t^2) W of `cells.rnn_cell`, of shape (batch, hidden, hidden).
 
     Where `activation` is `torch.relu` the diagonal is 1 for h_t > 0, else 0.
@@ -109,9 +119,9 @@ def lyapunov_exponents(
     if state is None:
         state = (zeros, zeros) if isinstance(module, nn.LSTM) else zeros
     elif isinstance(state, tuple):
-        state = tuple(part.detach().double().reshape(1, -1) for part in state)
+        state = _row(state[0]), _row(state[1])
     else:
-        state = state.detach().double().reshape(1, -1)
+        state = _row(state)
     size = module.hidden_size * (2 if isinstance(module, nn.LSTM) else 1)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(size, count, dtype=torch.float64, generator=generator)
@@ -126,11 +136,18 @@ def lyapunov_exponents(
     return (sums / (len(inputs) - warm_up)).sort(descending=True).values
 
 
-def _cell(module: nn.RNNBase, layer: int, backward: bool) -> tuple[Callable, Callable, list[Tensor]]:
+def _row(state: Tensor) -> Tensor:
+    """A state of shape (hidden,) as a batch of one, in float64."""
+    return state.detach().double().reshape(1, -1)
+
+
+def _cell(
+    module: nn.RNNBase, layer: int, backward: bool
+) -> tuple[Callable[..., Any], Callable[..., Tensor], list[Tensor]]:
     """The step of one layer and direction, its Jacobian, and its four weights in float64."""
     if module.proj_size:
         raise ValueError("the Jacobian of an LSTM with proj_size is not written down here")
-    suffix = f"l{layer}{'_reverse' if backward else ''}"
+    suffix = Place(layer, backward).suffix
     w_ih, w_hh = (getattr(module, f"weight_{part}_{suffix}").detach().double() for part in ("ih", "hh"))
     if module.bias:
         biases = [getattr(module, f"bias_{part}_{suffix}").detach().double() for part in ("ih", "hh")]

@@ -1,17 +1,15 @@
-"""Norms of gradients and updates, by groups of parameters; and the model in evaluation mode."""
+"""Norms of gradients and updates, by groups of parameters."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from rnnkit.nn.modules import recurrent_modules
+from rnnkit.nn.cells import GATES
+from rnnkit.nn.modules import Place, recurrent_modules
 
 
 _RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
-_GATES = {"GRU": "rzn", "LSTM": "ifgo"}
 _PART = {"weight_ih": "ih", "weight_hh": "hh", "bias_ih": "bias", "bias_hh": "bias"}
 
 
@@ -23,17 +21,16 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     the rest.
     """
     groups: dict[str, list[nn.Parameter]] = {}
-    seen: set[nn.Parameter] = set()
+    counted: set[nn.Parameter] = set()
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
-            if parameter in seen:  # a weight that two modules share counts where it comes first
+            if parameter in counted:  # a weight that two modules share counts where it comes first
                 continue
-            seen.add(parameter)
+            counted.add(parameter)
             front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
             group = "embedding" if front else "head"
             if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
-                part, layer, reverse = match.groups()
-                group = f"{module_name}.l{layer}.{'b' if reverse else 'f'}/{_PART[part]}"
+                group = f"{module_name}.{_place(match)}/{_PART[match[1]]}"
             groups.setdefault(group, []).append(parameter)
     return groups
 
@@ -65,11 +62,15 @@ def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
     for module_name, module in recurrent_modules(model).items():
         for name, parameter in module.named_parameters(recurse=False):
             match = _RECURRENT_PARAMETER.match(name)
-            if match and match[1] == "weight_hh":
-                for i, gate in enumerate(_GATES.get(module.mode, "")):
+            if match and match[1] == "weight_hh" and module.mode in GATES:
+                for i, gate in enumerate(GATES[module.mode].names):
                     rows = slice(i * module.hidden_size, (i + 1) * module.hidden_size)
-                    blocks[f"{module_name}.l{match[2]}.{'b' if match[3] else 'f'}/hh/{gate}"] = parameter, rows
+                    blocks[f"{module_name}.{_place(match)}/hh/{gate}"] = parameter, rows
     return blocks
+
+
+def _place(match: re.Match[str]) -> Place:
+    return Place(int(match[2]), backward=match[3] is not None)
 
 
 def gate_gradient_norms(blocks: dict[str, tuple[nn.Parameter, slice]]) -> Tensor:
@@ -83,33 +84,6 @@ def gate_gradient_norms(blocks: dict[str, tuple[nn.Parameter, slice]]) -> Tensor
         for parameter, rows in blocks.values()
     ]
     return torch.stack(norms) if norms else torch.zeros(0)
-
-
-@dataclass(frozen=True)
-class Clipping:
-    """Gradient norms before clipping over a window: quantiles of the finite ones, the share above the threshold."""
-
-    median: float
-    p95: float
-    largest: float
-    fraction: float
-    not_finite: int
-
-
-def clipping(norms: Sequence[float], threshold: float) -> Clipping:
-    """What clipping did over a window of steps, from the total gradient norms before it.
-
-    fraction = mean(norm > threshold); infinity as a threshold stands for no clipping. A threshold of half to ten times
-    the mean norm is a usual one (Pascanu, Mikolov & Bengio, On the Difficulty of Training Recurrent Neural Networks,
-    2013). Norms that are not finite are counted and left out of the rest, which is NaN if none are left.
-    """
-    every = torch.tensor(norms, dtype=torch.float64)
-    finite = every[every.isfinite()]
-    missing = len(every) - len(finite)
-    if not len(finite):
-        return Clipping(torch.nan, torch.nan, torch.nan, torch.nan, missing)
-    median, p95, largest = finite.quantile(torch.tensor([0.5, 0.95, 1.0], dtype=torch.float64)).tolist()
-    return Clipping(median, p95, largest, (finite > threshold).double().mean().item(), missing)
 
 
 def snapshot(groups: dict[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:

@@ -1,8 +1,10 @@
 """A few sequences, the same throughout a run, on which a network is looked into."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -76,8 +78,8 @@ def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> ProbeBatch:
 
     def losses() -> tuple[PackedSequence, Tensor]:
         scores, _ = model(inputs)
-        found = nn.functional.cross_entropy(scores.transpose(1, 2), targets, reduction="none")
-        packed = nn.utils.rnn.pack_sequence(list(found))
+        by_step = nn.functional.cross_entropy(scores.transpose(1, 2), targets, reduction="none")
+        packed = nn.utils.rnn.pack_sequence(list(by_step))
         return packed, sequences.lengths_of_rows(packed)
 
     return ProbeBatch(lambda: model(inputs), costs, inputs.shape[1], losses)
@@ -87,27 +89,33 @@ class _AllRead(Exception):
     """What each module reads is known."""
 
 
-def read(model: nn.Module, run: Callable[[], object]) -> dict[str, tuple[nn.RNNBase, PackedSequence | Tensor, tuple]]:
-    """What each recurrent module reads while `run()` runs: the module, its input, and its initial state if it has one.
+class Reading(NamedTuple):
+    """A recurrent module, what it reads, and the initial state that it is given, as a tuple that is empty for none."""
+
+    module: nn.RNNBase
+    inputs: PackedSequence | Tensor
+    initial: tuple[Any, ...]
+
+
+def read(model: nn.Module, run: Callable[[], object]) -> dict[str, Reading]:
+    """What each recurrent module reads while `run()` runs.
 
     In evaluation mode and without gradients; where a module runs several times, the first. Nothing is computed beyond
     the input of the last module, which is most of what a run costs.
     """
-    modules, seen = recurrent_modules(model), {}
+    modules = recurrent_modules(model)
+    readings: dict[str, Reading] = {}
 
-    def reached(name: str, module: nn.RNNBase, args: tuple) -> None:
-        seen.setdefault(name, (module, args[0], args[1:]))
-        if len(seen) == len(modules):
+    def reached(name: str, module: nn.RNNBase, args: tuple[Any, ...]) -> None:
+        readings.setdefault(name, Reading(module, args[0], args[1:]))
+        if len(readings) == len(modules):
             raise _AllRead
 
-    hooks = [
-        module.register_forward_pre_hook(lambda m, args, name=name: reached(name, m, args))
-        for name, module in modules.items()
-    ]
+    hooks = [module.register_forward_pre_hook(functools.partial(reached, name)) for name, module in modules.items()]
     try:
         with evaluating(model), contextlib.suppress(_AllRead):
             run()
     finally:
         for hook in hooks:
             hook.remove()
-    return seen
+    return readings

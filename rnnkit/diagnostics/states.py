@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.sequences import owners, times
-from rnnkit.sequences.layout import PackedLayout
 
 
 SATURATED = 0.95  # a tanh unit beyond this passes less than a tenth of the gradient
@@ -129,21 +128,6 @@ def principal_components(rows: Tensor, count: int) -> Components:
 def project(rows: Tensor, components: Components) -> Tensor:
     """States of shape (valid steps, hidden) in the coordinates of a fixed basis, of shape (valid steps, count)."""
     return (rows.double() - components.mean) @ components.basis
-
-
-def norm_stabilizer(packed: PackedSequence) -> float:
-    """The mean of (||h_t|| - ||h_{t-1}||)^2 over all pairs of neighbouring valid steps.
-
-    Krueger & Memisevic, Regularizing RNNs by Stabilizing Activations, 2016, as a measure. It is the same for both
-    directions. NaN where no sequence has two steps.
-    """
-    layout = PackedLayout(packed.batch_sizes)
-    if layout.steps == 1:
-        return math.nan
-    norms = _norms(packed)
-    later = torch.arange(layout.batch, layout.rows)  # all rows but those of the first step
-    earlier = later - layout.tensor[:-1].repeat_interleave(layout.tensor[1:])
-    return (norms[later] - norms[earlier]).square().mean().item()
 
 
 def norm_drift(packed: PackedSequence, backward: bool = False) -> float:

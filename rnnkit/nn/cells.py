@@ -7,12 +7,37 @@ each function states.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def rnn_cell(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, activation=torch.tanh):
+@dataclass(frozen=True)
+class Gates:
+    """A cell's gates: a letter each in the weights' order, the one that keeps the state, and the candidate among them.
+
+    The candidate lies between -1 and 1, where gates lie between 0, shut, and 1, open.
+    """
+
+    names: str
+    keeps: str
+    candidate: str
+
+
+GATES = {"GRU": Gates("rzn", keeps="z", candidate="n"), "LSTM": Gates("ifgo", keeps="f", candidate="g")}  # by mode
+
+
+def rnn_cell(
+    x: Tensor,
+    h: Tensor,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor,
+    b_hh: Tensor,
+    activation: Callable[[Tensor], Tensor] = torch.tanh,
+) -> Tensor:
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) (Elman, Finding Structure in Time, 1990).
 
     `activation` may be `torch.relu` (Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified
@@ -68,7 +93,9 @@ def linear_cell(x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor) -> Tensor:
     return x @ w_x + h @ w_h
 
 
-def unroll(cell: Callable, inputs: Tensor, state, *weights: Tensor, **options):
+def unroll(
+    cell: Callable[..., Any], inputs: Tensor, state: Any, *weights: Tensor, **options: Any
+) -> tuple[Tensor, Any]:
     """Run a cell over a sequence of shape (steps, batch, inputs), one step after the other.
 
     Returns the hidden states of all steps, of shape (steps, batch, hidden), and the last state as the cell gives it:
@@ -80,7 +107,7 @@ def unroll(cell: Callable, inputs: Tensor, state, *weights: Tensor, **options):
     >>> torch.allclose(states, layer(x)[0], atol=1e-6)
     True
     """
-    states = []
+    states: list[Tensor] = []
     for x_t in inputs:
         state = cell(x_t, state, *weights, **options)
         states.append(state[0] if isinstance(state, tuple) else state)

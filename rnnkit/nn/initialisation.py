@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnkit.core.errors import UserError
+from rnnkit.nn.cells import GATES
 
 
 def uniform_(module: nn.Module, limit: float) -> None:
@@ -107,5 +108,6 @@ def _biases(module: nn.RNNBase, asked: str) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _keeping(bias: Tensor, module: nn.RNNBase) -> Tensor:
-    """The part of a bias vector that belongs to the gate that keeps the state: the second one of both cells."""
-    return bias[module.hidden_size : 2 * module.hidden_size]
+    """The part of a bias vector that belongs to the gate that keeps the state."""
+    gates = GATES[module.mode]
+    return bias.unflatten(0, (len(gates.names), -1))[gates.names.index(gates.keeps)]

@@ -12,24 +12,32 @@ lengths where torch has a kernel for just that, and whatever is an error.
 Which path is taken depends on the kind and shape of what comes in, on nothing else.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
+from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import fused, stack
+from rnnkit.nn.modules import being_recorded, layer_weights
 from rnnkit.sequences.layout import PackedLayout
 
+
+States = tuple[Tensor | None, ...]  # (h_0,), or (h_0, c_0) for an LSTM; None for zeros
 
 FEWEST_STEPS = 12  # below, torch's path is the faster one (measured: training from 8 to 16, with no gradient 16 to 30)
 
 
-class _FastForward:
+class _FastForward(nn.RNNBase):
     """Sends what the fast path serves to `kernels.stack`, and the rest to torch.nn's own `forward`."""
 
-    watchers = ()  # who wants to know what the kernels do with each layer: `rnnkit.observe`, while it observes
+    watchers: tuple[
+        Callable[[Tensor, Tensor], None], ...
+    ] = ()  # who wants to know what the kernels do with each layer: `rnnkit.observe`, while it observes
 
-    def forward(self, input, hx=None):
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """As torch.nn's; see there."""
         self._update_flat_weights()
         if not _is_plain(self):
@@ -40,7 +48,7 @@ class _FastForward:
             result = self._padded(input, hx)
         return super().forward(input, hx) if result is None else result
 
-    def _packed(self, sequence: PackedSequence, hx):
+    def _packed(self, sequence: PackedSequence, hx: Any) -> tuple[PackedSequence, Any] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = sequence
         layout = PackedLayout(batch_sizes)
         states = _initial(self, hx, layout.batch)
@@ -60,7 +68,7 @@ class _FastForward:
             final = tuple(state.index_select(1, unsorted_indices) for state in final)
         return PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices), _as_state(final)
 
-    def _padded(self, input: Tensor, hx):
+    def _padded(self, input: Any, hx: Any) -> tuple[Tensor, Any] | None:
         if not isinstance(input, Tensor) or input.dim() not in (2, 3) or _has_padded_kernel(self, input):
             return None
         unbatched = input.dim() == 2
@@ -82,26 +90,24 @@ class _FastForward:
             return output.squeeze(1), _as_state(tuple(state.squeeze(1) for state in final))
         return output.transpose(0, 1) if self.batch_first else output, _as_state(final)
 
-    def _run(self, data: Tensor, layout: PackedLayout, states: tuple[Tensor | None, ...]):
-        directions = 2 if self.bidirectional else 1
-        each = len(self._flat_weights) // (self.num_layers * directions)
-        groups = [self._flat_weights[i : i + each] for i in range(0, len(self._flat_weights), each)]
+    def _run(self, data: Tensor, layout: PackedLayout, states: States) -> tuple[Tensor, tuple[Tensor, ...]]:
         kind = stack.Stack(
             mode=self.mode,
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,
-            directions=directions,
+            directions=2 if self.bidirectional else 1,
             dropout=self.dropout if self.training else 0.0,
         )
-        return stack.run(kind, data, layout, states, [[*group, None, None][:4] for group in groups], self.watchers)
+        weights = [[*group, None, None][:4] for group in layer_weights(self)]
+        return stack.run(kind, data, layout, states, weights, self.watchers)
 
-    def _torch_padded(self, padded: Tensor, states: tuple[Tensor | None, ...]):
+    def _torch_padded(self, padded: Tensor, states: States) -> tuple[Tensor, tuple[Tensor, ...]]:
         """torch's own fused LSTM, on a batch of shape (steps, batch, inputs); the final states as a tuple."""
         directions = 2 if self.bidirectional else 1
         zeros = padded.new_zeros(self.num_layers * directions, padded.shape[1], self.hidden_size)
         hx = [zeros if state is None else state for state in states]
         options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional, False)
-        output, *final = torch._VF.lstm(padded, hx, self._flat_weights, *options)
+        output, *final = torch.lstm(padded, hx, _torch_private.flat_weights(self), *options)
         return output, tuple(final)
 
 
@@ -117,15 +123,17 @@ class LSTM(_FastForward, nn.LSTM):
     """`torch.nn.LSTM`, with the equations of `rnnkit.nn.cells.lstm_cell`."""
 
 
+FastLayer = RNN | GRU | LSTM
+
+
 def _is_plain(module: nn.RNNBase) -> bool:
     """Whether the module computes what the fast path computes, here and now, whatever comes in."""
     return not (
         module.proj_size
-        or forward_ad._current_level >= 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or torch._C._len_torch_dispatch_stack()
-        or torch.jit.is_tracing()
-        or torch.compiler.is_compiling()
+        or _torch_private.in_forward_mode()
+        or _torch_private.in_functional_transform()
+        or _torch_private.in_dispatch_mode()
+        or being_recorded()
         or torch.is_autocast_enabled("cpu")
     )
 
@@ -141,7 +149,7 @@ def _has_padded_kernel(module: nn.RNNBase, data: Tensor) -> bool:
     return module.mode == "LSTM" and fused.kernel_at_hand(data)
 
 
-def _initial(module: nn.RNNBase, hx, batch: int) -> tuple[Tensor | None, ...] | None:
+def _initial(module: nn.RNNBase, hx: Any, batch: int) -> States | None:
     """The initial states as a tuple (with None for zeros); None where they do not have the right form."""
     count = 2 if module.mode == "LSTM" else 1
     if hx is None:
@@ -153,16 +161,14 @@ def _initial(module: nn.RNNBase, hx, batch: int) -> tuple[Tensor | None, ...] | 
     return states if all(isinstance(s, Tensor) and tuple(s.shape) == shape for s in states) else None
 
 
-def _serves(module: nn.RNNBase, data: Tensor, states: tuple[Tensor | None, ...]) -> bool:
+def _serves(module: nn.RNNBase, data: Tensor, states: States) -> bool:
     """Whether the fast path serves these inputs and this module's weights: plain CPU tensors of one type."""
     if data.shape[-1] != module.input_size or data.dtype not in (torch.float32, torch.float64):
         return False
-    tensors = [data, *module._flat_weights, *(s for s in states if s is not None)]
-    return all(
-        t is not None and type(t) in (Tensor, nn.Parameter) and t.is_cpu and t.dtype == data.dtype for t in tensors
-    )
+    tensors = [data, *_torch_private.flat_weights(module), *(s for s in states if s is not None)]
+    return all(type(t) in (Tensor, nn.Parameter) and t.is_cpu and t.dtype == data.dtype for t in tensors)
 
 
-def _as_state(states: tuple[Tensor, ...]):
+def _as_state(states: tuple[Tensor, ...]) -> Any:
     """h_n alone, or the pair (h_n, c_n)."""
     return states if len(states) == 2 else states[0]

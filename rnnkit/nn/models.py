@@ -1,19 +1,19 @@
 """An embedding, recurrent layers and a head: the networks that experiments train."""
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import seeding
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError, require_counts
 from rnnkit.nn import heads, initialisation, layers
+from rnnkit.nn.embeddings import Letters, Spelled, embedded, embedded_steps
 from rnnkit.sequences import map_packed
+from rnnkit.sequences.bptt_chunks import State
 from rnnkit.sequences.layout import PackedLayout
 
 
@@ -21,23 +21,6 @@ CELLS = {
     "rnnkit": {"rnn": layers.RNN, "gru": layers.GRU, "lstm": layers.LSTM},
     "torch": {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM},
 }
-
-State = Tensor | tuple[Tensor, Tensor] | None
-
-
-class OneHot(nn.Module):
-    """Numbers of words or symbols as one-hot vectors, through a linear layer without bias.
-
-    The same function as `torch.nn.Embedding` with the transposed weight, at the cost of a product with zeros.
-    """
-
-    def __init__(self, vocabulary: int, size: int):
-        super().__init__()
-        self.linear = nn.Linear(vocabulary, size, bias=False)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Ids of any shape -> vectors of that shape and `size` more."""
-        return self.linear(functional.one_hot(ids, self.linear.in_features).to(self.linear.weight.dtype))
 
 
 class SequenceClassifier(nn.Module):
@@ -53,47 +36,9 @@ class SequenceClassifier(nn.Module):
 
     def forward(self, inputs: PackedSequence) -> Tensor:
         """Scores (logits) of shape (batch, classes), in the order in which the examples were packed."""
-        if self.embedding is not None:
-            inputs = map_packed(lambda ids: embedded(self.embedding, ids), inputs)
-        output, state = self.encoder(inputs)
+        output, state = self.encoder(embedded_steps(self.embedding, inputs))
         h_n = state[0] if isinstance(state, tuple) else state  # an LSTM's state is a pair
         return self.head(self.pool(output, h_n))
-
-
-class Spelled(nn.Module):
-    """Words as a vector of their own, joined with the last states of a recurrent layer that reads their letters.
-
-    Rows of `ids` hold the number of a word and that of its spelling, which may be finer (upper case, say).
-    `spellings` holds the numbers of each spelling's letters, a tensor of shape (letters,) each, none of them empty.
-    They are no weights, and no part of `state_dict`: put others in their place to read other words.
-    """
-
-    def __init__(self, words: nn.Embedding, letters: nn.Embedding, reader: nn.RNNBase, spellings: list[Tensor]):
-        super().__init__()
-        self.words, self.letters, self.reader, self.spellings = words, letters, reader, spellings
-        self.pool = heads.LastState(reader.bidirectional)
-        self.size = words.embedding_dim + reader.hidden_size * (2 if reader.bidirectional else 1)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Ids of shape (rows, 2) -> vectors of shape (rows, size). A spelling that comes several times is read once."""
-        different, places = torch.unique(ids[:, 1], return_inverse=True)
-        spelled = pack_sequence([self.spellings[i] for i in different.tolist()], enforce_sorted=False).to(ids.device)
-        output, state = self.reader(map_packed(lambda letters: embedded(self.letters, letters), spelled))
-        read = self.pool(output, state[0] if isinstance(state, tuple) else state)
-        return torch.cat([embedded(self.words, ids[:, 0]), read[places]], dim=1)
-
-
-@dataclass(frozen=True)
-class Letters:
-    """How the letters of words are read: `count` different ones, as vectors of `size`, by `reader_size` units.
-
-    The units are those of each direction. `spellings` holds the numbers of each spelling's letters, as in `Spelled`.
-    """
-
-    count: int
-    size: int
-    reader_size: int
-    spellings: list[Tensor]
 
 
 class Tagger(nn.Module):
@@ -109,9 +54,7 @@ class Tagger(nn.Module):
 
     def forward(self, inputs: PackedSequence) -> PackedSequence:
         """Scores (logits), packed as the input is, over (steps, tags)."""
-        if self.embedding is not None:
-            inputs = map_packed(lambda ids: embedded(self.embedding, ids), inputs)
-        output, _ = self.encoder(map_packed(self.dropout, inputs))
+        output, _ = self.encoder(map_packed(self.dropout, embedded_steps(self.embedding, inputs)))
         return map_packed(lambda rows: self.head(self.dropout(rows)), output)
 
 
@@ -140,25 +83,6 @@ class LanguageModel(nn.Module):
         return scores.squeeze(1), state
 
 
-def embedded(embedding: nn.Module, ids: Tensor) -> Tensor:
-    """The vectors of ids. Raises `UserError` for ids of no integer type, and for one that the embedding lacks."""
-    try:
-        return embedding(ids)
-    except (IndexError, RuntimeError, TypeError):
-        ours = isinstance(embedding, (nn.Embedding, OneHot))
-        types = (torch.long,) if isinstance(embedding, OneHot) else (torch.long, torch.int)
-        if ids.dtype not in types and (ours or isinstance(embedding, Spelled)):
-            raise UserError(f"ids must be whole numbers, of torch.long, and these are of {ids.dtype}") from None
-        if not ours:
-            raise
-        count = embedding.num_embeddings if isinstance(embedding, nn.Embedding) else embedding.linear.in_features
-        outside = ((ids < 0) | (ids >= count)).nonzero()
-        if not len(outside):
-            raise
-        place = tuple(outside[0].tolist())
-        raise UserError(f"row {place}: id {ids[place].item()} is outside the vocabulary 0..{count - 1}") from None
-
-
 class CutRecurrence(nn.Module):
     """A recurrent module of one direction that starts from zeros at every step: each step sees its own input alone.
 
@@ -183,7 +107,7 @@ class CutRecurrence(nn.Module):
 
 
 @contextlib.contextmanager
-def _initial_weights(seed: int) -> Iterator[None]:
+def _initial_weights(seed: int) -> Generator[None, None, None]:
     """Modules made inside draw their weights from the run's stream for weights; the global random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeding.stream(seed, "weights"))
@@ -280,21 +204,21 @@ def tagger(
 ) -> Tagger:
     """The tagger that `config` describes, as `classifier` makes its own.
 
-    With `letters` its inputs are those of `Spelled`, read by a layer of the cell of `config`. `outer_dropout` acts
-    before and after the recurrent layers, `head_dropout` on the top layer's units alone. Raises `UserError` where a
-    size or count is not at least 1.
+    With a `vocabulary` and `letters` its inputs are those of `Spelled`, read by a layer of the cell of `config`.
+    `outer_dropout` acts before and after the recurrent layers, `head_dropout` on the top layer's units alone. Raises
+    `UserError` where a size or count is not at least 1.
     """
     require_counts(input_size=input_size, tags=tags, vocabulary=1 if vocabulary is None else vocabulary)
     with _initial_weights(config.seed):
         embedding, size = None, input_size
         if vocabulary is not None:
             embedding = nn.Embedding(vocabulary, input_size, padding_idx=0)
-        if letters is not None:
-            reader = CELLS[config.layers][config.cell](letters.size, letters.reader_size, bidirectional=True)
-            initialisation.initialise_(reader, config.init, max(map(len, letters.spellings)))
-            vectors = nn.Embedding(letters.count, letters.size, padding_idx=0)
-            embedding = Spelled(embedding, vectors, reader, letters.spellings)
-            size = embedding.size
+            if letters is not None:
+                reader = CELLS[config.layers][config.cell](letters.size, letters.reader_size, bidirectional=True)
+                initialisation.initialise_(reader, config.init, max(map(len, letters.spellings)))
+                vectors = nn.Embedding(letters.count, letters.size, padding_idx=0)
+                embedding = Spelled(embedding, vectors, reader, letters.spellings)
+                size = embedding.size
         encoder = _recurrent(config, size, longest)
         head = heads.classification(config.hidden_size * (2 if config.bidirectional else 1), tags, dropout=head_dropout)
         return Tagger(encoder, head, embedding, outer_dropout)

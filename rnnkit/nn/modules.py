@@ -1,10 +1,32 @@
-"""The recurrent modules of a model, its parameters, and the model in evaluation mode."""
+"""The recurrent modules of a model and their weights, and the model in evaluation mode."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from rnnkit.nn import _torch_private
+
+
+class Place(NamedTuple):
+    """One direction of one layer of a recurrent module, written `l0.f`, `l0.b`, `l1.f` … wherever it is named.
+
+    >>> str(Place(1, backward=True)), Place(1, backward=True).suffix
+    ('l1.b', 'l1_reverse')
+    """
+
+    layer: int
+    backward: bool
+
+    def __str__(self) -> str:
+        return f"l{self.layer}.{'b' if self.backward else 'f'}"
+
+    @property
+    def suffix(self) -> str:
+        """What the names of its weights end in."""
+        return f"l{self.layer}{'_reverse' if self.backward else ''}"
 
 
 def recurrent_modules(model: nn.Module) -> dict[str, nn.RNNBase]:
@@ -12,8 +34,20 @@ def recurrent_modules(model: nn.Module) -> dict[str, nn.RNNBase]:
     return {name: module for name, module in model.named_modules() if isinstance(module, nn.RNNBase)}
 
 
+def layer_weights(module: nn.RNNBase) -> list[list[Tensor]]:
+    """The weights of each layer and direction, layer by layer: w_ih, w_hh, b_ih and b_hh, if any, and a projection."""
+    weights = _torch_private.flat_weights(module)
+    each = len(weights) // (module.num_layers * (2 if module.bidirectional else 1))
+    return [weights[i : i + each] for i in range(0, len(weights), each)]
+
+
+def being_recorded() -> bool:
+    """Whether what runs now is traced or compiled, so that whatever is done becomes part of what torch records."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()  # pyright: ignore[reportPrivateImportUsage]
+
+
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Generator[None, None, None]:
     """The model in evaluation mode and without gradients; afterwards each of its modules has its own mode again."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -23,8 +57,3 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:  # model.train() would set all alike: a part kept in evaluation mode stays so
             module.training = training
-
-
-def parameter_count(model: nn.Module) -> int:
-    """How many numbers the model learns."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -4,12 +4,16 @@ Nothing here touches what it watches. What comes by is copied, random numbers ar
 gradients are read by hooks of autograd's nodes, which see them as the node will, whatever other hooks did to them.
 """
 
+import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from rnnkit.nn.layers import FastLayer
+from rnnkit.nn.modules import Place, being_recorded, layer_weights
 from rnnkit.observation._replay import LayerReplay, Weights
 from rnnkit.observation.trace import Call, LayerTrace
 from rnnkit.sequences.layout import PackedLayout
@@ -22,11 +26,14 @@ class Recorder:
     What it has seen of a call, by layer and direction, it appends to `calls`.
     """
 
-    def __init__(self, name: str, module: nn.RNNBase, calls: list[dict[str, LayerTrace]]):
+    def __init__(self, name: str, module: FastLayer, calls: list[dict[str, LayerTrace]]):
         self.name, self.module, self.calls = name, module, calls
         self.directions = 2 if module.bidirectional else 1
+        self.places = [
+            Place(i // self.directions, bool(i % self.directions)) for i in range(module.num_layers * self.directions)
+        ]
         self.passes: list[tuple[Tensor, Tensor]] = []  # input and states of each layer and direction on our kernels
-        self.weights: list[Tensor] = []
+        self.weights: list[list[Tensor]] = []
         self.random: tuple[Tensor, Tensor | None] | None = None
         self.handles = [
             module.register_forward_pre_hook(self.before, with_kwargs=True),
@@ -40,46 +47,41 @@ class Recorder:
         for handle in self.handles:
             handle.remove()
 
-    def before(self, module, args, kwargs) -> None:
+    def before(self, module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A call begins: keep the state of the random numbers that its dropout draws from."""
         self.passes, self.random = [], None
         if module.training and module.dropout and module.num_layers > 1:
-            device = module._flat_weights[0].device
+            device = layer_weights(module)[0][0].device
             self.random = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
     def watch(self, x: Tensor, h: Tensor) -> None:
         """Our kernels have run one layer in one direction."""
         self.passes.append((x, h))
 
-    def after(self, module, args, kwargs, result) -> None:
+    def after(self, module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """A call ends: keep what is needed of it, and listen for its gradients."""
-        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        if being_recorded():
             return  # what is kept would become part of what they record
         gradients = torch.is_grad_enabled()
         named = dict(zip(("input", "hx"), args, strict=False)) | kwargs
         with torch.inference_mode(False), torch.no_grad():
             packed = _packed(module, named["input"])
             initial = _initial(module, packed, named.get("hx"))
-            seen = self._inside(packed, initial) if self.passes else self._outside(packed, initial, gradients, *result)
-        self.calls.append({f"l{i // self.directions}.{'fb'[i % self.directions]}": s for i, s in enumerate(seen)})
+            inside = bool(self.passes)
+            traces = self._inside(packed, initial) if inside else self._outside(packed, initial, gradients, *result)
+        self.calls.append({str(trace.place): trace for trace in traces})
         self.passes = []
 
     def _inside(self, packed: PackedSequence, initial: list[Tensor]) -> list[LayerTrace]:
         """Our kernels ran: each layer and direction is a node of the graph, and hears its gradients itself."""
-        seen = self._seen(packed, initial, self.passes)
-        for one, (_, h) in zip(seen, self.passes, strict=True):
-
-            def arrived(gradients, one=one):  # of the states, the final ones and, for an LSTM, the final cell states
-                for kind, gradient in enumerate(gradients):
-                    if gradient is not None:
-                        one.arrive(kind, gradient)
-
+        traces = self._traces(packed, initial, self.passes)
+        for trace, (_, h) in zip(traces, self.passes, strict=True):
             if h.grad_fn is not None:
-                self.handles.append(h.grad_fn.register_prehook(arrived))
-        return seen
+                self.handles.append(h.grad_fn.register_prehook(functools.partial(_arrived, trace)))
+        return traces
 
     def _outside(
-        self, packed: PackedSequence, initial: list[Tensor], gradients: bool, output, final
+        self, packed: PackedSequence, initial: list[Tensor], gradients: bool, output: Any, final: Any
     ) -> list[LayerTrace]:
         """Torch's kernels ran: gradients are heard at what the module gave out, lower layers follow from the top."""
         module, directions = self.module, self.directions
@@ -89,70 +91,71 @@ class Recorder:
         states.append(_packed(module, output).data)
         inputs = [packed.data, *(h * k for h, k in zip(states, kept, strict=False))]
         pairs = zip(inputs, states, strict=True)
-        seen = self._seen(packed, initial, [(x, h) for x, both in pairs for h in both.chunk(directions, dim=1)])
+        traces = self._traces(packed, initial, [(x, h) for x, both in pairs for h in both.chunk(directions, dim=1)])
         if self.random is not None and torch.backends.cudnn.is_acceptable(packed.data):
-            seen[0].call.closed = (
+            traces[0].call.closed = (
                 "cuDNN does not tell what its dropout between layers drops; observe on the CPU, without dropout, or "
                 "under torch.backends.cudnn.flags(enabled=False)"
             )
-        for i, one in enumerate(seen[:-directions]):
+        for i, trace in enumerate(traces[:-directions]):
             layer, direction = divmod(i, directions)
-            above = seen[(layer + 1) * directions : (layer + 2) * directions]
-            one.follow(
-                above, _copy(kept[layer].expand_as(states[layer]).chunk(directions, dim=1)[direction]), direction
-            )
+            above = traces[(layer + 1) * directions : (layer + 2) * directions]
+            factors = kept[layer].expand_as(states[layer]).chunk(directions, dim=1)
+            trace.follow(above, _copy(factors[direction]), direction)
 
-        def output_arrived(gradient):
+        def output_arrived(gradient: Tensor) -> None:
             rows = gradient if isinstance(output, PackedSequence) else _packed(module, gradient).data
-            for one, part in zip(seen[-directions:], rows.chunk(directions, dim=1), strict=True):
-                one.arrive(0, part)
+            for trace, part in zip(traces[-directions:], rows.chunk(directions, dim=1), strict=True):
+                trace.arrive(0, part)
 
-        def final_arrived(gradient, kind):
+        def final_arrived(kind: int, gradient: Tensor) -> None:
             gradient = _in_packed_order(gradient, packed)
-            for one, part in zip(seen, gradient, strict=True):
-                one.arrive(kind, part)
+            for trace, part in zip(traces, gradient, strict=True):
+                trace.arrive(kind, part)
 
         self._listen(output.data if isinstance(output, PackedSequence) else output, output_arrived)
         for kind, state in enumerate(final if isinstance(final, tuple) else (final,), start=1):
-            self._listen(state, lambda gradient, kind=kind: final_arrived(gradient, kind))
-        return seen
+            self._listen(state, functools.partial(final_arrived, kind))
+        return traces
 
-    def _seen(self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[tuple[Tensor, Tensor]]):
+    def _traces(
+        self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[tuple[Tensor, Tensor]]
+    ) -> list[LayerTrace]:
         """What is kept of each layer and direction, from its input and states."""
         call, layout = Call(packed._replace(data=None)), PackedLayout(packed.batch_sizes)
-        plans = [Schedule(layout, reverse, chunk_rows=layout.rows) for reverse in (False, True)]
+        schedules = [Schedule(layout, reverse, chunk_rows=layout.rows) for reverse in (False, True)]
         copies = {id(x): x for x, _ in passes}  # both directions read the same
         copies = {key: _copy(x) for key, x in copies.items()}
-        found = []
-        for i, ((x, h), weights) in enumerate(zip(passes, self._weights(), strict=True)):
-            layer, direction = divmod(i, self.directions)
+        traces: list[LayerTrace] = []
+        for i, (place, (x, h), weights) in enumerate(zip(self.places, passes, self._weights(), strict=True)):
             states = tuple(_copy(state[i]) for state in initial)
-            done = LayerReplay(self.module.mode, copies[id(x)], _copy(h), states, weights, plans[direction])
-            found.append(LayerTrace(f"{self.name} l{layer}.{'fb'[direction]}", call, done))
-        return found
+            schedule = schedules[place.backward]
+            replay = LayerReplay(self.module.mode, copies[id(x)], _copy(h), states, weights, schedule)
+            traces.append(LayerTrace(self.name, place, call, replay))
+        return traces
 
     def _weights(self) -> list[Weights]:
         """A copy of the module's weights, one for all calls between two changes of them."""
-        copies = [_copy(weight) for weight in self.module._flat_weights]
-        if len(copies) != len(self.weights) or not all(map(torch.equal, copies, self.weights)):
-            self.weights = copies
-        groups = _groups(self.weights, self.module.num_layers * self.directions)
+        groups = [[_copy(weight) for weight in group] for group in layer_weights(self.module)]
+        copies, before = sum(groups, []), sum(self.weights, [])
+        if len(copies) != len(before) or not all(map(torch.equal, copies, before)):
+            self.weights = groups
         if self.module.bias:
-            return [Weights(*group) for group in groups]
-        return [Weights(*group[:2], None, None, *group[2:]) for group in groups]
+            return [Weights(*group) for group in self.weights]
+        return [Weights(w_ih, w_hh, w_hr=w_hr[0] if w_hr else None) for w_ih, w_hh, *w_hr in self.weights]
 
     def _listen(self, tensor: Tensor, receive: Callable[[Tensor], None]) -> None:
         """Have `receive` called with the gradient that reaches `tensor` as the module gave it out.
 
         A view that is changed in place afterwards loses its own node, so it is heard through its base.
         """
-        base = tensor._base if tensor._is_view() else tensor
+        base = tensor if tensor._base is None else tensor._base
         if base.grad_fn is None:
             return
         number, place, offset = base.output_nr, (tensor.shape, tensor.stride()), tensor.storage_offset()
         whole = None if base is tensor else (base.shape, base.stride(), base.storage_offset())
 
-        def arrived(gradients):
+        def arrived(gradients: tuple[Tensor | None, ...]) -> None:
             gradient = gradients[number]
             if gradient is None:
                 return
@@ -163,6 +166,13 @@ class Recorder:
             receive(gradient.detach())
 
         self.handles.append(base.grad_fn.register_prehook(arrived))
+
+
+def _arrived(trace: LayerTrace, gradients: tuple[Tensor | None, ...]) -> None:
+    """The gradients of a layer's states, the final ones and, for an LSTM, the final cell states have come."""
+    for kind, gradient in enumerate(gradients):
+        if gradient is not None:
+            trace.arrive(kind, gradient)
 
 
 def _copy(tensor: Tensor) -> Tensor:
@@ -183,7 +193,7 @@ def _packed(module: nn.RNNBase, sequence: Tensor | PackedSequence) -> PackedSequ
     return PackedSequence(steps.flatten(0, 1), torch.full((length,), batch, device="cpu"))
 
 
-def _initial(module: nn.RNNBase, packed: PackedSequence, hx) -> list[Tensor]:
+def _initial(module: nn.RNNBase, packed: PackedSequence, hx: Any) -> list[Tensor]:
     """h_0, or h_0 and c_0 for an LSTM, of shape (layers x directions, batch, hidden) with the batch in packed order."""
     if hx is not None:
         return [_in_packed_order(state, packed) for state in (hx if isinstance(hx, tuple) else (hx,))]
@@ -198,13 +208,9 @@ def _in_packed_order(state: Tensor, packed: PackedSequence) -> Tensor:
     return state if packed.sorted_indices is None else state.index_select(1, packed.sorted_indices)
 
 
-def _groups(weights: Sequence[Tensor], count: int) -> list[Sequence[Tensor]]:
-    """A module's weights cut into `count` equal parts."""
-    each = len(weights) // count
-    return [weights[i : i + each] for i in range(0, len(weights), each)]
-
-
-def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random) -> list[Tensor]:
+def _dropout_between(
+    module: nn.RNNBase, packed: PackedSequence, random: tuple[Tensor, Tensor | None] | None
+) -> list[Tensor]:
     """What dropout after each layer but the last multiplied with, of shape (rows, directions x hidden); 1 for nothing.
 
     `random` is the state of the random numbers before the call, of the CPU's and the GPU's; None for no dropout.
@@ -220,14 +226,17 @@ def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random) -> list
         return [torch.dropout(data.new_ones(len(data), size), module.dropout, True) for _ in range(between)]
 
 
-def _lower_states(module: nn.RNNBase, packed: PackedSequence, initial: list[Tensor], kept: list[Tensor]):
+def _lower_states(
+    module: nn.RNNBase, packed: PackedSequence, initial: list[Tensor], kept: list[Tensor]
+) -> list[Tensor]:
     """The states of all layers but the top one, of shape (rows, directions x hidden), run one by one as torch does."""
     data, sizes = packed.data, packed.batch_sizes
-    run = getattr(torch._VF, module.mode.lower())
+    run = getattr(torch, module.mode.lower())
     options = (module.bias, 1, 0.0, module.training, module.bidirectional)
-    groups = _groups(module._flat_weights, module.num_layers)[:-1]
+    groups = layer_weights(module)
     directions, states = 2 if module.bidirectional else 1, []
-    for layer, (weights, factor) in enumerate(zip(groups, kept, strict=True)):
+    for layer, factor in enumerate(kept):
+        weights = sum(groups[layer * directions : (layer + 1) * directions], [])
         hx = [state[layer * directions : (layer + 1) * directions] for state in initial]
         hx = hx if module.mode == "LSTM" else hx[0]
         if sizes[0] == sizes[-1]:

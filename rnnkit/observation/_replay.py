@@ -4,7 +4,7 @@ Nothing here runs while a network is trained; `rnnkit.observe` does when it is a
 plain tensor operations on packed rows, after the equations of `rnnkit.nn.cells`, on any device.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,11 +76,13 @@ class LayerReplay:
             return {"r": r, "z": torch.sigmoid(i_z + h_z), "n": torch.tanh(i_n + r * h_n)}
         return {}
 
-    @cached_property
+    @property
     def cell(self) -> Tensor | None:
         """An LSTM's cell states, of shape (rows, hidden), by their own recurrence: c_t = f c_{t-1} + i g."""
-        if self.mode != "LSTM":
-            return None
+        return self._cells if self.mode == "LSTM" else None
+
+    @cached_property
+    def _cells(self) -> Tensor:
         cell = self.gates["i"] * self.gates["g"]
         c, c_0 = self.initial[1], self.initial[1]
         chunk = self.schedule.chunks[0]
@@ -93,8 +95,9 @@ class LayerReplay:
     @property
     def starts(self) -> tuple[Tensor, ...]:
         """What each step starts from: x_t, h_{t-1} and, for an LSTM, c_{t-1}."""
-        before = (self._before,) if self.mode != "LSTM" else (self._before, self._previous(self.cell, self.initial[1]))
-        return self.x, *before
+        if self.mode != "LSTM":
+            return self.x, self._before
+        return self.x, self._before, self._previous(self._cells, self.initial[1])
 
     def gradients(self, direct: Tensor | None, final: Tensor | None, final_cell: Tensor | None) -> Gradients:
         """Backpropagation through time (Werbos, 1990), from the gradients that reach the states directly.
@@ -108,7 +111,7 @@ class LayerReplay:
         run = {"LSTM": self._lstm, "GRU": self._gru}.get(self.mode, self._rnn)
         return run(total, final_cell)
 
-    def _rnn(self, total: Tensor, _) -> Gradients:
+    def _rnn(self, total: Tensor, _: Tensor | None) -> Gradients:
         """delta_t, the gradient before activation, is total_t x slope_t; total_{t-1} += W_hh^T delta_t."""
         before, w_hh = torch.empty_like(total), self.weights.w_hh
         shut, slope = self.h <= 0, 1 - self.h * self.h
@@ -118,7 +121,7 @@ class LayerReplay:
             after = a.copy_(d.masked_fill(off, 0) if self.mode == "RNN_RELU" else d * s)
         return Gradients(total, before, before[self._begins] @ w_hh)
 
-    def _gru(self, total: Tensor, _) -> Gradients:
+    def _gru(self, total: Tensor, _: Tensor | None) -> Gradients:
         """dn = total (1-z) n', dz = total (h-n) z', dr = dn (W_hn h + b_hn) r'; total_{t-1} += z total + W^T (...)."""
         r, z, n = (self.gates[name] for name in "rzn")
         w_hh, recurrent = self.weights.w_hh, self._from_state.chunk(3, dim=1)[2]
@@ -141,11 +144,11 @@ class LayerReplay:
         """gamma_t = total_t o (1 - tanh(c)^2) + f gamma_{t+1}, the total gradient of c_t, gives those of i, f and g."""
         i, f, g, o = (self.gates[name] for name in "ifgo")
         w_hh, w_hr = self.weights.w_hh, self.weights.w_hr
-        squashed, cell_before = self.cell.tanh(), self._previous(self.cell, self.initial[1])
+        squashed, cell_before = self._cells.tanh(), self._previous(self._cells, self.initial[1])
         to_cell = o * (1 - squashed * squashed)
         slopes = torch.stack([g * i * (1 - i), cell_before * f * (1 - f), i * (1 - g * g)], dim=1)
         slope_o = squashed * o * (1 - o)
-        gamma = torch.zeros_like(self.cell)
+        gamma = torch.zeros_like(self._cells)
         if final_cell is not None:
             gamma.index_add_(0, self._ends, final_cell)
         gates = gamma.new_empty(len(gamma), 4, gamma.shape[1])
@@ -182,7 +185,7 @@ class LayerReplay:
     def _previous(self, states: Tensor, initial: Tensor) -> Tensor:
         return self.schedule.previous(states, initial, self.schedule.chunks[0], out=torch.empty_like(states))
 
-    def _back(self, *rows: Tensor):
+    def _back(self, *rows: Tensor) -> Iterable[tuple[Tensor, ...]]:
         """All of `rows` cut into steps, against working order."""
         return zip(*(self.schedule.steps_back(part, self.schedule.chunks[0]) for part in rows), strict=True)
 

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core.errors import UserError
-from rnnkit.nn import layers
+from rnnkit.nn.layers import FastLayer
+from rnnkit.nn.modules import recurrent_modules
 from rnnkit.observation._recorder import Recorder
 from rnnkit.observation.trace import LayerTrace
 from rnnkit.sequences.layout import PackedLayout
@@ -87,18 +88,19 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
         self._recorders: list[Recorder] = []
 
     def __enter__(self) -> Trace:
-        modules = {name or "model": m for name, m in self._model.named_modules() if isinstance(m, nn.RNNBase)}
+        modules: dict[str, FastLayer] = {}
+        for name, module in recurrent_modules(self._model).items():
+            if not isinstance(module, FastLayer):
+                kind = next(kind for kind in ("RNN", "GRU", "LSTM") if module.mode.startswith(kind))
+                raise UserError(
+                    f"{name or 'model'} is torch.nn's {kind}, which cannot be observed: make it with "
+                    f"`from rnnkit import {kind}`, which takes the same arguments and weights"
+                )
+            modules[name or "model"] = module
         if not modules:
             raise UserError(
                 f"{type(self._model).__name__} has no recurrent module (RNN, GRU, LSTM): there is nothing to observe"
             )
-        for name, module in modules.items():
-            if not isinstance(module, (layers.RNN, layers.GRU, layers.LSTM)):
-                kind = next(kind for kind in ("RNN", "GRU", "LSTM") if module.mode.startswith(kind))
-                raise UserError(
-                    f"{name} is torch.nn's {kind}, which cannot be observed: make it with `from rnnkit import {kind}`, "
-                    "which takes the same arguments and weights"
-                )
         trace = Trace(list(modules))
         self._recorders = [Recorder(name, module, trace.calls[name]) for name, module in modules.items()]
         return trace

@@ -1,5 +1,7 @@
 """What `rnnkit.observe` has seen of a recurrent layer, computed when it is asked for from what was kept of the call."""
 
+import functools
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core.errors import UserError
+from rnnkit.nn.modules import Place
 from rnnkit.observation._replay import Gradients, LayerReplay
 
 
@@ -46,15 +49,15 @@ class LayerTrace:
     directions, packed as the module's input was. Padded input without lengths counts as sequences of one length,
     unbatched input as one sequence.
 
-    Gradients are those of all `backward()`s that ran while the model was observed, added up.
+    Gradients are those of all `backward()`s that ran while the model was observed, added up. `place` is the layer and
+    direction.
     """
 
-    def __init__(self, where: str, call: Call, layer: LayerReplay):
-        self._where, self.call, self._layer = where, call, layer
+    def __init__(self, module: str, place: Place, call: Call, layer: LayerReplay):
+        self.place, self.call, self._layer = place, call, layer
+        self._where = f"{module} {place}"
         self._direct: list[Tensor | None] = [None, None, None]
-        self._above: list[LayerTrace] = []
-        self._kept: Tensor | None = None
-        self._direction = 0
+        self._above: _Above | None = None
         self._total: tuple[int, Gradients] | None = None
 
     @property
@@ -66,7 +69,7 @@ class LayerTrace:
     def cell(self) -> PackedSequence | None:
         """The cell states c_t of an LSTM; None for other layers."""
         with _undisturbed():
-            return self._packed(self._opened().cell)
+            return self._packed_if_any(self._opened().cell)
 
     @property
     def gates(self) -> dict[str, PackedSequence]:
@@ -82,7 +85,7 @@ class LayerTrace:
     @property
     def cell_gradient(self) -> PackedSequence | None:
         """The total dL/dc_t of an LSTM; None for other layers."""
-        return self._packed(self._gradients().cell)
+        return self._packed_if_any(self._gradients().cell)
 
     @property
     def initial_gradient(self) -> Tensor:
@@ -92,7 +95,8 @@ class LayerTrace:
     @property
     def initial_cell_gradient(self) -> Tensor | None:
         """The same of an LSTM's initial cell state; None for other layers."""
-        return self._unsorted(self._gradients().initial_cell)
+        initial_cell = self._gradients().initial_cell
+        return None if initial_cell is None else self._unsorted(initial_cell)
 
     @property
     def starts(self) -> tuple[Tensor, ...]:
@@ -112,9 +116,10 @@ class LayerTrace:
         order = self.call.form.sorted_indices
         with _undisturbed():
             vectors = vectors if order is None else vectors.index_select(0, order)
-            found = self._opened().gradients(None, vectors, None)
-        initial = self._unsorted(found.initial), self._unsorted(found.initial_cell)
-        return Carried(self._packed(found.hidden), self._packed(found.cell), *initial)
+            carried = self._opened().gradients(None, vectors, None)
+        initial_cell = None if carried.initial_cell is None else self._unsorted(carried.initial_cell)
+        hidden, cell = self._packed(carried.hidden), self._packed_if_any(carried.cell)
+        return Carried(hidden, cell, self._unsorted(carried.initial), initial_cell)
 
     def arrive(self, kind: int, gradient: Tensor) -> None:
         """Take a gradient that reaches the layer directly.
@@ -123,8 +128,8 @@ class LayerTrace:
         cell states, of shape (batch, hidden) in packed order.
         """
         gradient = gradient.detach().to(self._layer.h.dtype, copy=True)
-        known = self._direct[kind]
-        self._direct[kind] = gradient if known is None else known + gradient
+        before = self._direct[kind]
+        self._direct[kind] = gradient if before is None else before + gradient
         self.call.arrivals += 1
 
     def follow(self, above: list["LayerTrace"], kept: Tensor, direction: int) -> None:
@@ -133,7 +138,7 @@ class LayerTrace:
         `kept` is what dropout multiplied these outputs with, of shape (rows, hidden), before the layer above read them
         among those of its `direction`.
         """
-        self._above, self._kept, self._direction = above, kept, direction
+        self._above = _Above(above, kept, direction)
 
     def _opened(self) -> LayerReplay:
         if self.call.closed:
@@ -142,7 +147,8 @@ class LayerTrace:
 
     def _reached(self) -> bool:
         """Whether any gradient has come."""
-        return any(g is not None for g in self._direct) or any(seen._reached() for seen in self._above)
+        above = [] if self._above is None else self._above.traces
+        return any(g is not None for g in self._direct) or any(trace._reached() for trace in above)
 
     def _gradients(self) -> Gradients:
         layer = self._opened()
@@ -154,21 +160,39 @@ class LayerTrace:
         if self._total is None or self._total[0] != self.call.arrivals:
             direct, *final = self._direct
             with _undisturbed():
-                above = [seen for seen in self._above if seen._reached()]
-                if above:
-                    size = self._kept.shape[1]
-                    columns = slice(self._direction * size, (self._direction + 1) * size)
-                    direct = sum(seen._gradients().gates @ seen._layer.weights.w_ih[:, columns] for seen in above)
-                    direct *= self._kept
+                if self._above is not None and (through := self._above.gradients()):
+                    direct = functools.reduce(operator.add, through) * self._above.kept
                 self._total = self.call.arrivals, layer.gradients(direct, *final)
         return self._total[1]
 
-    def _packed(self, rows: Tensor | None) -> PackedSequence | None:
-        return None if rows is None else self.call.form._replace(data=rows)
+    def _packed(self, rows: Tensor) -> PackedSequence:
+        return self.call.form._replace(data=rows)
 
-    def _unsorted(self, rows: Tensor | None) -> Tensor | None:
+    def _packed_if_any(self, rows: Tensor | None) -> PackedSequence | None:
+        return None if rows is None else self._packed(rows)
+
+    def _unsorted(self, rows: Tensor) -> Tensor:
         order = self.call.form.unsorted_indices
-        return rows if rows is None or order is None else rows.index_select(0, order)
+        return rows if order is None else rows.index_select(0, order)
+
+
+@dataclass(frozen=True)
+class _Above:
+    """The directions of the layer above, what dropout multiplied its input with, and the direction that this input is.
+
+    `kept` is of shape (rows, hidden).
+    """
+
+    traces: list[LayerTrace]
+    kept: Tensor
+    direction: int
+
+    def gradients(self) -> list[Tensor]:
+        """What each direction that a gradient has reached passes on to its input, of shape (rows, hidden)."""
+        size = self.kept.shape[1]
+        columns = slice(self.direction * size, (self.direction + 1) * size)
+        reached = [trace for trace in self.traces if trace._reached()]
+        return [trace._gradients().gates @ trace._layer.weights.w_ih[:, columns] for trace in reached]
 
 
 @contextmanager

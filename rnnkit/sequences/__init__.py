@@ -1,5 +1,7 @@
 """Sequences to batches: examples, packed sequences, the layout of their rows, chunks of a long text, vocabularies."""
 
+from rnnkit.sequences import bptt_chunks, layout, schedule, vocabulary
+from rnnkit.sequences._checks import check
 from rnnkit.sequences.batching import (
     Batch,
     Padding,
@@ -11,7 +13,7 @@ from rnnkit.sequences.batching import (
     padding,
     shuffled_batches,
 )
-from rnnkit.sequences.examples import Examples, check
+from rnnkit.sequences.examples import Examples
 from rnnkit.sequences.packed import lengths_of_rows, map_packed, mask, owners, reverse, times
 
 
@@ -20,17 +22,21 @@ __all__ = [
     "Examples",
     "Padding",
     "batches",
+    "bptt_chunks",
     "bucketed_order",
     "check",
     "collate",
     "epoch_order",
     "gathered",
+    "layout",
     "lengths_of_rows",
     "map_packed",
     "mask",
     "owners",
     "padding",
     "reverse",
+    "schedule",
     "shuffled_batches",
     "times",
+    "vocabulary",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -9,8 +10,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from rnnkit.core import seeding
 from rnnkit.core.errors import UserError, require_counts
-from rnnkit.sequences.examples import Examples, _require_sequences, _require_targets
-from rnnkit.sequences.packed import _require_lengths
+from rnnkit.sequences._checks import require_lengths, require_sequences, require_targets
+from rnnkit.sequences.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with inputs and targets on `device`; lengths stay on the CPU."""
-        return Batch(self.inputs.to(device), self.targets.to(device), self.lengths)
+        inputs = self.inputs.to(device)  # pyright: ignore[reportArgumentType] (torch's stub knows of types alone)
+        return Batch(inputs, self.targets.to(device), self.lengths)
 
 
 def collate(examples: Examples) -> Batch:
@@ -42,11 +44,11 @@ def collate(examples: Examples) -> Batch:
     Raises `UserError` for no examples, an empty sequence, sequences of unlike features or types, targets that do not
     fit or are themselves unlike, and for what is no tensor.
     """
-    lengths = torch.tensor(_require_sequences(examples, "a batch"))
+    lengths = torch.tensor(require_sequences(examples, "a batch"))
     inputs = pack_sequence(examples.inputs, enforce_sorted=False)
     targets = examples.targets
     if isinstance(targets, list):
-        targets = pack_sequence([targets[i] for i in inputs.sorted_indices.tolist()]).data
+        targets = pack_sequence([targets[i] for i in cast(Tensor, inputs.sorted_indices).tolist()]).data
     return Batch(inputs, targets, lengths)
 
 
@@ -63,7 +65,7 @@ def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buck
     `UserError` for no lengths, and where `batch_size` or `buckets` is not at least 1.
     """
     require_counts(batch_size=batch_size, buckets=buckets)
-    _require_lengths(lengths, "an order of batches")
+    require_lengths(lengths, "an order of batches")
     generator = seeding.generator(seed, "order", epoch)
     batches = []
     for piece in torch.randperm(len(lengths), generator=generator).split(buckets * batch_size):
@@ -99,7 +101,7 @@ def padding(lengths: Tensor, order: Sequence[Tensor]) -> Padding:
 
 def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
     """The batches that an order names. Raises `UserError` as `collate` does."""
-    _require_targets(examples)
+    require_targets(examples)
     for chosen in order:
         yield collate(examples.subset(chosen.tolist()))
 

@@ -10,6 +10,9 @@ from rnnkit.core import seeding
 from rnnkit.core.errors import UserError, require_counts
 
 
+State = Tensor | tuple[Tensor, Tensor] | None  # what a chunk hands on to the next: h, or an LSTM's (h, c)
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Steps of several streams: `inputs` and, one step on, `targets`, both of shape (batch, steps)."""
@@ -74,8 +77,8 @@ def chunks_at_random(ids: Tensor, batch_size: int, steps: int, count: int, seed:
         yield Chunk(rows[:, :-1], rows[:, 1:])
 
 
-def detached(state):
-    """A recurrent state (a tensor, a pair, or None) cut from the graph that it came from."""
+def detached(state: State) -> State:
+    """A recurrent state cut from the graph that it came from."""
     if isinstance(state, tuple):
-        return tuple(part.detach() for part in state)
+        return state[0].detach(), state[1].detach()
     return None if state is None else state.detach()

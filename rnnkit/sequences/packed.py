@@ -1,13 +1,14 @@
 """Packed sequences: functions of their rows, to which sequence and time each row belongs."""
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core.errors import UserError
-from rnnkit.sequences.examples import _kind
+from rnnkit.sequences._checks import kind_of, require_lengths
 from rnnkit.sequences.layout import PackedLayout
 
 
@@ -17,7 +18,7 @@ def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
     Raises `UserError` for no lengths without `longest`.
     """
     if longest is None:
-        _require_lengths(lengths, "a mask")
+        require_lengths(lengths, "a mask")
     steps = int(lengths.max()) if longest is None else longest
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
@@ -27,10 +28,10 @@ def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> 
 
     Raises `UserError` where the function does not give as many rows as it got.
     """
-    data = function(packed.data)
+    data = cast(object, function(packed.data))
     if not isinstance(data, Tensor) or data.shape[:1] != packed.data.shape[:1]:
-        found = f"a tensor of shape {tuple(data.shape)}" if isinstance(data, Tensor) else _kind(data)
-        raise UserError(f"a function gave {found} for {len(packed.data)} packed rows: it must give a row for each")
+        given = f"a tensor of shape {tuple(data.shape)}" if isinstance(data, Tensor) else kind_of(data)
+        raise UserError(f"a function gave {given} for {len(packed.data)} packed rows: it must give a row for each")
     return packed._replace(data=data)
 
 
@@ -62,8 +63,3 @@ def times(packed: PackedSequence, backward: bool = False) -> Tensor:
 def lengths_of_rows(packed: PackedSequence) -> Tensor:
     """The length of the sequence that each row of the packed data belongs to, of shape (rows,)."""
     return times(packed) + times(packed, backward=True) + 1
-
-
-def _require_lengths(lengths: Tensor, what: str) -> None:
-    if lengths.dim() != 1 or not len(lengths):
-        raise UserError(f"{what} needs lengths of shape (examples,), at least one, not of shape {tuple(lengths.shape)}")

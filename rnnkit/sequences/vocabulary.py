@@ -51,8 +51,8 @@ def build(texts: Iterable[Sequence[str]], least_count: int = 1) -> Vocabulary:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
-    known = ["<pad>", "<unk>"]
-    for special in known:
+    words = ["<pad>", "<unk>"]
+    for special in words:
         counts.pop(special, None)  # some texts come with their rare words replaced
-    known += (word for word, count in counts.most_common() if count >= least_count)
-    return Vocabulary(tuple(known), {word: number for number, word in enumerate(known)})
+    words += (word for word, count in counts.most_common() if count >= least_count)
+    return Vocabulary(tuple(words), {word: number for number, word in enumerate(words)})

@@ -6,6 +6,9 @@ from torch import Tensor
 from rnnkit.sequences.schedule import Chunk, Schedule
 
 
+Bias = Tensor | None
+
+
 class Buffer:
     """Rows of numbers for a whole batch, or, where nobody needs them afterwards, for one chunk at a time."""
 
@@ -28,9 +31,27 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None
         torch.addmm(bias, x, weight.t(), out=out)
 
 
-def add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+def add(a: Bias, b: Bias) -> Bias:
     """a + b, or None where there is neither."""
-    return None if a is None else a + b
+    return None if a is None or b is None else a + b
+
+
+def resized(state: Tensor, initial: Tensor, count: int) -> Tensor:
+    """The states for a step of `count` sequences: without those that have ended, with those that begin."""
+    return state[:count] if count < len(state) else torch.cat([state, initial[len(state) : count]])
+
+
+def direct_gradient(
+    grad_output: Tensor | None, grad_final: Tensor | None, schedule: Schedule, chunk: Chunk, out: Tensor
+) -> Tensor:
+    """The gradient that reaches a chunk's states directly: as outputs, and as final states. Into `out`."""
+    if grad_output is None:
+        out.zero_()
+    else:
+        out.copy_(grad_output[chunk.rows])
+    if grad_final is not None and chunk.ends[0] < chunk.ends[1]:
+        out.index_add_(0, schedule.ends(chunk), grad_final[slice(*chunk.ends)])
+    return out
 
 
 class WeightGradients:
@@ -64,8 +85,8 @@ class WeightGradients:
 
     def all(self) -> tuple[Tensor | None, ...]:
         """The gradients of w_ih, w_hh, b_ih and b_hh; None for those that nobody asked for."""
-        if self._same and self._wanted[4]:
-            self._sums[3] = self._sums[2].clone()
+        if self._same and self._wanted[4] and (total := self._sums[2]) is not None:
+            self._sums[3] = total.clone()
         return tuple(self._sums)
 
     def _product(self, index: int, gates: Tensor, rows: Tensor) -> None:

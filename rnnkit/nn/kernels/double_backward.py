@@ -5,6 +5,7 @@ with torch's kernels, slower, and lets autograd do the rest.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,20 +22,20 @@ def gradients(
     the states, the final ones and, for an LSTM, the final cell states. All as the kernels take and give them.
     """
     # Aliases: where one input was computed from another, the gradient of the other must not run through it here too.
-    inputs = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
-    x, *states, w_ih, w_hh, b_ih, b_hh = inputs
+    aliases: list[Any] = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+    x, *states, w_ih, w_hh, b_ih, b_hh = aliases
     mirrored = schedule.layout.mirrored if schedule.reverse else None
     rows = x if mirrored is None else x.index_select(0, mirrored)
     initial = [state.unsqueeze(0) for state in states]
     weights = [weight for weight in (w_ih, w_hh, b_ih, b_hh) if weight is not None]
-    run = getattr(torch._VF, mode.lower())
+    run = getattr(torch, mode.lower())
     hx = initial if mode == "LSTM" else initial[0]
     output, *final = run(rows, schedule.layout.tensor, hx, weights, b_ih is not None, 1, 0.0, False, False)
     if mirrored is not None:
         output = output.index_select(0, mirrored)
     outputs = [output, *(state.squeeze(0) for state in final)]
     asked = [(out, grad) for out, grad in zip(outputs, grad_outputs, strict=True) if grad is not None]
-    wanted = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
+    wanted = [tensor for tensor in aliases if tensor is not None and tensor.requires_grad]
     outs, grads = zip(*asked, strict=True)
-    found = iter(torch.autograd.grad(outs, wanted, grads, create_graph=True, allow_unused=True))
-    return tuple(next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs)
+    computed = iter(torch.autograd.grad(outs, wanted, grads, create_graph=True, allow_unused=True))
+    return tuple(next(computed) if tensor is not None and tensor.requires_grad else None for tensor in aliases)

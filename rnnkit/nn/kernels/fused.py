@@ -9,12 +9,14 @@ the final cell states come out exactly, and no gradient reaches a weight through
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rnnkit.core import determinism
 from rnnkit.nn.kernels import double_backward
+from rnnkit.nn.kernels.buffers import Bias
 from rnnkit.sequences.layout import PackedLayout
 from rnnkit.sequences.schedule import Schedule
 
@@ -119,7 +121,7 @@ def _cheapest_cuts(batch_sizes: Sequence[int], call_rows: float, most: int = 64)
 def kernel_at_hand(data: Tensor) -> bool:
     """Whether oneDNN's fused kernel is there and takes numbers of this type."""
     mkldnn = torch.backends.mkldnn
-    return data.dtype == torch.float32 and mkldnn.is_available() and mkldnn.enabled
+    return data.dtype == torch.float32 and mkldnn.is_available() and bool(mkldnn.enabled)
 
 
 def serves(data: Tensor, hidden_size: int, *, backwards: bool, from_zeros: bool) -> bool:
@@ -140,7 +142,19 @@ class FusedLSTM(torch.autograd.Function):
     """One LSTM layer in one direction; see the module. The backward direction starts from zero states only."""
 
     @staticmethod
-    def forward(ctx, x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, padded: Tensor, segments: Segments, schedule: Schedule):
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        h_0: Tensor,
+        c_0: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Bias,
+        b_hh: Bias,
+        padded: Tensor,
+        segments: Segments,
+        schedule: Schedule,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the states of all rows, the final ones, and the final cell states.
 
         `padded` is what `segments.padded` makes of `x`.
@@ -149,13 +163,13 @@ class FusedLSTM(torch.autograd.Function):
         size, biased, train = h_0.shape[1], b_ih is not None, any(ctx.needs_input_grad)
         # The kernel reads raw memory: what it gets must be laid out plainly.
         state, cell, w_x, w_h = (tensor.detach().contiguous() for tensor in (h_0, c_0, w_ih, w_hh))
-        biases = (b_ih.detach().contiguous(), b_hh.detach().contiguous()) if biased else (w_ih.new_zeros(4 * size),) * 2
+        biases = [w_ih.new_zeros(4 * size) if b is None else b.detach().contiguous() for b in (b_ih, b_hh)]
         weights = (_with_shutter(w_x), w_h, *biases)
         output, final_cell = x.new_empty(len(x), size), torch.empty_like(c_0)
         options = (schedule.reverse, [], LSTM_MODE, size, 1, biased, False, False, train)
         parts, places = segments.in_order(schedule.reverse)
         h, c = state[: parts[0].batch], cell[: parts[0].batch]
-        calls = []
+        calls: list[tuple[Tensor, ...]] = []
         with torch.set_grad_enabled(train):  # the kernel keeps what its backward needs in this mode alone
             for part, within in zip(parts, places, strict=True):
                 if part.batch > len(h):  # backwards in time, sequences begin, from zeros
@@ -177,12 +191,13 @@ class FusedLSTM(torch.autograd.Function):
         return output, schedule.final(output), final_cell
 
     @staticmethod
-    def backward(ctx, grad_output, grad_final, grad_final_cell):
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         """The kernel's own backward, segment by segment, from the last that was worked to the first."""
+        segments, schedule = ctx.segments, ctx.schedule
         if torch.is_grad_enabled():
-            grads = grad_output, grad_final, grad_final_cell
-            return *double_backward.gradients("LSTM", ctx.schedule, ctx.saved_tensors[:7], grads), None, None, None
-        segments, schedule, padded, *kept = ctx.segments, ctx.schedule, *ctx.saved_tensors[7:]
+            return *double_backward.gradients("LSTM", schedule, ctx.saved_tensors[:7], grad_outputs), None, None, None
+        grad_output, grad_final, grad_final_cell = grad_outputs
+        padded, *kept = ctx.saved_tensors[7:]
         weights, kept = kept[:4], kept[4:]
         calls = [kept[i : i + 6] for i in range(0, len(kept), 6)]
         size, biased = weights[1].shape[1], ctx.biased
@@ -194,7 +209,8 @@ class FusedLSTM(torch.autograd.Function):
         options = (schedule.reverse, LSTM_MODE, size, 1, biased, True, False, [], False)
         grad_x = padded.new_empty(segments.layout.rows, padded.shape[1]) if ctx.needs_input_grad[0] else None
         parts, places = segments.in_order(not schedule.reverse)
-        sums = carry = carry_cell = None
+        sums: list[Tensor] = []
+        carry = carry_cell = None
         for part, within, call in zip(parts, places, reversed(calls), strict=True):
             h, c, y, h_after, c_after, workspace = call
             shape = part.steps, part.batch, -1
@@ -204,17 +220,12 @@ class FusedLSTM(torch.autograd.Function):
             elif grad_final_cell is not None and not schedule.reverse:
                 grad_c[part.remaining :] += grad_final_cell[part.remaining : part.batch]
             rectangle, grad_y = padded[part.padded].view(shape), direct[part.padded].view(shape)
-            found = _backward(
+            grad_rectangle, *grad_weights, carry, carry_cell = _backward(
                 rectangle, *weights, h, c, y, h_after, c_after, grad_y, grad_h, grad_c, *options, workspace
             )
-            if sums is None:
-                sums = found[1:5]
-            else:
-                for total, one in zip(sums, found[1:5], strict=True):
-                    total += one
+            sums = [total.add_(grad) for total, grad in zip(sums, grad_weights, strict=True)] if sums else grad_weights
             if grad_x is not None:
-                torch.index_select(found[0].view(-1, padded.shape[1]), 0, within, out=grad_x[part.packed])
-            carry, carry_cell = found[5], found[6]
+                torch.index_select(grad_rectangle.view(-1, padded.shape[1]), 0, within, out=grad_x[part.packed])
         w_ih, w_hh, b_ih, b_hh = sums
         biases = (b_ih, b_hh) if biased else (None, None)
         grad_x = None if grad_x is None else grad_x[:, :-1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -16,10 +17,15 @@ GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 CHUNK_BYTES = 2**21  # of gates in a chunk: with what belongs to them, about what a core's second-level cache holds
 
 
-# glibc gives freed memory back to the system above a threshold, which follows the largest block freed so far. A layer
-# uses many middling blocks, so that without this each pass would fault all of its pages in again (a third of the time
-# of a small LSTM). The block is never touched, and costs nothing; other C libraries take no notice.
-torch.empty(31 * 2**20, dtype=torch.uint8, device="cpu")
+@cache
+def _keep_freed_memory() -> None:
+    """Have freed blocks stay with the process, the first time that a layer runs.
+
+    glibc gives freed memory back to the system above a threshold, which follows the largest block freed so far. A layer
+    uses many middling blocks, so that without this each pass would fault all of its pages in again (a third of the time
+    of a small LSTM). The block is never touched, and costs nothing; other C libraries take no notice.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8, device="cpu")
 
 
 @dataclass(frozen=True)
@@ -53,15 +59,16 @@ def run(
 
     Returns the top layer's states, of shape (rows, directions x hidden), and the final states in the form of `initial`.
     """
+    _keep_freed_memory()
     row_bytes = GATES[stack.mode] * stack.hidden_size * data.element_size()
     chunk_rows = max(1, CHUNK_BYTES // row_bytes)
-    plans = [Schedule(layout, reverse, chunk_rows) for reverse in (False, True)[: stack.directions]]
+    schedules = [Schedule(layout, reverse, chunk_rows) for reverse in (False, True)[: stack.directions]]
     zeros = data.new_zeros(layout.batch, stack.hidden_size)
     finals: list[tuple[Tensor, ...]] = []
     segments = None
     for layer in range(stack.num_layers):
         outputs, padded = [], None
-        for direction, schedule in enumerate(plans):
+        for direction, schedule in enumerate(schedules):
             index = layer * stack.directions + direction
             states = [zeros if state is None else state[index] for state in initial]
             if stack.mode == "LSTM" and fused.serves(
@@ -85,4 +92,4 @@ def run(
             data = functional.dropout(data, stack.dropout)
     if stack.directions == 1 and segments is None:
         data = data.clone()  # these kernels keep their states for the backward, and what is given out may be changed
-    return data, tuple(torch.stack(s) if len(s) > 1 else s[0].unsqueeze(0) for s in zip(*finals, strict=True))
+    return data, tuple(s[0].unsqueeze(0) if len(s) == 1 else torch.stack(s) for s in zip(*finals, strict=True))

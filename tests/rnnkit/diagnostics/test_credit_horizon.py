@@ -98,31 +98,28 @@ def test_sequences_without_a_gradient_are_left_out():
     assert credit_horizon.gradient_by_lag(gradients_of_leaky((2.0, 1.0), lengths=(1, 1))).tolist() == [1]
 
 
+def truncation(loss, longest):
+    contexts = credit_horizon.contexts_up_to(longest)
+    return credit_horizon.truncation_of(contexts, [loss(k) for k in contexts])
+
+
 def test_the_truncation_curve_of_a_net_that_reads_four_inputs():
-    inputs = [torch.rand(n, 1) for n in (10, 3, 7)]
-    found = credit_horizon.truncation_curve(inputs, lambda cut: torch.tensor(sum(max(0, 4 - len(s)) for s in cut)))
-    assert found.contexts == [1, 2, 4, 8, 10]
-    assert found.losses == pytest.approx([3, 5 / 3 + 1 / 3, 1 / 3, 1 / 3, 1 / 3])
-    assert found.k95 == 4
-    assert credit_horizon.truncation_curve(inputs, lambda cut: 3.0).k95 == 1
-    assert credit_horizon.truncation_curve(inputs, lambda cut: -len(cut[0])).k95 == 10
-    assert credit_horizon.truncation_curve([torch.rand(1, 1)], lambda cut: 2.0) == credit_horizon.Truncation(
-        [1], [2.0], 1
-    )
-    assert credit_horizon.truncation_curve(inputs, lambda cut: math.nan).k95 == 10
+    lengths = (10, 3, 7)
+    curve = truncation(lambda k: sum(max(0, 4 - min(k, n)) for n in lengths) / 3, longest=10)
+    assert curve.contexts == [1, 2, 4, 8, 10]
+    assert curve.k95 == 4
+    assert truncation(lambda k: 3.0, 10).k95 == 1
+    assert truncation(lambda k: -k, 10).k95 == 10
+    assert truncation(lambda k: 2.0, 1) == credit_horizon.Truncation([1], [2.0], 1)
+    assert truncation(lambda k: math.nan, 10).k95 == 10
 
 
 def test_the_truncation_curve_of_a_linear_net():
     module = leaky(hidden=1)
-
-    def loss(cut):
-        assert not torch.is_grad_enabled()
-        return -module(pack_sequence(cut, enforce_sorted=False))[1].sum()
-
-    found = credit_horizon.truncation_curve([torch.ones(64, 1)] * 2, loss)
-    assert found.contexts == [1, 2, 4, 8, 16, 32, 64]
-    assert found.losses == pytest.approx([-(1 - 0.9**k) / 0.1 for k in found.contexts], rel=1e-5)
-    assert found.k95 == 32  # 0.9^32 = 0.03 of what all inputs bring
+    curve = truncation(lambda k: -module(torch.ones(k, 1))[1].item(), longest=64)
+    assert curve.contexts == [1, 2, 4, 8, 16, 32, 64]
+    assert curve.losses == pytest.approx([-(1 - 0.9**k) / 0.1 for k in curve.contexts], rel=1e-5)
+    assert curve.k95 == 32  # 0.9^32 = 0.03 of what all inputs bring
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

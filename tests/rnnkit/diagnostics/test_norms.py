@@ -8,8 +8,6 @@ from torch.nn.utils.rnn import pack_sequence
 
 from experiments.digits import Config
 from rnnkit.diagnostics.norms import (
-    Clipping,
-    clipping,
     distances,
     gate_blocks,
     gate_gradient_norms,
@@ -52,17 +50,6 @@ def test_gradient_norms_by_group_and_in_all(cell):
     for parameter in model.parameters():
         parameter.grad = None
     assert not gate_gradient_norms(blocks).any()
-
-
-def test_clipping_over_a_window():
-    found = clipping([float(n) for n in range(101)], threshold=80.0)
-    assert (found.median, found.p95, found.largest, found.not_finite) == (50, pytest.approx(95), 100, 0)
-    assert found.fraction == pytest.approx(20 / 101)  # 80 itself is not clipped
-    found = clipping([1.0, math.inf, 3.0, math.nan], threshold=math.inf)
-    assert found == Clipping(2.0, pytest.approx(2.9), 3.0, 0.0, not_finite=2)
-    found = clipping([math.nan], threshold=1.0)
-    assert found.not_finite == 1
-    assert math.isnan(found.fraction)
 
 
 def test_updates_and_distances_of_steps_that_are_known():

@@ -70,3 +70,8 @@ def assert_equal_within_rounding(ours, theirs, dtype):
 def packed_batch(lengths, features, dtype):
     packed = pack_sequence([torch.randn(n, features, dtype=dtype) for n in lengths], enforce_sorted=False)
     return packed._replace(data=packed.data.requires_grad_())
+
+
+def parameter_count(model):
+    """How many numbers the model learns."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

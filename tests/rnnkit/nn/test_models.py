@@ -7,8 +7,8 @@ from experiments import char_lm
 from experiments.digits import Config
 from rnnkit.core.errors import UserError
 from rnnkit.nn import heads, layers, models
-from rnnkit.nn.modules import parameter_count
 from rnnkit.sequences import Examples, collate
+from tests.rnnkit.nn.pairs import parameter_count
 
 
 CELLS = ["rnn", "gru", "lstm"]
@@ -66,37 +66,20 @@ def test_initial_weights_come_from_the_seed_and_leave_the_global_state():
     assert not torch.equal(one.head.weight, other.head.weight)
 
 
-def test_an_embedding_a_one_hot_product_and_indexing_are_one_function():
-    ids = torch.tensor([[3, 1, 1], [0, 5, 2]])
-    embedding, one_hot = nn.Embedding(6, 4), models.OneHot(6, 4)
-    with torch.no_grad():
-        one_hot.linear.weight.copy_(embedding.weight.T)
-    weight = embedding.weight.detach().clone().requires_grad_()
-    outputs = [embedding(ids), one_hot(ids), weight[ids]]
-    for output in outputs:
-        assert output.shape == (2, 3, 4)
-        torch.testing.assert_close(output, outputs[0], rtol=0, atol=0)
-        output.square().sum().backward()
-    torch.testing.assert_close(one_hot.linear.weight.grad.T, embedding.weight.grad)
-    torch.testing.assert_close(weight.grad, embedding.weight.grad)
-
-
-@pytest.mark.parametrize("front", [lambda: nn.Embedding(6, 4), lambda: models.OneHot(6, 4)])
 @pytest.mark.parametrize("bad", [6, -1])
-def test_an_id_that_the_vocabulary_lacks_is_named(front, bad):
+def test_an_id_that_the_vocabulary_lacks_is_named(bad):
     model = models.SequenceClassifier(
-        layers.GRU(4, 3), heads.LastState(bidirectional=False), nn.Linear(3, 2), embedding=front()
+        layers.GRU(4, 3), heads.LastState(bidirectional=False), nn.Linear(3, 2), embedding=nn.Embedding(6, 4)
     )
     ids = [torch.tensor([1, 2, 3]), torch.tensor([4, bad])]
     with pytest.raises(UserError, match=rf"id {bad} is outside the vocabulary 0\.\.5"):
         model(pack_sequence(ids, enforce_sorted=False))
 
 
-@pytest.mark.parametrize("front", [lambda: nn.Embedding(6, 4), lambda: models.OneHot(6, 4)])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bool])
-def test_ids_are_whole_numbers(front, kind):
+def test_ids_are_whole_numbers(kind):
     with pytest.raises(UserError, match=f"^ids must be whole numbers, of torch.long, and these are of {kind}$"):
-        models.embedded(front(), torch.ones(2, 3, dtype=kind))
+        models.embedded(nn.Embedding(6, 4), torch.ones(2, 3, dtype=kind))
 
 
 def test_ids_of_words_and_spellings_are_whole_numbers():

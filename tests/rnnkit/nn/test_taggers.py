@@ -12,8 +12,8 @@ from rnnkit.core.errors import UserError
 from rnnkit.diagnostics import monitor, probe
 from rnnkit.diagnostics.norms import parameter_groups
 from rnnkit.nn import initialisation, models
-from rnnkit.nn.modules import parameter_count
 from rnnkit.sequences import Examples, collate
+from tests.rnnkit.nn.pairs import parameter_count
 
 
 SPELLINGS = [
