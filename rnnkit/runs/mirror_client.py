@@ -29,7 +29,7 @@ def begin(folder: Path, track: str) -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # a Ctrl-C is meant for the run, and the mirror has to see its end
-                env={**os.environ, "PYTHONPATH": processes.import_path(), "OMP_NUM_THREADS": "1"},
+                env=processes.environment(OMP_NUM_THREADS="1"),
             )
         except OSError as error:  # no process or memory is left; the run does without
             reason = error.strerror or error

@@ -9,7 +9,6 @@ how two runs from different states meet.
 """
 
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,7 +57,7 @@ def draw_beside(folder: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": processes.import_path()},
+            env=processes.environment(),
         )
     except OSError as error:  # no process or memory is left; the curves are recorded all the same
         print(f"the pictures of {folder.name} are not drawn: {error.strerror or error}", file=sys.stderr)

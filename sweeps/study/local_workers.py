@@ -60,9 +60,12 @@ class Workers:
         slot.worker = f"{socket.gethostname()}-{os.getpid()}-{slot.number}-{uuid.uuid4().hex[:8]}"
         command = [sys.executable, "-m", "sweeps.worker", "--study", folder.name, "--runs-dir", str(self.runs_dir)]
         command += ["--track", self.track]
-        environment = {**os.environ, "RNNKIT_WORKER": slot.worker, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        # Not on the command line, where everybody could read a password in it.
-        environment |= {"RNNKIT_STORAGE": folder.address, "PYTHONPATH": processes.import_path()}
+        environment = processes.environment(
+            RNNKIT_WORKER=slot.worker,
+            RNNKIT_STORAGE=folder.address,  # not on the command line, where everybody could read a password in it
+            OMP_NUM_THREADS="1",
+            MKL_NUM_THREADS="1",
+        )
         if folder.base.data_dir:
             environment["RNNKIT_DATA"] = str(folder.base.data_dir)
         if slot.gpu is not None:
