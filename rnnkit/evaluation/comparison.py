@@ -1,6 +1,7 @@
 """Two classifiers on the same examples, and how sure their difference is."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import bootstrap
@@ -18,7 +19,7 @@ class Comparison:
     high: float
     examples: int
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """As plain values."""
         return asdict(self)
 
