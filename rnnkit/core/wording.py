@@ -1,14 +1,12 @@
 """Settings and metrics as a person reads them."""
 
-from typing import Any
 
-
-def settings_in_words(settings: dict[str, Any]) -> str:
+def settings_in_words(settings: dict) -> str:
     """A trial's settings in a line: `hidden size 32, depth 2, cell gru`."""
     return ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in settings.items())
 
 
-def plain(value: object) -> str:
+def plain(value) -> str:
     """A setting as a person writes it."""
     return f"{value:.3g}" if isinstance(value, float) else str(value).lower()
 
