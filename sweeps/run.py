@@ -133,9 +133,8 @@ def sweep(options: Options, flags: list[str]) -> None:
 def mirror(folder: Path, track: str, patience: float = 90.0) -> str | None:
     """Carry the study's summary to W&B, by a process of its own, as runs are; return what went wrong, if anything."""
     command = [sys.executable, "-m", "sweeps.wandb_sync.study_run", str(folder), "--track", track]
-    environment = {**os.environ, "PYTHONPATH": processes.import_path()}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=patience)
+        done = subprocess.run(command, capture_output=True, text=True, env=processes.environment(), timeout=patience)
     except subprocess.TimeoutExpired:
         return f"it took more than {patience:.0f} seconds"
     return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else None

@@ -77,7 +77,7 @@ def mend(folder: Path) -> dict:
     shutil.rmtree(folder / "wandb", ignore_errors=True)  # a part of it; the record holds all
     gone = threading.Event()
     gone.set()
-    state = follow.follow(folder, "offline", gone)
+    state = follow.follow(folder, "offline", gone, follow.Server())
     if state["state"] != "complete":
         raise UserError(state["reason"])
     print(f"{folder.name}: mirrored offline, {state['rows']} rows", flush=True)

@@ -12,7 +12,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from rnnkit.core import determinism
 from rnnkit.core.errors import UserError, is_out_of_memory
@@ -25,19 +25,19 @@ def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: st
     """Read `argv` into the dataclass `kind`. Raises `UserError` where a flag is wrong; exits 0 after `--help`."""
     import tyro
 
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(printed):
             return tyro.cli(kind, prog=prog, args=list(argv), description=description)
     except SystemExit as stop:
         if stop.code != 2:  # --help, or a SIGTERM just now
             raise
-        raise UserError(f"{_first_block(said.getvalue())} (see: {prog} --help)") from None
+        raise UserError(f"{_first_block(printed.getvalue())} (see: {prog} --help)") from None
 
 
 def _first_block(box: str) -> str:
     """The message inside the box that tyro draws, coloured on a terminal: its lines up to the first rule, joined."""
-    lines = []
+    lines: list[str] = []
     for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]:
         text = line.strip("│╭╮╰╯ ")
         if not text.strip("─"):
@@ -51,7 +51,8 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
 
     So does what the memory does not hold, wherever it comes from.
 
-    `settle` asks for results that are the same at any number of threads, at some cost; see `seeding.settle_numerics`.
+    `settle` asks for results that are the same at any number of threads, at some cost
+    (`determinism.settle_numerics`).
     """
     if settle:
         determinism.settle_numerics()
@@ -91,10 +92,10 @@ def _limit_memory(share: float = 0.9) -> None:
     with contextlib.suppress(ValueError, OSError):  # a system that does not know it
         limit = int(share * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        if all(found == resource.RLIM_INFINITY or found > limit for found in (soft, hard)):
+        if all(now == resource.RLIM_INFINITY or now > limit for now in (soft, hard)):
             resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
-def _terminated(signum, frame):
+def _terminated(signum: int, frame: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
     sys.exit(143)

@@ -7,17 +7,17 @@ import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from rnnkit.core.errors import UserError
+from rnnkit.core.options import Checked, flag
 
-
-# More of anything than a run could need. It keeps numbers out of torch that it cannot even count with.
-MOST = 1_000_000
 
 # Settings that a run's memory grows with, here and in the experiments: what to lower where there is not enough of it.
-_SIZES = ("hidden_size", "depth", "batch_size", "embedding_size", "head_size", "letter_size", "reader_size")
-_SIZES += ("steps", "length")
+_SIZES = (
+    *("hidden_size", "depth", "batch_size", "embedding_size", "head_size", "letter_size", "reader_size"),
+    *("steps", "length"),
+)
 
 # Where a run lies, how many threads it takes and who watches it do not belong to what it computes.
 _placement = {"placement": True}
@@ -27,7 +27,7 @@ _watching = {"watching": True}
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseConfig:
+class BaseConfig(Checked):
     """The settings that all experiments share; an experiment subclasses it, sets `experiment`, and adds its own.
 
     Raises `UserError` for a value that cannot be used.
@@ -104,7 +104,7 @@ class BaseConfig:
         if self.cell == "rnn" and self.init in ("forget-bias", "chrono"):
             raise UserError(f"--init {self.init} sets the bias of a gate: it needs --cell gru or lstm")
 
-    def changed(self, **values) -> Self:
+    def changed(self, **values: Any) -> Self:
         """These settings with other values for some. Raises `UserError` where they do not go together.
 
         Tied embeddings become as large as the hidden size is then.
@@ -113,23 +113,17 @@ class BaseConfig:
             values = {"embedding_size": values["hidden_size"]} | values
         return dataclasses.replace(self, **values)
 
-    def _require_counts(self, *names: str, least: int = 1, most: int = MOST) -> None:
-        for name in names:
-            self._require(name, getattr(self, name) >= least, f"at least {least}" if least else "0 or more")
-            self._require(name, getattr(self, name) <= most, f"at most {most:,}")
 
-    def _require(self, name: str, holds: bool, what: str) -> None:
-        if not holds:
-            raise UserError(f"--{name.replace('_', '-')} must be {what}, not {getattr(self, name)}")
+Config = TypeVar("Config", bound=BaseConfig)
 
 
 def sizes(config: BaseConfig) -> str:
     """The settings that memory grows with, as flags: `--hidden-size 64, --depth 2, --batch-size 32`."""
     present = [name for name in _SIZES if getattr(config, name, 0)]
-    return ", ".join(f"--{name.replace('_', '-')} {getattr(config, name)}" for name in present)
+    return ", ".join(f"{flag(name)} {getattr(config, name)}" for name in present)
 
 
-def settings(config: BaseConfig) -> dict:
+def settings(config: BaseConfig) -> dict[str, Any]:
     """What the run computes with, as plain values: all fields but those that only say where it lies."""
     fields = [f for f in dataclasses.fields(config) if not f.metadata.get("placement")]
     values = {f.name: getattr(config, f.name) for f in fields}
@@ -137,19 +131,17 @@ def settings(config: BaseConfig) -> dict:
     return values | {f.name: float(values[f.name]) for f in fields if f.type is float}
 
 
-def restored(kind: type[BaseConfig], values: dict, **placement) -> BaseConfig:
+def restored(kind: type[Config], values: dict[str, Any], **placement: Any) -> Config:
     """The configuration that `settings` gave, placed as `placement` says.
 
     Raises `UserError` for settings of another version: such that are not known now, or are missing.
     """
     try:
-        config = kind(**values, **placement)
+        return kind(**values, **placement)
     except TypeError as error:
-        known = {f.name for f in dataclasses.fields(kind)}
-        strange = ", ".join(sorted(set(values) - known))
+        strange = ", ".join(sorted(set(values) - {f.name for f in dataclasses.fields(kind)}))
         why = f"it has no {strange}" if strange else str(error)
         raise UserError(f"these settings are of another version of {kind.experiment}: {why}") from None
-    return config
 
 
 def run_name(config: BaseConfig) -> str:
@@ -168,16 +160,20 @@ def names(run: str, config: BaseConfig) -> bool:
     return re.fullmatch(re.escape(run_name(config)) + r"(-\d+)?", run) is not None
 
 
-def command(config: BaseConfig) -> str:
-    """The command line that gives this configuration again: the flags that differ from the defaults."""
-    words = [f"python -m experiments.{config.experiment}"]
+def flags(config: BaseConfig) -> list[str]:
+    """The words of a command line that give this configuration again: the flags that differ from the defaults."""
+    words: list[str] = []
     for f in dataclasses.fields(config):
         value = getattr(config, f.name)
         if value == f.default or f.metadata.get("placement"):
             continue
-        flag = f.name.replace("_", "-")
         if isinstance(value, bool):
-            words.append(f"--{'' if value else 'no-'}{flag}")
+            words.append(flag(f.name if value else f"no_{f.name}"))
         else:
-            words.append(f"--{flag} {shlex.quote(str(value))}")
-    return " ".join(words)
+            words += [flag(f.name), str(value)]
+    return words
+
+
+def command(config: BaseConfig) -> str:
+    """The command line that gives this configuration again, as a shell takes it."""
+    return shlex.join(["python", "-m", f"experiments.{config.experiment}", *flags(config)])

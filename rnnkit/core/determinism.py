@@ -39,7 +39,7 @@ def bound_primitives() -> None:
 def settle(threads: int, gpu: bool) -> list[str]:
     """Set the process up for a run on so many threads, and return what cannot be promised of its bits, in sentences."""
     settle_numerics()  # commands have, before; whoever calls an experiment's `run` may not
-    limits = []
+    limits: list[str] = []
     products_on_one = False
     if in_force() is False:
         limits.append(TOO_LATE)
@@ -116,11 +116,12 @@ def depend_on_threads(threads: int, products_on_one: bool = False) -> bool:
     generator = torch.Generator().manual_seed(0)
     pairs = [(torch.randn(m, k, generator=generator), torch.randn(k, n, generator=generator)) for m, k, n in _TRIED]
     before = torch.get_num_threads()
-    found = []
+    products: list[list[torch.Tensor]] = []
     try:
         for number in (1, threads):
             _set_threads(number, products_on_one)
-            found.append([a @ b for a, b in pairs])
+            products.append([a @ b for a, b in pairs])
     finally:
         _set_threads(before, products_on_one=False)
-    return not all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    on_one, on_many = products
+    return not all(map(torch.equal, on_one, on_many))

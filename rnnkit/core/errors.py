@@ -1,7 +1,11 @@
-"""The one error that a user's input can cause, and what a full disk or a full memory does as one of these."""
+"""The one error that a user's input can cause, and what a full disk or a full memory does as one of these.
+
+What a user gives (flags, files, the environment) raises `UserError`; a programmer's mistake in a call raises
+`ValueError`.
+"""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 class UserError(Exception):
@@ -48,7 +52,7 @@ def in_words(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def writing(what: object, flag: str = "--runs-dir") -> Iterator[None]:
+def writing(what: object, flag: str = "--runs-dir") -> Generator[None]:
     """Raise `UserError` where what is done inside cannot write `what`: a full disk, a folder of somebody else.
 
     `flag` is the one that chooses another place.

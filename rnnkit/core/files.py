@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 from rnnkit.core.errors import UserError
 from rnnkit.core.secrets import without_secrets
@@ -13,7 +14,7 @@ from rnnkit.core.secrets import without_secrets
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def encode(row: dict) -> dict:
+def encode(row: dict[str, Any]) -> dict[str, Any]:
     """A row of numbers as JSON can hold it: floats that are not finite become strings."""
     return {k: plain_float(v) if isinstance(v, float) else v for k, v in row.items()}
 
@@ -25,12 +26,12 @@ def plain_float(value: float) -> float | str:
     return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def decode(row: dict) -> dict:
+def decode(row: dict[str, Any]) -> dict[str, Any]:
     """What `encode` was given."""
     return {k: _NON_FINITE.get(v, v) if isinstance(v, str) else v for k, v in row.items()}
 
 
-def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict:
+def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict[str, Any]:
     """A JSON file of ours, which holds an object. Raises `UserError` where it cannot be read, or is no such file.
 
     `advice` says what to do with one that is damaged.
@@ -43,10 +44,10 @@ def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dic
         raise UserError(f"{path} is damaged ({error}): {advice}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path} is damaged (it holds no JSON object): {advice}")
-    return values
+    return cast(dict[str, Any], values)
 
 
-def write_json(path: Path, values: dict) -> None:
+def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write a JSON file that is always whole, the old one or the new one, and holds no secret (`without_secrets`)."""
     text = json.dumps(without_secrets(values), indent=2, allow_nan=False, default=str)
     write_whole(path, (text + "\n").encode())

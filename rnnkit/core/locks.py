@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from rnnkit.core.errors import UserError, writing
@@ -14,7 +14,7 @@ class Busy(UserError):
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[int]:
+def opened(path: Path) -> Generator[int]:
     """The lock file at `path`, made where there is none: its descriptor, not locked yet."""
     with writing(path):
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
@@ -40,7 +40,7 @@ def held(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, busy: str | None = None) -> Iterator[None]:
+def exclusive(path: Path, busy: str | None = None) -> Generator[None]:
     """Hold the lock file at `path`. With `busy`, raise `Busy(busy)` at once where another holds it; else wait."""
     with opened(path) as descriptor:
         try:

@@ -25,7 +25,12 @@ def start_beside(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": import_path(), **variables},
+        env=environment(**variables),
     )
     threading.Thread(target=process.wait, daemon=True).start()  # else it stays behind as a zombie when it ends
     return process
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a process that is to find the same packages as this one: this one's, and `more`."""
+    return {**os.environ, "PYTHONPATH": import_path(), **more}

@@ -2,32 +2,23 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 
 _SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
 
-
 # A setting's whole last word: `keep`, `tokens` and `author` are none.
 _NAMED = r"(?:password|passwd|passphrase|pwd|secret|token|credentials?|(?:api|access|private|secret)[-_]?key)"
-
-
 _SECRET_SETTING = re.compile(rf"(?:^|[-_]){_NAMED}$", re.IGNORECASE)
-
-
 _AS_FLAG = re.compile(rf"""(--(?:[\w-]*-)?{_NAMED}[ =])(?:'[^']*'|"[^"]*"|[^\s'"])+""", re.IGNORECASE)
-
-
 _AS_PARAMETER = re.compile(rf"""(\b\w*{_NAMED}=)(?:'[^']*'|"[^"]*"|[^\s&]+)""", re.IGNORECASE)
-
-
 _IN_WEB_ADDRESS = re.compile(r"(https?://)[^/\s]+@")  # a user alone may be a token
-
-
 _IN_ADDRESS = re.compile(r"((?<!http)(?<!https)://[^/\s:@]*:)\S+@")  # the password of a database may hold / and @
 
 
-def without_secrets(value):
+def without_secrets(value: Any) -> Any:
     """A value of plain parts with `***` for what is secret in its texts.
 
     Secret are the values of environment variables whose names say so (a key, a token, a password, credentials), texts
@@ -35,15 +26,18 @@ def without_secrets(value):
     or postgresql://host?password=password.
     """
     if isinstance(value, dict):
+        parts = cast(dict[Any, Any], value)
         return {
             without_secrets(k): "***" if isinstance(v, str) and _SECRET_SETTING.search(str(k)) else without_secrets(v)
-            for k, v in value.items()
+            for k, v in parts.items()
         }
     if isinstance(value, (list, tuple)):
-        return [without_secrets(part) for part in value]
-    if not isinstance(value, (str, Path)):
-        return value
-    text = str(value)
+        return [without_secrets(part) for part in cast(Sequence[Any], value)]
+    return _hidden(str(value)) if isinstance(value, (str, Path)) else value
+
+
+def _hidden(text: str) -> str:
+    """A text with `***` for what is secret in it."""
     for name, secret in os.environ.items():
         # Shorter ones would also hit what is none; PWD and SSH_AUTH_SOCK hold whole paths, which a replay needs.
         is_path = os.path.isabs(secret) and os.path.exists(secret)

@@ -5,6 +5,11 @@ evaluation, another batch order) leaves all others as they were.
 """
 
 import hashlib
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from torch import Generator
 
 
 def stream(seed: int, name: str, *indices: int) -> int:
@@ -19,7 +24,7 @@ def stream(seed: int, name: str, *indices: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def generator(seed: int, name: str, *indices: int):
+def generator(seed: int, name: str, *indices: int) -> "Generator":
     """A `torch.Generator` on the CPU at the start of a stream; arguments as for `stream`."""
     import torch
 

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,7 +24,7 @@ class Stop:
             raise SystemExit(143)
 
     @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
+    def at_once(self) -> Generator[None]:
         """A signal that comes inside does not wait: nothing is changed there that would have to be saved."""
         self._raises = True
         try:
@@ -33,7 +33,8 @@ class Stop:
         finally:
             self._raises = False
 
-    def _asked(self, number: int, frame: object) -> None:
+    def take(self, number: int, frame: object) -> None:
+        """Take notice of a signal, as its handler."""
         self.number = number
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)  # the next one ends the process on the spot
@@ -42,13 +43,13 @@ class Stop:
 
 
 @contextlib.contextmanager
-def deferred() -> Iterator[Stop]:
+def deferred() -> Generator[Stop]:
     """Have signals wait for whoever asks the yielded `Stop`. Outside the main thread, where none arrive, do nothing."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop._asked) for number in SIGNALS}
+    before = {number: signal.signal(number, stop.take) for number in SIGNALS}
     try:
         yield stop
         stop.leave()  # it came after the last step

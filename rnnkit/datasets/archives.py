@@ -1,7 +1,9 @@
 """Files read out of tar and zip archives that nobody vouches for: nothing is unpacked to the disk. Imports no torch."""
 
 import bz2
+import functools
 import gzip
+import io
 import lzma
 import posixpath
 import re
@@ -11,11 +13,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 
-OPENERS: dict[str, Callable[..., IO[bytes]]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-_MAGIC: dict[bytes, Callable[..., IO[bytes]]] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
+Opener = Callable[[Path], io.BufferedIOBase]
+OPENERS: dict[str, Opener] = {".gz": gzip.GzipFile, ".xz": lzma.LZMAFile, ".bz2": bz2.BZ2File}
+_MAGIC: dict[bytes, Opener] = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ": lzma.LZMAFile, b"BZh": bz2.BZ2File}
 _NAME = re.compile(r"[^.].*\.(tar|tar\.(gz|xz|bz2|zst)|tgz|txz|tbz2?|zip)")
 # What damaged files raise, by library; RuntimeError is an encrypted zip's, and that of headers without end.
 DAMAGED = (
@@ -34,6 +36,11 @@ class Unfit(Exception):
     """What lies in a file or folder cannot be used. The message says why, and names it."""
 
 
+def plain(path: Path) -> io.BufferedIOBase:
+    """The opener of a file that is not compressed."""
+    return path.open("rb")
+
+
 def is_archive(path: Path) -> bool:
     """Whether a path is a file that calls itself an archive; a hidden one does not count."""
     return _NAME.fullmatch(path.name) is not None and path.is_file()
@@ -45,7 +52,7 @@ def read(path: Path, wanted: str, most_bytes: int, most_files: int) -> dict[str,
     Raises `Unfit` for a damaged archive, for names and links that would lie outside its folder, and where it unpacks
     to more than `most_bytes` in all or holds more than `most_files`.
     """
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     total = 0
     try:
         members = _zip_members(path) if path.suffix == ".zip" else _tar_members(path, most_bytes, most_files)
@@ -54,10 +61,10 @@ def read(path: Path, wanted: str, most_bytes: int, most_files: int) -> dict[str,
             if total > most_bytes or number >= most_files:
                 raise too_much(path.name, most_bytes, most_files)
             if content and (match := re.search(wanted, name)):
-                found[match[1]] = content()
+                contents[match[1]] = content()
     except DAMAGED as error:
-        raise Unfit(f"{path.name} cannot be read: {said(error)}") from None
-    return found
+        raise Unfit(f"{path.name} cannot be read: {reason_of(error)}") from None
+    return contents
 
 
 def too_much(what: str, most_bytes: int, most_files: int) -> Unfit:
@@ -65,7 +72,7 @@ def too_much(what: str, most_bytes: int, most_files: int) -> Unfit:
     return Unfit(f"{what} unpacks to more than {most_bytes:,} bytes or {most_files:,} files")
 
 
-def said(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What an error of a library says, in one line."""
     reason = getattr(error, "reason", None)  # urllib wraps the error proper
     cause = reason if isinstance(reason, Exception) else error
@@ -78,26 +85,32 @@ _Member = tuple[str, int, Callable[[], bytes] | None]  # name, size, and for a f
 def _tar_members(path: Path, most_bytes: int, most_files: int) -> Iterator[_Member]:
     with path.open("rb") as file:
         start = file.read(5)
-    opener = next((opener for magic, opener in _MAGIC.items() if start.startswith(magic)), open)
+    opener = next((opener for magic, opener in _MAGIC.items() if start.startswith(magic)), plain)
     most = most_bytes + 4_096 * most_files  # with headers and padding
-    with opener(path, "rb") as file, tarfile.open(fileobj=_Limited(file, most, path.name), mode="r|") as archive:
+    with opener(path) as file, tarfile.open(fileobj=_Limited(file, most, path.name), mode="r|") as archive:
         for member in archive:
             _refuse_outside(path, member.name)
             if member.issym():
                 _refuse_link_outside(path, member.name, member.linkname)
             elif member.islnk():
                 _refuse_outside(path, member.linkname)
-            content = lambda member=member: archive.extractfile(member).read()
-            yield member.name, member.size, content if member.isfile() else None
+            content = functools.partial(_extract, archive, member) if member.isfile() else None
+            yield member.name, member.size, content
 
 
-class _Limited:
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None  # that is for what is neither file nor link
+    return file.read()
+
+
+class _Limited(io.BufferedIOBase):
     """A file of which no more than `most` bytes are read: a tar's headers, too, can be of any size."""
 
-    def __init__(self, file: IO[bytes], most: int, name: str):
+    def __init__(self, file: io.BufferedIOBase, most: int, name: str):
         self.file, self.left, self.name, self.most = file, most, name, most
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         block = self.file.read(size)
         self.left -= len(block)
         if self.left < 0:
@@ -113,7 +126,7 @@ def _zip_members(path: Path) -> Iterator[_Member]:
                 target = _unzip(archive, member, most=4_096).decode("utf-8", "replace")
                 _refuse_link_outside(path, member.filename, target)
             elif not member.is_dir():
-                content = lambda member=member: _unzip(archive, member, member.file_size)
+                content = functools.partial(_unzip, archive, member, member.file_size)
                 yield member.filename, member.file_size, content
 
 

@@ -69,7 +69,7 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
     everything = Examples(tensors, torch.tensor(labels))
     parts = {"train": train, "valid": valid, "test": test}
     return Digits(
-        **{name: everything.subset(chosen.tolist()) for name, chosen in parts.items()},
+        **{name: everything.subset([int(i) for i in chosen]) for name, chosen in parts.items()},
         images={name: images[chosen] for name, chosen in parts.items()},
         sha256=hashlib.sha256(images.astype("<f8").tobytes() + labels.astype("<i8").tobytes()).hexdigest(),
     )

@@ -64,12 +64,12 @@ def read(path: Path) -> Music:
 def parsed(content: bytes, name: str, sha256: str) -> Music:
     """The pieces that a JSON file holds. Raises `UserError`, with part, piece and step, for what is none."""
     try:
-        found = json.loads(content)
+        parts = json.loads(content)
     except (ValueError, RecursionError) as error:  # no JSON, no text at all, or brackets without end
         raise UserError(f"{name} is no JSON: {error}") from None
-    if not isinstance(found, dict) or sorted(found) != sorted(PARTS):
+    if not isinstance(parts, dict) or sorted(parts) != sorted(PARTS):
         raise UserError(f"{name} must hold one object with the lists {', '.join(PARTS)}")
-    return Music(**{part: _pieces(found[part], f"{name}, {part}") for part in PARTS}, sha256=sha256)
+    return Music(**{part: _pieces(parts[part], f"{name}, {part}") for part in PARTS}, sha256=sha256)
 
 
 def next_steps(pieces: list[Tensor]) -> Examples:
@@ -92,7 +92,7 @@ def _piece(steps: object, where: str) -> Tensor:
             raise UserError(f"{where}, step {i} must be a list of notes, not {json.dumps(notes)[:40]}")
         for note in notes:
             if type(note) is not int or not LOWEST <= note <= HIGHEST:
-                said = json.dumps(note)[:40]
-                raise UserError(f"{where}, step {i}: note {said} is no whole number in {LOWEST}..{HIGHEST}")
+                text = json.dumps(note)[:40]
+                raise UserError(f"{where}, step {i}: note {text} is no whole number in {LOWEST}..{HIGHEST}")
             roll[i, note - LOWEST] = 1
     return roll

@@ -106,12 +106,12 @@ def unpacked(content: bytes, dimensions: int, name: str) -> np.ndarray:
             f"{name}: starts with {kind:#010x} where an idx file of bytes in {dimensions} dimensions has "
             f"{_kind(dimensions):#010x}"
         )
-    said, found = int(np.prod(shape, dtype=object)), len(content) - start
+    stated, actual = int(np.prod(shape, dtype=object)), len(content) - start
     sizes = " x ".join(map(str, shape))
-    if not said:
+    if not stated:
         raise UserError(f"{name}: its head says that it holds nothing ({sizes})")
-    if said != found:
-        raise UserError(f"{name}: its head says {sizes} = {said} bytes, and {found} follow")
+    if stated != actual:
+        raise UserError(f"{name}: its head says {sizes} = {stated} bytes, and {actual} follow")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 

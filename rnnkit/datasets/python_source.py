@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import io
 import tokenize
+from collections.abc import Sequence
 
 from rnnkit.core.errors import UserError
 from rnnkit.datasets.formats.tagged import Part, Tagged
@@ -35,17 +36,19 @@ _KIND_OF = {"NAME": "name", "NUMBER": "number", "OP": "operator", "STRING": "str
 def load() -> Tagged:
     """The lines of all modules that are not blank."""
     texts = [[_source(module) for module in modules] for modules in (TRAIN, VALID, TEST)]
-    parts = []
+    parts: list[Part] = []
     for part in texts:
-        lines, tags = [], []
+        lines: list[Sequence[str]] = []
+        tags: list[Sequence[str]] = []
         for text in part:
             for line, kinds_of_line in zip(text.split("\n"), kinds(text), strict=True):
                 if line.strip():
                     lines.append(line)
                     tags.append(kinds_of_line)
         parts.append(Part(lines, tags))
+    train, valid, test = parts
     digest = hashlib.sha256("\0".join(text for part in texts for text in part).encode()).hexdigest()
-    return Tagged(*parts, KINDS, digest)
+    return Tagged(train, valid, test, KINDS, digest)
 
 
 def kinds(text: str) -> list[list[str]]:
@@ -55,27 +58,30 @@ def kinds(text: str) -> list[list[str]]:
     out inside a string (one of two braces in an f-string) is of the string.
     """
     lines = text.split("\n")
-    found = [[""] * len(line) for line in lines]
+    kind_of = [[""] * len(line) for line in lines]
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         name = tokenize.tok_name[token.type]
         kind = "string" if name.startswith(("FSTRING", "TSTRING")) else _KIND_OF.get(name)
+        if kind is None:
+            continue
         (first, begin), (last, end) = token.start, token.end
-        for row in range(first, last + 1) if kind else ():
+        for row in range(first, last + 1):
             columns = slice(begin if row == first else 0, end if row == last else len(lines[row - 1]))
-            found[row - 1][columns] = [kind] * len(found[row - 1][columns])
-    for line, of_line in zip(lines, found, strict=True):
+            kind_of[row - 1][columns] = [kind] * len(kind_of[row - 1][columns])
+    for line, of_line in zip(lines, kind_of, strict=True):
         before = "blank"
         for column, character in enumerate(line):
             if not of_line[column]:
                 of_line[column] = before if character in "{}" else "blank"
             before = of_line[column]
-    return found
+    return kind_of
 
 
 def _source(module: str) -> str:
     """The source of a module of the standard library."""
     spec = importlib.util.find_spec(module)
-    text = spec.loader.get_source(module) if spec and hasattr(spec.loader, "get_source") else None
+    get_source = getattr(spec and spec.loader, "get_source", None)
+    text = get_source(module) if get_source else None
     if text is None:
         raise UserError(f"this Python came without the source of its module {module}: take another --data")
     return text

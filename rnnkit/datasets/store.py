@@ -14,7 +14,7 @@ import shutil
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from rnnkit.core import locks
 from rnnkit.core.errors import UserError
 from rnnkit.datasets import archives
-from rnnkit.datasets.archives import said
+from rnnkit.datasets.archives import reason_of
 
 
 _BLOCK = 2**20
@@ -65,8 +65,8 @@ def contents(origin: Origin, data_dir: Path | None = None) -> dict[str, bytes]:
     Raises `UserError` for contents that are not the ones expected, or that cannot be had.
     """
     folder = data_folder(data_dir) / origin.name
-    found = _stored(origin, folder)
-    return _download(origin, folder) if found is None else found
+    stored = _stored(origin, folder)
+    return _download(origin, folder) if stored is None else stored
 
 
 def checksum(files: dict[str, bytes]) -> str:
@@ -94,20 +94,20 @@ def _read(origin: Origin, folder: Path) -> dict[str, bytes] | None:
     """The contents in a folder, however they are packed; None where there are none of them."""
     if not folder.is_dir():
         return None
-    unfit = []
+    unfit: list[str] = []
     for path in (folder, *filter(archives.is_archive, sorted(folder.iterdir()))):
         try:
             if path == folder:
-                found = _loose_files(origin, folder)
+                files = _loose_files(origin, folder)
             else:
-                found = archives.read(path, origin.wanted, origin.most_bytes, origin.most_files)
+                files = archives.read(path, origin.wanted, origin.most_bytes, origin.most_files)
         except archives.Unfit as error:
             unfit.append(str(error))
             continue
-        if found and (digest := checksum(found)) == origin.sha256:
-            return found
-        if found:
-            unfit.append(f"{len(found)} files with SHA-256 {digest[:12]}... instead of {origin.sha256[:12]}...")
+        if files and (digest := checksum(files)) == origin.sha256:
+            return files
+        if files:
+            unfit.append(f"{len(files)} files with SHA-256 {digest[:12]}... instead of {origin.sha256[:12]}...")
     if unfit:
         raise archives.Unfit("; ".join(unfit))
     return None
@@ -115,7 +115,7 @@ def _read(origin: Origin, folder: Path) -> dict[str, bytes] | None:
 
 def _loose_files(origin: Origin, folder: Path) -> dict[str, bytes]:
     """The wanted files that lie in the folder or below, as they are or each compressed by itself."""
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     number, left = 0, origin.most_bytes
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -124,18 +124,18 @@ def _loose_files(origin: Origin, folder: Path) -> dict[str, bytes]:
             opener = archives.OPENERS.get(path.suffix)
             plain = (path.with_suffix("") if opener else path).relative_to(folder).as_posix()
             match = re.search(origin.wanted, plain)
-            if not match or (opener and match[1] in found):
+            if not match or (opener and match[1] in files):
                 continue
             try:
-                with (opener or open)(path, "rb") as file:
+                with (opener or archives.plain)(path) as file:
                     content = file.read(left + 1)
             except archives.DAMAGED as error:
-                raise archives.Unfit(f"{path.relative_to(folder)} cannot be read: {said(error)}") from None
+                raise archives.Unfit(f"{path.relative_to(folder)} cannot be read: {reason_of(error)}") from None
             number, left = number + 1, left - len(content)
             if left < 0 or number > origin.most_files:
                 raise archives.too_much("what lies there", origin.most_bytes, origin.most_files)
-            found[match[1]] = content
-    return found
+            files[match[1]] = content
+    return files
 
 
 def _download(origin: Origin, folder: Path) -> dict[str, bytes]:
@@ -145,24 +145,24 @@ def _download(origin: Origin, folder: Path) -> dict[str, bytes]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.touch()  # where it cannot be made, that is said of the data folder
         with locks.exclusive(lock):  # several workers may want it at once
-            if (found := _stored(origin, folder)) is not None:
-                return found
+            if (files := _stored(origin, folder)) is not None:
+                return files
             shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
             temporary.mkdir()
             try:
                 for address in origin.addresses:
                     _fetch(origin, address, temporary, folder)
                 try:
-                    found = _read(origin, temporary)
+                    files = _read(origin, temporary)
                 except archives.Unfit as error:
                     raise _not_had(origin, folder, f"what {origin.addresses[0]} sent is not it ({error})") from None
-                if found is None:
+                if files is None:
                     raise _not_had(origin, folder, f"what {origin.addresses[0]} sent is not it (nothing of it)")
                 for path in sorted(temporary.iterdir()):
                     os.replace(path, folder / path.name)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-    return found
+    return files
 
 
 def _fetch(origin: Origin, address: str, temporary: Path, folder: Path) -> None:
@@ -187,7 +187,7 @@ def _fetch(origin: Origin, address: str, temporary: Path, folder: Path) -> None:
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it holds the connection
-            raise _not_had(origin, folder, f"{name} cannot be downloaded from {address} ({said(error)})") from None
+            raise _not_had(origin, folder, f"{name} cannot be downloaded from {address} ({reason_of(error)})") from None
 
 
 def _not_had(origin: Origin, folder: Path, why: str) -> UserError:
@@ -199,11 +199,11 @@ def _not_had(origin: Origin, folder: Path, why: str) -> UserError:
 
 
 @contextlib.contextmanager
-def _able_to(do: str, folder: Path) -> Iterator[None]:
+def _able_to(do: str, folder: Path) -> Generator[None]:
     """Raise `UserError` where what is done inside cannot read or write the folder."""
     try:
         yield
     except OSError as error:
         raise UserError(
-            f"cannot {do} the data folder {folder} ({said(error)}): choose another with --data-dir or RNNKIT_DATA"
+            f"cannot {do} the data folder {folder} ({reason_of(error)}): choose another with --data-dir or RNNKIT_DATA"
         ) from None

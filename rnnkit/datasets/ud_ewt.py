@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rnnkit.datasets import store
 from rnnkit.datasets.formats import conllu
-from rnnkit.datasets.formats.tagged import Tagged
+from rnnkit.datasets.formats.tagged import Part, Tagged
 
 
 _ADDRESS = "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/r2.8/en_ewt-ud-{}.conllu"
@@ -29,10 +29,12 @@ ORIGIN = store.Origin(
 def load(data_dir: Path | None = None) -> Tagged:
     """The official parts."""
     files = store.contents(ORIGIN, data_dir)
-    parts, left_out = [], Counter()
+    parts: list[Part] = []
+    left_out: Counter[str] = Counter()
     for name in ("train", "dev", "test"):
         file = f"en_ewt-ud-{name}.conllu"
         part, count = conllu.parse(files[file].decode("utf-8"), file)
         parts.append(part)
         left_out.update(count)
-    return Tagged(*parts, conllu.TAGS, ORIGIN.sha256, dict(left_out))
+    train, valid, test = parts
+    return Tagged(train, valid, test, conllu.TAGS, ORIGIN.sha256, dict(left_out))

@@ -1,11 +1,66 @@
-"""Scores of a classifier, by scikit-learn."""
+"""What is measured of a model: the metrics that have a name, and the scores of a classifier, by scikit-learn."""
 
-from sklearn.metrics import accuracy_score, f1_score
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 
-def classification(targets, predictions) -> dict[str, float]:
+if TYPE_CHECKING:
+    import numpy as np
+
+    Labels = np.ndarray | Sequence[int]
+
+
+class Direction(StrEnum):
+    """Which values of a metric are better, in Optuna's words."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: its name, what one of it is ("" for a plain number), the least and most it can be, what is better."""
+
+    name: str
+    unit: str = ""
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    direction: Direction = Direction.MINIMIZE
+
+
+_SHARE, _POSITIVE = (0.0, 1.0), (0.0, math.inf)
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "share of answers", _SHARE, Direction.MAXIMIZE),
+        Metric("accuracy_on_new_words", "share of answers", _SHARE, Direction.MAXIMIZE),
+        Metric("macro_f1", "", _SHARE, Direction.MAXIMIZE),
+        Metric("loss", "", _POSITIVE),  # squares or nats, as the task has it
+        Metric("excess", "nats per step"),  # above the best there is in the mean: on few examples it can be below
+        Metric("bits_per_character", "bits per character", _POSITIVE),
+        Metric("perplexity", "words", (1.0, math.inf)),
+        Metric("nats_per_step", "nats per step", _POSITIVE),
+        Metric("nats_per_step_by_piece", "nats per step", _POSITIVE),
+    )
+}
+
+
+def metric(name: str) -> Metric:
+    """The metric of a name, as it stands in METRICS or in a record: `accuracy`, `metric/accuracy/valid`, `loss/valid`.
+
+    One that is not known has no limits, and is the better the lower it is.
+    """
+    first, *rest = name.split("/")
+    plain = rest[0] if first == "metric" and rest else first
+    return METRICS.get(plain, Metric(plain))
+
+
+def classification(targets: "Labels", predictions: "Labels") -> dict[str, float]:
     """Accuracy and macro-averaged F1 (the mean of the classes' F1) of predicted classes, both in 0..1."""
-    return {
-        "accuracy": float(accuracy_score(targets, predictions)),
-        "macro_f1": float(f1_score(targets, predictions, average="macro", zero_division=0)),
-    }
+    from sklearn.metrics import accuracy_score, f1_score
+
+    macro = f1_score(targets, predictions, average="macro", zero_division=0)  # pyright: ignore[reportArgumentType]
+    return {"accuracy": float(accuracy_score(targets, predictions)), "macro_f1": float(macro)}

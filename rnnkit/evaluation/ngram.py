@@ -23,7 +23,7 @@ def bits_per_character(train: str, test: str, symbols: int, order: int = 6) -> f
     """
     if len(test) < 2:
         raise UserError("no text to measure on: `test` needs 2 characters or more")
-    counts = [defaultdict(Counter) for _ in range(order)]
+    counts: list[defaultdict[str, Counter[str]]] = [defaultdict(Counter) for _ in range(order)]
     for length, following in enumerate(counts):
         for i in range(length, len(train)):
             following[train[i - length : i]][train[i]] += 1
@@ -59,9 +59,9 @@ def kneser_ney(train: np.ndarray, test: np.ndarray, symbols: int, order: int = 5
     for length in range(1, order + 1):
         before = np.concatenate([[0 if length == 1 else -1], grams[-1][:-1]])
         before[border] = before[0]
-        known = before >= 0
+        whole = before >= 0
         here = np.full(len(text), -1)
-        here[known] = np.unique(before[known] * symbols + text[known], return_inverse=True)[1]
+        here[whole] = np.unique(before[whole] * symbols + text[whole], return_inverse=True)[1]
         grams.append(here)
 
     places = np.arange(border + 1, len(text))
@@ -86,6 +86,7 @@ def kneser_ney(train: np.ndarray, test: np.ndarray, symbols: int, order: int = 5
         context = contexts[asked - 1]
         used = total[context] > 0
         asked, context = asked[used], context[used]
-        found = np.maximum(counts[here[asked]] - discount, 0) + discount * follow[context] * shares[asked - border - 1]
-        shares[asked - border - 1] = found / total[context]
+        shorter = shares[asked - border - 1]  # p of the context without its first symbol
+        above = np.maximum(counts[here[asked]] - discount, 0) + discount * follow[context] * shorter
+        shares[asked - border - 1] = above / total[context]
     return -np.log(shares)

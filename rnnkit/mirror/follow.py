@@ -14,14 +14,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rnnkit.core import files, locks
 from rnnkit.core.errors import UserError, in_words
 from rnnkit.mirror import wandb_log
 from rnnkit.runs import mirror_client, plots
 from rnnkit.runs.result import Result
+
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 
 POLL = 0.1  # seconds between two looks at the record
@@ -31,13 +37,9 @@ FLUSHED = 5  # seconds within which W&B's file holds all rows of a run that is f
 # What WANDB_MODE can say, and what it means here.
 _MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "dryrun": "offline", "shared": "online"}
 
-_no_server = False  # once the server could not be reached, later runs do not wait for it again
-
 
 def mode_for(track: str) -> str:
     """online, offline or disabled. `auto` obeys WANDB_MODE, then asks whether there are credentials. Never prompts."""
-    import wandb
-
     if track != "auto":
         return track
     wanted = os.environ.get("WANDB_MODE")
@@ -45,20 +47,21 @@ def mode_for(track: str) -> str:
         if wanted not in _MODES:
             raise UserError(f"WANDB_MODE is {wanted!r}: it must be one of {', '.join(_MODES)}")
         return _MODES[wanted]
+    import wandb
+
     try:
         return "online" if wandb.login(prompt=False, verify=False) else "offline"
-    except wandb.errors.Error:  # a malformed key
+    except wandb.Error:  # a malformed key
         return "offline"
 
 
-def follow(folder: Path, track: str, gone: threading.Event) -> dict:
+def follow(folder: Path, track: str, gone: threading.Event, server: "Server") -> dict[str, Any]:
     """Carry one run to W&B, from its first row to its end, and return what became of it.
 
     The end is result.json, or that the training process is `gone`. The file that wandb wrote is read back: rows that
     it does not hold make the state `failed`. A run that was stopped and goes on stays one run: offline it is written
     anew from its first row, online the rows that the server has are left out.
     """
-
     manifest = files.read_json(folder / "manifest.json")
     goes_on = mirror_client.state(folder).get("mode") == "online"
     if not goes_on:
@@ -67,18 +70,18 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     mode = mode_for(track)
     if mode == "disabled":
         return _say(folder, state="complete", mode=mode)
-    run = _open(manifest, folder, mode, goes_on)
-    known = run.starting_step if run.resumed else 0
+    run = _define(server.begin(_options(manifest), folder, mode, goes_on))
+    sent_before = run.starting_step if run.resumed else 0
     offline = run.settings.mode == "offline"
     log = Path(run.settings.sync_file)
-    said = {"mode": "offline" if offline else "online", "folder": str(log.parent.relative_to(folder))}
+    place: dict[str, Any] = {"mode": "offline" if offline else "online", "folder": str(log.parent.relative_to(folder))}
     if not offline:
-        said["url"] = run.url
-    _say(folder, state="following", **said)
+        place["url"] = run.url
+    _say(folder, state="following", **place)
 
     count = 0
     for row in tail(folder, gone):
-        if count >= known:
+        if count >= sent_before:
             run.log(row | histograms(folder, row["step"]))
         count += 1
     if manifest["config"].get("observe") == "full":
@@ -87,28 +90,28 @@ def follow(folder: Path, track: str, gone: threading.Event) -> dict:
     result = Result.read(folder)
     if result is not None:
         raised = {f"flag/{flag.name}": str(flag) for flag in result.flags or []}
-        said_of_it = {"status": str(result.status), "reason": result.reason, "resumed_after": result.resumed_after}
-        run.summary.update({**said_of_it, **result.metrics, **raised})
+        ending = {"status": str(result.status), "reason": result.reason, "resumed_after": result.resumed_after}
+        run.summary.update({**ending, **result.metrics, **raised})
         run.summary["flags"] = len(result.flags or [])
     else:
         run.summary.update({"status": "killed"})
     try:
         run.finish(exit_code=0 if result is not None and result.status in ("finished", "pruned") else 1)
     except TimeoutError:
-        return _say(folder, state="failed", reason="the server did not take the end of the run", **said)
+        return _say(folder, state="failed", reason="the server did not take the end of the run", **place)
 
-    sent = max(count - known, 0)
+    sent = max(count - sent_before, 0)
     held = _rows_in_file(log, sent)
     if held < sent:
-        return _say(folder, state="failed", reason=f"W&B's file holds {held} of {sent} rows", **said)
-    return _say(folder, state="complete", rows=count, **said)
+        return _say(folder, state="failed", reason=f"W&B's file holds {held} of {sent} rows", **place)
+    return _say(folder, state="complete", rows=count, **place)
 
 
-def _open(manifest: dict, folder: Path, mode: str, goes_on: bool):
-    """Start the W&B run, or go on with it."""
+def _options(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What `wandb.init` is told of a run."""
     names = ("experiment", "study", "trial", "point", "confirms", "command", "git", "versions", "data")
     config = {name: manifest.get(name) for name in names}
-    options = {
+    return {
         "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
         # A run repeated elsewhere has the same name; what was sent before must not be overwritten by it.
         "id": f"{manifest['run']}-{_milliseconds(manifest['started']):x}",
@@ -118,43 +121,48 @@ def _open(manifest: dict, folder: Path, mode: str, goes_on: bool):
         "tags": [manifest["experiment"], manifest["config"]["cell"]],
         "config": {**manifest["config"], **config},
     }
-    return _define(begin(options, folder, mode, goes_on))
 
 
-def begin(options: dict, folder: Path, mode: str, goes_on: bool):
-    """Start a W&B run with these options of `wandb.init`, whose files lie in `folder`, or go on with it.
+@dataclass
+class Server:
+    """W&B's server: once it could not be reached, later runs do not wait for it again."""
 
-    It is offline where the server cannot be reached or refuses.
-    """
-    import wandb
+    reachable: bool = True
 
-    global _no_server
-    options = {**options, "dir": str(folder), "reinit": "finish_previous"}
-    settings = {
-        "init_timeout": INIT_TIMEOUT,
-        "finish_timeout": 30,
-        "finish_timeout_raises": True,
-        "silent": True,
-        "console": "off",
-        "disable_git": True,
-        "disable_code": True,
-        "x_disable_meta": True,  # it would describe this process, not the run
-        "x_disable_stats": True,
-        "x_transaction_log_flush_interval": 1,  # seconds; a kill loses no more than that
-    }
-    if mode == "online" and not _no_server:
-        try:
-            resume = "allow" if goes_on else None
-            return wandb.init(mode="online", resume=resume, settings=wandb.Settings(**settings), **options)
-        except (wandb.errors.CommError, wandb.errors.UsageError):
-            _no_server = True
-            wandb.teardown()  # else W&B's service holds on to the run's id, and refuses it
-            for started in (folder / "wandb").glob("run-*"):  # and this would look like a second run
-                shutil.rmtree(started)
-    return wandb.init(mode="offline", settings=wandb.Settings(**settings), **options)
+    def begin(self, options: dict[str, Any], folder: Path, mode: str, goes_on: bool) -> "Run":
+        """Start a W&B run with these options of `wandb.init`, whose files lie in `folder`, or go on with it.
+
+        It is offline where the server cannot be reached or refuses.
+        """
+        import wandb
+        from wandb.errors import CommError, UsageError
+
+        options = {**options, "dir": str(folder), "reinit": "finish_previous"}
+        settings: dict[str, Any] = {
+            "init_timeout": INIT_TIMEOUT,
+            "finish_timeout": 30,
+            "finish_timeout_raises": True,
+            "silent": True,
+            "console": "off",
+            "disable_git": True,
+            "disable_code": True,
+            "x_disable_meta": True,  # it would describe this process, not the run
+            "x_disable_stats": True,
+            "x_transaction_log_flush_interval": 1,  # seconds; a kill loses no more than that
+        }
+        if mode == "online" and self.reachable:
+            try:
+                resume = "allow" if goes_on else None
+                return wandb.init(mode="online", resume=resume, settings=wandb.Settings(**settings), **options)
+            except (CommError, UsageError):
+                self.reachable = False
+                wandb.teardown()  # else W&B's service holds on to the run's id, and refuses it
+                for started in (folder / "wandb").glob("run-*"):  # and this would look like a second run
+                    shutil.rmtree(started)
+        return wandb.init(mode="offline", settings=wandb.Settings(**settings), **options)
 
 
-def histograms(folder: Path, step: int) -> dict:
+def histograms(folder: Path, step: int) -> dict[str, Any]:
     """What W&B shows of a step's curves: the timescales of units, and how often their gates are shut and open."""
     path = folder / "media" / f"curves-{step:09}.json"
     if not path.exists():
@@ -162,7 +170,7 @@ def histograms(folder: Path, step: int) -> dict:
     import numpy as np
     import wandb
 
-    found = {}
+    drawn: dict[str, Any] = {}
     for name, points in files.read_json(path).items():
         if name.startswith(("timescale/", "left/", "right/")):
             values = np.array([float(point) for point in points])
@@ -170,11 +178,11 @@ def histograms(folder: Path, step: int) -> dict:
             values = values[np.isfinite(values)]
             if len(values):
                 name = f"log10 {name}" if name.startswith("timescale/") else name
-                found[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
-    return found
+                drawn[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
+    return drawn
 
 
-def images(folder: Path) -> dict:
+def images(folder: Path) -> dict[str, Any]:
     """The run's pictures for W&B."""
     import wandb
 
@@ -193,13 +201,13 @@ def _milliseconds(started: str) -> int:
     return int(datetime.fromisoformat(started).timestamp() * 1000)
 
 
-def _define(run):
+def _define(run: "Run") -> "Run":
     run.define_metric("step", hidden=True)
     run.define_metric("*", step_metric="step")
     return run
 
 
-def tail(folder: Path, gone: threading.Event) -> Iterator[dict]:
+def tail(folder: Path, gone: threading.Event) -> Iterator[dict[str, Any]]:
     """The rows of a run's metrics.jsonl as they are written, until the run has ended or its process is gone."""
     path = folder / "metrics.jsonl"
     position, rest = 0, b""
@@ -220,14 +228,14 @@ def tail(folder: Path, gone: threading.Event) -> Iterator[dict]:
         time.sleep(POLL)
 
 
-def _say(run_folder: Path, /, **state) -> dict:
+def _say(run_folder: Path, /, **state: Any) -> dict[str, Any]:
     files.write_json(run_folder / "wandb" / "mirror.json", state)
     return state
 
 
-def _orders(gone: threading.Event) -> "queue.Queue[dict | None]":
+def _orders(gone: threading.Event) -> "queue.Queue[dict[str, str] | None]":
     """The orders that come on standard input; None after the last."""
-    orders: queue.Queue[dict | None] = queue.Queue()
+    orders: queue.Queue[dict[str, str] | None] = queue.Queue()
 
     def read() -> None:
         for line in sys.stdin.buffer:
@@ -243,13 +251,13 @@ def main() -> None:
     """Carry out orders until there are no more."""
     os.nice(5)  # the runs come first
     os.environ["WANDB_ERROR_REPORTING"] = "false"
-    gone = threading.Event()
+    gone, server = threading.Event(), Server()
     orders = _orders(gone)
     while (order := orders.get()) is not None:
         folder = Path(order["folder"])
         try:
             with locks.exclusive(folder / "mirror.lock"):
-                follow(folder, order["track"], gone)
+                follow(folder, order["track"], gone, server)
         except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)

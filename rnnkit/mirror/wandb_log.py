@@ -9,23 +9,27 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from rnnkit.core.errors import UserError
 
 
 BLOCK = 32_768
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
-def records(path: Path) -> Iterator:
+def records(path: Path) -> Iterator[Any]:
     """The protocol-buffer records of a `.wandb` file, in order. A torn end is where they stop.
 
-    Raises `ValueError` for a file of another kind, or one that is damaged before its end.
+    Raises `UserError` for a file of another kind, or one that is damaged before its end.
     """
     from wandb.proto import wandb_internal_pb2
 
     content = path.read_bytes()
     if len(content) < 7 or struct.unpack("<4sH", content[:6]) != (b":W&B", 0xBEE1):
-        raise ValueError(f"{path} is not a W&B transaction log")
-    position, parts = 7, []
+        raise UserError(f"{path} is not a W&B transaction log")
+    position = 7
+    parts: list[bytes] = []
     while position < len(content):
         left = BLOCK - position % BLOCK
         if left < 7:  # too little for a header: the block's tail is padding
@@ -39,16 +43,16 @@ def records(path: Path) -> Iterator:
         if len(body) < length or (kind == 0 and length == 0):
             return
         if zlib.crc32(body, zlib.crc32(bytes([kind]))) != checksum:
-            raise ValueError(f"{path} is damaged at byte {position}")
+            raise UserError(f"{path} is damaged at byte {position}")
         position += 7 + length
         parts = [body] if kind in (FULL, FIRST) else [*parts, body]
         if kind in (FULL, LAST):
-            record = wandb_internal_pb2.Record()
+            record: Any = wandb_internal_pb2.Record()  # pyright: ignore[reportAttributeAccessIssue]  (made at import)
             record.ParseFromString(b"".join(parts))
             yield record
 
 
-def rows(path: Path) -> list[dict]:
+def rows(path: Path) -> list[dict[str, Any]]:
     """The logged rows of a run, as dicts of metric to value, without W&B's own keys (those with an underscore)."""
     result = []
     for record in records(path):
@@ -58,23 +62,20 @@ def rows(path: Path) -> list[dict]:
     return result
 
 
-def run(path: Path):
-    """The record that describes the run (`run_id`, `run_group`, `tags`, ...) as last written; None if there is none."""
-    found = None
-    for record in records(path):
-        if record.WhichOneof("record_type") == "run":
-            found = record.run
-    return found
+def run(path: Path) -> Any:
+    """The record that describes the run (`run_id`, `run_group`, `tags`, ...) as last written."""
+    *_, last = (record.run for record in records(path) if record.WhichOneof("record_type") == "run")
+    return last
 
 
-def config(path: Path) -> dict:
+def config(path: Path) -> dict[str, Any]:
     """The configuration that the run was started with."""
     return {item.key: json.loads(item.value_json) for item in run(path).config.update}
 
 
-def summary(path: Path) -> dict:
+def summary(path: Path) -> dict[str, Any]:
     """The run's summary as last written."""
-    values = {}
+    values: dict[str, Any] = {}
     for record in records(path):
         if record.WhichOneof("record_type") == "summary":
             for item in record.summary.update:

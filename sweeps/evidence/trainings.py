@@ -1,6 +1,5 @@
 """Runs side by side, each in a process of its own, that can be told to stop."""
 
-import os
 import subprocess
 import threading
 
@@ -15,14 +14,13 @@ class Trainings:
 
     def run(self, command: list[str]) -> subprocess.CompletedProcess | None:
         """Run a command to its end. None after `stop`, and where `stop` ended it."""
-        environment = {**os.environ, "PYTHONPATH": processes.import_path()}
         pipe = subprocess.PIPE
         with self._lock:
             if self.stopped:
                 return None
             # In a session of its own: Ctrl-C comes here alone, and is passed on once. A second one would kill.
             process = subprocess.Popen(
-                command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True
+                command, stdout=pipe, stderr=pipe, text=True, env=processes.environment(), start_new_session=True
             )
             self._running.add(process)
         printed, errors = process.communicate()

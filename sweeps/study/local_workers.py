@@ -56,19 +56,15 @@ class Workers:
     def _start(self, slot: Slot) -> None:
         folder = self.study.folder
         slot.worker = f"{socket.gethostname()}-{os.getpid()}-{slot.number}-{uuid.uuid4().hex[:8]}"
-        command = [
-            sys.executable,
-            "-m",
-            "sweeps.worker",
-            "--study",
-            folder.name,
-            "--runs-dir",
-            str(folder.base.runs_dir),
-        ]
-        command += ["--track", folder.base.track, "--save-every", str(folder.base.save_every)]
-        environment = {**os.environ, "RNNKIT_WORKER": slot.worker, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        # Not on the command line, where everybody could read a password in it.
-        environment |= {"RNNKIT_STORAGE": folder.address, "PYTHONPATH": processes.import_path()}
+        base = folder.base
+        command = [sys.executable, "-m", "sweeps.worker", "--study", folder.name, "--runs-dir", str(base.runs_dir)]
+        command += ["--track", base.track, "--save-every", str(base.save_every)]
+        environment = processes.environment(
+            RNNKIT_WORKER=slot.worker,
+            RNNKIT_STORAGE=folder.address,  # not on the command line, where everybody could read a password in it
+            OMP_NUM_THREADS="1",
+            MKL_NUM_THREADS="1",
+        )
         if folder.base.data_dir:
             environment["RNNKIT_DATA"] = str(folder.base.data_dir)
         if slot.gpu is not None:

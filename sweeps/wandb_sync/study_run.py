@@ -54,7 +54,7 @@ def send(folder: Path, track: str) -> dict:
             key: said[key] for key in ("experiment", "seed", "sampler", "pruner", "config", "space", "versions")
         },
     }
-    run = follow.begin(options, folder, mode, goes_on)
+    run = follow.Server().begin(options, folder, mode, goes_on)
     offline = run.settings.mode == "offline"
     state = {"mode": "offline" if offline else "online"}
     state["folder"] = str(Path(run.settings.sync_file).parent.relative_to(folder))

@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -20,8 +19,8 @@ def words(config: BaseConfig) -> list[str]:
     """The command line of an experiment that gives this configuration, placement included."""
     placed = {"runs-dir": config.runs_dir, "track": config.track, "save-every": config.save_every}
     placed |= {"threads": config.threads}
-    said = [word for name, value in placed.items() for word in (f"--{name}", str(value))]
-    return [*shlex.split(configuration.command(config))[3:], *said]
+    placement = [word for name, value in placed.items() for word in (f"--{name}", str(value))]
+    return [*configuration.flags(config), *placement]
 
 
 def started(

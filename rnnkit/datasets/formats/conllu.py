@@ -55,7 +55,7 @@ def read(path: Path) -> Tagged:
     return Tagged(train, valid, test, TAGS, hashlib.sha256(text.encode()).hexdigest(), dict(left_out))
 
 
-def parse(text: str, name: str) -> tuple[Part, Counter]:
+def parse(text: str, name: str) -> tuple[Part, Counter[str]]:
     """The words and universal tags of all sentences of a text in CoNLL-U, and how often what was left out.
 
     `name` says in errors where the text is from.
@@ -88,7 +88,7 @@ def parse(text: str, name: str) -> tuple[Part, Counter]:
     return part, left_out
 
 
-def _take(sentence: _Sentence, line: str, where: str, left_out: Counter) -> None:
+def _take(sentence: _Sentence, line: str, where: str, left_out: Counter[str]) -> None:
     """Add what a line says to a sentence."""
     fields = line.split("\t")
     if len(fields) != len(_FIELDS):

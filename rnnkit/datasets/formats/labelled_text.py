@@ -46,7 +46,7 @@ def split(part: Part, labels: tuple[str, ...], sha256: str, seed: int) -> Labell
     rest, test = train_test_split(everything, test_size=0.2, stratify=part.targets, random_state=seed)
     remaining = [part.targets[i] for i in rest]
     train, valid = train_test_split(rest, test_size=0.25, stratify=remaining, random_state=seed)
-    return LabelledTexts(*(part.subset(chosen) for chosen in (train, valid, test)), labels, sha256)
+    return LabelledTexts(part.subset(list(train)), part.subset(list(valid)), part.subset(list(test)), labels, sha256)
 
 
 FEWEST = 5  # of each label: with fewer, a part would have none
@@ -66,8 +66,8 @@ def read_table(path: Path, seed: int = 0) -> LabelledTexts:
         if name not in labels:
             labels.append(name)
         if len(labels) > 2:
-            one, other = map(reprlib.repr, sorted(labels[:2]))
-            raise UserError(f"{path}, line {line}: a third label {reprlib.repr(name)} beside {one} and {other}")
+            first, second = map(reprlib.repr, sorted(labels[:2]))
+            raise UserError(f"{path}, line {line}: a third label {reprlib.repr(name)} beside {first} and {second}")
         texts.append(content)
         names.append(name)
     if not labels:
@@ -91,8 +91,8 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
         header = next(reader)
         for column in ("text", "label"):
             if header.count(column) != 1:
-                found = reprlib.repr(header)
-                raise UserError(f"{path}, line 1: expected one column {column!r} in the header, found {found}")
+                columns = reprlib.repr(header)
+                raise UserError(f"{path}, line 1: expected one column {column!r} in the header, found {columns}")
         line = reader.line_num + 1
         for fields in reader:
             if not fields:

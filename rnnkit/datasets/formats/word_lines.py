@@ -55,8 +55,8 @@ def read(path: Path) -> Words:
     if len(lines) < FEWEST:
         raise UserError(f"{path}: {len(lines)} lines, and at least {FEWEST} are needed, one sentence a line")
     cuts = len(lines) * 90 // 100, len(lines) * 95 // 100
-    parts = lines[: cuts[0]], lines[cuts[0] : cuts[1]], lines[cuts[1] :]
-    return Words(*(joined(part) for part in parts), hashlib.sha256(text.encode()).hexdigest())
+    train, valid, test = lines[: cuts[0]], lines[cuts[0] : cuts[1]], lines[cuts[1] :]
+    return Words(joined(train), joined(valid), joined(test), hashlib.sha256(text.encode()).hexdigest())
 
 
 def vocabulary(train: list[str], least_count: int) -> list[str]:
@@ -68,5 +68,5 @@ def vocabulary(train: list[str], least_count: int) -> list[str]:
     """
     counts = Counter(train)
     least_count = least_count or (1 if UNKNOWN in counts else 2)
-    known = [word for word, count in counts.most_common() if count >= least_count or word in (END, UNKNOWN)]
-    return known if UNKNOWN in counts else [*known, UNKNOWN]
+    words = [word for word, count in counts.most_common() if count >= least_count or word in (END, UNKNOWN)]
+    return words if UNKNOWN in counts else [*words, UNKNOWN]

@@ -13,6 +13,8 @@ import functools
 import hashlib
 import math
 import random
+from collections.abc import Sequence
+from typing import TypeVar
 
 from rnnkit.datasets.formats.word_lines import Words, joined
 
@@ -28,6 +30,8 @@ _ADJECTIVES = ("old", "green", "small", "heavy", "broken", "quiet")
 _PLACES = ("behind", "near", "under", "beside")
 _DOINGS = ("falling", "moving", "waiting", "shining", "turning", "vanishing")
 WITH_ADJECTIVE, WITH_PLACE = 0.3, 0.5  # how likely a noun has an adjective, and a place after it
+
+Choice = TypeVar("Choice")
 
 
 @functools.cache
@@ -46,20 +50,21 @@ def sentence(generator: random.Random) -> tuple[list[str], float]:
 
     No sentence can come about in two ways, so that the choices made are all there is to it.
     """
-    words, nats = [], 0.0
+    words: list[str] = []
+    nats = 0.0
 
-    def choose(options):
+    def choose(options: Sequence[Choice]) -> Choice:
         nonlocal nats
         nats += math.log(len(options))
         return generator.choice(options)
 
-    def happens(share):
+    def happens(share: float) -> bool:
         nonlocal nats
         yes = generator.random() < share
         nats -= math.log(share if yes else 1 - share)
         return yes
 
-    def noun(number):
+    def noun(number: int) -> None:
         words.append("the")
         if happens(WITH_ADJECTIVE):
             words.append(choose(_ADJECTIVES))

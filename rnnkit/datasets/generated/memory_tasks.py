@@ -164,7 +164,7 @@ def temporal_order(length: int) -> Task:
         return Examples(inputs, 2 * which[:, 0] + which[:, 1])
 
     def right(given: list[Tensor], examples: Examples) -> Tensor:
-        return torch.stack(given).argmax(1) == examples.targets
+        return torch.stack(given).argmax(1).eq(torch.as_tensor(examples.targets))
 
     nothing = math.log(4)
     return Task(len(_ORDER), 4, every_step=False, make=make, without_memory=nothing, own_input=nothing, right=right)

@@ -16,7 +16,7 @@ All here follows from one Markov chain: the strings, and what the best net and n
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,19 +73,19 @@ class Chain:
         shares = torch.zeros(len(self.names), len(SYMBOLS), dtype=torch.float64)
         return shares.index_add(1, self.symbols, self.pairs)
 
-    def costs(self, known: list) -> Tensor:
+    def costs(self, knowledge: Sequence[Hashable]) -> Tensor:
         """Nats that each symbol costs after each state, of shape (states, symbols), for who knows all probabilities.
 
-        Of the state he knows what `known` says of it. What never follows costs infinitely much.
+        Of the state he knows what `knowledge` says of it. What never follows costs infinitely much.
         """
-        kinds = {kind: i for i, kind in enumerate(dict.fromkeys(known))}
-        groups = torch.tensor([kinds[kind] for kind in known])
+        kinds = {kind: i for i, kind in enumerate(dict.fromkeys(knowledge))}
+        groups = torch.tensor([kinds[kind] for kind in knowledge])
         shares = torch.zeros_like(self.shares).index_add(0, groups, self.shares)
         return -(shares / shares.sum(1, keepdim=True).clamp_min(1e-300)).log()[groups]
 
-    def loss(self, known: list) -> float:
-        """Nats for each symbol to come, in the mean, for who knows of each state what `known` says of it."""
-        nats = torch.where(self.shares > 0, self.shares * self.costs(known), 0.0)
+    def loss(self, knowledge: Sequence[Hashable]) -> float:
+        """Nats for each symbol to come, in the mean, for who knows of each state what `knowledge` says of it."""
+        nats = torch.where(self.shares > 0, self.shares * self.costs(knowledge), 0.0)
         return (nats.sum() / self.shares.sum()).item()
 
 
@@ -140,9 +140,9 @@ def embedded(length: int) -> Task:
 
     following = {(i, int(states.symbols[j])): j for i, j in states.probabilities.nonzero().tolist()}
 
-    def on(examples: Examples, known: list) -> float:
-        """The loss on just these examples for who knows of each state what `known` says of it."""
-        costs = states.costs(known).tolist()
+    def on(examples: Examples, knowledge: Sequence[Hashable]) -> float:
+        """The loss on just these examples for who knows of each state what `knowledge` says of it."""
+        costs = states.costs(knowledge).tolist()
         nats, steps = 0.0, 0
         for targets in examples.targets:
             state = 0
@@ -168,9 +168,9 @@ def embedded(length: int) -> Task:
         without_memory=states.loss(place),
         own_input=states.loss(symbol),
         best=states.loss(all_of_it),
-        without_memory_on=functools.partial(on, known=place),
-        own_input_on=functools.partial(on, known=symbol),
-        best_on=functools.partial(on, known=all_of_it),
+        without_memory_on=functools.partial(on, knowledge=place),
+        own_input_on=functools.partial(on, knowledge=symbol),
+        best_on=functools.partial(on, knowledge=all_of_it),
         right=right,
     )
 

@@ -32,8 +32,8 @@ configurations = st.builds(
 @given(configurations)
 def test_the_command_gives_the_configuration_again(chosen):
     words = shlex.split(config.command(chosen))
-    assert words[:3] == ["python", "-m", "experiments.digits"]
-    assert cli.parse(Config, "digits", words[3:]) == chosen
+    assert words == ["python", "-m", "experiments.digits", *config.flags(chosen)]
+    assert cli.parse(Config, "digits", config.flags(chosen)) == chosen
 
 
 def test_the_command_quotes_what_a_shell_would_take_apart():

@@ -103,9 +103,9 @@ def test_the_real_reviews_give_the_books_numbers(real_data):
     data = imdb.load.__wrapped__(real_data)
     assert [len(part.texts) for part in (data.train, data.valid, data.test)] == [20_000, 5_000, 25_000]
     words = [vocabulary.words(text) for text in data.train.texts]
-    known = vocabulary.build(words)
-    assert len(known) == 69_023 + 2  # padding and the unknown word
-    assert known.ids(["this", "is", "an", "example"]) == [11, 7, 35, 457]
+    symbols = vocabulary.build(words)
+    assert len(symbols) == 69_023 + 2  # padding and the unknown word
+    assert symbols.ids(["this", "is", "an", "example"]) == [11, 7, 35, 457]
     assert [len(text) for text in words[:4]] == [165, 86, 218, 145]
     assert data.train.targets[:4] == [1, 1, 1, 0]
     assert sum(data.test.targets) == 12_500

@@ -81,10 +81,10 @@ def test_a_folder_of_ones_own_plain_or_compressed(tmp_path):
             (tmp_path / name).write_bytes(content)
         else:
             (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
-    found = mnist.read(tmp_path)
-    assert np.array_equal(found.train.images.ravel(), np.arange(36))
-    assert found.test.labels.tolist() == [0, 1, 2, 3]
-    assert found.sha256 == mnist.parsed(files, "some").sha256
+    images = mnist.read(tmp_path)
+    assert np.array_equal(images.train.images.ravel(), np.arange(36))
+    assert images.test.labels.tolist() == [0, 1, 2, 3]
+    assert images.sha256 == mnist.parsed(files, "some").sha256
 
     (tmp_path / f"{IMAGES}.gz").write_bytes(gzip.compress(files[IMAGES])[:-9])
     with pytest.raises(UserError, match=f"cannot read {IMAGES} in "):
@@ -123,9 +123,11 @@ def test_made_images_are_scikit_learns_digits():
     assert every.max() == 255
     assert not every[:, [0, 1, 26, 27]].any()
     small = every[:, 3:26:3, 3:26:3].reshape(-1, 64)  # the middle of each block of 3 x 3
-    known = {digit.tobytes(): label for digit, label in zip((digits * 255 // 16).astype(np.uint8), labels, strict=True)}
-    found = [known[digit.tobytes()] for digit in small]
-    assert found == [*images.train.labels, *images.test.labels]
+    label_of = {
+        digit.tobytes(): label for digit, label in zip((digits * 255 // 16).astype(np.uint8), labels, strict=True)
+    }
+    labels_in_order = [label_of[digit.tobytes()] for digit in small]
+    assert labels_in_order == [*images.train.labels, *images.test.labels]
     for di in (-1, 0, 1):
         for dj in (-1, 0, 1):
             assert np.array_equal(every[:, 3 + di : 26 + di : 3, 3 + dj : 26 + dj : 3].reshape(-1, 64), small)

@@ -67,25 +67,25 @@ def test_an_f_string_has_no_blank_but_its_blanks_and_keeps_double_braces():
 
 
 def test_the_parts_are_lines_of_different_modules_without_blank_ones():
-    found = python_source.load()
+    source = python_source.load()
     assert not set(python_source.TRAIN) & set(python_source.TEST + python_source.VALID)
     assert not set(python_source.VALID) & set(python_source.TEST)
-    parts = {"train": found.train, "valid": found.valid, "test": found.test}
+    parts = {"train": source.train, "valid": source.valid, "test": source.test}
     for part in parts.values():
         assert all(line.strip() for line in part.sequences)
         assert [len(line) for line in part.sequences] == [len(tags) for tags in part.tags]
-        assert {tag for tags in part.tags for tag in tags} == set(python_source.KINDS) == set(found.names)
+        assert {tag for tags in part.tags for tag in tags} == set(python_source.KINDS) == set(source.names)
     assert parts["train"].steps > 4 * (parts["valid"].steps + parts["test"].steps)
     import queue
 
     with open(queue.__file__, encoding="utf-8") as file:
         lines = [line.rstrip("\n") for line in file if line.strip()]
-    assert found.valid.sequences[-len(lines) :] == lines
+    assert source.valid.sequences[-len(lines) :] == lines
 
 
 def test_all_keywords_of_the_library_are_names_outside_strings_and_comments():
-    found = python_source.load().test
-    for line, kinds in zip(found.sequences, found.tags, strict=True):
+    source = python_source.load().test
+    for line, kinds in zip(source.sequences, source.tags, strict=True):
         first = line.split()[0]
         kind = kinds[line.index(first)]
         if keyword.iskeyword(first):
@@ -95,8 +95,8 @@ def test_all_keywords_of_the_library_are_names_outside_strings_and_comments():
 
 
 def test_no_character_is_blank_that_is_none():
-    found = python_source.load()
-    for part in (found.train, found.valid, found.test):
+    source = python_source.load()
+    for part in (source.train, source.valid, source.test):
         for line, kinds in zip(part.sequences, part.tags, strict=True):
             assert all(c.isspace() or c == "\\" for c, kind in zip(line, kinds, strict=True) if kind == "blank")
 

@@ -28,15 +28,15 @@ def test_the_novel_is_cut_out_of_its_file(small):
         "\ufeffThe Project Gutenberg eBook\r\n\r\nTHE MYSTERIOUS ISLAND\r\nby Jules Verne\r\n\r\n"
         "THE MYSTERIOUS ISLAND again, “été”\r\n\r\nEnd of the Project Gutenberg EBook\r\n\r\nlicence\r\n"
     ).encode()
-    found = small(mysterious_island, "1268-0.txt", content)
-    assert found.text == "THE MYSTERIOUS ISLAND\nby Jules Verne\n\nTHE MYSTERIOUS ISLAND again, “été”\n\n"
-    assert found.sha256 == mysterious_island.ORIGIN.sha256
+    loaded = small(mysterious_island, "1268-0.txt", content)
+    assert loaded.text == "THE MYSTERIOUS ISLAND\nby Jules Verne\n\nTHE MYSTERIOUS ISLAND again, “été”\n\n"
+    assert loaded.sha256 == mysterious_island.ORIGIN.sha256
 
 
 def test_the_plays_come_as_they_are(small):
-    found = small(tinyshakespeare, "input.txt", b"First Citizen:\nBefore\r\n")
-    assert found.text == "First Citizen:\nBefore\r\n"
-    assert found.sha256 == tinyshakespeare.ORIGIN.sha256
+    loaded = small(tinyshakespeare, "input.txt", b"First Citizen:\nBefore\r\n")
+    assert loaded.text == "First Citizen:\nBefore\r\n"
+    assert loaded.sha256 == tinyshakespeare.ORIGIN.sha256
 
 
 @pytest.mark.parametrize(("module", "name"), [(mysterious_island, "1268-0.txt"), (tinyshakespeare, "input.txt")])
@@ -66,8 +66,8 @@ def test_the_real_plays(real_data):
 
 
 def test_pythons_documentation():
-    found = python_docs.load()
-    assert 300_000 < len(found.text) < 900_000
-    assert found.text.index('The "assert" statement') < found.text.index('The "while" statement')
-    assert found.sha256 == hashlib.sha256(found.text.encode()).hexdigest()
-    assert python_docs.load() == found
+    loaded = python_docs.load()
+    assert 300_000 < len(loaded.text) < 900_000
+    assert loaded.text.index('The "assert" statement') < loaded.text.index('The "while" statement')
+    assert loaded.sha256 == hashlib.sha256(loaded.text.encode()).hexdigest()
+    assert python_docs.load() == loaded

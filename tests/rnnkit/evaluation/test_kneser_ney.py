@@ -47,8 +47,8 @@ def probability(symbol, context, train, order):
 def test_the_equation(train, test, order):
     contexts = [tuple(test[max(0, i - order + 1) : i]) for i in range(1, len(test))]
     expected = [-math.log(probability(w, h, train, order)) for w, h in zip(test[1:], contexts, strict=True)]
-    found = ngram.kneser_ney(np.array(train), np.array(test), SYMBOLS, order)
-    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    nats = ngram.kneser_ney(np.array(train), np.array(test), SYMBOLS, order)
+    np.testing.assert_allclose(nats, expected, rtol=1e-12, atol=1e-12)
 
 
 @settings(deadline=None)

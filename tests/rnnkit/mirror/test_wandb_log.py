@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wandb.proto import wandb_internal_pb2
 
+from rnnkit.core.errors import UserError
 from rnnkit.mirror import wandb_log
 
 
@@ -44,15 +45,15 @@ def test_a_torn_end_is_where_the_rows_stop(tmp_path):
     whole = written(rows)
     for size in range(7, len(whole)):
         path.write_bytes(whole[:size])
-        found = wandb_log.rows(path)
-        assert found == rows[: len(found)]
-        assert len(found) < 5
+        kept = wandb_log.rows(path)
+        assert kept == rows[: len(kept)]
+        assert len(kept) < 5
 
 
 @pytest.mark.parametrize("content", [b"", b":W&", b"something else"])
 def test_another_kind_of_file_is_refused(tmp_path, content):
     (tmp_path / "f").write_bytes(content)
-    with pytest.raises(ValueError, match="not a W&B transaction log"):
+    with pytest.raises(UserError, match="not a W&B transaction log"):
         wandb_log.rows(tmp_path / "f")
 
 
@@ -60,5 +61,5 @@ def test_damage_is_noticed(tmp_path):
     content = bytearray(written([{"step": 1}, {"step": 2}]))
     content[20] ^= 1
     (tmp_path / "f").write_bytes(content)
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(UserError, match="damaged"):
         wandb_log.rows(tmp_path / "f")

@@ -100,11 +100,11 @@ def test_an_odd_character_does_not_end_a_line():
 
 def test_a_file_of_ones_own_is_cut_in_order(tmp_path):
     (tmp_path / "mine.conllu").write_text("".join(file_of(row(1, form=f"w{n}"), "") for n in range(25)))
-    found = conllu.read(tmp_path / "mine.conllu")
-    assert [len(part) for part in (found.train, found.valid, found.test)] == [20, 2, 3]
-    forms = [form for part in (found.train, found.valid, found.test) for (form,) in part.sequences]
+    treebank = conllu.read(tmp_path / "mine.conllu")
+    assert [len(part) for part in (treebank.train, treebank.valid, treebank.test)] == [20, 2, 3]
+    forms = [form for part in (treebank.train, treebank.valid, treebank.test) for (form,) in part.sequences]
     assert forms == [f"w{n}" for n in range(25)]
-    assert found.left_out == {conllu.RANGES: 0, conllu.EMPTY: 0}
+    assert treebank.left_out == {conllu.RANGES: 0, conllu.EMPTY: 0}
     (tmp_path / "few.conllu").write_text("".join(file_of(row(1), "") for _ in range(9)))
     with pytest.raises(UserError, match="few.conllu: 9 sentences, and at least 10 are needed"):
         conllu.read(tmp_path / "few.conllu")
@@ -117,18 +117,18 @@ def test_the_treebanks_parts_are_told_apart(tmp_path, monkeypatch):
     for name, content in files.items():
         (tmp_path / "ud_ewt" / name).write_bytes(content)
     monkeypatch.setattr(ud_ewt, "ORIGIN", dataclasses.replace(ud_ewt.ORIGIN, sha256=store.checksum(files)))
-    found = ud_ewt.load(tmp_path)
-    assert [part.sequences[0][0] for part in (found.train, found.valid, found.test)] == names
-    assert found.left_out[conllu.RANGES] == 3
+    treebank = ud_ewt.load(tmp_path)
+    assert [part.sequences[0][0] for part in (treebank.train, treebank.valid, treebank.test)] == names
+    assert treebank.left_out[conllu.RANGES] == 3
 
 
 def test_the_real_treebank_has_the_published_counts():
-    found = ud_ewt.load(data_at_hand("ud_ewt"))
-    parts = (found.train, found.valid, found.test)
+    treebank = ud_ewt.load(data_at_hand("ud_ewt"))
+    parts = (treebank.train, treebank.valid, treebank.test)
     assert [len(part) for part in parts] == [12_543, 2_001, 2_077]
     assert [part.steps for part in parts] == [204_584, 25_149, 25_097]
-    assert found.left_out == {conllu.RANGES: 2_616 + 360 + 357, conllu.EMPTY: 24 + 2 + 1}  # counted by grep
+    assert treebank.left_out == {conllu.RANGES: 2_616 + 360 + 357, conllu.EMPTY: 24 + 2 + 1}  # counted by grep
     assert {tag for part in parts for tags in part.tags for tag in tags} == set(conllu.TAGS)
-    assert found.train.sequences[0][:4] == ["Al", "-", "Zaman", ":"]
-    assert found.train.tags[0][:4] == ["PROPN", "PUNCT", "PROPN", "PUNCT"]
-    assert isinstance(found.test, Part)
+    assert treebank.train.sequences[0][:4] == ["Al", "-", "Zaman", ":"]
+    assert treebank.train.tags[0][:4] == ["PROPN", "PUNCT", "PROPN", "PUNCT"]
+    assert isinstance(treebank.test, Part)

@@ -37,12 +37,12 @@ def made(length, count=200, seed=0):
 
 def strings(examples):
     """The whole strings: what is read, and the last symbol, which is only predicted."""
-    found = []
+    lines = []
     for sequence, targets in zip(examples.inputs, examples.targets, strict=True):
         assert (sequence.sum(1) == 1).all()
         assert torch.equal(sequence.argmax(1)[1:], targets[:-1])
-        found.append("".join("BTPSXVE"[i] for i in [*sequence.argmax(1).tolist(), targets[-1].item()]))
-    return found
+        lines.append("".join("BTPSXVE"[i] for i in [*sequence.argmax(1).tolist(), targets[-1].item()]))
+    return lines
 
 
 def test_the_regular_expression_knows_strings_printed_in_papers():
@@ -62,11 +62,11 @@ def test_strings_are_of_the_grammar_and_close_as_they_open(length, seed):
 
 @pytest.mark.parametrize("length", [12, 40])
 def test_lengths_and_choices_come_as_often_as_they_should(length):
-    found = strings(made(length, 4_000)[1])
-    lengths = torch.tensor([len(string) for string in found], dtype=torch.float64)
+    lines = strings(made(length, 4_000)[1])
+    lengths = torch.tensor([len(string) for string in lines], dtype=torch.float64)
     assert abs(lengths.mean() - length) < 4 * lengths.std() / 4_000**0.5
     assert min(lengths) == 9
-    text = " ".join(found)
+    text = " ".join(lines)
     for one, other in ((" BT", " BP"), ("VP", "VV"), ("BPT", "BPV")):
         ways = text.count(one) + text.count(other)
         assert ways > 1_000

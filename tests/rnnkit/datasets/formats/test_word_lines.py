@@ -16,16 +16,16 @@ from tests.helpers import data_at_hand
 def test_a_text_of_ones_own_is_cut_in_order_and_loses_nothing(tmp_path):
     lines = [f"line {n}  holds\tword{n}" for n in range(43)]
     (tmp_path / "mine.txt").write_text("\n".join(lines) + "\n")
-    found = word_lines.read(tmp_path / "mine.txt")
-    parts = [" ".join(part).split(" <eos>") for part in (found.train, found.valid, found.test)]
+    corpus = word_lines.read(tmp_path / "mine.txt")
+    parts = [" ".join(part).split(" <eos>") for part in (corpus.train, corpus.valid, corpus.test)]
     assert [len(part) - 1 for part in parts] == [38, 2, 3]
     assert [line.split() for part in parts for line in part if line] == [line.split() for line in lines]
-    assert found.best_perplexity is None
+    assert corpus.best_perplexity is None
     (tmp_path / "mine.txt").write_text("\n".join(lines))  # no line end after the last line
-    assert word_lines.read(tmp_path / "mine.txt").test == found.test
+    assert word_lines.read(tmp_path / "mine.txt").test == corpus.test
     for end in ("\r\n", "\r"):
         (tmp_path / "mine.txt").write_bytes((end.join(lines) + end).encode())
-        assert dataclasses.replace(word_lines.read(tmp_path / "mine.txt"), sha256=found.sha256) == found
+        assert dataclasses.replace(word_lines.read(tmp_path / "mine.txt"), sha256=corpus.sha256) == corpus
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_penn_treebank_is_read_with_its_line_ends(tmp_path, monkeypatch):
     for name, content in files.items():
         (tmp_path / "ptb" / name).write_bytes(content)
     monkeypatch.setattr(ptb, "ORIGIN", dataclasses.replace(ptb.ORIGIN, sha256=store.checksum(files)))
-    found = ptb.load(tmp_path)
-    assert found.train == ["the", "train", "N", "<eos>", "<unk>", "it", "<eos>"]
-    assert (found.valid[1], found.test[1]) == ("valid", "test")
+    corpus = ptb.load(tmp_path)
+    assert corpus.train == ["the", "train", "N", "<eos>", "<unk>", "it", "<eos>"]
+    assert (corpus.valid[1], corpus.test[1]) == ("valid", "test")
 
 
 def test_another_text_under_the_name_is_refused(tmp_path):
@@ -136,9 +136,9 @@ def test_another_text_under_the_name_is_refused(tmp_path):
 
 
 def test_the_real_penn_treebank_has_the_published_counts():
-    found = ptb.load(data_at_hand("ptb"))
-    assert [len(part) for part in (found.train, found.valid, found.test)] == [929_589, 73_760, 82_430]
-    assert [part.count("<eos>") for part in (found.train, found.valid, found.test)] == [42_068, 3_370, 3_761]
-    words = word_lines.vocabulary(found.train, 0)
+    corpus = ptb.load(data_at_hand("ptb"))
+    assert [len(part) for part in (corpus.train, corpus.valid, corpus.test)] == [929_589, 73_760, 82_430]
+    assert [part.count("<eos>") for part in (corpus.train, corpus.valid, corpus.test)] == [42_068, 3_370, 3_761]
+    words = word_lines.vocabulary(corpus.train, 0)
     assert len(words) == len(set(words)) == 10_000
-    assert set(found.valid + found.test) <= set(words)
+    assert set(corpus.valid + corpus.test) <= set(words)
