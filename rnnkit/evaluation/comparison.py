@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+
+from rnnkit.core import extras
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ def compare(baseline: str, ours: np.ndarray, theirs: np.ndarray, resamples: int 
     bootstrap over examples, in pairs (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), with a
     fixed seed. It speaks of other test examples, not of other seeds or of the choice among trials.
     """
+    with extras.needed("experiments", "a comparison"):
+        from scipy.stats import bootstrap
+
     differences = np.asarray(ours, float) - np.asarray(theirs, float)
     low = high = float(differences.mean())
     if np.ptp(differences) > 0:  # where all differ alike there is nothing to resample

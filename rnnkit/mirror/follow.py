@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from rnnkit.core import files, locks
+from rnnkit.core import extras, files, locks
 from rnnkit.core.errors import UserError, in_words
 from rnnkit.mirror import wandb_log
 from rnnkit.runs import flags, mirror_client, plots
@@ -36,8 +36,6 @@ _no_server = False  # once the server could not be reached, later runs do not wa
 
 def mode_for(track: str) -> str:
     """online, offline or disabled. `auto` obeys WANDB_MODE, then asks whether there are credentials. Never prompts."""
-    import wandb
-
     if track != "auto":
         return track
     wanted = os.environ.get("WANDB_MODE")
@@ -45,6 +43,8 @@ def mode_for(track: str) -> str:
         if wanted not in _MODES:
             raise UserError(f"WANDB_MODE is {wanted!r}: it must be one of {', '.join(_MODES)}")
         return _MODES[wanted]
+    with extras.needed("wandb", "a mirror to W&B"):
+        import wandb
     try:
         return "online" if wandb.login(prompt=False, verify=False) else "offline"
     except wandb.errors.Error:  # a malformed key
@@ -126,7 +126,8 @@ def begin(options: dict, folder: Path, mode: str, goes_on: bool):
 
     It is offline where the server cannot be reached or refuses.
     """
-    import wandb
+    with extras.needed("wandb", "a mirror to W&B"):
+        import wandb
 
     global _no_server
     options = {**options, "dir": str(folder), "reinit": "finish_previous"}

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from rnnkit.core import determinism, seeding, signals
+from rnnkit.core import determinism, extras, seeding, signals
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
 from rnnkit.diagnostics.monitor import Monitor
@@ -161,6 +160,9 @@ def fit(
             report(place.evaluations, row[watch])
         place.ended = bool(config.patience) and place.evaluations - best.evaluation >= config.patience
         valid_steps, began = 0, time.perf_counter()
+
+    with extras.needed("experiments", "training"):
+        from tqdm import tqdm
 
     model.train()
     bar = tqdm(total=steps, initial=place.step, unit="step", disable=not sys.stderr.isatty(), leave=False)
