@@ -92,6 +92,21 @@ def test_make_help_lists_every_target():
     assert {"setup", "sweep", "train", "test", "check", "sync"} <= set(listed)
 
 
+def test_a_part_is_a_package_a_folder_or_an_experiment_and_a_wrong_one_is_said_in_a_line():
+    installed = ["-o", ".venv/.rnnkit-installed", "-o", f"{os.environ.get('CONDA_PREFIX', '')}/.rnnkit-installed"]
+    for part, path in {
+        "sequences": "tests/rnnkit/sequences",
+        "sweeps/web": "tests/sweeps/web",
+        "digits": "tests/experiments/test_digits.py",
+    }.items():
+        assert make("-n", *installed, "test", f"PART={part}").stdout.split()[-1] == path
+    done = make(*installed, "test", "PART=sequence")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+    assert line.startswith("there are no tests of sequence: choose one of core datasets diagnostics ")
+    assert " training experiments sweeps sweeps/analysis " in line
+
+
 @pytest.fixture
 def bare(tmp_path):
     """A checkout without an environment."""
