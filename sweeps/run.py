@@ -29,7 +29,6 @@ import tyro
 from rnnkit.core import cli, locks, processes
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError, writing
-from rnnkit.training import loop
 
 
 MOST_TRIALS = 9_000  # sweeps.study says why; it takes a second to import
@@ -103,6 +102,8 @@ def sweep(options: Options, flags: list[str]) -> None:
     base = base_config(options, flags)
     gpus = visible_gpus(options.gpus)
     if base.device == "cuda" and options.workers:  # checked before a study is made that could not work
+        from rnnkit.training import loop  # and torch: what is refused before is refused at once
+
         loop.device_of(base)
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
     total = options.trials or (3 * len(SPACES[options.experiment].plane()) if options.sampler == "grid" else 24)
