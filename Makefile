@@ -20,7 +20,7 @@ PYTHON ?=
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
                  $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY)) $(if $(STORAGE),--storage $(STORAGE))
 
-.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test check torture
+.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test coverage check torture
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -68,15 +68,29 @@ workspace: $(STAMP)  ## make or renew the saved view at Weights & Biases: EXPERI
 bench: $(STAMP)  ## time the layers beside torch.nn's, what looking inside costs, or sweeps: BENCH=layers|observing|sweep
 	@$(PY) -m tests.bench.$(or $(BENCH),layers) $(ARGS)
 
-test: $(STAMP)  ## run the tests
+# A part is a package of rnnkit, an experiment, or a folder of tests/; in one process, as starting more takes longer.
+TESTED = $(firstword $(wildcard tests/rnnkit/$(PART) tests/$(PART) tests/experiments/test_$(PART).py))
+PARTS = $(sort $(patsubst tests/rnnkit/%/__init__.py,%,$(wildcard tests/rnnkit/*/__init__.py))) \
+        $(sort $(patsubst tests/%/__init__.py,%,$(wildcard tests/*/__init__.py tests/sweeps/*/__init__.py)))
+
+test: $(STAMP)  ## run the tests, or those of one part: PART=sequences, PART=sweeps/web
+ifndef PART
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+else
+	@$(if $(TESTED),,echo 'there are no tests of $(PART): choose one of $(filter-out bench rnnkit,$(PARTS))' >&2; exit 2)
+	@$(PY) -m pytest $(if $(filter-out experiments rnnkit sweeps,$(PART)),,-n auto --maxprocesses 4 --dist loadfile) $(TESTED) $(ARGS)
+endif
+
+coverage: $(STAMP)  ## run the tests, and print the lines that none reaches (those of child processes count): PART=
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term-missing:skip-covered $(if $(PART),$(TESTED)) $(ARGS)
 
 torture: $(STAMP)  ## kill, damage, replay, and compare every bit (an hour), or some parts: ARGS="kills damage"
 	@$(PY) -m tests.torture $(ARGS)
 
-check: $(STAMP)  ## lint, and check the formatting
+check: $(STAMP)  ## lint, and check the formatting and the types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(PY) -m pyright --pythonpath $(PY)
 
 $(STAMP): pyproject.toml constraints.txt
 ifeq ($(ENV),.venv)

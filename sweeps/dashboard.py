@@ -16,7 +16,7 @@ import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import cli
+from rnnkit.core import cli, extras
 from rnnkit.core.errors import UserError
 from sweeps.reading.run_index import RunIndex
 
@@ -59,15 +59,12 @@ def has_screen() -> bool:
 
 def server(index: RunIndex):
     """The server of the pages of an index. Raises `UserError` where what it needs is not installed."""
-    try:
+    with extras.needed("dashboard", "the dashboard"):
         import jinja2  # noqa: F401 (asked for here, so that all is said at once)
         import plotly  # noqa: F401
         import uvicorn
 
         from sweeps.web import app
-    except ModuleNotFoundError as error:
-        command = f"{sys.executable} -m pip install -c constraints.txt -e '.[dashboard]'"
-        raise UserError(f"the dashboard needs {error.name}, which is not installed: {command}") from None
 
     return uvicorn.Server(
         uvicorn.Config(

@@ -100,7 +100,7 @@ def sweep(options: Options, flags: list[str]) -> None:
     base = base_config(options, flags)
     gpus = visible_gpus(options.gpus)
     if base.device == "cuda" and options.workers:  # checked before a study is made that could not work
-        from rnnkit.training.loop import device_of
+        from rnnkit.training.loop import device_of  # and torch: what is refused before is refused at once
 
         device_of(base)
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"

@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import cli, files, locks
+from rnnkit.core import cli, extras, files, locks
 from rnnkit.core.errors import UserError, in_words
 from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client
@@ -100,7 +100,8 @@ def log_in() -> None:
 
     Raises `UserError` where there is no login, and exits with 1 where the server is out of reach or refuses it.
     """
-    import wandb
+    with extras.needed("wandb", "a login at W&B"):
+        import wandb
 
     wandb.teardown()  # else what was found out before is not asked again
     wandb.setup(wandb.Settings(silent=True))

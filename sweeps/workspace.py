@@ -18,7 +18,7 @@ from typing import Annotated
 import tyro
 
 import experiments
-from rnnkit.core import cli, files
+from rnnkit.core import cli, extras, files
 from rnnkit.core.errors import UserError
 from rnnkit.core.wording import in_words
 from rnnkit.runs import plots
@@ -193,12 +193,9 @@ def main() -> None:
         raise UserError(
             f"there are no runs in {options.runs_dir}: make sweep makes some, or name another with --runs-dir"
         )
-    try:
+    with extras.needed("workspace", "a workspace"):
+        import wandb
         import wandb_workspaces  # noqa: F401
-    except ModuleNotFoundError:
-        command = f"{sys.executable} -m pip install -c constraints.txt -e '.[workspace]'"
-        raise UserError(f"a workspace needs wandb-workspaces, which is not installed: {command}") from None
-    import wandb
 
     sync.log_in()
     entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity

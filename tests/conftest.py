@@ -1,11 +1,13 @@
 """What several tests share: one small sweep."""
 
+import gc
+import subprocess
+
 import pytest
 import torch
 
 from rnnkit.core import determinism, locks
 from rnnkit.nn import layers
-from tests.helpers import run_command
 
 
 determinism.settle_numerics()  # as every command does; else the bits depend on where in memory a tensor lies
@@ -22,6 +24,8 @@ def swept(tmp_path_factory, worker_id):
 
     Made once, also where several processes share the tests: whoever comes first makes it. It is only read.
     """
+    from tests.helpers import run_command  # which imports Optuna and experiments: tests of the layers need neither
+
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
     runs, printed = shared / "swept" / "runs", shared / "swept" / "printed"
@@ -45,3 +49,16 @@ def full_precision_again():
     """Training in this process has tiny numbers count as 0 (`training.prepare`): not in the tests that follow."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def wait_for_children():
+    """Runs wait for no mirror, and end before it does. The last test does: else Python complains of what still runs."""
+    yield
+    children = [thing for thing in gc.get_objects() if type(thing) is subprocess.Popen]  # isinstance would ask torch
+    for process in children:
+        if process.poll() is not None:
+            continue
+        if process.stdin is not None:
+            process.stdin.close()  # which tells a mirror that its process is gone
+        process.wait(60)

@@ -2,10 +2,16 @@
 
 import functools
 import os
+import runpy
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
+import warnings
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from optuna.trial import TrialState
@@ -38,6 +44,49 @@ def run_command(*words, env=None, cwd=ROOT, timeout=120) -> subprocess.Completed
         text=True,
         timeout=timeout,
     )
+
+
+def refused(*words, env=None, cwd=ROOT) -> subprocess.CompletedProcess:
+    """`run_command` for what ends before anything is trained: in a fork of this process, which has imported torch.
+
+    Importing it takes longer than all else that such a command does.
+    """
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child does not need
+            child = os.fork()
+        if not child:
+            _become([str(word) for word in words], no_account() | (env or {}), cwd, (printed.fileno(), said.fileno()))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        printed.seek(0)
+        said.seek(0)
+        return subprocess.CompletedProcess(words, code, printed.read(), said.read())
+
+
+def _become(words: list[str], environment: dict[str, str], folder: Path, outputs: tuple[int, int]) -> NoReturn:
+    """Run `python -m <words>` in this process, which is a fork, and end it."""
+    code = 1
+    try:
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number, output in enumerate(outputs, 1):
+            os.dup2(output, number)
+        sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+        warnings.resetwarnings()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sys.argv = [words[0], *words[1:]]
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except BaseException:  # noqa: BLE001 (as Python does at the end of a process)
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @functools.cache

@@ -24,22 +24,27 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def named(requirement):
+    """The package, and each of its extras, that are asked for."""
+    return {(canonical(requirement.name), extra) for extra in ("", *requirement.extras)}
+
+
 def test_the_pins_satisfy_the_project_and_name_everything():
     pinned = {canonical(name): version for name, version in PINS.items()}
     extras = [text for extra in PROJECT["optional-dependencies"].values() for text in extra]
     stated = [text for text in [*PROJECT["dependencies"], *extras] if not text.startswith("rnnkit[")]
-    todo = {canonical(Requirement(text).name) for text in stated}
+    todo = set()
     for requirement in map(Requirement, stated):
         assert pinned[canonical(requirement.name)] in requirement.specifier, requirement
+        todo |= named(requirement)
     seen = set()
     while todo:  # all that they bring, from what is installed
-        name = todo.pop()
-        seen.add(name)
+        name, extra = todo.pop()
+        seen.add((name, extra))
         assert name in pinned, f"{name} is not pinned"
-        for text in importlib.metadata.requires(name) or []:
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                todo |= {canonical(requirement.name)} - seen
+        for requirement in map(Requirement, importlib.metadata.requires(name) or []):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                todo |= named(requirement) - seen
 
 
 def test_whoever_develops_has_all_extras():
@@ -48,7 +53,8 @@ def test_whoever_develops_has_all_extras():
 
 
 def test_torch_is_pinned_plainly():
-    assert "torch==2.13.0" in PROJECT["dependencies"]
+    """For whoever runs experiments: bits belong to a version. Whoever has another torch can use the layers with it."""
+    assert "torch>=2.9,<3" in PROJECT["dependencies"]
     assert PINS["torch"] == "2.13.0"
     for name, version in PINS.items():
         assert "+" not in version
@@ -84,6 +90,21 @@ def test_make_help_lists_every_target():
     assert listed == re.findall(r"^([a-z]+):.*##", text, flags=re.M)
     assert sorted(listed) == sorted(re.search(r"^\.PHONY: (.*)", text, flags=re.M)[1].split())
     assert {"setup", "sweep", "train", "test", "check", "sync"} <= set(listed)
+
+
+def test_a_part_is_a_package_a_folder_or_an_experiment_and_a_wrong_one_is_said_in_a_line():
+    installed = ["-o", ".venv/.rnnkit-installed", "-o", f"{os.environ.get('CONDA_PREFIX', '')}/.rnnkit-installed"]
+    for part, path in {
+        "sequences": "tests/rnnkit/sequences",
+        "sweeps/web": "tests/sweeps/web",
+        "digits": "tests/experiments/test_digits.py",
+    }.items():
+        assert make("-n", *installed, "test", f"PART={part}").stdout.split()[-1] == path
+    done = make(*installed, "test", "PART=sequence")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+    assert line.startswith("there are no tests of sequence: choose one of core datasets diagnostics ")
+    assert " training experiments sweeps sweeps/analysis " in line
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from rnnkit.core import determinism
+from rnnkit.core import determinism, extras
 from rnnkit.core.errors import UserError, is_out_of_memory
 
 
@@ -23,7 +23,8 @@ Arguments = TypeVar("Arguments")
 
 def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: str | None = None) -> Arguments:
     """Read `argv` into the dataclass `kind`. Raises `UserError` where a flag is wrong; exits 0 after `--help`."""
-    import tyro
+    with extras.needed("experiments", "the command line"):
+        import tyro
 
     printed = io.StringIO()
     try:

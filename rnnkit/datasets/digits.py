@@ -1,7 +1,7 @@
 """Handwritten digits as sequences: 1,797 images of 8 x 8 pixels, 10 classes. Comes with scikit-learn, no download.
 
 Origin: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits (UCI Machine Learning Repository, 1998,
-CC BY 4.0), the test part, as shipped by scikit-learn (`sklearn.datasets.load_digits`). Imports scikit-learn.
+CC BY 4.0), the test part, as shipped by scikit-learn (`sklearn.datasets.load_digits`).
 
 The same image as three kinds of sequence:
 
@@ -20,9 +20,8 @@ from typing import Literal
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
+from rnnkit.core import extras
 from rnnkit.sequences import Examples
 
 
@@ -55,6 +54,10 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
 
     Features are standardised with the mean and deviation of the training part's steps.
     """
+    with extras.needed("experiments", "the data set digits"):
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     indices = np.arange(len(images))
     rest, test = train_test_split(indices, test_size=0.2, stratify=labels, random_state=split_seed)

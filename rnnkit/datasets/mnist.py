@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnkit.core import extras
 from rnnkit.core.errors import UserError
 from rnnkit.datasets import store
 from rnnkit.datasets.formats import text_file
@@ -62,8 +63,9 @@ def made() -> Images:
 
     One in five is for the test. They pass through the same files.
     """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+    with extras.needed("experiments", "making images"):
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
 
     digits, labels = load_digits(return_X_y=True)
     large = np.kron(digits.reshape(-1, 8, 8), np.ones((3, 3))) * 255 // 16

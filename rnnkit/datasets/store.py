@@ -18,9 +18,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
-from rnnkit.core import locks
+from rnnkit.core import extras, locks
 from rnnkit.core.errors import UserError
 from rnnkit.datasets import archives
 from rnnkit.datasets.archives import reason_of
@@ -167,6 +165,9 @@ def _download(origin: Origin, folder: Path) -> dict[str, bytes]:
 
 def _fetch(origin: Origin, address: str, temporary: Path, folder: Path) -> None:
     """Download one file, with a bar on a terminal."""
+    with extras.needed("experiments", "a download"):
+        from tqdm import tqdm
+
     name = address.rsplit("/", 1)[1]
     came = 0
     with (temporary / name).open("wb") as file:

@@ -1,8 +1,8 @@
 """Two classifiers on the same examples, and how sure their difference is."""
 
 import numpy as np
-from scipy.stats import bootstrap
 
+from rnnkit.core import extras
 from rnnkit.runs.result import Comparison
 
 
@@ -16,6 +16,9 @@ def compare(baseline: str, ours: np.ndarray, theirs: np.ndarray, resamples: int 
     bootstrap over examples, in pairs (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), with a
     fixed seed. It speaks of other test examples, not of other seeds or of the choice among trials.
     """
+    with extras.needed("experiments", "a comparison"):
+        from scipy.stats import bootstrap
+
     differences = np.asarray(ours, float) - np.asarray(theirs, float)
     low = high = float(differences.mean())
     if np.ptp(differences) > 0:  # where all differ alike there is nothing to resample

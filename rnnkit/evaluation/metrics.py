@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rnnkit.core import extras
+
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +62,8 @@ def metric(name: str) -> Metric:
 
 def classification(targets: "Labels", predictions: "Labels") -> dict[str, float]:
     """Accuracy and macro-averaged F1 (the mean of the classes' F1) of predicted classes, both in 0..1."""
-    from sklearn.metrics import accuracy_score, f1_score
+    with extras.needed("experiments", "a score of classes"):
+        from sklearn.metrics import accuracy_score, f1_score
 
     macro = f1_score(targets, predictions, average="macro", zero_division=0)  # pyright: ignore[reportArgumentType]
     return {"accuracy": float(accuracy_score(targets, predictions)), "macro_f1": float(macro)}

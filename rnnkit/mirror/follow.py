@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import files, locks
+from rnnkit.core import extras, files, locks
 from rnnkit.core.errors import UserError, in_words
 from rnnkit.mirror import wandb_log
 from rnnkit.runs import mirror_client, plots
@@ -47,8 +47,8 @@ def mode_for(track: str) -> str:
         if wanted not in _MODES:
             raise UserError(f"WANDB_MODE is {wanted!r}: it must be one of {', '.join(_MODES)}")
         return _MODES[wanted]
-    import wandb
-
+    with extras.needed("wandb", "a mirror to W&B"):
+        import wandb
     try:
         return "online" if wandb.login(prompt=False, verify=False) else "offline"
     except wandb.Error:  # a malformed key
@@ -134,8 +134,9 @@ class Server:
 
         It is offline where the server cannot be reached or refuses.
         """
-        import wandb
-        from wandb.errors import CommError, UsageError
+        with extras.needed("wandb", "a mirror to W&B"):
+            import wandb
+            from wandb.errors import CommError, UsageError
 
         options = {**options, "dir": str(folder), "reinit": "finish_previous"}
         settings: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """What a run starts from: manifest.json."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -180,7 +181,11 @@ def git_state(root: Path = _CHECKOUT) -> tuple[tuple[str, object], ...]:
 @functools.cache
 def installed_versions() -> dict[str, str]:
     """The versions of the packages that a result can depend on."""
-    return {name: importlib.metadata.version(name) for name in _VERSIONED}
+    versions = {}
+    for name in _VERSIONED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # an extra that is not there, and not used
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def processor() -> str:

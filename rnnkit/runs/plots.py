@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rnnkit.core import cli, files, processes
+from rnnkit.core import cli, extras, files, processes
 from rnnkit.core.errors import UserError
 
 
@@ -23,7 +23,8 @@ SEQUENCES = 8  # whose states are drawn
 
 def draw(folder: Path) -> list[Path]:
     """Draw all pictures that the curves of a run are enough for, and return their files."""
-    import matplotlib
+    with extras.needed("experiments", "a picture"):
+        import matplotlib
 
     matplotlib.use("Agg", force=False)
     from matplotlib import pyplot

@@ -5,13 +5,12 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from rnnkit.core import determinism, seeding, signals
+from rnnkit.core import determinism, extras, seeding, signals
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError
 from rnnkit.diagnostics.monitor import Monitor
@@ -23,6 +22,10 @@ from rnnkit.sequences import Batch, bptt_chunks
 from rnnkit.training.experiment import Report, Task
 from rnnkit.training.optim import learning_rates, optimizer_of
 from rnnkit.training.state import BestWeights, Progress, TrainingState
+
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ class _Loop:
 
     def fit(self) -> Fitted:
         """Go through the batches that are left."""
+        with extras.needed("experiments", "training"):
+            from tqdm import tqdm
+
         config, task, progress = self.config, self.task, self.state.progress
         task.model.train()
         hidden = not sys.stderr.isatty()

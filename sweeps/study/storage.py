@@ -7,7 +7,6 @@ database's clock.
 
 import contextlib
 import fcntl
-import importlib.util
 import itertools
 import json
 import os
@@ -27,7 +26,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit.core import locks
+from rnnkit.core import extras, locks
 from rnnkit.core.errors import UserError, writing
 
 
@@ -179,11 +178,8 @@ class Database:
     poll = 1.0
 
     def __init__(self, address: str, study: str, patience: float = 0.0):
-        if importlib.util.find_spec("psycopg") is None:
-            raise UserError(
-                "--storage postgresql://...: the driver psycopg is missing: "
-                "pip install -c constraints.txt -e '.[postgres]'"
-            )
+        with extras.needed("postgres", "--storage postgresql://..."):
+            import psycopg  # noqa: F401
         self._key = zlib.crc32(study.encode())
         self._last_failure = float("-inf")
         self._patience = patience

@@ -16,7 +16,7 @@ from rnnkit.mirror import wandb_log
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from rnnkit.training import Pruned
-from tests.helpers import ROOT, agreeing_threads, offline_log, run_command
+from tests.helpers import ROOT, agreeing_threads, offline_log, refused, run_command
 
 
 QUICK = ["--view", "rows", "--epochs", "2", "--hidden-size", "8", "--batch-size", "64"]
@@ -176,7 +176,8 @@ def test_the_best_epoch_is_kept_and_patience_stops(tmp_path):
     ],
 )
 def test_a_users_mistake_ends_in_one_line(words, message, tmp_path):
-    done = run_command(*words, cwd=tmp_path)
+    start = refused if words[0] == "experiments.digits" else run_command
+    done = start(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: ")

@@ -15,7 +15,7 @@ from rnnkit.evaluation import comparison
 from rnnkit.nn import models
 from rnnkit.runs import checkpoints
 from rnnkit.runs.rows import read_rows
-from tests.helpers import data_at_hand, run_command
+from tests.helpers import data_at_hand, refused
 
 
 ROWS = ["--data", "made", "--pixels-per-step", "28", "--track", "off"]
@@ -221,7 +221,7 @@ def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, wo
 def test_without_the_data_and_without_a_network_the_error_says_what_to_put_where(tmp_path):
     nowhere = {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}  # port 9 refuses
     words = ["--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs", "--track", "off"]
-    done = run_command("experiments.pixels", *words, env=nowhere)
+    done = refused("experiments.pixels", *words, env=nowhere)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     for part in ("train-images-idx3-ubyte.gz", "https://ossci-datasets.s3.amazonaws.com/mnist", "RNNKIT_DATA"):

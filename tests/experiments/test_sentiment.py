@@ -17,7 +17,7 @@ from rnnkit.core import files
 from rnnkit.datasets.generated import made_reviews
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
-from tests.helpers import run_command
+from tests.helpers import refused, run_command
 
 
 QUICK = ["--data", "made", "--track", "off"]
@@ -154,7 +154,7 @@ def test_a_table_that_cannot_be_used_ends_in_one_line_and_leaves_nothing(tmp_pat
     ],
 )
 def test_mistakes_end_with_one_line_and_exit_2(tmp_path, words, message):
-    done = run_command("experiments.sentiment", *words, "--track", "off", "--runs-dir", tmp_path / "runs")
+    done = refused("experiments.sentiment", *words, "--track", "off", "--runs-dir", tmp_path / "runs")
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
@@ -164,7 +164,7 @@ def test_mistakes_end_with_one_line_and_exit_2(tmp_path, words, message):
 def test_without_the_data_and_without_a_network_the_error_says_what_to_put_where(tmp_path):
     nowhere = {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}  # port 9 refuses
     words = ["--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs", "--track", "off"]
-    done = run_command("experiments.sentiment", *words, env=nowhere)
+    done = refused("experiments.sentiment", *words, env=nowhere)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     for part in ("aclImdb_v1.tar.gz", "https://ai.stanford.edu", str(tmp_path / "data" / "imdb"), "RNNKIT_DATA"):

@@ -15,7 +15,7 @@ from rnnkit.runs import checkpoints
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from rnnkit.sequences import bptt_chunks
-from tests.helpers import run_command
+from tests.helpers import refused, run_command
 
 
 CPU = torch.device("cpu")
@@ -250,7 +250,7 @@ def test_mistakes_end_with_one_line_and_exit_2(tmp_path, monkeypatch, capsys, wo
 def test_without_the_data_and_without_a_network_the_error_says_what_to_put_where(tmp_path, experiment, name):
     nowhere = {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}  # port 9 refuses
     words = ["--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs", "--track", "off"]
-    done = run_command(f"experiments.{experiment}", *words, env=nowhere)
+    done = refused(f"experiments.{experiment}", *words, env=nowhere)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     for part in (name, "https://raw.githubusercontent.com/", str(tmp_path / "data"), "RNNKIT_DATA"):

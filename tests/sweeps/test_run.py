@@ -17,7 +17,7 @@ from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from sweeps.study import study as studies
 from tests.conftest import SETTINGS, SWEEP
-from tests.helpers import ROOT, load, no_account, offline_log, run_command
+from tests.helpers import ROOT, load, no_account, offline_log, refused, run_command
 
 
 MANIFESTS, ROWS = "*/manifest.json", "*/metrics.jsonl"
@@ -207,7 +207,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
     ],
 )
 def test_a_users_mistake_ends_in_one_line(words, message, tmp_path):
-    done = run_command("sweeps.run", *words, cwd=tmp_path)
+    done = refused("sweeps.run", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -217,7 +217,7 @@ def test_a_users_mistake_ends_in_one_line(words, message, tmp_path):
 
 def test_a_study_is_not_continued_with_other_settings(swept, tmp_path):
     runs, _ = swept
-    done = run_command(*SWEEP, "--runs-dir", runs, "--", "--view", "rows", "--epochs", "7", "--batch-size", "64")
+    done = refused(*SWEEP, "--runs-dir", runs, "--", "--view", "rows", "--epochs", "7", "--batch-size", "64")
     assert done.returncode == 2
     assert "study small was started with another config (epochs 1, not 7)" in done.stderr
 

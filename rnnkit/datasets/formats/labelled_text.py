@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnkit.core import extras
 from rnnkit.core.errors import UserError
 from rnnkit.datasets.formats import text_file
 
@@ -40,7 +41,8 @@ class LabelledTexts:
 
 def split(part: Part, labels: tuple[str, ...], sha256: str, seed: int) -> LabelledTexts:
     """Texts in three stratified parts of 60, 20 and 20 % by a seed."""
-    from sklearn.model_selection import train_test_split
+    with extras.needed("experiments", "splitting texts"):
+        from sklearn.model_selection import train_test_split
 
     everything = range(len(part.texts))
     rest, test = train_test_split(everything, test_size=0.2, stratify=part.targets, random_state=seed)

@@ -48,7 +48,7 @@ def growth(**environment) -> float:
 def test_shapes_that_are_new_at_each_step_do_not_pile_up():
     """oneDNN would keep a compiled primitive of each: 785 MB after 40 seconds of `experiments.tagging`."""
     assert growth() < 25
-    assert growth(ONEDNN_PRIMITIVE_CACHE_CAPACITY="1024") > 40  # what this test would see without the bound
+    assert growth(ONEDNN_PRIMITIVE_CACHE_CAPACITY="1024") > 30  # without the bound; about 40 with torch 2.9
 
 
 def test_a_layer_below_another_is_freed_with_its_graph():

@@ -64,7 +64,7 @@ def test_module_error_inputs(info):
             layer = kind(*made.args, **made.kwargs)
             with pytest.raises(case.error_type, match=case.error_regex):
                 layer(*given.args, **given.kwargs)
-    assert len(cases) > 4
+    assert len(cases) >= 2  # so many has torch 2.9
 
 
 def flat(result):

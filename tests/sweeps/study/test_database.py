@@ -198,6 +198,6 @@ def test_what_is_wrong_with_a_database_is_one_line(server, monkeypatch, tmp_path
 
 
 def test_a_missing_driver_is_named_with_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(storage.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"psycopg is missing: pip install -c constraints.txt -e '\.\[postgres\]'"):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UserError, match=r"postgresql://\.\.\. needs psycopg, which is not installed: .*\[postgres\]"):
         storage.Database("postgresql://me@host/none", "s")
