@@ -53,7 +53,7 @@ SECTIONS = (
         "Norms of the parameters' gradients. They stay healthy while states vanish: see memory.",
         (
             Chart("gradient", "Gradient norm before clipping", r"grad_norm/total", "norm of all gradients", True),
-            Chart("clip", "Share of steps that are clipped", r"clip/fraction", "share of the last steps"),
+            Chart("clip", "Share of steps that are clipped", r"clip/fraction", "share of all steps so far"),
             Chart(
                 "gradient-by-group",
                 "Gradient norm before clipping, by group",
