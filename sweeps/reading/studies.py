@@ -39,7 +39,6 @@ class Trial:
     reason: str | None
     run: Card | None
     worker: str | None = None
-    retry_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,6 @@ def _trial(frozen, cards: list[Card], folder: Path) -> Trial:
         str(reason) if reason else None,
         run,
         attributes.get("worker"),
-        attributes.get("retry_of"),
     )
 
 
