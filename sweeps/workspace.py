@@ -21,14 +21,13 @@ import experiments
 from rnnkit.core import cli, files
 from rnnkit.core.errors import UserError
 from rnnkit.core.wording import in_words
-from rnnkit.runs import plots
+from rnnkit.runs import flags, plots
 from sweeps import sync
 from sweeps.reading.sections import SECTIONS, Chart
 from sweeps.study.spaces import SPACES
 
 
 STEP = "step"  # the metric that all others are logged over, as rnnkit.mirror defines it
-FLAGS = ("diverged", "vanishing", "exploding", "saturated", "dead units", "unused memory", "frozen", "too hot")
 LOGARITHMIC = ("hidden_size", "learning_rate")
 TOGETHER = {"metric": "Scores", "speed": "Speed"}  # charts whose metrics differ by experiment, all in one panel here
 READ_ME = """\
@@ -62,7 +61,7 @@ def made(experiment: str, entity: str, project: str):
     sections.append(ws.Section(name="Flags", panels=_flags(), is_open=True))
     columns = [f"summary:{name}" for name in ("status", space.metric, _tested(space.metric))]
     columns += [f"config:{name}" for name in ("hidden_size", "depth", "cell", "seed")]
-    columns += [f"summary:{name}" for name in ("flags", *(f"flag/{flag}" for flag in FLAGS))]
+    columns += [f"summary:{name}" for name in ("flags", *(f"flag/{flag}" for flag in flags.NAMES))]
     return ws.Workspace(
         entity=entity,
         project=project,

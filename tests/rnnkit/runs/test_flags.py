@@ -1,6 +1,8 @@
 """Each flag at its threshold and below it, by rows made for it."""
 
+import inspect
 import math
+import re
 
 import pytest
 
@@ -88,3 +90,7 @@ def test_flags_are_kept_as_plain_values():
     assert values["value"] == "NaN"
     assert values["threshold"] == "Infinity"
     assert str(flags.Flag(**values)).startswith("diverged: nan, threshold inf. ")
+
+
+def test_the_names_are_those_that_the_rules_give():
+    assert set(re.findall(r'\bFlag\(\s*"([^"]+)"', inspect.getsource(flags))) == set(flags.NAMES)
