@@ -22,6 +22,7 @@ from rnnkit.core.errors import UserError, in_words
 from rnnkit.mirror import wandb_log
 from rnnkit.runs import flags, mirror_client, plots
 from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_row
 
 
 POLL = 0.1  # seconds between two looks at the record
@@ -212,7 +213,7 @@ def tail(folder: Path, gone: threading.Event) -> Iterator[dict]:
             position += len(content)
             *lines, rest = (rest + content).split(b"\n")
             for line in lines:
-                yield files.decode(json.loads(line))
+                yield read_row(line)
         if ended:
             return
         with contextlib.suppress(FileNotFoundError):
