@@ -17,7 +17,7 @@ import tyro
 import experiments
 from rnnkit.core import cli, files
 from rnnkit.core.errors import UserError, writing
-from rnnkit.core.wording import plain, settings_in_words
+from rnnkit.core.wording import number, plain, seconds, settings_in_words
 from rnnkit.runs import printing
 from sweeps.reading import describe, studies
 from sweeps.reading.run_index import Card, RunIndex
@@ -66,10 +66,8 @@ def was_run(study: Study, manifest: dict) -> dict[str, str]:
     if isinstance(study.described.get("sampler"), str):
         found["sampler"] = study.described["sampler"]
     if starts and ends:
-        found["time"] = (
-            f"{min(starts):%Y-%m-%d %H:%M} UTC, {describe.seconds((max(ends) - min(starts)).total_seconds())}"
-        )
-    found["training in all"] = describe.seconds(sum(spent))
+        found["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {seconds((max(ends) - min(starts)).total_seconds())}"
+    found["training in all"] = seconds(sum(spent))
     varied = {*study.settings, "seed"}
     config = study.described.get("config")
     if isinstance(config, dict):
@@ -96,8 +94,8 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], again: list
 
     loader = jinja2.FileSystemLoader(PAGES)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    templates.filters |= {"number": describe.number, "settings": settings_in_words, "interval": describe.interval}
-    templates.filters |= {"seconds": describe.seconds}
+    templates.filters |= {"number": number, "settings": settings_in_words, "interval": describe.confirmation_interval}
+    templates.filters |= {"seconds": seconds}
     best = describe.chosen(study)
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}

@@ -17,7 +17,7 @@ import tyro
 from experiments import recorded
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError
-from rnnkit.core.wording import plain, settings_in_words
+from rnnkit.core.wording import number, plain, seconds, settings_in_words
 from rnnkit.runs import printing
 from sweeps.reading import describe, sections, studies
 from sweeps.reading.rows import Columns
@@ -87,19 +87,19 @@ def _curve(metric: str, columns: Columns, log: bool) -> tuple[str, ...]:
     _, values = columns.series[metric]
     finite = [value for value in values if math.isfinite(value)] or [math.nan]
     ends = (values[0], min(finite), max(finite), values[-1])
-    return (metric, sparkline(values, log=log), *map(describe.number, ends))
+    return (metric, sparkline(values, log=log), *map(number, ends))
 
 
 def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
     """A run in lines."""
     details = describe.details(index, name)
     card = details.card
-    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", describe.seconds(card.seconds)]
+    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", seconds(card.seconds)]
     parts += [f"{card.parameters:,} parameters" if card.parameters else "", f"seed {card.seed}"]
     parts.append(f"trial {card.trial} of study {card.study}" if card.study else "")
     lines = [", ".join(part for part in parts if part)]
     lines += [f"  {text}" for text in (card.reason, card.trouble) if text]
-    lines += [f"  {name}: {describe.number(value)}" for name, value in details.scores]
+    lines += [f"  {name}: {number(value)}" for name, value in details.scores]
     lines += [f"  {line}" for line in details.beside]
     lines += [f"  flag: {flag}" for flag in details.flags]
     if details.damaged:
@@ -126,7 +126,7 @@ def of_study(index: RunIndex, name: str) -> list[str]:
         (
             str(trial.number),
             trial.state,
-            describe.number(trial.value),
+            number(trial.value),
             sparkline(list(trial.reported.values()), 12) if trial.reported else "",
             *(plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings),
             trial.run.name if trial.run else "",

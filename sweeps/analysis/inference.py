@@ -14,6 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
+from rnnkit.core.wording import listed
 from sweeps.study import points
 from sweeps.study.study import Study
 
@@ -219,8 +220,3 @@ def in_the_plane(study: Study, plane: list[dict], between_seeds: Spread | None) 
 def named(cell: dict) -> str:
     """A point of the plane in short: `64 x 2`."""
     return f"{cell['hidden_size']} x {cell['depth']}"
-
-
-def listed(names: list[str]) -> str:
-    """`a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rnnkit.core.wording import in_words, plain, settings_in_words
+from rnnkit.core.wording import capital, in_words, interval, plain, settings_in_words
 from rnnkit.runs import mirror_client, printing
 from sweeps.study.folders import StudyFolder
 
@@ -77,17 +77,12 @@ def confirmed_table(facts: dict) -> list[list[str]]:
                 str(row["trial"]),
                 f"{row['found']:.4f}",
                 f"{row['mean']:.4f}",
-                interval(row),
+                interval(row["low"], row["high"]) or "-",
                 *(f"{row['test'][name]['mean']:.4f}" if name in row["test"] else "-" for name in tests),
                 "-" if row["parameters"] is None else f"{row['parameters']:,}",
             ]
         )
     return rows
-
-
-def interval(mean: dict) -> str:
-    """An interval, or that there is none."""
-    return "-" if mean["low"] is None else f"{mean['low']:.4f} to {mean['high']:.4f}"
 
 
 def best_in_words(facts: dict) -> str:
@@ -103,7 +98,11 @@ def test_in_words(facts: dict) -> list[str]:
     best, lines = facts["best"], []
     for name, value in best["test"].items():
         again = facts["confirmed"][0]["test"].get(name) if facts["confirmed"] else None
-        beside = f", 95 % interval {interval(again)} over seeds" if again and again["low"] is not None else ""
+        beside = (
+            f", 95 % interval {interval(again['low'], again['high'])} over seeds"
+            if again and again["low"] is not None
+            else ""
+        )
         lines.append(f"{in_words(name)} {value:.4f}{beside}")
     lines += [printing.reference_in_words(reference) for reference in best["references"] or []]
     if best["comparison"]:
@@ -165,11 +164,6 @@ def markdown(facts: dict, figures: Path) -> str:
 def section(title: str, sentences: list[str]) -> list[str]:
     """A heading over sentences; nothing where there are none."""
     return [f"## {title}", "", *(f"- {line}" for line in sentences), ""] if sentences else []
-
-
-def capital(text: str) -> str:
-    """With a capital at its start, and the rest as it is."""
-    return text[:1].upper() + text[1:]
 
 
 def trials_table(facts: dict) -> list[list[str]]:

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnkit.core import config as configuration
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
-from rnnkit.core.wording import plain
+from rnnkit.core.wording import listed, plain
 from rnnkit.runs.result import Result
 from sweeps.analysis import figures, inference, page
 from sweeps.study.study import Study
@@ -84,7 +84,7 @@ def collect(study: Study) -> dict:
         "borders": borders(study, best) if best else [],
         "timing": timing(study),
         "unread": unread(study, [*complete, *(trial for _, trials in ran_again for trial in trials)]),
-        "list": [listed(trial) for trial in ended],
+        "list": [trial_row(trial) for trial in ended],
     }
 
 
@@ -163,7 +163,7 @@ def timing(study: Study) -> str:
         return "The same seed gives this study again bit for bit, with any number of workers."
     return (
         "With one worker, the same seed gives this study again bit for bit; with several, "
-        f"{' and '.join(what)} depends on which trials have ended by then."
+        f"{listed(what)} depends on which trials have ended by then."
     )
 
 
@@ -182,7 +182,7 @@ def unread(study: Study, trials: list[FrozenTrial]) -> list[str]:
     return lines
 
 
-def listed(trial: FrozenTrial) -> dict:
+def trial_row(trial: FrozenTrial) -> dict:
     """A trial as a row of the page's last table."""
     result = trial.user_attrs.get("result", {})
     return {

@@ -2,19 +2,17 @@
 
 import contextlib
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from rnnkit.core.errors import UserError
-from rnnkit.core.wording import settings_in_words
+from rnnkit.core.wording import capital, in_brackets, in_words, interval, part_in_words, settings_in_words
 from rnnkit.runs import printing
 from rnnkit.runs.flags import Flag
-from sweeps.reading.run_index import STATES, Card, RunIndex, plain
-from sweeps.reading.sections import words as part_in_words
+from sweeps.reading.run_index import STATES, Card, RunIndex
 from sweeps.reading.studies import Study, Trial
 
 
@@ -50,45 +48,6 @@ class Details:
     damaged: int
 
 
-def number(value: float | None) -> str:
-    """A number as it is read in a table; nothing where there is none."""
-    if value is None:
-        return ""
-    if not math.isfinite(value):
-        return str(value)
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
-
-
-def seconds(value: float | None) -> str:
-    """A time that something took: `3.5 s`, `4.2 min`, `1.3 h`."""
-    if value is None:
-        return ""
-    return f"{value:.1f} s" if value < 90 else f"{value / 60:.1f} min" if value < 5400 else f"{value / 3600:.1f} h"
-
-
-def age(since: datetime | None, now: datetime | None = None) -> str:
-    """How long ago a time was: `12 s`, `5 min`, `3 h`, `2 d`."""
-    if since is None:
-        return ""
-    passed = ((now or datetime.now(UTC)) - since).total_seconds()
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if passed >= 2 * length:
-            return f"{passed / length:.0f} {unit}"
-    return f"{max(passed, 0):.0f} s"
-
-
-def words(metric: str) -> str:
-    """`metric/accuracy/valid` -> `accuracy (validation)`; other metrics as they are."""
-    _, slash, rest = metric.partition("metric/")
-    name, _, split = rest.partition("/")
-    return f"{part_in_words(name)} ({part_in_words(split)})" if slash and split else metric
-
-
-def metric(name: str) -> str:
-    """`metric/macro_f1/valid` -> `macro f1`."""
-    return words(name).partition(" (")[0]
-
-
 def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     """A study in a line, from the cards of its trials' runs."""
     own = [card for card in runs if card.study == name and card.confirms is None]
@@ -119,9 +78,9 @@ def details(index: RunIndex, name: str) -> Details:
     return Details(
         card,
         flags=flags(card.flags),
-        scores=[(words(k), float(v)) for k, v in metrics.items() if isinstance(v, (int, float))],
+        scores=[(in_brackets(k), float(v)) for k, v in metrics.items() if isinstance(v, (int, float))],
         beside=_beside(result),
-        settings={k: plain(v) for k, v in card.config.items()},
+        settings={k: _exact(v) for k, v in card.config.items()},
         manifest=_flat({k: v for k, v in manifest.items() if k not in ("config", "command")}),
         command=str(manifest.get("command", "")),
         pictures=[(name, part_in_words(Path(name).stem).capitalize()) for name in pictures],
@@ -141,7 +100,7 @@ def flags(found: Iterable[dict]) -> list[str]:
             alike.setdefault((flag.name, float(flag.threshold), flag.advice), []).append(flag)
             float(flag.value)
         except (TypeError, ValueError):
-            strange.append(plain(values))
+            strange.append(_exact(values))
     return [_together(several) for several in alike.values()] + strange
 
 
@@ -175,10 +134,15 @@ def _flat(values: dict, before: str = "") -> dict[str, str]:
     return found
 
 
+def _exact(value: object) -> str:
+    """A value of JSON as it is read most easily: text as it is, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _short(value) -> str:
     if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
         return ", ".join(f"{part:.4g}" for part in value)
-    return f"{value:.4g}" if isinstance(value, float) else plain(value)
+    return f"{value:.4g}" if isinstance(value, float) else _exact(value)
 
 
 def _samples(index: RunIndex, media: dict[str, Path]) -> Iterable[dict]:
@@ -225,10 +189,10 @@ def answer(study: Study, result: dict | None = None) -> list[str]:
         told = told if isinstance(told, dict) and told.get("trial") == best.number else {}
     tested = told.get("test")
     if isinstance(tested, dict):
-        lines += [f"{_capital(_said(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
+        lines += [f"{capital(in_words(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
     elif best.run and best.run.test is not None:
-        lines.append(f"{_capital(_said(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}.")
-    return lines + [f"{_capital(line)}." for line in _beside(told or result or {})]
+        lines.append(f"{capital(in_words(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}.")
+    return lines + [f"{capital(line)}." for line in _beside(told or result or {})]
 
 
 def chosen(study: Study) -> Trial | None:
@@ -260,24 +224,19 @@ def again(index: RunIndex, study: str) -> list[Card]:
     return sorted(found, key=lambda card: (card.confirms, card.seed if isinstance(card.seed, int) else 0))
 
 
-def interval(row: dict) -> str:
+def confirmation_interval(row: dict) -> str:
     """The interval of a mean; nothing where it has none."""
-    low, high = row.get("low"), row.get("high")
-    return f"{low:.4f} to {high:.4f}" if isinstance(low, (int, float)) and isinstance(high, (int, float)) else ""
+    low, high = (row[key] if isinstance(row.get(key), (int, float)) else None for key in ("low", "high"))
+    return interval(low, high)
 
 
 def _again_in_words(study: Study, row: dict) -> str:
-    sure = f", 95 % interval {interval(row)}" if interval(row) else ""
+    reach = confirmation_interval(row)
+    sure = f", 95 % interval {reach}" if reach else ""
     return (
         f"Best: trial {row['trial']}'s settings, {study.metric} {row['mean']:.4f} as the mean over {row['count']} "
         f"fresh seeds{sure}; found with {row['found']:.4f} ({settings_in_words(row['settings'])})."
     )
-
-
-def _said(metric: str) -> str:
-    """`metric/accuracy/test` -> `test accuracy`, as sentences have it."""
-    name, bracket, split = words(metric).partition(" (")
-    return f"{split.removesuffix(')')} {name}" if bracket else metric
 
 
 def findings(study: Study) -> dict[str, list[str]]:
@@ -295,10 +254,6 @@ def findings(study: Study) -> dict[str, list[str]]:
         if sentences := [one for one in said if isinstance(one, str) and one]:
             found[heading] = sentences
     return found
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def how_many(study: Study) -> str:

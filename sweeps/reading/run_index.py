@@ -5,7 +5,6 @@ of it. What did not change since it was read last is not read again.
 """
 
 import contextlib
-import json
 import stat
 import threading
 import time
@@ -281,8 +280,3 @@ def _time(text) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def plain(value) -> str:
-    """A value of JSON as it is read most easily: text as it is, the rest as JSON."""
-    return value if isinstance(value, str) else json.dumps(value)

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rnnkit.core.wording import part_in_words
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -199,12 +201,12 @@ def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
     apart: dict[str, dict[str, str]] = {}
     for metric in metrics:
         first, *rest = chart.matches(metric).groups()
-        apart.setdefault(first, {})[words(" ".join(rest) or first)] = metric
+        apart.setdefault(first, {})[part_in_words(" ".join(rest) or first)] = metric
     return [
         Drawn(
             f"{chart.key}-{first}",
-            chart.title.format(words(first).capitalize()),
-            chart.axis.format(_UNITS.get(first, words(first))),
+            chart.title.format(part_in_words(first).capitalize()),
+            chart.axis.format(_UNITS.get(first, part_in_words(first))),
             chart.log,
             curves,
         )
@@ -215,11 +217,4 @@ def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
 def curve(chart: Chart, metric: str) -> str:
     """What the curve of a metric is called in its chart."""
     groups = [group for group in chart.matches(metric).groups() if group]
-    return words(" ".join(groups)) or chart.title.lower()
-
-
-def words(name: str) -> str:
-    """A part of a metric's name as it is read: `valid` -> `validation`, `macro_f1` -> `macro f1`."""
-    spoken = {"valid": "validation", "train": "training", "all": "all inputs", "one": "the last one"}
-    spoken["quarter"] = "the last quarter"
-    return " ".join(spoken.get(part, part.replace("_", " ")) for part in name.split(" "))
+    return part_in_words(" ".join(groups)) or chart.title.lower()

@@ -82,10 +82,8 @@ class Study:
     @property
     def metric(self) -> str:
         """What trials are judged by, in words."""
-        try:
-            return metric_in_words(str(self.space["metric"]))
-        except (KeyError, ValueError):
-            return "value"
+        metric = self.space.get("metric")
+        return metric_in_words(metric) if isinstance(metric, str) else "value"
 
     @property
     def lower_is_better(self) -> bool:

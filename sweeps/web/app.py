@@ -119,9 +119,9 @@ class _Pages:
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self.templates.globals |= {"run_link": run_link, "study_link": study_link, "states": STATES}
-        self.templates.filters |= {"number": describe.number, "seconds": describe.seconds, "words": describe.words}
-        self.templates.filters |= {"settings": wording.settings_in_words}
-        self.templates.filters |= {"setting": wording.plain, "metric": describe.metric, "interval": describe.interval}
+        self.templates.filters |= {"number": wording.number, "seconds": wording.seconds, "setting": wording.plain}
+        self.templates.filters |= {"settings": wording.settings_in_words, "words": wording.in_brackets}
+        self.templates.filters |= {"metric": wording.without_split, "interval": describe.confirmation_interval}
 
     def page(self, fill: Callable) -> Callable:
         """An endpoint that renders what `fill(request)` gives: the name of a template, and what it shows."""

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnkit.core.wording import capital
 from sweeps.reading import describe
 from sweeps.reading.run_index import RunIndex
 from sweeps.reading.sections import spans_much
@@ -86,7 +87,7 @@ def plane(axes, study: Study, _: RunIndex) -> str | None:
     axes.set(xlabel="depth (layers)", ylabel="hidden size (units)")
     axes.set_title("Hidden size and depth, other settings fixed", loc="left")
     axes.figure.colorbar(image, label=study.metric)
-    return f"{_capital(study.metric)} by hidden size and depth, other settings fixed; below it, how many parameters."
+    return f"{capital(study.metric)} by hidden size and depth, other settings fixed; below it, how many parameters."
 
 
 def history(axes, study: Study, _: RunIndex) -> str | None:
@@ -120,7 +121,7 @@ def again(axes, study: Study, _: RunIndex) -> str | None:
         label = (lambda text: text) if place == 0 else (lambda text: None)
         axes.plot(seeds, [place] * len(seeds), "o", color=BLUE, markersize=4, alpha=0.7, label=label("fresh seeds"))
         axes.plot(row["found"], place, "x", color=ORANGE, label=label("found with"))
-        if describe.interval(row):
+        if describe.confirmation_interval(row):
             reach = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
             axes.errorbar(row["mean"], place, xerr=reach, fmt="|", color="k", capsize=4, label=label("mean, 95 %"))
     axes.set(yticks=range(len(rows)), yticklabels=[f"trial {row['trial']}" for row in rows], xlabel=study.metric)
@@ -180,7 +181,3 @@ def curves(axes, study: Study, index: RunIndex) -> str | None:
     axes.set_title(f"Loss of the best (trial {best.number})", loc="left")
     axes.legend()
     return f"The loss of the best trial's run, {best.run.name}." if drawn else None
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
