@@ -19,7 +19,7 @@ from rnnkit.core import cli
 from rnnkit.core.errors import UserError
 from rnnkit.core.wording import number, plain, seconds, settings_in_words
 from rnnkit.runs import printing
-from sweeps.reading import describe, sections, studies
+from sweeps.reading import answers, describe, sections, studies
 from sweeps.reading.rows import Columns
 from sweeps.reading.run_index import RunIndex
 from sweeps.runs import table
@@ -115,8 +115,8 @@ def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
 def of_study(index: RunIndex, name: str) -> list[str]:
     """A study in lines: its answer, what mattered, and its trials, the best first."""
     study = studies.read(index, name)
-    lines = [f"study {name}: {study.experiment}, {describe.how_many(study)}"]
-    lines += [f"  {text}" for text in [study.trouble or "", *describe.answer(study)] if text]
+    lines = [f"study {name}: {study.experiment}, {answers.how_many(study)}"]
+    lines += [f"  {text}" for text in [study.trouble or "", *answers.answer(study)] if text]
     if study.importances:
         order = sorted(study.importances.items(), key=lambda item: -item[1])
         lines.append("  what mattered: " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import statistics
 import threading
 import warnings
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from rnnkit.core import locks
 from rnnkit.core.errors import UserError, in_words
 from rnnkit.core.wording import in_words as metric_in_words
 from rnnkit.core.wording import settings_in_words
+from sweeps.analysis.facts import GridCell, TrialRow, grid_cells
 from sweeps.reading.run_index import Card, RunIndex
 
 
@@ -40,20 +40,11 @@ class Trial:
     run: Card | None
     worker: str | None = None
 
-
-@dataclass(frozen=True)
-class GridCell:
-    """A cell of the plane hidden size x depth: the values of its finished trials, and a run's parameters."""
-
-    hidden_size: int
-    depth: int
-    values: tuple[float, ...]
-    parameters: int | None
-
-    @property
-    def mean(self) -> float | None:
-        """The mean of its values; None where no trial finished."""
-        return statistics.mean(self.values) if self.values else None
+    def row(self) -> TrialRow:
+        """The trial as a summary has it."""
+        state = "complete" if self.state == "finished" else self.state
+        name, parameters, took = (self.run.name, self.run.parameters, self.run.seconds) if self.run else (None,) * 3
+        return TrialRow(self.number, state, self.value, self.reason, self.settings, name, parameters, took, [])
 
 
 @dataclass(frozen=True)
@@ -115,16 +106,12 @@ class Study:
         """The cells of hidden size x depth, from finished trials that have the plane's other settings."""
         sizes, depths = self.space.get("hidden_sizes") or [], self.space.get("depths") or []
         start = self.space.get("start") or {}
-        found = []
-        for size in sizes:
-            for depth in depths:
-                wanted = {**start, "hidden_size": size, "depth": depth}
-                there = [t for t in self.of_state("finished") if wanted.items() <= t.settings.items()]
-                there = [t for t in there if not t.settings.get("dropout")]
-                counts = [t.run.parameters for t in there if t.run and t.run.parameters]
-                values = tuple(t.value for t in there if t.value is not None and math.isfinite(t.value))
-                found.append(GridCell(size, depth, values, counts[0] if counts else None))
-        return found
+        points = [{**start, "hidden_size": size, "depth": depth} for size in sizes for depth in depths]
+        return grid_cells(points, self.rows())
+
+    def rows(self) -> list[TrialRow]:
+        """Its trials as a summary has them."""
+        return [trial.row() for trial in self.trials]
 
 
 def said(trial: Trial) -> str:

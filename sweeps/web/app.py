@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from rnnkit.core import wording
 from rnnkit.core.errors import UserError
-from sweeps.reading import describe, studies
+from sweeps.reading import answers, describe, studies
 from sweeps.reading.run_index import STATES, NotThere, RunIndex
 from sweeps.web import run_charts, study_charts
 
@@ -121,7 +121,7 @@ class _Pages:
         self.templates.globals |= {"run_link": run_link, "study_link": study_link, "states": STATES}
         self.templates.filters |= {"number": wording.number, "seconds": wording.seconds, "setting": wording.plain}
         self.templates.filters |= {"settings": wording.settings_in_words, "words": wording.in_brackets}
-        self.templates.filters |= {"metric": wording.without_split, "interval": describe.confirmation_interval}
+        self.templates.filters |= {"metric": wording.without_split}
 
     def page(self, fill: Callable) -> Callable:
         """An endpoint that renders what `fill(request)` gives: the name of a template, and what it shows."""
@@ -157,14 +157,14 @@ class _Pages:
     def overview(self, request: Request) -> tuple[str, dict]:
         """All studies and runs."""
         runs = self.index.runs()
-        found = [describe.study_line(self.index, name, runs) for name in self.index.studies()]
-        found.sort(key=lambda line: line.started.timestamp() if line.started else 0.0, reverse=True)
+        lines = [describe.study_line(self.index, name, runs) for name in self.index.studies()]
+        lines.sort(key=lambda line: line.started.timestamp() if line.started else 0.0, reverse=True)
         live = any(card.state == "running" for card in runs)
         experiments = sorted({card.experiment for card in runs if card.experiment})
         present = [state for state in STATES if any(card.state == state for card in runs)]
         return "index.html", {
             "runs": runs,
-            "studies": found,
+            "studies": lines,
             "live": live,
             "experiments": experiments,
             "present": present,
@@ -174,15 +174,14 @@ class _Pages:
     def study(self, request: Request) -> tuple[str, dict]:
         """One study."""
         study = studies.read(self.index, request.path_params["name"])
-        again = describe.again(self.index, study.name)
         return "study.html", {
             "study": study,
             "live": study.live,
-            "answer": describe.answer(study),
-            "chosen": describe.chosen(study),
-            "findings": describe.findings(study),
-            "confirmed": describe.confirmed(study),
-            "again": again,
+            "answer": answers.answer(study),
+            "chosen": answers.chosen(study),
+            "findings": answers.findings(study),
+            "confirmations": answers.confirmations(study),
+            "confirmation_runs": answers.confirmation_runs(self.index, study.name),
         }
 
     def study_charts(self, request: Request) -> list[dict]:
@@ -201,9 +200,9 @@ class _Pages:
 
     def _chosen(self, request: Request) -> tuple[list, list[str]]:
         """The runs that a request names, and the names among them that are none."""
-        found = {card.name: card for card in self.index.runs()}
+        cards = {card.name: card for card in self.index.runs()}
         names = list(dict.fromkeys(request.query_params.getlist("run")))[:MOST]
-        return [found[name] for name in names if name in found], [name for name in names if name not in found]
+        return [cards[name] for name in names if name in cards], [name for name in names if name not in cards]
 
     def compare(self, request: Request) -> tuple[str, dict]:
         """Several runs beside each other."""
@@ -224,10 +223,10 @@ class _Pages:
     async def media(self, request: Request) -> Response:
         """A picture that a run left."""
         try:
-            found = await run_in_threadpool(self.index.media, request.path_params["name"])
+            media = await run_in_threadpool(self.index.media, request.path_params["name"])
         except NotThere as error:
             return self._error(str(error), 404)
-        path = found.get(request.path_params["file"])
+        path = media.get(request.path_params["file"])
         if path is None or path.suffix not in _KINDS:
             return self._error("there is no such picture", 404)
         return Response(await run_in_threadpool(path.read_bytes), media_type=_KINDS[path.suffix])
@@ -251,10 +250,10 @@ def _statics() -> dict[str, tuple[Path, str]]:
 
 
 async def _static(request: Request) -> Response:
-    found = _statics().get(request.path_params["file"])
-    if found is None:
+    static = _statics().get(request.path_params["file"])
+    if static is None:
         return PlainTextResponse("there is no such file", 404)
-    path, kind = found
+    path, kind = static
     keep = {"cache-control": "max-age=3600"} if path.name == "plotly.min.js" else {}
     return Response(await run_in_threadpool(path.read_bytes), media_type=kind, headers=keep)
 

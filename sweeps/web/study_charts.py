@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sweeps.reading import describe
+from sweeps.analysis.facts import GridCell
+from sweeps.reading import answers
 from sweeps.reading.studies import STATES, Study, Trial, said
 from sweeps.web import charts
 from sweeps.web.parallel import parallel
@@ -60,7 +61,7 @@ def plane(study: Study) -> dict | None:
         "type": "heatmap",
         "x": [str(depth) for depth in depths],
         "y": [str(size) for size in sizes],
-        "z": [[charts.number(cell.mean) for cell in row] for row in rows],
+        "z": [[charts.number(cell.value) for cell in row] for row in rows],
         "text": [[_cell(cell) for cell in row] for row in rows],
         "texttemplate": "%{text}",
         "hovertemplate": "hidden size %{y}, depth %{x}<br>%{text}<extra></extra>",
@@ -76,15 +77,15 @@ def plane(study: Study) -> dict | None:
     return charts.figure("plane", title, "depth (layers)", "hidden size (units)", [heat], annotations=missing, **kinds)
 
 
-def _cell(cell) -> str:
+def _cell(cell: GridCell) -> str:
     if not cell.values:
         return ""
     several = f" (mean of {len(cell.values)})" if len(cell.values) > 1 else ""
     count = f"<br>{cell.parameters:,}" if cell.parameters else ""
-    return f"{cell.mean:.4f}{several}{count}"
+    return f"{cell.value:.4f}{several}{count}"
 
 
-def _missing(cell) -> dict:
+def _missing(cell: GridCell) -> dict:
     return {"x": str(cell.depth), "y": str(cell.hidden_size), "text": "not finished", "showarrow": False}
 
 
@@ -111,7 +112,7 @@ def reported(study: Study) -> dict | None:
     if not trials:
         return None
     traces, named = [], set()
-    best = describe.chosen(study)
+    best = answers.chosen(study)
     for trial in trials:
         is_best = best is not None and trial.number == best.number
         look = "best" if is_best else trial.state
