@@ -119,7 +119,7 @@ def of_study(index: RunIndex, name: str) -> list[str]:
     lines += [f"  {text}" for text in [study.trouble or "", *answers.answer(study)] if text]
     if study.importances:
         order = sorted(study.importances.items(), key=lambda item: -item[1])
-        lines.append("  what mattered: " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
+        lines.append("  what mattered (fANOVA): " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
     sign = 1 if study.lower_is_better else -1
     value = lambda trial: math.inf if trial.value is None else sign * trial.value
     rows = [

@@ -148,4 +148,4 @@ def importances(axes: "Axes", shares: Mapping[str, float]) -> str | None:
     axes.barh([name.replace("_", " ") for name, _ in order], [share for _, share in order], color=BLUE)
     axes.set(xlabel="importance (shares of 1)", ylabel="setting")
     axes.set_title("What mattered", loc="left")
-    return "What the value varied with over finished trials (PED-ANOVA, unless the study's summary says another)."
+    return "What the value varied with over finished trials (fANOVA)."

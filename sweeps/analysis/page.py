@@ -109,7 +109,7 @@ def test_in_words(summary: Summary, best: Best) -> list[str]:
 def importances_in_words(summary: Summary) -> str:
     """How much each setting accounts for, in a line."""
     shares = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in summary.importances.items())
-    return f"what the {in_words(summary.metric)} varied with, over finished trials: {shares}"
+    return f"what the {in_words(summary.metric)} varied with, over finished trials (fANOVA): {shares}"
 
 
 def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ def collect(study: Study) -> Summary:
         best=best_of(study, best, confirmations) if best else None,
         confirmations=confirmations,
         runner_up=second,
-        importances=importances(ended, study.trials.direction),
+        importances=importances(ended),
         supported=supported,
         not_supported=not_supported,
         borders=borders(study, best) if best else [],

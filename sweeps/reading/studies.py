@@ -1,12 +1,13 @@
 """A study as its folder holds it: what was to be found out, its trials, and what they came to."""
 
 import functools
-import math
 import threading
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnnkit.core import locks
 from rnnkit.core.errors import UserError, in_words
@@ -16,7 +17,10 @@ from sweeps.analysis.facts import GridCell, TrialRow, grid_cells
 from sweeps.reading.run_index import Card, RunIndex
 
 
-_one_at_a_time = threading.Lock()
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+_one_at_a_time = threading.RLock()  # a page and its charts ask at the same time
 
 # What a trial can be. `cut off`: its worker died, and its point was queued again.
 STATES = ("finished", "pruned", "diverged", "failed", "cut off", "running", "stopped", "waiting")
@@ -134,33 +138,48 @@ def read(index: RunIndex, name: str) -> Study:
         trouble = str(error)
     cards = [card for card in index.runs() if card.study == name and card.confirms is None]
     journal = folder / "journal.log"
-    importances = {}
+    importances = _told_importances(summary)
     try:
-        frozen, importances = of_journal(journal, name, _size(journal)) if journal.exists() else ((), {})
-        trials = tuple(_trial(one, cards, folder) for one in frozen)
+        with _one_at_a_time:
+            stored = of_journal(journal, name, _size(journal)) if journal.exists() else ()
+            importances = importances or _importances(journal, name, _finished(stored))
+        trials = tuple(_trial(frozen, cards, folder) for frozen in stored)
     except Exception as error:  # noqa: BLE001 (said on the page; whatever Optuna makes of a torn file, the rest is shown)
         trouble = f"{journal} cannot be read ({in_words(error)}): its trials are shown from their runs' records"
         trials = ()
     if not trials:  # kept elsewhere, or damaged
         numbered = sorted((c for c in cards if isinstance(c.trial, int)), key=lambda card: card.trial)
         trials = tuple(_of_card(card, described) for card in numbered)
-    told = summary.get("importances")
-    if isinstance(told, dict) and told and all(isinstance(v, (int, float)) for v in told.values()):
-        importances = told
     return Study(name, folder, described, trials, importances, summary, trouble)
 
 
-def of_journal(journal: Path, name: str, size: int):
-    """Optuna's trials of the study in a journal of this size, and the importances of its parameters.
+def _told_importances(summary: dict) -> dict[str, float]:
+    """The importances that a study's summary tells; {} where it tells none."""
+    shares = summary.get("importances")
+    return shares if isinstance(shares, dict) and all(isinstance(v, (int, float)) for v in shares.values()) else {}
 
-    Reading takes no lock and writes nothing, so that a running sweep does not notice.
-    """
-    with _one_at_a_time:  # a page and its charts ask at the same time
-        return _of_journal(journal, name, size)
+
+def _finished(trials: "Iterable[FrozenTrial]") -> tuple[tuple[int, float | None], ...]:
+    """The finished trials, by number and value."""
+    return tuple((trial.number, trial.value) for trial in trials if trial.state.name == "COMPLETE")
 
 
 @functools.lru_cache(maxsize=32)
-def _of_journal(journal: Path, name: str, size: int):
+def _importances(journal: Path, name: str, finished: tuple) -> dict[str, float]:
+    """The importances over these finished trials, which take a second: not anew for each line of a living journal."""
+    if not finished:
+        return {}
+    from sweeps.analysis.importances import importances
+
+    return importances(of_journal(journal, name, _size(journal)))
+
+
+@functools.lru_cache(maxsize=32)
+def of_journal(journal: Path, name: str, size: int) -> "tuple[FrozenTrial, ...]":
+    """Optuna's trials of the study in a journal of this size.
+
+    Reading takes no lock and writes nothing, so that a running sweep does not notice.
+    """
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -169,16 +188,10 @@ def _of_journal(journal: Path, name: str, size: int):
         warnings.simplefilter("ignore")  # of what is experimental
         study = optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
         trials = study.get_trials(deepcopy=False)
-        finished = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
-        try:
-            importances = optuna.importance.get_param_importances(study) if len(finished) >= 4 else {}
-        except (ValueError, RuntimeError):  # nothing that varies, or too few trials
-            importances = {}
-    finite = {str(k): float(v) for k, v in importances.items() if math.isfinite(v)}
-    return tuple(trials), finite if sum(finite.values()) else {}
+    return tuple(trials)
 
 
-def _trial(frozen, cards: list[Card], folder: Path) -> Trial:
+def _trial(frozen: "FrozenTrial", cards: list[Card], folder: Path) -> Trial:
     attributes = frozen.user_attrs
     named = [c for c in cards if c.trial == frozen.number or c.name == attributes.get("run")]
     run = next((c for c in named if c.name == attributes.get("run")), named[0] if named else None)

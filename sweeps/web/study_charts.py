@@ -103,7 +103,9 @@ def importances(study: Study) -> dict | None:
         "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
         "meta": {"hue": 0},
     }
-    return charts.figure("importances", "What mattered", "importance (shares of 1)", "setting", [bars])
+    return charts.figure(
+        "importances", "What mattered (fANOVA over finished trials)", "importance (shares of 1)", "setting", [bars]
+    )
 
 
 def reported(study: Study) -> dict | None:

@@ -7,6 +7,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from rnnkit.core import files, locks
 from rnnkit.runs.manifest import Membership
+from sweeps.analysis.importances import importances
 from sweeps.reading import answers, describe, studies
 from sweeps.reading.run_index import RunIndex
 from sweeps.study.spaces import SPACES
@@ -48,10 +49,18 @@ def test_the_plane_holds_the_finished_trials_with_its_settings(small):
     assert [v for v in values.values() if v] == [[t.value] for t in small.trials[:5]]
 
 
-def test_importances_are_optunas_unless_the_summary_tells_them(tmp_path):
-    made.study(tmp_path)
-    expected = optuna.importance.get_param_importances(journal_of(tmp_path))
-    assert studies.read(RunIndex(tmp_path), "small").importances == expected
+def test_importances_are_the_summarys_while_a_study_is_running_too(tmp_path):
+    """fANOVA, from as many finished trials on; what the summary tells comes first."""
+    study = made.new_study(tmp_path)
+    for number in range(8):
+        trial = study.ask()
+        size, rate = trial.suggest_int("hidden_size", 8, 64), trial.suggest_float("learning_rate", 1e-3, 1e-1, log=True)
+        early = studies.read(RunIndex(tmp_path), "small").importances
+        study.tell(trial, size + number / 10 + rate)
+    assert early == {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    expected = optuna.importance.get_param_importances(journal_of(tmp_path), evaluator=evaluator)
+    assert studies.read(RunIndex(tmp_path), "small").importances == expected == importances(study.trials)
     files.write_json(tmp_path / "studies" / "small" / "summary.json", {"importances": {"depth": 1.0}})
     assert studies.read(RunIndex(tmp_path), "small").importances == {"depth": 1.0}
 
