@@ -13,7 +13,7 @@ from typing import Literal
 from rnnkit.core import cli, wording
 from rnnkit.core.errors import UserError
 from sweeps.reading import describe
-from sweeps.reading.run_index import STATES, Card, RunIndex
+from sweeps.reading.run_index import Card, RunIndex, State
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Options:
     """Folder that holds the runs."""
     last: int = 40
     """How many runs, the latest; 0 for all."""
-    state: Literal[("all", *STATES)] = "all"
+    state: Literal["all", State] = "all"
     """Only runs of this state."""
     study: str | None = None
     """Only runs of this study."""

@@ -54,8 +54,13 @@ def made(experiment: str, entity: str, project: str):
     space = SPACES[experiment]
     sections = [ws.Section(name="Answer", panels=_answer(experiment), is_open=True)]
     for section in SECTIONS:
-        panels = [_lines(chart) for chart in section.charts]
-        sections.append(ws.Section(name=section.title, panels=panels, is_open=section.title == "Learning"))
+        sections.append(
+            ws.Section(
+                name=section.title,
+                panels=[_lines(chart) for chart in section.charts],
+                is_open=section.title == "Learning",
+            )
+        )
     sections[1].panels.append(_by_seed(experiment))
     sections.append(ws.Section(name="Pictures", panels=_pictures()))
     sections.append(ws.Section(name="Flags", panels=_flags(), is_open=True))
@@ -82,13 +87,13 @@ def _tested(metric: str) -> str:
 
 def _answer(experiment: str) -> list:
     import wandb_workspaces.reports.v2 as wr
+    from wandb_workspaces.reports.v2.interface import ParallelCoordinatesPlotColumn as Axis
 
     space = SPACES[experiment]
     metric, spoken = wr.SummaryMetric(space.metric), in_words(space.metric)
     best = "min" if space.lower_is_better else "max"
-    axis = wr.ParallelCoordinatesPlotColumn
-    columns = [axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(space.varied())]
-    columns.append(axis(metric, display_name=spoken, inverted=space.lower_is_better))
+    columns = [Axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(space.varied())]
+    columns.append(Axis(metric, display_name=spoken, inverted=space.lower_is_better))
     return [
         wr.MarkdownPanel(markdown=READ_ME),
         wr.ScalarChart(title=f"Best {spoken}", metric=metric, groupby_aggfunc=best),
@@ -156,9 +161,9 @@ def _pictures() -> list:
 def _flags() -> list:
     import wandb_workspaces.reports.v2 as wr
 
-    said = "Flags stand in words in the columns `flag/...` of the runs on the left; thresholds are rules of thumb."
+    advice = "Flags stand in words in the columns `flag/...` of the runs on the left; thresholds are rules of thumb."
     return [
-        wr.MarkdownPanel(markdown=said),
+        wr.MarkdownPanel(markdown=advice),
         wr.BarPlot(title="How many flags a run raised", metrics=[wr.SummaryMetric("flags")], title_x="flags"),
     ]
 
@@ -169,17 +174,17 @@ def save(workspace, runs_dir: Path) -> tuple[str, bool]:
 
     path = runs_dir / "workspaces.json"
     key = f"{workspace.entity}/{workspace.project}/{workspace.name}"
-    known = files.read_json(path) if path.exists() else {}
+    addresses = files.read_json(path) if path.exists() else {}
     before = None
-    if key in known:
+    if key in addresses:
         with contextlib.suppress(ValueError):  # it was deleted
-            before = Workspace.from_url(known[key])
+            before = Workspace.from_url(addresses[key])
     if before is not None:
         before.name, before.sections = workspace.name, workspace.sections
         before.settings, before.runset_settings = workspace.settings, workspace.runset_settings
         workspace = before
     workspace.save()
-    files.write_json(path, {**known, key: workspace.url})
+    files.write_json(path, {**addresses, key: workspace.url})
     return workspace.url, before is not None
 
 
@@ -198,10 +203,12 @@ def main() -> None:
     except ModuleNotFoundError:
         command = f"{sys.executable} -m pip install -c constraints.txt -e '.[workspace]'"
         raise UserError(f"a workspace needs wandb-workspaces, which is not installed: {command}") from None
-    import wandb
+    import wandb.errors
 
     sync.log_in()
     entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
+    if entity is None:
+        raise UserError("this login belongs to no account or team: name one with WANDB_ENTITY")
     project = os.environ.get("WANDB_PROJECT", "rnnkit")
     try:
         url, renewed = save(made(options.experiment, entity, project), options.runs_dir)

@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from rnnkit.core import wording
 
@@ -206,7 +207,7 @@ def read_confirmation(row: object) -> Confirmation | None:
     wanted = {"trial": int, "mean": (int, float), "found": (int, float), "count": int, "settings": dict}
     if not isinstance(row, dict) or not all(isinstance(row.get(key), kind) for key, kind in wanted.items()):
         return None
-    number = {
+    number: dict[str, Any] = {
         key: row.get(key) if isinstance(row.get(key), (int, float)) else None for key in ("low", "high", "spread")
     }
     return Confirmation(

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rnnkit.core.wording import capital
 from sweeps.analysis.facts import Confirmation, GridCell, TrialRow
@@ -16,12 +16,13 @@ from sweeps.analysis.facts import Confirmation, GridCell, TrialRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.typing import RcKeyType
 
 
 # Okabe and Ito's colours.
 BLUE, ORANGE, PURPLE, GREY = "#0072b2", "#d55e00", "#cc79a7", "#777777"
 MARKS = {"complete": ("finished", "o", BLUE), "pruned": ("pruned", "x", GREY), "diverged": ("diverged", "^", PURPLE)}
-STYLE = {
+STYLE: "dict[RcKeyType, Any]" = {
     "font.size": 9,
     "axes.grid": True,
     "grid.color": "#dddddd",

@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
@@ -52,8 +53,8 @@ def paired(trial: int, other: int, ours: dict[int, float], theirs: dict[int, flo
     if deviation == 0:
         p = 1.0 if mean == 0 else 0.0
     else:
-        _, p = stats.ttest_1samp(differences, 0.0)
-    return Paired(trial, other, mean, low, high, float(p), len(seeds), supported=low > 0 or high < 0)
+        p = float(np.asarray(stats.ttest_1samp(differences, 0.0))[1])
+    return Paired(trial, other, mean, low, high, p, len(seeds), supported=low > 0 or high < 0)
 
 
 def value_of(trial: FrozenTrial) -> float:

@@ -53,13 +53,13 @@ def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     counts = Counter(card.state for card in own)
     metric, lower_is_better = index.judged_by(name)
     sign = -1 if lower_is_better else 1
-    finished = [card for card in own if card.state == "finished" and card.value is not None]
+    scored = [(sign * card.value, card) for card in own if card.state == "finished" and card.value is not None]
     return StudyLine(
         name,
         own[0].experiment if own else "",
         counts={state: counts[state] for state in STATES if counts[state]},
         metric=metric or (own[0].metric if own else ""),
-        best=max(finished, key=lambda card: sign * card.value, default=None),
+        best=max(scored, key=lambda pair: pair[0], default=(0.0, None))[1],
         started=min((card.started for card in own if card.started), default=None),
     )
 

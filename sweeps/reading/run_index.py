@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, get_args
 
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
@@ -20,7 +21,8 @@ from sweeps.reading.rows import Columns, last_row, read_columns
 
 
 # What a run can be: as its result says, or `running`, `stopped` (no result, and no process works on it) and `broken`.
-STATES = ("running", "finished", "pruned", "diverged", "failed", "interrupted", "stopped", "broken")
+State = Literal["running", "finished", "pruned", "diverged", "failed", "interrupted", "stopped", "broken"]
+STATES: tuple[State, ...] = get_args(State)
 # Which score a run is judged by where no study says it.
 SCORES = ("accuracy", "bits_per_character", "perplexity", "nats_per_step", "loss")
 LIVE_FOR = 1.0  # seconds that what was found of a lock holds

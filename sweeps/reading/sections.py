@@ -23,9 +23,14 @@ class Chart:
     log: bool = False
     apart: bool = False
 
-    def matches(self, metric: str) -> re.Match | None:
+    def matches(self, metric: str) -> bool:
         """Whether it shows this metric."""
-        return re.fullmatch(self.pattern, metric)
+        return re.fullmatch(self.pattern, metric) is not None
+
+    def groups(self, metric: str) -> list[str]:
+        """What the groups of its pattern catch of a metric that it shows; not those that catch nothing."""
+        match = re.fullmatch(self.pattern, metric)
+        return [group for group in match.groups() if group] if match else []
 
 
 @dataclass(frozen=True)
@@ -166,19 +171,19 @@ class Drawn:
 def arranged(metrics: Iterable[str]) -> list[tuple[Section, list[Drawn]]]:
     """The sections with the charts that these metrics fill; what no chart shows comes last, so that nothing is lost."""
     left = list(dict.fromkeys(metrics))
-    found = []
+    sections = []
     for section in SECTIONS:
         drawn: list[Drawn] = []
         for chart in section.charts:
-            shown = [metric for metric in left if chart.matches(metric)]
-            left = [metric for metric in left if metric not in shown]
-            drawn += _drawn(chart, shown)
+            own = [metric for metric in left if chart.matches(metric)]
+            left = [metric for metric in left if metric not in own]
+            drawn += _drawn(chart, own)
         if drawn:
-            found.append((section, drawn))
+            sections.append((section, drawn))
     if left:
         rest = [Drawn(f"other-{i}", metric, metric, False, {metric: metric}) for i, metric in enumerate(left)]
-        found.append((Section("Other", "", ()), rest))
-    return found
+        sections.append((Section("Other", "", ()), rest))
+    return sections
 
 
 def is_log(drawn: Drawn, values: Iterable[float]) -> bool:
@@ -200,7 +205,7 @@ def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
         return [Drawn(chart.key, chart.title, chart.axis, chart.log, {curve(chart, m): m for m in metrics})]
     apart: dict[str, dict[str, str]] = {}
     for metric in metrics:
-        first, *rest = chart.matches(metric).groups()
+        first, *rest = chart.groups(metric)
         apart.setdefault(first, {})[part_in_words(" ".join(rest) or first)] = metric
     return [
         Drawn(
@@ -216,5 +221,4 @@ def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
 
 def curve(chart: Chart, metric: str) -> str:
     """What the curve of a metric is called in its chart."""
-    groups = [group for group in chart.matches(metric).groups() if group]
-    return part_in_words(" ".join(groups)) or chart.title.lower()
+    return part_in_words(" ".join(chart.groups(metric))) or chart.title.lower()

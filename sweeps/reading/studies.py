@@ -98,8 +98,8 @@ class Study:
     def best(self) -> Trial | None:
         """The best finished trial, the first of equal ones."""
         sign = -1 if self.lower_is_better else 1
-        finished = [t for t in self.of_state("finished") if t.value is not None]
-        return max(finished, key=lambda trial: sign * trial.value, default=None)
+        scored = [(sign * trial.value, trial) for trial in self.of_state("finished") if trial.value is not None]
+        return max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
 
     @property
     def settings(self) -> list[str]:
@@ -118,7 +118,7 @@ class Study:
         return [trial.row() for trial in self.trials]
 
 
-def said(trial: Trial) -> str:
+def trial_in_words(trial: Trial) -> str:
     """A trial in a line."""
     value = "" if trial.value is None else f" {trial.value:.4g}"
     reason = f" ({trial.reason})" if trial.reason else ""
@@ -148,8 +148,8 @@ def read(index: RunIndex, name: str) -> Study:
         trouble = f"{journal} cannot be read ({in_words(error)}): its trials are shown from their runs' records"
         trials = ()
     if not trials:  # kept elsewhere, or damaged
-        numbered = sorted((c for c in cards if isinstance(c.trial, int)), key=lambda card: card.trial)
-        trials = tuple(_of_card(card, described) for card in numbered)
+        numbered = sorted(((c.trial, c) for c in cards if isinstance(c.trial, int)), key=lambda pair: pair[0])
+        trials = tuple(_of_card(number, card, described) for number, card in numbered)
     return Study(name, folder, described, trials, importances, summary, trouble)
 
 
@@ -228,7 +228,7 @@ def _state(state: str, reason: str | None, run: Card | None, in_hand: bool) -> s
     return {"COMPLETE": "finished", "PRUNED": "pruned", "WAITING": "waiting"}[state]
 
 
-def _of_card(card: Card, described: dict) -> Trial:
+def _of_card(number: int, card: Card, described: dict) -> Trial:
     space = described.get("space") or {}
     varied = ["hidden_size", "depth", "cell", "bidirectional", "learning_rate", "dropout", *(space.get("start") or {})]
     settings = {name: card.config[name] for name in dict.fromkeys(varied) if name in card.config}
@@ -236,7 +236,7 @@ def _of_card(card: Card, described: dict) -> Trial:
     ends = None
     if card.started and card.seconds:
         ends = datetime.fromtimestamp(card.started.timestamp() + card.seconds, UTC)
-    return Trial(card.trial, state, card.value, settings, {}, card.started, ends, card.reason, card)
+    return Trial(number, state, card.value, settings, {}, card.started, ends, card.reason, card)
 
 
 def _size(path: Path) -> int:

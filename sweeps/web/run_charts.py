@@ -40,7 +40,7 @@ def chart(drawn: Drawn, columns: Columns) -> dict:
         drawn = replace(drawn, key=key)
     if all(len(columns.series[metric][0]) == 1 for metric in drawn.curves.values()):
         order = sorted(drawn.curves, key=looks.__getitem__)  # what belongs to one place stands together
-        last = {name: columns.last(drawn.curves[name]) for name in order}
+        last = {name: columns.series[drawn.curves[name]][1][-1] for name in order}
         return _measured_once(drawn, last, [looks[name][0] for name in order], "measured")
     traces = []
     for name, metric in drawn.curves.items():
@@ -59,7 +59,7 @@ def _measured_once(drawn: Drawn, values: dict[str, float], hues: list[int], each
 def _over_steps(drawn: Drawn, traces: list[dict], showlegend: bool) -> dict:
     values = [value for trace in traces for value in trace["y"] if value is not None]
     log = is_log(drawn, values)
-    axis = {"rangemode": "nonnegative"} if not log and all(value >= 0 for value in values) else {}
+    axis: dict = {"rangemode": "nonnegative"} if not log and all(value >= 0 for value in values) else {}
     if not log and values and min(values) == max(values) > 0:
         axis = {"range": [0, 2 * values[0]]}
     if drawn.key.startswith("speed"):

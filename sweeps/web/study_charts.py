@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sweeps.analysis.facts import GridCell
 from sweeps.reading import answers
-from sweeps.reading.studies import STATES, Study, Trial, said
+from sweeps.reading.studies import STATES, Study, Trial, trial_in_words
 from sweeps.web import charts
 from sweeps.web.parallel import parallel
 
@@ -19,26 +19,30 @@ def history(study: Study) -> dict | None:
     """Each trial's value by its number, and the best so far."""
     traces = []
     for state in STATES:
-        trials = [t for t in study.of_state(state) if charts.number(t.value) is not None]
+        trials = charts.valued(study.of_state(state))
         if trials:
-            numbers, values = [t.number for t in trials], [t.value for t in trials]
+            numbers, values = [t.number for t, _ in trials], [value for _, value in trials]
             named = state if state == "finished" else f"{state} (its last value)"
-            traces.append(charts.points(named, numbers, values, map(said, trials), state=state))
+            lines = [trial_in_words(trial) for trial, _ in trials]
+            traces.append(charts.points(named, numbers, values, lines, state=state))
     without = [t for t in study.trials if charts.number(t.value) is None and t.state != "waiting"]
     if without:
         traces.append(
             charts.points(
-                "no value", [t.number for t in without], [0.03] * len(without), map(said, without), state="failed"
+                "no value",
+                [t.number for t in without],
+                [0.03] * len(without),
+                map(trial_in_words, without),
+                state="failed",
             )
             | {"yaxis": "y2"}
         )
     best, so_far = None, []
     finished = sorted(study.of_state("finished"), key=lambda trial: trial.number)
-    for trial in finished:
-        if charts.number(trial.value) is not None:
-            better = min if study.lower_is_better else max
-            best = trial.value if best is None else better(best, trial.value)
-            so_far.append((trial.number, best))
+    better = min if study.lower_is_better else max
+    for trial, value in charts.valued(finished):
+        best = value if best is None else better(best, value)
+        so_far.append((trial.number, best))
     if so_far:
         line = charts.line("best so far", *zip(*so_far, strict=True), hue=1)
         traces.append(line | {"mode": "lines", "line": {"shape": "hv"}})
@@ -71,10 +75,11 @@ def plane(study: Study) -> dict | None:
         "xgap": 2,
         "ygap": 2,
     }
-    kinds = {"xaxis": {"type": "category"}, "yaxis": {"type": "category"}}
     missing = [_missing(cell) for cell in cells if not cell.values]
     title = "Hidden size and depth, other settings fixed (below: parameters)"
-    return charts.figure("plane", title, "depth (layers)", "hidden size (units)", [heat], annotations=missing, **kinds)
+    category = {"type": "category"}
+    axes = "depth (layers)", "hidden size (units)"
+    return charts.figure("plane", title, *axes, [heat], annotations=missing, xaxis=category, yaxis=category)
 
 
 def _cell(cell: GridCell) -> str:
@@ -122,7 +127,7 @@ def reported(study: Study) -> dict | None:
         label = f"best (trial {trial.number})" if is_best else trial.state
         meta = {"state": "best" if is_best else trial.state, "trial": trial.number}
         hover = {
-            "text": [charts.text(said(trial))] * len(trace["x"]),
+            "text": [charts.text(trial_in_words(trial))] * len(trace["x"]),
             "hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>",
         }
         group = {"name": charts.text(label), "legendgroup": look, "showlegend": look not in named, "mode": "lines"}
@@ -136,21 +141,21 @@ def reported(study: Study) -> dict | None:
 
 def timeline(study: Study) -> dict | None:
     """When each trial ran, and on which worker: where that was not kept, a lane for each that ran side by side."""
-    trials = sorted((t for t in study.trials if t.start), key=lambda trial: trial.start)
-    if not trials:
+    started = sorted(((t.start, t) for t in study.trials if t.start), key=lambda pair: pair[0])
+    if not started:
         return None
-    latest = max([t.end for t in trials if t.end] + [t.start for t in trials])
+    latest = max([t.end for _, t in started if t.end] + [start for start, _ in started])
     now = datetime.now(latest.tzinfo) if study.live else latest
-    first, traces = trials[0].start, {}
-    lanes = lanes_of(trials, now)
-    for trial in trials:
-        seconds = max(((trial.end or now) - trial.start).total_seconds(), 0.0)
+    first, traces = started[0][0], {}
+    lanes = lanes_of([trial for _, trial in started], now)
+    for start, trial in started:
+        seconds = max(((trial.end or now) - start).total_seconds(), 0.0)
         bars = traces.setdefault(trial.state, _bars(trial.state))
-        bars["base"].append((trial.start - first).total_seconds())
+        bars["base"].append((start - first).total_seconds())
         bars["x"].append(seconds)
         bars["y"].append(charts.text(lanes[trial.number]))
         bars["text"].append(str(trial.number))
-        bars["customdata"].append(f"{charts.text(said(trial))}<br>{seconds:.1f} s")
+        bars["customdata"].append(f"{charts.text(trial_in_words(trial))}<br>{seconds:.1f} s")
     order = [charts.text(lane) for lane in sorted(set(lanes.values()), key=int)]
     return charts.figure(
         "timeline",
@@ -173,7 +178,7 @@ def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
     free: list[datetime] = []
     lanes = {}
     for trial in trials:
-        lane = next((i for i, since in enumerate(free) if since <= trial.start), len(free))
+        lane = next((i for i, since in enumerate(free) if since <= (trial.start or now)), len(free))
         free[lane : lane + 1] = [trial.end or now]
         lanes[trial.number] = str(lane + 1)
     return lanes
