@@ -29,7 +29,7 @@ class Options:
     study: str | None = None
     """Only runs of this study."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.last < 0:
             raise UserError(f"--last must be 0 or more, not {self.last}")
 

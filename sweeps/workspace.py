@@ -13,7 +13,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -26,6 +26,10 @@ from sweeps import sync
 from sweeps.reading.sections import SECTIONS, Chart
 from sweeps.study.spaces import SPACES
 
+
+if TYPE_CHECKING:
+    from wandb_workspaces.reports.v2 import LinePlot
+    from wandb_workspaces.workspaces import Workspace
 
 STEP = "step"  # the metric that all others are logged over, as rnnkit.mirror defines it
 LOGARITHMIC = ("hidden_size", "learning_rate")
@@ -46,7 +50,7 @@ class Options:
     """Folder that holds the runs; the addresses of views are kept in it, to renew them."""
 
 
-def made(experiment: str, entity: str, project: str):
+def made(experiment: str, entity: str, project: str) -> "Workspace":
     """The view of an experiment, not saved yet."""
     from wandb_workspaces import expr
     from wandb_workspaces.workspaces import interface as ws
@@ -111,7 +115,7 @@ def _answer(experiment: str) -> list:
     ]
 
 
-def _lines(chart: Chart):
+def _lines(chart: Chart) -> "LinePlot":
     """A panel for a chart; its metrics are chosen by a pattern, since their names depend on the network."""
     import wandb_workspaces.reports.v2 as wr
 
@@ -134,7 +138,7 @@ def pattern(chart: Chart) -> str:
     return f"^{plain.replace('(?:', '(')}$"
 
 
-def _by_seed(experiment: str):
+def _by_seed(experiment: str) -> "LinePlot":
     """The score over training, a run's seed beside its name, and the mean over runs of the same settings."""
     import wandb_workspaces.reports.v2 as wr
 
@@ -168,7 +172,7 @@ def _flags() -> list:
     ]
 
 
-def save(workspace, runs_dir: Path) -> tuple[str, bool]:
+def save(workspace: "Workspace", runs_dir: Path) -> tuple[str, bool]:
     """Save a view, in the place of the one made before if that is there still; its address, and whether it was."""
     from wandb_workspaces.workspaces import Workspace
 

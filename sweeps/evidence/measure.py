@@ -49,7 +49,7 @@ class Options:
     to: Path = ROOT / "docs"
     """Folder of evidence.json and evidence.md."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.jobs < 1:
             raise UserError(f"--jobs must be at least 1, not {self.jobs}")
 

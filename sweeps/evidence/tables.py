@@ -63,10 +63,10 @@ def cheap(row: EvidenceRow, measurements: list) -> list[tuple[str, float]]:
     """What is not published but computed beside a row, and counts the same: baselines, and the best possible."""
     first = measurements[0]
     same = [r for r in first.references if r["metric"] == without_split(row.metric)]
-    found = [(r["what"], r["value"]) for r in same if r["kind"] != "published"]
-    if first.comparison and first.comparison["baseline"] not in dict(found):
-        found.append((first.comparison["baseline"], first.comparison["theirs"]))
-    return found
+    figures = [(r["what"], r["value"]) for r in same if r["kind"] != "published"]
+    if first.comparison and first.comparison["baseline"] not in dict(figures):
+        figures.append((first.comparison["baseline"], first.comparison["theirs"]))
+    return figures
 
 
 def table_row(row: EvidenceRow, measurements: list, common: list[tuple[str, float]]) -> str:
@@ -105,8 +105,8 @@ def published(row: EvidenceRow, measurements: list) -> str:
     """The published figures, and how ours stand to them."""
     values = [m.value for m in measurements if m.value is not None]
     metric = without_split(row.metric)
-    found = [r for r in measurements[0].references if r["kind"] == "published" and r["metric"] == metric]
-    return "; ".join(f"{figure(r['value'])} {r['what']}: {verdict(row, values, r['value'])}" for r in found)
+    others = [r for r in measurements[0].references if r["kind"] == "published" and r["metric"] == metric]
+    return "; ".join(f"{figure(r['value'])} {r['what']}: {verdict(row, values, r['value'])}" for r in others)
 
 
 def verdict(row: EvidenceRow, values: Iterable[float], theirs: float) -> str:

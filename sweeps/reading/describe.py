@@ -138,7 +138,7 @@ def _exact(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
         return ", ".join(f"{part:.4g}" for part in value)
     return f"{value:.4g}" if isinstance(value, float) else _exact(value)

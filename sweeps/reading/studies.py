@@ -215,7 +215,7 @@ def _trial(frozen: "FrozenTrial", cards: list[Card], folder: Path) -> Trial:
     )
 
 
-def _lives(folder: Path, worker) -> bool:
+def _lives(folder: Path, worker: object) -> bool:
     """Whether a worker of this machine is at work: a trial that it has just taken has no run yet."""
     return isinstance(worker, str) and Path(worker).name == worker and locks.held(folder / "workers" / worker)
 

@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rnnkit.core import wording
 from rnnkit.core.errors import UserError
@@ -51,16 +52,16 @@ class Guard:
     another site, is a page of somebody else's. Any port is right: that of an SSH tunnel is another.
     """
 
-    def __init__(self, app):
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         refused = self._refused(Request(scope))
 
-        async def with_headers(message):
+        async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {name for name, _ in message["headers"]}
                 added = [(k.encode(), v.encode()) for k, v in _HEADERS.items() if k.encode() not in own]
@@ -112,7 +113,7 @@ def make(index: RunIndex) -> Guard:
 class _Pages:
     """What each address shows."""
 
-    def __init__(self, index: RunIndex):
+    def __init__(self, index: RunIndex) -> None:
         self.index = index
         loader = jinja2.FileSystemLoader(PAGES)
         self.templates = jinja2.Environment(
@@ -150,7 +151,7 @@ class _Pages:
     def _error(self, message: str, status: int) -> Response:
         return HTMLResponse(self.templates.get_template("error.html").render(message=message), status)
 
-    async def missing(self, request: Request, error) -> Response:
+    async def missing(self, request: Request, error: Exception) -> Response:
         """The answer to an address that leads nowhere."""
         return self._error("there is nothing at this address", 404)
 

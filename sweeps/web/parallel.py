@@ -1,6 +1,7 @@
 """Parallel coordinates of a study's trials: a line for each, through all its settings, to its value."""
 
 import math
+from typing import Any
 
 from rnnkit.core.wording import plain
 from sweeps.reading.studies import Study, trial_in_words
@@ -94,7 +95,7 @@ def _scale(study: Study, low: float, high: float) -> dict:
 class _Axis:
     """An upright of parallel coordinates: where a setting's values stand on it, from 0 to 1."""
 
-    def __init__(self, name: str, values: list):
+    def __init__(self, name: str, values: list) -> None:
         self.name = name
         there = [value for value in values if value is not None]
         self.numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in there)
@@ -109,7 +110,7 @@ class _Axis:
     def _place(self, value: float) -> float:
         return math.log(value) if self.log else value
 
-    def height(self, value) -> float | None:
+    def height(self, value: Any) -> float | None:
         """Where a value stands; None for a trial that has none."""
         if value is None:
             return None
