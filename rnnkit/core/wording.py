@@ -5,13 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 
-_SPOKEN = {
-    "valid": "validation",
-    "train": "training",
-    "all": "all inputs",
-    "one": "the last one",
-    "quarter": "the last quarter",
-}
+_SPOKEN = {"valid": "validation", "train": "training", "all": "all inputs"}
+_SPOKEN |= {"one": "the last one", "quarter": "the last quarter"}
 
 
 def settings_in_words(settings: Mapping[str, object]) -> str:

@@ -91,10 +91,10 @@ class GridCell:
 
 
 @dataclass(frozen=True)
-class Confirmation:
-    """A configuration that was run again on fresh seeds: `found` is the value of its trial, `values` those by seed.
+class Confirmation(Mean):
+    """A configuration that was run again on fresh seeds, and the mean over these.
 
-    `mean`, `low`, `high`, `spread` and `count` are as in `Mean`; `test` has the same of each score on the test part.
+    `found` is the value of its trial, `values` are those by seed; `test` has the mean of each score on the test part.
     """
 
     trial: int
@@ -102,18 +102,8 @@ class Confirmation:
     parameters: int | None
     found: float
     values: dict[str, float]
-    mean: float
-    low: float | None
-    high: float | None
-    spread: float | None
-    count: int
     test: dict[str, Mean]
     runs: list[str]
-
-    @property
-    def interval(self) -> str:
-        """The interval of the mean in words; nothing where it has none."""
-        return wording.interval(self.low, self.high)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Each picture is a function that draws on an `Axes` and returns its caption, or N
 """
 
 import base64
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,16 +104,14 @@ def plane(axes: "Axes", cells: Sequence[GridCell], metric: str, lower_is_better:
 def history(axes: "Axes", rows: Iterable[TrialRow], metric: str, lower_is_better: bool) -> str | None:
     """Each trial's value by its number, and the best so far."""
     valued = sorted((row.trial, row.state, row.value) for row in rows if row.value is not None)
-    pick, best = (min if lower_is_better else max), []
     finished = [(trial, value) for trial, state, value in valued if state == "complete"]
     if not finished:
         return None
     for state, (label, mark, colour) in MARKS.items():
-        shown = [(trial, value) for trial, its, value in valued if its == state and math.isfinite(value)]
-        if shown:
-            axes.plot(*zip(*shown, strict=True), mark, color=colour, markersize=4, label=label)
-    for _, value in finished:
-        best.append(pick([*best[-1:], value]))
+        points = [(trial, value) for trial, its, value in valued if its == state and math.isfinite(value)]
+        if points:
+            axes.plot(*zip(*points, strict=True), mark, color=colour, markersize=4, label=label)
+    best = list(itertools.accumulate((value for _, value in finished), min if lower_is_better else max))
     axes.step([trial for trial, _ in finished], best, where="post", color=ORANGE, label="best so far")
     axes.set(xlabel="trial", ylabel=metric)
     axes.set_title("History of trials", loc="left")

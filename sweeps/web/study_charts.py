@@ -1,5 +1,6 @@
 """The charts of a study: what its trials came to, and what of their settings mattered."""
 
+import itertools
 from datetime import datetime
 
 from sweeps.analysis.facts import GridCell
@@ -37,14 +38,10 @@ def history(study: Study) -> dict | None:
             )
             | {"yaxis": "y2"}
         )
-    best, so_far = None, []
-    finished = sorted(study.of_state("finished"), key=lambda trial: trial.number)
-    better = min if study.lower_is_better else max
-    for trial, value in charts.valued(finished):
-        best = value if best is None else better(best, value)
-        so_far.append((trial.number, best))
-    if so_far:
-        line = charts.line("best so far", *zip(*so_far, strict=True), hue=1)
+    finished = charts.valued(sorted(study.of_state("finished"), key=lambda trial: trial.number))
+    if finished:
+        best = list(itertools.accumulate((value for _, value in finished), min if study.lower_is_better else max))
+        line = charts.line("best so far", [trial.number for trial, _ in finished], best, hue=1)
         traces.append(line | {"mode": "lines", "line": {"shape": "hv"}})
     if not traces:
         return None
