@@ -15,10 +15,15 @@ import threading
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnnkit.core import cli, extras
 from rnnkit.core.errors import UserError
 from sweeps.reading.run_index import RunIndex
+
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Options:
     browser: bool = True
     """Open the browser, where there is a screen."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.port < 2**16:
             raise UserError(f"--port must be between 0 and 65535, not {self.port}")
 
@@ -40,16 +45,16 @@ class Options:
 def listening(port: int) -> socket.socket:
     """A socket that listens on 127.0.0.1 alone. Raises `UserError` where the port is taken."""
     # Of TCP by name: asyncio then sends an answer at once, and not when a part of it was acknowledged, 40 ms later.
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind(("127.0.0.1", port))
-        found.listen(128)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
     except OSError as error:
-        found.close()
+        listener.close()
         reason = error.strerror or error
         raise UserError(f"cannot listen on port {port} ({reason}): choose another with --port") from None
-    return found
+    return listener
 
 
 def has_screen() -> bool:
@@ -57,7 +62,7 @@ def has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or any(os.environ.get(k) for k in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
-def server(index: RunIndex):
+def server(index: RunIndex) -> "uvicorn.Server":
     """The server of the pages of an index. Raises `UserError` where what it needs is not installed."""
     with extras.needed("dashboard", "the dashboard"):
         import jinja2  # noqa: F401 (asked for here, so that all is said at once)

@@ -7,23 +7,28 @@ The page, report.html in the study's folder, needs no network and runs no script
 
 import importlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 import experiments
 from rnnkit.core import cli, files
 from rnnkit.core.errors import UserError, writing
-from rnnkit.core.wording import plain, settings_in_words
+from rnnkit.core.wording import number, plain, seconds, settings_in_words
 from rnnkit.runs import printing
-from sweeps.reading import describe, studies
+from sweeps.analysis import figures
+from sweeps.reading import answers, studies
 from sweeps.reading.run_index import Card, RunIndex
-from sweeps.reading.studies import Study
-from sweeps.web import figures
+from sweeps.reading.sections import spans_much
+from sweeps.reading.studies import Study, Trial
 
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PAGES = Path(__file__).parent / "web" / "pages"
 
@@ -62,23 +67,21 @@ def was_run(study: Study, manifest: dict) -> dict[str, str]:
     starts = [t.start for t in study.trials if t.start]
     ends = [t.end for t in study.trials if t.end]
     spent = [t.run.seconds for t in study.trials if t.run and t.run.seconds is not None]
-    found = {"trials": describe.how_many(study), "seed of the study": str(study.described.get("seed", ""))}
+    facts = {"trials": answers.how_many(study), "seed of the study": str(study.described.get("seed", ""))}
     if isinstance(study.described.get("sampler"), str):
-        found["sampler"] = study.described["sampler"]
+        facts["sampler"] = study.described["sampler"]
     if starts and ends:
-        found["time"] = (
-            f"{min(starts):%Y-%m-%d %H:%M} UTC, {describe.seconds((max(ends) - min(starts)).total_seconds())}"
-        )
-    found["training in all"] = describe.seconds(sum(spent))
+        facts["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {seconds((max(ends) - min(starts)).total_seconds())}"
+    facts["training in all"] = seconds(sum(spent))
     varied = {*study.settings, "seed"}
     config = study.described.get("config")
     if isinstance(config, dict):
-        found["fixed settings"] = settings_in_words({k: v for k, v in config.items() if k not in varied})
+        facts["fixed settings"] = settings_in_words({k: v for k, v in config.items() if k not in varied})
     for key in ("versions", "machine", "git", "data"):
         values = manifest.get(key)
         if isinstance(values, dict):
-            found[key] = ", ".join(f"{name} {plain(value)}" for name, value in values.items() if value is not None)
-    return found
+            facts[key] = ", ".join(f"{name} {plain(value)}" for name, value in values.items() if value is not None)
+    return facts
 
 
 def raised(study: Study) -> list[tuple[str, int, list[str]]]:
@@ -90,28 +93,84 @@ def raised(study: Study) -> list[tuple[str, int, list[str]]]:
     return sorted(((name, len(trials), trials) for name, trials in by_name.items()), key=lambda row: -row[1])
 
 
-def page(study: Study, index: RunIndex, drawn: list[figures.Figure], again: list[Card]) -> str:
+def pictures(study: Study, index: RunIndex) -> dict[str, Callable[["Axes"], str | None]]:
+    """What is drawn of a study, by the names of the files."""
+    metric, lower_is_better = study.metric, study.lower_is_better
+    return {
+        "plane": lambda axes: figures.plane(axes, study.plane(), metric, lower_is_better),
+        "history": lambda axes: figures.history(axes, study.rows(), metric, lower_is_better),
+        "again": lambda axes: figures.confirmations(axes, answers.confirmations(study), metric),
+        "importances": lambda axes: figures.importances(axes, study.importances),
+        "reported": lambda axes: reported(axes, study),
+        "curves": lambda axes: curves(axes, answers.chosen(study), index),
+    }
+
+
+def reported(axes: "Axes", study: Study) -> str | None:
+    """What each trial reported as it went on."""
+    trials = [t for t in study.trials if t.reported]
+    if not trials:
+        return None
+    colours = {"finished": figures.BLUE, "pruned": figures.GREY}
+    labelled = set()
+    for trial in trials:
+        label = trial.state if trial.state not in labelled else None
+        labelled.add(trial.state)
+        colour = colours.get(trial.state, figures.PURPLE)
+        axes.plot(*_reports(trial), color=colour, linewidth=0.7, alpha=0.7, label=label)
+    best = answers.chosen(study)
+    if best and best.reported:
+        axes.plot(*_reports(best), color=figures.ORANGE, linewidth=2, label=f"best (trial {best.number})")
+    axes.set(xlabel="epoch", ylabel=study.metric)
+    axes.set_title("What trials reported on their way", loc="left")
+    axes.legend()
+    return "What trials reported on their way."
+
+
+def _reports(trial: Trial) -> tuple[list[int], list[float]]:
+    return list(trial.reported), list(trial.reported.values())
+
+
+def curves(axes: "Axes", best: Trial | None, index: RunIndex) -> str | None:
+    """The losses of the best trial's run."""
+    if best is None or best.run is None:
+        return None
+    series = index.columns(best.run.name).series
+    values: list[float] = []
+    looks = (("train", "training", figures.GREY, 0.8), ("valid", "validation", figures.ORANGE, 1.6))
+    for split, label, colour, width in looks:
+        if f"loss/{split}" in series:
+            axes.plot(*series[f"loss/{split}"], color=colour, linewidth=width, label=label)
+            values += series[f"loss/{split}"][1]
+    if not values:
+        return None
+    axes.set(xlabel="training step", ylabel="loss", yscale="log" if spans_much(values) else "linear")
+    axes.set_title(f"Loss of the best (trial {best.number})", loc="left")
+    axes.legend()
+    return f"The loss of the best trial's run, {best.run.name}."
+
+
+def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmation_runs: list[Card]) -> str:
     """The report as HTML that holds all of itself."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(PAGES)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    templates.filters |= {"number": describe.number, "settings": settings_in_words, "interval": describe.interval}
-    templates.filters |= {"seconds": describe.seconds}
-    best = describe.chosen(study)
+    templates.filters |= {"number": number, "settings": settings_in_words, "seconds": seconds}
+    best = answers.chosen(study)
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}
     return templates.get_template("report.html").render(
         study=study,
         question=question(study),
         ran=was_run(study, manifest),
-        answer=describe.answer(study, index.result(run.name) if run else {}),
-        findings=describe.findings(study),
-        confirmed=describe.confirmed(study),
+        answer=answers.answer(study, index.result(run.name) if run else {}),
+        findings=answers.findings(study),
+        confirmations=answers.confirmations(study),
         figures=drawn,
         flags=raised(study),
         command=manifest.get("command", ""),
-        again=again,
+        confirmation_runs=confirmation_runs,
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
 
@@ -121,11 +180,11 @@ def write(index: RunIndex, name: str) -> Path:
     study = studies.read(index, name)
     if not study.trials:
         raise UserError(f"study {name} has no trials yet{f': {study.trouble}' if study.trouble else ''}")
-    again = describe.again(index, name)
+    confirmation_runs = answers.confirmation_runs(index, name)
     with writing(study.folder):
-        drawn = figures.draw(study, index, study.folder / "report")
+        drawn = figures.draw(pictures(study, index), study.folder / "report", svg=True)
         path = study.folder / "report.html"
-        files.write_whole(path, page(study, index, drawn, again).encode())
+        files.write_whole(path, page(study, index, drawn, confirmation_runs).encode())
     return path
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rnnkit.core import cli
+from rnnkit.core import cli, wording
 from rnnkit.core.errors import UserError
 from sweeps.reading import describe
-from sweeps.reading.run_index import STATES, Card, RunIndex
+from sweeps.reading.run_index import Card, RunIndex, State
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Options:
     """Folder that holds the runs."""
     last: int = 40
     """How many runs, the latest; 0 for all."""
-    state: Literal[("all", *STATES)] = "all"
+    state: Literal["all", State] = "all"
     """Only runs of this state."""
     study: str | None = None
     """Only runs of this study."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.last < 0:
             raise UserError(f"--last must be 0 or more, not {self.last}")
 
@@ -51,9 +51,9 @@ def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
     for name in index.studies():
         line = describe.study_line(index, name, cards)
         counts = ", ".join(f"{count} {state}" for state, count in line.counts.items())
-        best = f"{describe.words(line.metric)} {describe.number(line.best.value)}" if line.best else ""
+        best = f"{wording.in_brackets(line.metric)} {wording.number(line.best.value)}" if line.best else ""
         run = line.best.name if line.best else ""
-        rows.append((name, line.experiment, counts or "no runs", best, run, describe.age(line.started)))
+        rows.append((name, line.experiment, counts or "no runs", best, run, wording.age(line.started)))
     return table(("study", "experiment", "runs", "best", "best run", "age"), rows) if rows else []
 
 
@@ -63,13 +63,13 @@ def of_runs(cards: list[Card]) -> list[str]:
         (
             card.name,
             card.state,
-            describe.metric(card.metric),
-            describe.number(card.value),
-            describe.number(card.test),
+            wording.without_split(card.metric),
+            wording.number(card.value),
+            wording.number(card.test),
             str(card.step or ""),
             "" if card.seed is None else str(card.seed),
-            describe.age(card.started),
-            describe.seconds(card.seconds),
+            wording.age(card.started),
+            wording.seconds(card.seconds),
             card.study or "",
             card.trouble or ", ".join(card.flag_names),
         )

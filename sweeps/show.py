@@ -16,10 +16,10 @@ import tyro
 
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError
-from rnnkit.core.wording import plain, settings_in_words
+from rnnkit.core.wording import number, plain, seconds, settings_in_words
 from rnnkit.runs import printing
 from rnnkit.runs.folders import find
-from sweeps.reading import describe, sections, studies
+from sweeps.reading import answers, describe, sections, studies
 from sweeps.reading.rows import Columns
 from sweeps.reading.run_index import RunIndex
 from sweeps.runs import table
@@ -87,19 +87,19 @@ def _curve(metric: str, columns: Columns, log: bool) -> tuple[str, ...]:
     _, values = columns.series[metric]
     finite = [value for value in values if math.isfinite(value)] or [math.nan]
     ends = (values[0], min(finite), max(finite), values[-1])
-    return (metric, sparkline(values, log=log), *map(describe.number, ends))
+    return (metric, sparkline(values, log=log), *map(number, ends))
 
 
 def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
     """A run in lines."""
     details = describe.details(index, name)
     card = details.card
-    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", describe.seconds(card.seconds)]
+    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", seconds(card.seconds)]
     parts += [f"{card.parameters:,} parameters" if card.parameters else "", f"seed {card.seed}"]
     parts.append(f"trial {card.trial} of study {card.study}" if card.study else "")
     lines = [", ".join(part for part in parts if part)]
     lines += [f"  {text}" for text in (card.reason, card.trouble) if text]
-    lines += [f"  {name}: {describe.number(value)}" for name, value in details.scores]
+    lines += [f"  {name}: {number(value)}" for name, value in details.scores]
     lines += [f"  {line}" for line in details.beside]
     lines += [f"  flag: {flag}" for flag in details.flags]
     if details.damaged:
@@ -115,18 +115,18 @@ def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
 def of_study(index: RunIndex, name: str) -> list[str]:
     """A study in lines: its answer, what mattered, and its trials, the best first."""
     study = studies.read(index, name)
-    lines = [f"study {name}: {study.experiment}, {describe.how_many(study)}"]
-    lines += [f"  {text}" for text in [study.trouble or "", *describe.answer(study)] if text]
+    lines = [f"study {name}: {study.experiment}, {answers.how_many(study)}"]
+    lines += [f"  {text}" for text in [study.trouble or "", *answers.answer(study)] if text]
     if study.importances:
         order = sorted(study.importances.items(), key=lambda item: -item[1])
-        lines.append("  what mattered: " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
+        lines.append("  what mattered (fANOVA): " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
     sign = 1 if study.lower_is_better else -1
     value = lambda trial: math.inf if trial.value is None else sign * trial.value
     rows = [
         (
             str(trial.number),
             trial.state,
-            describe.number(trial.value),
+            number(trial.value),
             sparkline(list(trial.reported.values()), 12) if trial.reported else "",
             *(plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings),
             trial.run.name if trial.run else "",

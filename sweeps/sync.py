@@ -101,15 +101,15 @@ def log_in() -> None:
     Raises `UserError` where there is no login, and exits with 1 where the server is out of reach or refuses it.
     """
     with extras.needed("wandb", "a login at W&B"):
-        import wandb
+        import wandb.errors
 
     wandb.teardown()  # else what was found out before is not asked again
     wandb.setup(wandb.Settings(silent=True))
     try:
-        known = wandb.login(prompt=False, verify=True)
+        logged_in = wandb.login(prompt=False, verify=True)
     except wandb.errors.Error as error:
         sys.exit(f"error: the W&B server is out of reach, or refuses the login ({first_line(error)}): try again later")
-    if not known:
+    if not logged_in:
         raise UserError(f"no W&B login: run `{shlex.quote(sys.executable)} -m wandb login` first (needs an account)")
 
 
@@ -120,12 +120,12 @@ def first_line(error: Exception) -> str:
 
 def send(log: Path) -> str | None:
     """Send one offline run; None where the server has it now, else the reason why not."""
-    with tempfile.TemporaryFile("w+") as said:  # no pipe: W&B's service may hold it open after its parent's end
+    with tempfile.TemporaryFile("w+") as output:  # no pipe: W&B's service may hold it open after its parent's end
         process = subprocess.Popen(
             [sys.executable, "-m", "wandb", "sync", str(log.parent)],
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
         try:
@@ -136,8 +136,8 @@ def send(log: Path) -> str | None:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        said.seek(0)
-        lines = said.read().strip().splitlines() or [f"wandb sync ended with {process.returncode}"]
+        output.seek(0)
+        lines = output.read().strip().splitlines() or [f"wandb sync ended with {process.returncode}"]
     return None if synced(log) else lines[-1]
 
 

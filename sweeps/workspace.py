@@ -13,7 +13,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -21,13 +21,16 @@ import experiments
 from rnnkit.core import cli, extras, files
 from rnnkit.core.errors import UserError
 from rnnkit.core.wording import in_words
-from rnnkit.runs import plots
+from rnnkit.runs import flags, plots
 from sweeps import sync
 from sweeps.reading.sections import SECTIONS, Chart
 
 
+if TYPE_CHECKING:
+    from wandb_workspaces.reports.v2 import LinePlot
+    from wandb_workspaces.workspaces import Workspace
+
 STEP = "step"  # the metric that all others are logged over, as rnnkit.mirror defines it
-FLAGS = ("diverged", "vanishing", "exploding", "saturated", "dead units", "unused memory", "frozen", "too hot")
 LOGARITHMIC = ("hidden_size", "learning_rate")
 TOGETHER = {"metric": "Scores", "speed": "Speed"}  # charts whose metrics differ by experiment, all in one panel here
 READ_ME = """\
@@ -46,7 +49,7 @@ class Options:
     """Folder that holds the runs; the addresses of views are kept in it, to renew them."""
 
 
-def made(experiment: str, entity: str, project: str):
+def made(experiment: str, entity: str, project: str) -> "Workspace":
     """The view of an experiment, not saved yet."""
     from wandb_workspaces import expr
     from wandb_workspaces.workspaces import interface as ws
@@ -54,14 +57,19 @@ def made(experiment: str, entity: str, project: str):
     objective = experiments.load(experiment).OBJECTIVE
     sections = [ws.Section(name="Answer", panels=_answer(experiment), is_open=True)]
     for section in SECTIONS:
-        panels = [_lines(chart) for chart in section.charts]
-        sections.append(ws.Section(name=section.title, panels=panels, is_open=section.title == "Learning"))
+        sections.append(
+            ws.Section(
+                name=section.title,
+                panels=[_lines(chart) for chart in section.charts],
+                is_open=section.title == "Learning",
+            )
+        )
     sections[1].panels.append(_by_seed(experiment))
     sections.append(ws.Section(name="Pictures", panels=_pictures()))
     sections.append(ws.Section(name="Flags", panels=_flags(), is_open=True))
     columns = [f"summary:{name}" for name in ("status", objective.metric, _tested(objective.metric))]
     columns += [f"config:{name}" for name in ("hidden_size", "depth", "cell", "seed")]
-    columns += [f"summary:{name}" for name in ("flags", *(f"flag/{flag}" for flag in FLAGS))]
+    columns += [f"summary:{name}" for name in ("flags", *(f"flag/{flag}" for flag in flags.NAMES))]
     return ws.Workspace(
         entity=entity,
         project=project,
@@ -82,15 +90,14 @@ def _tested(metric: str) -> str:
 
 def _answer(experiment: str) -> list:
     import wandb_workspaces.reports.v2 as wr
+    from wandb_workspaces.reports.v2.interface import ParallelCoordinatesPlotColumn as Axis
 
-    objective = experiments.load(experiment).OBJECTIVE
+    experiment_module = experiments.load(experiment)
+    objective, space = experiment_module.OBJECTIVE, experiment_module.SPACE
     metric, spoken = wr.SummaryMetric(objective.metric), in_words(objective.metric)
     best = "min" if objective.lower_is_better else "max"
-    axis = wr.ParallelCoordinatesPlotColumn
-    columns = [
-        axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(experiments.load(experiment).SPACE.varied())
-    ]
-    columns.append(axis(metric, display_name=spoken, inverted=objective.lower_is_better))
+    columns = [Axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(space.varied())]
+    columns.append(Axis(metric, display_name=spoken, inverted=objective.lower_is_better))
     return [
         wr.MarkdownPanel(markdown=READ_ME),
         wr.ScalarChart(title=f"Best {spoken}", metric=metric, groupby_aggfunc=best),
@@ -108,7 +115,7 @@ def _answer(experiment: str) -> list:
     ]
 
 
-def _lines(chart: Chart):
+def _lines(chart: Chart) -> "LinePlot":
     """A panel for a chart; its metrics are chosen by a pattern, since their names depend on the network."""
     import wandb_workspaces.reports.v2 as wr
 
@@ -131,7 +138,7 @@ def pattern(chart: Chart) -> str:
     return f"^{plain.replace('(?:', '(')}$"
 
 
-def _by_seed(experiment: str):
+def _by_seed(experiment: str) -> "LinePlot":
     """The score over training, a run's seed beside its name, and the mean over runs of the same settings."""
     import wandb_workspaces.reports.v2 as wr
 
@@ -158,30 +165,30 @@ def _pictures() -> list:
 def _flags() -> list:
     import wandb_workspaces.reports.v2 as wr
 
-    said = "Flags stand in words in the columns `flag/...` of the runs on the left; thresholds are rules of thumb."
+    advice = "Flags stand in words in the columns `flag/...` of the runs on the left; thresholds are rules of thumb."
     return [
-        wr.MarkdownPanel(markdown=said),
+        wr.MarkdownPanel(markdown=advice),
         wr.BarPlot(title="How many flags a run raised", metrics=[wr.SummaryMetric("flags")], title_x="flags"),
     ]
 
 
-def save(workspace, runs_dir: Path) -> tuple[str, bool]:
+def save(workspace: "Workspace", runs_dir: Path) -> tuple[str, bool]:
     """Save a view, in the place of the one made before if that is there still; its address, and whether it was."""
     from wandb_workspaces.workspaces import Workspace
 
     path = runs_dir / "workspaces.json"
     key = f"{workspace.entity}/{workspace.project}/{workspace.name}"
-    known = files.read_json(path) if path.exists() else {}
+    addresses = files.read_json(path) if path.exists() else {}
     before = None
-    if key in known:
+    if key in addresses:
         with contextlib.suppress(ValueError):  # it was deleted
-            before = Workspace.from_url(known[key])
+            before = Workspace.from_url(addresses[key])
     if before is not None:
         before.name, before.sections = workspace.name, workspace.sections
         before.settings, before.runset_settings = workspace.settings, workspace.runset_settings
         workspace = before
     workspace.save()
-    files.write_json(path, {**known, key: workspace.url})
+    files.write_json(path, {**addresses, key: workspace.url})
     return workspace.url, before is not None
 
 
@@ -194,11 +201,13 @@ def main() -> None:
             f"there are no runs in {options.runs_dir}: make sweep makes some, or name another with --runs-dir"
         )
     with extras.needed("workspace", "a workspace"):
-        import wandb
+        import wandb.errors
         import wandb_workspaces  # noqa: F401
 
     sync.log_in()
     entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
+    if entity is None:
+        raise UserError("this login belongs to no account or team: name one with WANDB_ENTITY")
     project = os.environ.get("WANDB_PROJECT", "rnnkit")
     try:
         url, renewed = save(made(options.experiment, entity, project), options.runs_dir)

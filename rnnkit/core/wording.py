@@ -1,17 +1,90 @@
-"""Settings and metrics as a person reads them."""
+"""Settings, metrics, numbers and times as a person reads them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 
-def settings_in_words(settings: dict) -> str:
+_SPOKEN = {"valid": "validation", "train": "training", "all": "all inputs"}
+_SPOKEN |= {"one": "the last one", "quarter": "the last quarter"}
+
+
+def settings_in_words(settings: Mapping[str, object]) -> str:
     """A trial's settings in a line: `hidden size 32, depth 2, cell gru`."""
     return ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in settings.items())
 
 
-def plain(value) -> str:
+def plain(value: object) -> str:
     """A setting as a person writes it."""
     return f"{value:.3g}" if isinstance(value, float) else str(value).lower()
 
 
+def part_in_words(name: str) -> str:
+    """A part of a metric's name, or several: `valid` -> `validation`, `macro_f1` -> `macro f1`."""
+    return " ".join(_SPOKEN.get(part, part.replace("_", " ")) for part in name.split(" "))
+
+
 def in_words(metric: str) -> str:
-    """`metric/accuracy/valid` -> `validation accuracy`."""
-    _, name, split = metric.split("/")
-    return f"{ {'valid': 'validation', 'test': 'test'}[split] } {name.replace('_', ' ')}"
+    """A score as sentences have it: `metric/accuracy/valid` -> `validation accuracy`; other metrics as they are."""
+    name, split = _parts(metric)
+    return f"{split} {name}" if split else name
+
+
+def in_brackets(metric: str) -> str:
+    """A score as lists have it: `metric/accuracy/valid` -> `accuracy (validation)`; other metrics as they are."""
+    name, split = _parts(metric)
+    return f"{name} ({split})" if split else name
+
+
+def without_split(metric: str) -> str:
+    """What a score measures: `metric/macro_f1/valid` -> `macro f1`; other metrics as they are."""
+    return _parts(metric)[0]
+
+
+def _parts(metric: str) -> tuple[str, str]:
+    """What a score measures, and on which part of the data; the second is empty for other metrics."""
+    group, _, rest = metric.partition("/")
+    name, _, split = rest.partition("/")
+    return (part_in_words(name), part_in_words(split)) if group == "metric" and split else (metric, "")
+
+
+def number(value: float | None) -> str:
+    """A number as it is read in a table; nothing where there is none."""
+    if value is None:
+        return ""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The interval of a mean: `0.6600 to 0.7000`; nothing where it has none."""
+    return "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+
+
+def seconds(value: float | None) -> str:
+    """A time that something took: `3.5 s`, `4.2 min`, `1.3 h`."""
+    if value is None:
+        return ""
+    return f"{value:.1f} s" if value < 90 else f"{value / 60:.1f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+def age(since: datetime | None, now: datetime | None = None) -> str:
+    """How long ago a time was: `12 s`, `5 min`, `3 h`, `2 d`."""
+    if since is None:
+        return ""
+    passed = ((now or datetime.now(UTC)) - since).total_seconds()
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if passed >= 2 * length:
+            return f"{passed / length:.0f} {unit}"
+    return f"{max(passed, 0):.0f} s"
+
+
+def capital(text: str) -> str:
+    """With a capital at its start, and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

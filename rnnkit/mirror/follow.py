@@ -24,6 +24,7 @@ from rnnkit.core.errors import UserError, in_words
 from rnnkit.mirror import wandb_log
 from rnnkit.runs import mirror_client, plots
 from rnnkit.runs.result import Result
+from rnnkit.runs.rows import read_row
 
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def tail(folder: Path, gone: threading.Event) -> Iterator[dict[str, Any]]:
             position += len(content)
             *lines, rest = (rest + content).split(b"\n")
             for line in lines:
-                yield files.decode(json.loads(line))
+                yield read_row(line)
         if ended:
             return
         with contextlib.suppress(FileNotFoundError):

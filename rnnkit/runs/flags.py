@@ -20,6 +20,9 @@ DEAD = 0.1  # share of units that hardly move, at three evaluations running
 UNUSED = 0.01  # of what all inputs gain over one is gained beyond the last quarter
 FROZEN, HOT = 1e-5, 1e-2  # median size of an update relative to its weights
 
+# What a flag can be called, the gravest first.
+NAMES = ("diverged", "vanishing", "exploding", "saturated", "dead units", "unused memory", "frozen", "too hot")
+
 
 @dataclass(frozen=True)
 class Flag:

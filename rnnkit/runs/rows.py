@@ -7,6 +7,17 @@ from rnnkit.core.errors import UserError
 from rnnkit.core.files import decode
 
 
+def read_row(line: bytes) -> dict:
+    """A line of metrics.jsonl as the row that it holds. Raises `ValueError` where it holds none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        raise ValueError("a line of metrics.jsonl is damaged: it is no row of a run")
+    return decode(row)
+
+
 def read_rows(folder: Path) -> list[dict]:
     """All rows of a run's metrics.jsonl, in order. A last line that a crash cut short is left out.
 
@@ -14,12 +25,10 @@ def read_rows(folder: Path) -> list[dict]:
     """
     path = folder / "metrics.jsonl"
     content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
     rows = []
-    for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
-            rows.append(decode(json.loads(line)))
-            rows[-1]["step"]
-        except (ValueError, AttributeError, KeyError, TypeError):
+            rows.append(read_row(line))
+        except ValueError:
             raise UserError(f"{path}, line {number} is damaged: it is no row of a run") from None
     return rows

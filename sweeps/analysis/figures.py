@@ -1,88 +1,151 @@
-"""Pictures of a study, from the facts of `summary`: the plane, the search, the best again, importances."""
+"""Figures of a study for paper, by matplotlib, in colours that colour-blind readers tell apart.
 
+Each picture is a function that draws on an `Axes` and returns its caption, or None where there is nothing to show.
+"""
+
+import base64
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rnnkit.core.wording import in_words
+from rnnkit.core.wording import capital
+from sweeps.analysis.facts import Confirmation, GridCell, TrialRow
 
 
-def draw(facts: dict, folder: Path) -> None:
-    """Write the pictures there is something for into `folder`, as PNG; those of before go."""
-    from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.typing import RcKeyType
+
+
+# Okabe and Ito's colours.
+BLUE, ORANGE, PURPLE, GREY = "#0072b2", "#d55e00", "#cc79a7", "#777777"
+MARKS = {"complete": ("finished", "o", BLUE), "pruned": ("pruned", "x", GREY), "diverged": ("diverged", "^", PURPLE)}
+STYLE: "dict[RcKeyType, Any]" = {
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "axes.axisbelow": True,
+    "legend.fontsize": 8,
+    "axes.titlesize": 10,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "rnnkit",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that was drawn: what it shows, and its files; `svg` is None where only the PNG was asked for."""
+
+    name: str
+    caption: str
+    png: Path
+    svg: Path | None
+
+    @property
+    def source(self) -> str:
+        """The figure as an address that a page can hold in itself."""
+        path, kind = (self.svg, "svg+xml") if self.svg else (self.png, "png")
+        return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def draw(pictures: Mapping[str, Callable[["Axes"], str | None]], folder: Path, svg: bool = False) -> list[Figure]:
+    """Draw all pictures that there is something for into a folder, under their names; those of before go."""
+    import matplotlib
+    from matplotlib.figure import Figure as Canvas
 
     folder.mkdir(exist_ok=True)
-    for path in folder.glob("*.png"):
+    for path in (*folder.glob("*.png"), *folder.glob("*.svg")):
         path.unlink()
-    for name, picture in (("plane", plane), ("search", search), ("again", again), ("importances", importances)):
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        if picture(facts, figure.subplots()):
-            figure.savefig(folder / f"{name}.png", dpi=120, metadata={"Software": None})
+    drawn = []
+    with matplotlib.rc_context(STYLE):
+        for name, picture in pictures.items():
+            canvas = Canvas(figsize=(5.6, 3.5), layout="constrained")
+            caption = picture(canvas.subplots())
+            if caption is None:
+                continue
+            figure = Figure(name, caption, folder / f"{name}.png", folder / f"{name}.svg" if svg else None)
+            canvas.savefig(figure.png, dpi=200, metadata={"Software": None})
+            if figure.svg:
+                canvas.savefig(figure.svg, metadata={"Date": None})
+            drawn.append(figure)
+    return drawn
 
 
-def plane(facts: dict, axes) -> bool:
-    """The values by hidden size and depth, their parameter counts below them."""
-    sizes = sorted({cell["hidden_size"] for cell in facts["plane"]})
-    depths = sorted({cell["depth"] for cell in facts["plane"]})
-    filled = [cell for cell in facts["plane"] if cell["value"] is not None]
+def plane(axes: "Axes", cells: Sequence[GridCell], metric: str, lower_is_better: bool) -> str | None:
+    """The mean value by hidden size and depth, their parameter counts below them."""
+    filled = [(cell, cell.value) for cell in cells if cell.value is not None]
     if len(filled) < 2:
-        return False
-    values = [[float("nan")] * len(depths) for _ in sizes]
-    for cell in filled:
-        values[sizes.index(cell["hidden_size"])][depths.index(cell["depth"])] = cell["value"]
-    image = axes.imshow(values, aspect="auto", cmap="viridis_r" if facts["lower_is_better"] else "viridis")
+        return None
+    sizes = list(dict.fromkeys(cell.hidden_size for cell in cells))
+    depths = list(dict.fromkeys(cell.depth for cell in cells))
+    values = [[math.nan] * len(depths) for _ in sizes]
+    for cell, value in filled:
+        values[sizes.index(cell.hidden_size)][depths.index(cell.depth)] = value
+    image = axes.imshow(values, aspect="auto", origin="lower", cmap="cividis_r" if lower_is_better else "cividis")
     low, high = image.get_clim()
-    for cell in filled:
-        place = depths.index(cell["depth"]), sizes.index(cell["hidden_size"])
-        dark = (cell["value"] < (low + high) / 2) != facts["lower_is_better"]
-        count = "" if cell["parameters"] is None else f"\n{cell['parameters']:,}"
-        axes.annotate(f"{cell['value']:.4f}{count}", place, ha="center", va="center", color="w" if dark else "k")
+    for cell, value in filled:
+        dark = (value < (low + high) / 2) != lower_is_better
+        count = f"\n{cell.parameters:,}" if cell.parameters else ""
+        place = depths.index(cell.depth), sizes.index(cell.hidden_size)
+        axes.annotate(f"{value:.4f}{count}", place, ha="center", va="center", color="w" if dark else "k", fontsize=8)
+    axes.grid(False)
     axes.set(xticks=range(len(depths)), xticklabels=depths, yticks=range(len(sizes)), yticklabels=sizes)
-    axes.set(xlabel="depth", ylabel="hidden size", title=f"{in_words(facts['metric'])} (and parameters)")
-    axes.figure.colorbar(image)
-    return True
+    axes.set(xlabel="depth (layers)", ylabel="hidden size (units)")
+    axes.set_title("Hidden size and depth, other settings fixed", loc="left")
+    axes.figure.colorbar(image, label=metric)
+    return f"{capital(metric)} by hidden size and depth, other settings fixed; below it, how many parameters."
 
 
-def search(facts: dict, axes) -> bool:
-    """Each trial's value, and the best so far."""
-    pick = min if facts["lower_is_better"] else max
-    best: list[float] = []
-    numbers = []
-    for state, marker in (("complete", "o"), ("pruned", "x")):
-        found = [trial for trial in facts["list"] if trial["state"] == state and trial["value"] is not None]
-        if found:
-            axes.plot([t["trial"] for t in found], [t["value"] for t in found], marker, label=state, alpha=0.8)
-    for trial in facts["list"]:
-        if trial["state"] == "complete":
-            best.append(pick([*best[-1:], trial["value"]]))
-            numbers.append(trial["trial"])
-    if not best:
-        return False
-    axes.step(numbers, best, where="post", label="best so far")
-    axes.set(xlabel="trial", ylabel=in_words(facts["metric"]), title=f"study {facts['study']}")
+def history(axes: "Axes", rows: Iterable[TrialRow], metric: str, lower_is_better: bool) -> str | None:
+    """Each trial's value by its number, and the best so far."""
+    valued = sorted((row.trial, row.state, row.value) for row in rows if row.value is not None)
+    finished = [(trial, value) for trial, state, value in valued if state == "complete"]
+    if not finished:
+        return None
+    for state, (label, mark, colour) in MARKS.items():
+        points = [(trial, value) for trial, its, value in valued if its == state and math.isfinite(value)]
+        if points:
+            axes.plot(*zip(*points, strict=True), mark, color=colour, markersize=4, label=label)
+    best = list(itertools.accumulate((value for _, value in finished), min if lower_is_better else max))
+    axes.step([trial for trial, _ in finished], best, where="post", color=ORANGE, label="best so far")
+    axes.set(xlabel="trial", ylabel=metric)
+    axes.set_title("History of trials", loc="left")
     axes.legend()
-    return True
+    return "The value of each trial, and the best so far; of a pruned trial, the last value before its end."
 
 
-def again(facts: dict, axes) -> bool:
-    """What was run again: the value each was found with, those on fresh seeds, their mean and its interval."""
-    for place, row in enumerate(facts["confirmed"]):
-        seeds = list(row["values"].values())
-        axes.plot(seeds, [place] * len(seeds), "o", color="C0", alpha=0.6, label="fresh seeds" if not place else None)
-        axes.plot(row["found"], place, "x", color="C3", label="found with" if not place else None)
-        if row["low"] is not None:
-            axes.errorbar(row["mean"], place, xerr=row["mean"] - row["low"], fmt="|", color="k", capsize=4)
-    rows = facts["confirmed"]
-    if rows:
-        axes.set(yticks=range(len(rows)), yticklabels=[f"trial {row['trial']}" for row in rows])
-        axes.set(xlabel=in_words(facts["metric"]), title="the best again, with 95 % intervals")
-        axes.invert_yaxis()
-        axes.legend()
-    return bool(rows)
+def confirmations(axes: "Axes", rows: Sequence[Confirmation], metric: str) -> str | None:
+    """What was run again on fresh seeds: each value, their mean and its interval, and what it was found with."""
+    if not rows:
+        return None
+    for place, row in enumerate(rows):
+        fresh, found, mean = ("fresh seeds", "found with", "mean, 95 %") if place == 0 else (None, None, None)
+        seeds = list(row.values.values())
+        axes.plot(seeds, [place] * len(seeds), "o", color=BLUE, markersize=4, alpha=0.7, label=fresh)
+        axes.plot(row.found, place, "x", color=ORANGE, label=found)
+        if row.low is not None and row.high is not None:
+            reach = [[row.mean - row.low], [row.high - row.mean]]
+            axes.errorbar(row.mean, place, xerr=reach, fmt="|", color="k", capsize=4, label=mean)
+    axes.set(yticks=range(len(rows)), yticklabels=[f"trial {row.trial}" for row in rows], xlabel=metric)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_title("The best again, on fresh seeds", loc="left")
+    axes.legend()
+    return (
+        "The best settings again on fresh seeds, with 95 % intervals of the mean, beside the value each was found with."
+    )
 
 
-def importances(facts: dict, axes) -> bool:
-    """How much of the variation each setting accounts for."""
-    names = [name.replace("_", " ") for name in facts["importances"]]
-    axes.barh(names, list(facts["importances"].values()))
-    axes.set(xlabel="share of the variation over finished trials", title="importances")
-    axes.invert_yaxis()
-    return bool(names)
+def importances(axes: "Axes", shares: Mapping[str, float]) -> str | None:
+    """How much of the spread of values each setting accounts for."""
+    if not shares:
+        return None
+    order = sorted(shares.items(), key=lambda item: item[1])
+    axes.barh([name.replace("_", " ") for name, _ in order], [share for _, share in order], color=BLUE)
+    axes.set(xlabel="importance (shares of 1)", ylabel="setting")
+    axes.set_title("What mattered", loc="left")
+    return "What the value varied with over finished trials (fANOVA)."

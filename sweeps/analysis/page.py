@@ -1,42 +1,42 @@
-"""A study's answer in words, from the facts of `sweeps.analysis.summary`: the page summary.md, and what is printed."""
+"""A study's answer in words, from its `Summary`: the page summary.md, and what is printed."""
 
 from pathlib import Path
 
-from rnnkit.core.wording import in_words, plain, settings_in_words
+from rnnkit.core.wording import capital, in_words, plain, settings_in_words
 from rnnkit.runs import mirror_client, printing
-from rnnkit.runs.result import Comparison, Reference
+from sweeps.analysis.facts import Best, GridCell, Summary
 from sweeps.study.folders import StudyFolder
 
 
-def short(folder: StudyFolder, facts: dict) -> str:
+def short(folder: StudyFolder, summary: Summary) -> str:
     """What is printed at the end of a sweep."""
-    lines = ["", headline(facts)]
-    if has_plane(facts):
-        lines += ["", f"{in_words(facts['metric'])} by hidden size and depth (how many parameters):"]
-        lines += [f"  {line}" for line in aligned(plane_table(facts))]
-    best = facts["best"]
+    lines = ["", headline(summary)]
+    if has_plane(summary):
+        lines += ["", f"{in_words(summary.metric)} by hidden size and depth (how many parameters):"]
+        lines += [f"  {line}" for line in aligned(plane_table(summary))]
+    best = summary.best
     if best is None:
         return "\n".join([*lines, "", f"no trial finished: see {printing.shown(folder.path)}"])
-    if facts["confirmed"]:
-        lines += ["", f"the best {len(facts['confirmed'])} again, on fresh seeds (mean, 95 % interval):"]
-        lines += [f"  {line}" for line in aligned(confirmed_table(facts))]
-    lines += ["", best_in_words(facts), *(f"  {line}" for line in test_in_words(facts))]
-    lines += ["", *facts["supported"], *facts["not_supported"], *facts["borders"], *facts["unread"]]
-    if facts["importances"]:
-        lines += [importances_in_words(facts)]
+    if summary.confirmations:
+        lines += ["", f"the best {len(summary.confirmations)} again, on fresh seeds (mean, 95 % interval):"]
+        lines += [f"  {line}" for line in aligned(confirmations_table(summary))]
+    lines += ["", best_in_words(summary, best), *(f"  {line}" for line in test_in_words(summary, best))]
+    lines += ["", *summary.supported, *summary.not_supported, *summary.borders, *summary.unread]
+    if summary.importances:
+        lines += [importances_in_words(summary)]
     lines += ["", "look further:"]
     lines += [f"  {what + ':':<24} {command}" for command, what in next_commands(folder, best)]
     return "\n".join(lines)
 
 
-def headline(facts: dict) -> str:
+def headline(summary: Summary) -> str:
     """The study in one line."""
-    counts = facts["trials"]
-    again = f", {counts['again']} again on fresh seeds" if counts["again"] else ""
+    counts = summary.trials
+    again = f", {counts.again} again on fresh seeds" if counts.again else ""
     return (
-        f"study {facts['study']}: {counts['ended']} trials in {facts['minutes']:.1f} minutes "
-        f"({counts['finished']} finished, {counts['pruned']} pruned, {counts['failed']} failed{again}), "
-        f"{facts['cost_minutes']:.1f} minutes of training"
+        f"study {summary.study}: {counts.ended} trials in {summary.minutes:.1f} minutes "
+        f"({counts.finished} finished, {counts.pruned} pruned, {counts.failed} failed{again}), "
+        f"{summary.cost_minutes:.1f} minutes of training"
     )
 
 
@@ -46,82 +46,76 @@ def aligned(rows: list[list[str]]) -> list[str]:
     return ["   ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
 
 
-def has_plane(facts: dict) -> bool:
+def has_plane(summary: Summary) -> bool:
     """Whether points of the plane have finished: in a random study there are none."""
-    return any(cell["value"] is not None for cell in facts["plane"])
+    return any(cell.value is not None for cell in summary.plane)
 
 
-def plane_table(facts: dict) -> list[list[str]]:
+def plane_table(summary: Summary) -> list[list[str]]:
     """The plane as rows of text: hidden sizes down, depths across, each value with its parameter count."""
-    depths = sorted({cell["depth"] for cell in facts["plane"]})
+    depths = sorted({cell.depth for cell in summary.plane})
     rows = [["hidden size", *(f"depth {depth}" for depth in depths)]]
-    for size in sorted({cell["hidden_size"] for cell in facts["plane"]}):
-        row = [c for depth in depths for c in facts["plane"] if (c["hidden_size"], c["depth"]) == (size, depth)]
+    for size in sorted({cell.hidden_size for cell in summary.plane}):
+        row = [c for depth in depths for c in summary.plane if (c.hidden_size, c.depth) == (size, depth)]
         rows.append([str(size), *map(_cell, row)])
     return rows
 
 
-def _cell(cell: dict) -> str:
-    if cell["value"] is None:
+def _cell(cell: GridCell) -> str:
+    if cell.value is None:
         return "-"
-    spread = "" if cell["spread"] is None else f" ± {cell['spread']:.4f}"
-    return f"{cell['value']:.4f}{spread}" + ("" if cell["parameters"] is None else f" ({cell['parameters']:,})")
+    spread = "" if cell.spread is None else f" ± {cell.spread:.4f}"
+    return f"{cell.value:.4f}{spread}" + ("" if cell.parameters is None else f" ({cell.parameters:,})")
 
 
-def confirmed_table(facts: dict) -> list[list[str]]:
+def confirmations_table(summary: Summary) -> list[list[str]]:
     """What was run again: found with, mean on fresh seeds, interval, parameters."""
-    tests = list(facts["confirmed"][0]["test"])
+    tests = list(summary.confirmations[0].test)
     rows = [["trial", "found with", "on fresh seeds", "95 % interval", *map(in_words, tests), "parameters"]]
-    for row in facts["confirmed"]:
+    for row in summary.confirmations:
         rows.append(
             [
-                str(row["trial"]),
-                f"{row['found']:.4f}",
-                f"{row['mean']:.4f}",
-                interval(row),
-                *(f"{row['test'][name]['mean']:.4f}" if name in row["test"] else "-" for name in tests),
-                "-" if row["parameters"] is None else f"{row['parameters']:,}",
+                str(row.trial),
+                f"{row.found:.4f}",
+                f"{row.mean:.4f}",
+                row.interval or "-",
+                *(f"{row.test[name].mean:.4f}" if name in row.test else "-" for name in tests),
+                "-" if row.parameters is None else f"{row.parameters:,}",
             ]
         )
     return rows
 
 
-def interval(mean: dict) -> str:
-    """An interval, or that there is none."""
-    return "-" if mean["low"] is None else f"{mean['low']:.4f} to {mean['high']:.4f}"
-
-
-def best_in_words(facts: dict) -> str:
+def best_in_words(summary: Summary, best: Best) -> str:
     """The best trial in one line."""
-    best = facts["best"]
-    again = f" on fresh seeds (found with {best['found']:.4f})" if facts["confirmed"] else ""
-    settings = settings_in_words(best["settings"])
-    return f"best: trial {best['trial']}, {in_words(facts['metric'])} {best['value']:.4f}{again} ({settings})"
+    again = f" on fresh seeds (found with {best.found:.4f})" if summary.confirmations else ""
+    settings = settings_in_words(best.settings)
+    return f"best: trial {best.trial}, {in_words(summary.metric)} {best.value:.4f}{again} ({settings})"
 
 
-def test_in_words(facts: dict) -> list[str]:
+def test_in_words(summary: Summary, best: Best) -> list[str]:
     """The best configuration's scores on the test part, the baseline's beside them."""
-    best, lines = facts["best"], []
-    for name, value in best["test"].items():
-        again = facts["confirmed"][0]["test"].get(name) if facts["confirmed"] else None
-        beside = f", 95 % interval {interval(again)} over seeds" if again and again["low"] is not None else ""
+    lines = []
+    for name, value in best.test.items():
+        again = summary.confirmations[0].test.get(name) if summary.confirmations else None
+        beside = f", 95 % interval {again.interval} over seeds" if again and again.interval else ""
         lines.append(f"{in_words(name)} {value:.4f}{beside}")
-    lines += [printing.reference_in_words(Reference(**reference)) for reference in best["references"] or []]
-    if best["comparison"]:
-        lines.append(printing.comparison_in_words(Comparison(**best["comparison"])))
+    lines += [printing.reference_in_words(reference) for reference in best.references or []]
+    if best.comparison:
+        lines.append(printing.comparison_in_words(best.comparison))
     return lines
 
 
-def importances_in_words(facts: dict) -> str:
+def importances_in_words(summary: Summary) -> str:
     """How much each setting accounts for, in a line."""
-    shares = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in facts["importances"].items())
-    return f"what the {in_words(facts['metric'])} varied with, over finished trials: {shares}"
+    shares = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in summary.importances.items())
+    return f"what the {in_words(summary.metric)} varied with, over finished trials (fANOVA): {shares}"
 
 
-def next_commands(folder: StudyFolder, best: dict) -> list[tuple[str, str]]:
+def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
     """Commands that show more, each with what it shows."""
-    run = folder.base.runs_dir / best["run"]
-    words = best["command"].split(" ", 3)
+    run = folder.base.runs_dir / best.run
+    words = best.command.split(" ", 3)
     flags = words[3] if len(words) > 3 else ""
     state = mirror_client.state(run)
     commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
@@ -134,33 +128,33 @@ def next_commands(folder: StudyFolder, best: dict) -> list[tuple[str, str]]:
     return commands
 
 
-def markdown(facts: dict, figures: Path) -> str:
+def markdown(summary: Summary, figures: Path) -> str:
     """The study as a Markdown page: what came out and how sure it is, the tables, the figures, every trial."""
-    lines = [f"# Study {facts['study']}", "", f"{capital(headline(facts))}.", ""]
-    best = facts["best"]
+    lines = [f"# Study {summary.study}", "", f"{capital(headline(summary))}.", ""]
+    best = summary.best
     if best:
-        lines += ["## Answer", "", f"{capital(best_in_words(facts))}.", ""]
-        lines += [f"- {capital(line)}" for line in test_in_words(facts)]
+        lines += ["## Answer", "", f"{capital(best_in_words(summary, best))}.", ""]
+        lines += [f"- {capital(line)}" for line in test_in_words(summary, best)]
         lines += ["", "Chosen on the validation part; the test part played no role in it. Again:", ""]
-        lines += [f"    {best['command']}", ""]
-        lines += section("What the data support", facts["supported"])
-        lines += section("What they do not support", facts["not_supported"])
-        lines += section("On the border", facts["borders"])
-    if facts["confirmed"]:
-        lines += [f"## The best {len(facts['confirmed'])} again, on fresh seeds", ""]
+        lines += [f"    {best.command}", ""]
+        lines += section("What the data support", summary.supported)
+        lines += section("What they do not support", summary.not_supported)
+        lines += section("On the border", summary.borders)
+    if summary.confirmations:
+        lines += [f"## The best {len(summary.confirmations)} again, on fresh seeds", ""]
         lines += ["The seeds are the same for all of them. Intervals are of 95 %, by Student's t, over seeds.", ""]
-        lines += [*_table(confirmed_table(facts)), ""]
-    if has_plane(facts):
-        lines += [f"## {capital(in_words(facts['metric']))} by hidden size and depth", ""]
+        lines += [*_table(confirmations_table(summary)), ""]
+    if has_plane(summary):
+        lines += [f"## {capital(in_words(summary.metric))} by hidden size and depth", ""]
         lines += ["In brackets: the number of parameters. After ±: the standard deviation between seeds.", ""]
-        lines += [*_table(plane_table(facts)), ""]
-    if facts["importances"]:
-        lines += ["## Importances", "", f"{capital(importances_in_words(facts))}.", ""]
+        lines += [*_table(plane_table(summary)), ""]
+    if summary.importances:
+        lines += ["## Importances", "", f"{capital(importances_in_words(summary))}.", ""]
     for path in sorted(figures.glob("*.png")):
         lines += [f"![{path.stem.replace('-', ' ')}](figures/{path.name})", ""]
-    lines += ["## Trials", "", facts["timing"], ""]
-    lines += [*(f"- {line}" for line in facts["unread"]), ""] if facts["unread"] else []
-    return "\n".join([*lines, *_table(trials_table(facts)), ""])
+    lines += ["## Trials", "", summary.timing, ""]
+    lines += [*(f"- {line}" for line in summary.unread), ""] if summary.unread else []
+    return "\n".join([*lines, *_table(trials_table(summary)), ""])
 
 
 def section(title: str, sentences: list[str]) -> list[str]:
@@ -168,21 +162,16 @@ def section(title: str, sentences: list[str]) -> list[str]:
     return [f"## {title}", "", *(f"- {line}" for line in sentences), ""] if sentences else []
 
 
-def capital(text: str) -> str:
-    """With a capital at its start, and the rest as it is."""
-    return text[:1].upper() + text[1:]
-
-
-def trials_table(facts: dict) -> list[list[str]]:
+def trials_table(summary: Summary) -> list[list[str]]:
     """All trials that have ended."""
-    rows = [["trial", in_words(facts["metric"]), "settings", "parameters", "seconds", "run"]]
-    for trial in facts["list"]:
-        value = f"{trial['value']:.4f}" if trial["state"] == "complete" else trial["state"]
-        value += f" ({trial['reason']})" if trial["reason"] else ""
-        value += f", went on after step {plain(trial['resumed_after'][-1])}" if trial["resumed_after"] else ""
-        size = "" if trial["parameters"] is None else f"{trial['parameters']:,}"
-        seconds = "" if trial["seconds"] is None else f"{trial['seconds']:.1f}"
-        row = [str(trial["trial"]), value, settings_in_words(trial["settings"]), size, seconds, trial["run"] or ""]
+    rows = [["trial", in_words(summary.metric), "settings", "parameters", "seconds", "run"]]
+    for trial in summary.rows:
+        value = f"{trial.value:.4f}" if trial.state == "complete" else trial.state
+        value += f" ({trial.reason})" if trial.reason else ""
+        value += f", went on after step {plain(trial.resumed_after[-1])}" if trial.resumed_after else ""
+        size = "" if trial.parameters is None else f"{trial.parameters:,}"
+        seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
+        row = [str(trial.trial), value, settings_in_words(trial.settings), size, seconds, trial.run or ""]
         rows.append([text.replace("|", "/").replace("\n", " ") for text in row])
     return rows
 

@@ -1,15 +1,6 @@
 """What a study came to, as summary.json and summary.md in its folder, with figures/, and in short on the terminal.
 
-summary.json holds: `study`, `experiment`, `metric`, `lower_is_better`, `seed`, `sampler`, `pruner`, `storage`;
-`trials`, counts of those that `ended`, `finished`, were `pruned` or `failed`, and were run `again`; `minutes` from the
-first start to the last end, and `cost_minutes`, those of all runs together; `plane`, a cell for each hidden size and
-depth with `value` (the mean over `values`), `spread` (their standard deviation), `trials` and `parameters`; `best`, the
-best configuration: `trial`, `value` (the mean on fresh seeds where it was run again), `found` (that of the trial),
-`settings`, `parameters`, `run`, `command`, `test` scores, the baseline's `comparison` and `references`; `confirmed`, a
-row for each configuration run again, best first: `trial`, `settings`, `parameters`, `found`, `values` by seed, their
-`mean`, `low`, `high`, `spread` and `count`, `test` with the same of each score, and `runs`; `runner_up`, the paired
-test between the first two; `importances` by setting; `supported`, `not_supported`, `borders`, `timing` and `unread`,
-sentences; `list`, a row for each trial that has ended.
+summary.json holds what `facts.Summary` does, its `confirmations` as `confirmed` and its `rows` as `list`.
 """
 
 import dataclasses
@@ -19,129 +10,139 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnkit.core import config as configuration
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
-from rnnkit.core.wording import plain
-from rnnkit.runs.result import Result
+from rnnkit.core.wording import in_words, listed, plain
+from rnnkit.runs.result import Comparison, Reference, Result
 from sweeps.analysis import figures, inference, page
+from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells
+from sweeps.analysis.importances import importances
 from sweeps.study.study import Study
 
 
 def write(study: Study) -> str:
     """Write summary.md, summary.json and figures/ into the study's folder, and return what to print."""
     folder = study.folder.path
-    facts = study.storage.patiently(collect, study)
-    files.write_json(folder / "summary.json", facts)
-    figures.draw(facts, folder / "figures")
-    files.write_whole(folder / "summary.md", page.markdown(facts, folder / "figures").encode())
-    return page.short(study.folder, facts)
+    summary = study.storage.patiently(collect, study)
+    files.write_json(folder / "summary.json", summary.as_dict())
+    metric, lower_is_better = in_words(summary.metric), summary.lower_is_better
+    pictures = {
+        "plane": lambda axes: figures.plane(axes, summary.plane, metric, lower_is_better),
+        "search": lambda axes: figures.history(axes, summary.rows, metric, lower_is_better),
+        "again": lambda axes: figures.confirmations(axes, summary.confirmations, metric),
+        "importances": lambda axes: figures.importances(axes, summary.importances),
+    }
+    figures.draw(pictures, folder / "figures")
+    files.write_whole(folder / "summary.md", page.markdown(summary, folder / "figures").encode())
+    return page.short(study.folder, summary)
 
 
-def collect(study: Study) -> dict:
-    """The study in numbers, as plain values."""
-    folder = study.folder
+def collect(study: Study) -> Summary:
+    """The study in numbers and sentences."""
+    folder, space = study.folder, study.folder.space
     ended = [trial for trial in study.all_of() if trial.state.is_finished()]
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
-    again = study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
-    ran_again = inference.in_order(study)
-    confirmed = [row(study, number, trials) for number, trials in ran_again]
+    on_fresh_seeds = study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
+    ranked = inference.in_order(study)
+    confirmations = [confirmation(study, number, trials) for number, trials in ranked]
     best = study.best_of(complete)
-    if confirmed:
-        best = next(trial for trial in complete if trial.number == confirmed[0]["trial"])
-    plane = inference.cells(study)
-    groups = [cell["values"] for cell in plane] + [list(r["values"].values()) for r in confirmed]
+    if confirmations:
+        best = next(trial for trial in complete if trial.number == confirmations[0].trial)
+    rows = [trial_row(trial) for trial in ended]
+    plane = grid_cells(space.plane(), rows)
+    groups = [cell.values for cell in plane] + [list(again.values.values()) for again in confirmations]
     supported, not_supported = inference.in_the_plane(study, plane, inference.spread(groups))
-    second = runner_up(study, ran_again)
+    second = runner_up(study, ranked)
     if second is not None:
         (supported if second.supported else not_supported).insert(0, second_in_words(second))
-    starts = [trial.datetime_start for trial in ended + again if trial.datetime_start]
-    ends = [trial.datetime_complete for trial in ended + again if trial.datetime_complete]
-    seconds = [trial.user_attrs.get("result", {}).get("seconds") or 0.0 for trial in ended + again]
-    return {
-        "format": 1,
-        "study": folder.name,
-        "experiment": folder.base.experiment,
-        "metric": folder.objective.metric,
-        "lower_is_better": folder.objective.lower_is_better,
-        "seed": folder.seed,
-        "sampler": folder.sampler,
-        "pruner": folder.pruner,
-        "storage": study.storage.kind,
-        "trials": {
-            "ended": len(ended),
-            "finished": len(complete),
-            "pruned": sum(trial.state == TrialState.PRUNED for trial in ended),
-            "failed": sum(trial.state == TrialState.FAIL for trial in ended),
-            "again": len(again),
-        },
-        "minutes": (max(ends) - min(starts)).total_seconds() / 60 if starts and ends else 0.0,
-        "cost_minutes": sum(seconds) / 60,
-        "plane": plane,
-        "best": describe(study, best, confirmed) if best else None,
-        "confirmed": confirmed,
-        "runner_up": second and dataclasses.asdict(second),
-        "importances": inference.importances(study),
-        "supported": supported,
-        "not_supported": not_supported,
-        "borders": borders(study, best) if best else [],
-        "timing": timing(study),
-        "unread": unread(study, [*complete, *(trial for _, trials in ran_again for trial in trials)]),
-        "list": [listed(trial) for trial in ended],
-    }
+    everything = ended + on_fresh_seeds
+    starts = [trial.datetime_start for trial in everything if trial.datetime_start]
+    ends = [trial.datetime_complete for trial in everything if trial.datetime_complete]
+    seconds = [trial.user_attrs.get("result", {}).get("seconds") or 0.0 for trial in everything]
+    return Summary(
+        study=folder.name,
+        experiment=folder.base.experiment,
+        metric=folder.objective.metric,
+        lower_is_better=folder.objective.lower_is_better,
+        seed=folder.seed,
+        sampler=folder.sampler,
+        pruner=folder.pruner,
+        storage=study.storage.kind,
+        trials=Counts(
+            ended=len(ended),
+            finished=len(complete),
+            pruned=sum(trial.state == TrialState.PRUNED for trial in ended),
+            failed=sum(trial.state == TrialState.FAIL for trial in ended),
+            again=len(on_fresh_seeds),
+        ),
+        minutes=(max(ends) - min(starts)).total_seconds() / 60 if starts and ends else 0.0,
+        cost_minutes=sum(seconds) / 60,
+        plane=plane,
+        best=best_of(study, best, confirmations) if best else None,
+        confirmations=confirmations,
+        runner_up=second,
+        importances=importances(ended),
+        supported=supported,
+        not_supported=not_supported,
+        borders=borders(study, best) if best else [],
+        timing=timing(study),
+        unread=unread(study, [*complete, *(trial for _, trials in ranked for trial in trials)]),
+        rows=rows,
+    )
 
 
-def row(study: Study, number: int, trials: list[FrozenTrial]) -> dict:
+def confirmation(study: Study, number: int, trials: list[FrozenTrial]) -> Confirmation:
     """A configuration that was run again on fresh seeds."""
     original = next(trial for trial in study.all_of() if trial.number == number)
     results = [trial.user_attrs["result"] for trial in trials]
-    test = {name: [result["test"][name] for result in results] for name in results[0]["test"]}
-    return {
-        "trial": number,
-        "settings": original.params,
-        "parameters": results[0]["parameters"],
-        "found": original.value,
-        "values": {str(seed): value for seed, value in sorted(inference.by_seed(trials).items())},
-        **dataclasses.asdict(
-            inference.Mean.of([trial.value for trial in trials], inference.limits(study.folder.objective.metric))
-        ),
-        "test": {name: dataclasses.asdict(inference.Mean.of(v, inference.limits(name))) for name, v in test.items()},
-        "runs": [trial.user_attrs["run"] for trial in trials],
-    }
+    values = inference.by_seed(trials)
+    mean = inference.mean_of(list(values.values()), inference.limits(study.folder.objective.metric))
+    scores = {name: [result["test"][name] for result in results] for name in results[0]["test"]}
+    return Confirmation(
+        trial=number,
+        settings=original.params,
+        parameters=results[0]["parameters"],
+        found=inference.value_of(original),
+        values={str(seed): value for seed, value in sorted(values.items())},
+        **dataclasses.asdict(mean),
+        test={name: inference.mean_of(several, inference.limits(name)) for name, several in scores.items()},
+        runs=[trial.user_attrs["run"] for trial in trials],
+    )
 
 
-def runner_up(study: Study, ran_again: list[tuple[int, list[FrozenTrial]]]) -> inference.Paired | None:
+def runner_up(study: Study, ranked: list[tuple[int, list[FrozenTrial]]]) -> Paired | None:
     """The paired test between the two best of what was run again, best first; None where there are no two."""
-    if len(ran_again) < 2:
+    if len(ranked) < 2:
         return None
-    (number, ours), (other, theirs) = ran_again[:2]
+    (number, ours), (other, theirs) = ranked[:2]
     sign = -1 if study.folder.objective.lower_is_better else 1
     return inference.paired(number, other, inference.by_seed(ours), inference.by_seed(theirs), sign)
 
 
-def second_in_words(found: inference.Paired) -> str:
+def second_in_words(test: Paired) -> str:
     """The paired test in a sentence."""
-    verdict = "is better than" if found.supported else "is not told apart from"
+    verdict = "is better than" if test.supported else "is not told apart from"
     return (
-        f"Trial {found.trial}'s configuration {verdict} the runner-up, trial {found.other}'s: better by "
-        f"{found.difference:+.4f}, 95 % interval {found.low:+.4f} to {found.high:+.4f}, in pairs over {found.seeds} "
-        f"fresh seeds (p {found.p:.2g})."
+        f"Trial {test.trial}'s configuration {verdict} the runner-up, trial {test.other}'s: better by "
+        f"{test.difference:+.4f}, 95 % interval {test.low:+.4f} to {test.high:+.4f}, in pairs over {test.seeds} "
+        f"fresh seeds (p {test.p:.2g})."
     )
 
 
-def describe(study: Study, trial: FrozenTrial, confirmed: list[dict]) -> dict:
+def best_of(study: Study, trial: FrozenTrial, confirmations: list[Confirmation]) -> Best:
     """The best trial: its settings, scores, run, and the command that trains it again."""
     folder, result = study.folder, trial.user_attrs.get("result", {})
-    again = confirmed[0] if confirmed else None
-    return {
-        "trial": trial.number,
-        "value": again["mean"] if again else trial.value,
-        "found": trial.value,
-        "settings": trial.params,
-        "run": trial.user_attrs["run"],
-        "command": configuration.command(folder.config(trial.number, trial.params)),
-        "parameters": result.get("parameters"),
-        "test": {k: v["mean"] for k, v in again["test"].items()} if again else result.get("test", {}),
-        "comparison": result.get("comparison"),
-        "references": result.get("references"),
-    }
+    again = confirmations[0] if confirmations else None
+    return Best(
+        trial=trial.number,
+        value=again.mean if again else inference.value_of(trial),
+        found=inference.value_of(trial),
+        settings=trial.params,
+        run=trial.user_attrs["run"],
+        command=configuration.command(folder.config(trial.number, trial.params)),
+        parameters=result.get("parameters"),
+        test={name: score.mean for name, score in again.test.items()} if again else result.get("test", {}),
+        comparison=Comparison(**result["comparison"]) if result.get("comparison") else None,
+        references=[Reference(**reference) for reference in result.get("references") or []],
+    )
 
 
 def borders(study: Study, best: FrozenTrial) -> list[str]:
@@ -163,7 +164,7 @@ def timing(study: Study) -> str:
         return "The same seed gives this study again bit for bit, with any number of workers."
     return (
         "With one worker, the same seed gives this study again bit for bit; with several, "
-        f"{' and '.join(what)} depends on which trials have ended by then."
+        f"{listed(what)} depends on which trials have ended by then."
     )
 
 
@@ -174,25 +175,25 @@ def unread(study: Study, trials: list[FrozenTrial]) -> list[str]:
         try:
             Result.read(study.folder.base.runs_dir / trial.user_attrs["run"])
         except UserError as error:
-            known = trial.user_attrs
+            attributes = trial.user_attrs
             which = f"trial {trial.number}"
-            if "confirms" in known:
-                which = f"trial {known['confirms']} on fresh seed {known['repeat'] + 1}"
+            if "confirms" in attributes:
+                which = f"trial {attributes['confirms']} on fresh seed {attributes['repeat'] + 1}"
             lines.append(f"the run of {which} cannot be read: {error}")
     return lines
 
 
-def listed(trial: FrozenTrial) -> dict:
+def trial_row(trial: FrozenTrial) -> TrialRow:
     """A trial as a row of the page's last table."""
     result = trial.user_attrs.get("result", {})
-    return {
-        "trial": trial.number,
-        "state": trial.state.name.lower(),
-        "value": trial.value,
-        "reason": trial.user_attrs.get("reason"),
-        "settings": trial.params,
-        "run": trial.user_attrs.get("run"),
-        "parameters": result.get("parameters"),
-        "seconds": result.get("seconds"),
-        "resumed_after": result.get("resumed_after", []),
-    }
+    return TrialRow(
+        trial=trial.number,
+        state=trial.state.name.lower(),
+        value=trial.value,
+        reason=trial.user_attrs.get("reason"),
+        settings=trial.params,
+        run=trial.user_attrs.get("run"),
+        parameters=result.get("parameters"),
+        seconds=result.get("seconds"),
+        resumed_after=result.get("resumed_after", []),
+    )

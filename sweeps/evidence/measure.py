@@ -50,7 +50,7 @@ class Options:
     to: Path = ROOT / "docs"
     """Folder of evidence.json and evidence.md."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.jobs < 1:
             raise UserError(f"--jobs must be at least 1, not {self.jobs}")
 
@@ -93,8 +93,8 @@ def chosen(name: str) -> list[EvidenceRow]:
     """The row of this name, or all rows whose names begin with it. Raises `UserError` where there is none."""
     rows = [row for row in ROWS if row.name == name] or [row for row in ROWS if row.name.startswith(name)]
     if not rows:
-        known = ", ".join(row.name for row in ROWS)
-        raise UserError(f"--row {name}: there is no such row; there are {known}")
+        names = ", ".join(row.name for row in ROWS)
+        raise UserError(f"--row {name}: there is no such row; there are {names}")
     return rows
 
 
@@ -117,17 +117,17 @@ def read(folder: Path) -> dict[tuple[str, int], Measurement]:
     values = files.read_json(path, advice).get("measurements")
     if not isinstance(values, list):
         raise UserError(f"{path} is damaged (it holds no measurements): {advice}")
-    found = []
+    measurements = []
     for number, fields in enumerate(values):
         try:
-            found.append(Measurement(**fields))
-            found[-1].check()
+            measurements.append(Measurement(**fields))
+            measurements[-1].check()
         except (TypeError, ValueError, AttributeError):
             raise UserError(f"{path}, measurement {number} is damaged: {advice}") from None
     rows = {row.name: row for row in ROWS}
     return {
         (m.row, m.seed): m
-        for m in found
+        for m in measurements
         if m.row in rows and m.seed < rows[m.row].seeds and is_of(m.run, rows[m.row], m.seed)
     }
 
@@ -202,11 +202,11 @@ def train(options: Options, row: EvidenceRow, seed: int, trainings: Trainings) -
     done = trainings.run(command)
     if done is None:
         return None
-    found = finished(options.runs_dir, row, seed) if done.returncode in (0, 1) else None
-    if found is None:
-        said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
-        raise UserError(f"row {row.name}, seed {seed}: {said[0].removeprefix('error: ')}")
-    return found
+    new = finished(options.runs_dir, row, seed) if done.returncode in (0, 1) else None
+    if new is None:
+        errors = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise UserError(f"row {row.name}, seed {seed}: {errors[-1].removeprefix('error: ')}")
+    return new
 
 
 def measure(options: Options) -> int:
@@ -219,24 +219,24 @@ def measure(options: Options) -> int:
     write(options.to, measured)  # where that cannot be, it is said now and not after an hour of training
     failed, trainings = 0, Trainings()
 
-    def one(row: EvidenceRow, seed: int):
+    def outcome(row: EvidenceRow, seed: int) -> Measurement | UserError | None:
         try:
-            found = None if options.again else finished(options.runs_dir, row, seed)
-            return found or train(options, row, seed, trainings)
+            there = None if options.again else finished(options.runs_dir, row, seed)
+            return there or train(options, row, seed, trainings)
         except UserError as error:
             return error
 
     with ThreadPoolExecutor(options.jobs) as pool:
         try:
-            for (row, seed), found in zip(missing, pool.map(one, *zip(*missing, strict=True)), strict=True):
-                if isinstance(found, UserError):
+            for (row, seed), new in zip(missing, pool.map(outcome, *zip(*missing, strict=True)), strict=True):
+                if isinstance(new, UserError):
                     failed += 1
-                    print(f"error: {found}", file=sys.stderr, flush=True)
-                    continue
-                measured[row.name, seed] = found
-                write(options.to, measured)
-                value = found.status if found.value is None else tables.figure(found.value)
-                print(f"{row.name}, seed {seed}: {value} ({found.minutes:.1f} minutes)", flush=True)
+                    print(f"error: {new}", file=sys.stderr, flush=True)
+                elif new is not None:
+                    measured[row.name, seed] = new
+                    write(options.to, measured)
+                    value = new.status if new.value is None else tables.figure(new.value)
+                    print(f"{row.name}, seed {seed}: {value} ({new.minutes:.1f} minutes)", flush=True)
         except BaseException:
             trainings.stop()
             raise

@@ -9,7 +9,7 @@ from rnnkit.core import processes
 class Trainings:
     """The runs that are under way, each a process, so that all can be told to stop."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock, self._running, self.stopped = threading.Lock(), set(), False
 
     def run(self, command: list[str]) -> subprocess.CompletedProcess | None:

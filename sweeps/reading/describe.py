@@ -1,22 +1,19 @@
-"""What pages, the terminal and reports say of runs and studies, in words."""
+"""What pages, the terminal and reports say of runs, in words."""
 
 import contextlib
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from rnnkit.core.errors import UserError
-from rnnkit.core.wording import settings_in_words
+from rnnkit.core.wording import in_brackets, part_in_words
 from rnnkit.runs import printing
 from rnnkit.runs.flags import Flag
 from rnnkit.runs.result import Comparison, Reference
-from sweeps.reading.run_index import STATES, Card, RunIndex, plain
-from sweeps.reading.sections import words as part_in_words
-from sweeps.reading.studies import Study, Trial
+from sweeps.reading.run_index import STATES, Card, RunIndex
 
 
 MOST_TEXT = 20_000  # characters of a sample that are shown
@@ -51,58 +48,19 @@ class Details:
     damaged: int
 
 
-def number(value: float | None) -> str:
-    """A number as it is read in a table; nothing where there is none."""
-    if value is None:
-        return ""
-    if not math.isfinite(value):
-        return str(value)
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
-
-
-def seconds(value: float | None) -> str:
-    """A time that something took: `3.5 s`, `4.2 min`, `1.3 h`."""
-    if value is None:
-        return ""
-    return f"{value:.1f} s" if value < 90 else f"{value / 60:.1f} min" if value < 5400 else f"{value / 3600:.1f} h"
-
-
-def age(since: datetime | None, now: datetime | None = None) -> str:
-    """How long ago a time was: `12 s`, `5 min`, `3 h`, `2 d`."""
-    if since is None:
-        return ""
-    passed = ((now or datetime.now(UTC)) - since).total_seconds()
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if passed >= 2 * length:
-            return f"{passed / length:.0f} {unit}"
-    return f"{max(passed, 0):.0f} s"
-
-
-def words(metric: str) -> str:
-    """`metric/accuracy/valid` -> `accuracy (validation)`; other metrics as they are."""
-    _, slash, rest = metric.partition("metric/")
-    name, _, split = rest.partition("/")
-    return f"{part_in_words(name)} ({part_in_words(split)})" if slash and split else metric
-
-
-def metric(name: str) -> str:
-    """`metric/macro_f1/valid` -> `macro f1`."""
-    return words(name).partition(" (")[0]
-
-
 def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     """A study in a line, from the cards of its trials' runs."""
     own = [card for card in runs if card.study == name and card.confirms is None]
-    found = Counter(card.state for card in own)
+    counts = Counter(card.state for card in own)
     metric, lower_is_better = index.judged_by(name)
     sign = -1 if lower_is_better else 1
-    finished = [card for card in own if card.state == "finished" and card.value is not None]
+    scored = [(sign * card.value, card) for card in own if card.state == "finished" and card.value is not None]
     return StudyLine(
         name,
         own[0].experiment if own else "",
-        counts={state: found[state] for state in STATES if found[state]},
+        counts={state: counts[state] for state in STATES if counts[state]},
         metric=metric or (own[0].metric if own else ""),
-        best=max(finished, key=lambda card: sign * card.value, default=None),
+        best=max(scored, key=lambda pair: pair[0], default=(0.0, None))[1],
         started=min((card.started for card in own if card.started), default=None),
     )
 
@@ -120,9 +78,9 @@ def details(index: RunIndex, name: str) -> Details:
     return Details(
         card,
         flags=flags(card.flags),
-        scores=[(words(k), float(v)) for k, v in metrics.items() if isinstance(v, (int, float))],
-        beside=_beside(result),
-        settings={k: plain(v) for k, v in card.config.items()},
+        scores=[(in_brackets(k), float(v)) for k, v in metrics.items() if isinstance(v, (int, float))],
+        beside=beside(result),
+        settings={k: _exact(v) for k, v in card.config.items()},
         manifest=_flat({k: v for k, v in manifest.items() if k not in ("config", "command")}),
         command=str(manifest.get("command", "")),
         pictures=[(name, part_in_words(Path(name).stem).capitalize()) for name in pictures],
@@ -132,17 +90,17 @@ def details(index: RunIndex, name: str) -> Details:
     )
 
 
-def flags(found: Iterable[dict]) -> list[str]:
+def flags(raised: Iterable[dict]) -> list[str]:
     """Flags in words; those that differ only in where they stand and in their value are one."""
     alike: dict[tuple, list[Flag]] = {}
     strange = []
-    for values in found:
+    for values in raised:
         try:
             flag = Flag(**values)
             alike.setdefault((flag.name, float(flag.threshold), flag.advice), []).append(flag)
             float(flag.value)
         except (TypeError, ValueError):
-            strange.append(plain(values))
+            strange.append(_exact(values))
     return [_together(several) for several in alike.values()] + strange
 
 
@@ -154,32 +112,37 @@ def _together(several: list[Flag]) -> str:
     return f"{first.name}: {places}; threshold {float(first.threshold):g}. {first.advice}"
 
 
-def _beside(result: dict) -> list[str]:
+def beside(result: dict) -> list[str]:
     """What others reach on the same test part, in words."""
-    said = []
+    lines = []
     for reference in result.get("references") or []:
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            said.append(printing.reference_in_words(Reference(**reference)))
+            lines.append(printing.reference_in_words(Reference(**reference)))
     with contextlib.suppress(KeyError, TypeError, ValueError):
         if result.get("comparison"):
-            said.append(printing.comparison_in_words(Comparison(**result["comparison"])))
-    return said
+            lines.append(printing.comparison_in_words(Comparison(**result["comparison"])))
+    return lines
 
 
 def _flat(values: dict, before: str = "") -> dict[str, str]:
-    found = {}
+    flat = {}
     for name, value in values.items():
         if isinstance(value, dict):
-            found |= _flat(value, f"{before}{name} ")
+            flat |= _flat(value, f"{before}{name} ")
         elif value is not None:
-            found[f"{before}{name}"] = _short(value)
-    return found
+            flat[f"{before}{name}"] = _short(value)
+    return flat
 
 
-def _short(value) -> str:
+def _exact(value: object) -> str:
+    """A value of JSON as it is read most easily: text as it is, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _short(value: object) -> str:
     if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
         return ", ".join(f"{part:.4g}" for part in value)
-    return f"{value:.4g}" if isinstance(value, float) else plain(value)
+    return f"{value:.4g}" if isinstance(value, float) else _exact(value)
 
 
 def _samples(index: RunIndex, media: dict[str, Path]) -> Iterable[dict]:
@@ -198,114 +161,16 @@ def _dynamics(index: RunIndex, media: dict[str, Path]) -> dict[str, dict]:
     if "dynamics.json" not in media:
         return {}
     with contextlib.suppress(UserError):
-        found = index.read_json(media["dynamics.json"])
-        return {where: _flat(of, "") for where, of in found.items() if isinstance(of, dict)}
+        dynamics = index.read_json(media["dynamics.json"])
+        return {where: _flat(of) for where, of in dynamics.items() if isinstance(of, dict)}
     return {}
 
 
 def scores(index: RunIndex, cards: list[Card]) -> dict[str, list[float | None]]:
     """The final metrics of several runs, by name, in the order of the runs."""
-    each = [dict(details(index, card.name).scores) for card in cards]
-    return {name: [one.get(name) for one in each] for name in dict.fromkeys(name for one in each for name in one)}
-
-
-def answer(study: Study, result: dict | None = None) -> list[str]:
-    """What a study came to, a sentence a line: the best, how sure that is, its test score, and what others reach.
-
-    What the sweep wrote in the end is said where it is there and of this state of the study: the best again on fresh
-    seeds. Where it is not, what others reach comes from `result`, that of the best trial's run.
-    """
-    best, told = study.best, study.summary.get("best")
-    if best is None:
-        return ["No trial has finished yet."]
-    again = _agreed(study)
-    if again:
-        lines = [_again_in_words(study, again)]
-    else:
-        lines = [f"Best: trial {best.number}, {study.metric} {best.value:.4f} ({settings_in_words(best.settings)})."]
-        told = told if isinstance(told, dict) and told.get("trial") == best.number else {}
-    tested = told.get("test")
-    if isinstance(tested, dict):
-        lines += [f"{_capital(_said(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
-    elif best.run and best.run.test is not None:
-        lines.append(f"{_capital(_said(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}.")
-    return lines + [f"{_capital(line)}." for line in _beside(told or result or {})]
-
-
-def chosen(study: Study) -> Trial | None:
-    """The trial whose settings the answer names: the best again on fresh seeds, or while there is none the best."""
-    row = _agreed(study)
-    named = [trial for trial in study.trials if row and trial.number == row["trial"]]
-    return named[0] if named else study.best
-
-
-def _agreed(study: Study) -> dict | None:
-    """The best on fresh seeds, if the study's summary chose it too."""
-    told, rows = study.summary.get("best"), confirmed(study)
-    return rows[0] if rows and isinstance(told, dict) and told.get("trial") == rows[0]["trial"] else None
-
-
-def confirmed(study: Study) -> list[dict]:
-    """What was run again on fresh seeds, best first, as summary.json tells it; [] where nothing was."""
-    found = study.summary.get("confirmed")
-    wanted = {"trial": int, "mean": (int, float), "found": (int, float), "count": int, "settings": dict}
-    rows = found if isinstance(found, list) else []
-    return [
-        row for row in rows if isinstance(row, dict) and all(isinstance(row.get(k), kind) for k, kind in wanted.items())
-    ]
-
-
-def again(index: RunIndex, study: str) -> list[Card]:
-    """The runs that repeat a study's best settings on fresh seeds, by trial and seed."""
-    found = [card for card in index.runs() if card.study == study and isinstance(card.confirms, int)]
-    return sorted(found, key=lambda card: (card.confirms, card.seed if isinstance(card.seed, int) else 0))
-
-
-def interval(row: dict) -> str:
-    """The interval of a mean; nothing where it has none."""
-    low, high = row.get("low"), row.get("high")
-    return f"{low:.4f} to {high:.4f}" if isinstance(low, (int, float)) and isinstance(high, (int, float)) else ""
-
-
-def _again_in_words(study: Study, row: dict) -> str:
-    sure = f", 95 % interval {interval(row)}" if interval(row) else ""
-    return (
-        f"Best: trial {row['trial']}'s settings, {study.metric} {row['mean']:.4f} as the mean over {row['count']} "
-        f"fresh seeds{sure}; found with {row['found']:.4f} ({settings_in_words(row['settings'])})."
-    )
-
-
-def _said(metric: str) -> str:
-    """`metric/accuracy/test` -> `test accuracy`, as sentences have it."""
-    name, bracket, split = words(metric).partition(" (")
-    return f"{split.removesuffix(')')} {name}" if bracket else metric
-
-
-def findings(study: Study) -> dict[str, list[str]]:
-    """What the sweep said in the end, in sentences under headings: what the data support, and what they do not."""
-    headings = {
-        "supported": "What the data support",
-        "not_supported": "What they do not support",
-        "borders": "On the border of what was looked at",
-        "timing": "With the same seed",
-    }
-    found = {}
-    for key, heading in headings.items():
-        said = study.summary.get(key)
-        said = [said] if isinstance(said, str) else said if isinstance(said, list) else []
-        if sentences := [one for one in said if isinstance(one, str) and one]:
-            found[heading] = sentences
-    return found
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def how_many(study: Study) -> str:
-    """How many trials of each state a study has, in words."""
-    counts = Counter(trial.state for trial in study.trials)
-    return ", ".join(f"{count} {state}" for state, count in counts.items())
+    by_run = [dict(details(index, card.name).scores) for card in cards]
+    names = dict.fromkeys(name for scores in by_run for name in scores)
+    return {name: [scores.get(name) for scores in by_run] for name in names}
 
 
 def printable(text: str) -> str:

@@ -1,12 +1,13 @@
 """A run's metrics.jsonl as columns, read on while it grows; rows that are damaged are counted and left out."""
 
+import contextlib
 import json
 import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnnkit.core import files
+from rnnkit.runs.rows import read_row
 
 
 TAIL = 1 << 18  # bytes at the end of a file within which the last row that holds a metric is looked for
@@ -28,13 +29,13 @@ class Columns:
         return self.series[metric][1][-1] if metric in self.series else None
 
 
-def read_columns(path: Path | None, known: Columns | None = None) -> Columns:
-    """All rows of a file, or those that follow what is `known` of it. A last line without its end is not there yet."""
+def read_columns(path: Path | None, before: Columns | None = None) -> Columns:
+    """All rows of a file, or those that follow what was read `before`. A last line without its end is not there yet."""
     if path is None:
         return Columns()
     with path.open("rb") as file:
         about = os.fstat(file.fileno())
-        columns = known
+        columns = before
         if columns is None or columns.file != about.st_ino or about.st_size < columns.position:
             columns = Columns(file=about.st_ino)
         if about.st_size == columns.position:
@@ -43,7 +44,7 @@ def read_columns(path: Path | None, known: Columns | None = None) -> Columns:
         content = file.read()
     damaged = columns.damaged
     _add(columns, content[: content.rfind(b"\n") + 1])
-    if known is columns and columns.damaged > damaged:  # a run that went on may have cut it, and written it anew
+    if before is columns and columns.damaged > damaged:  # a run that went on may have cut it, and written it anew
         return read_columns(path)
     return columns
 
@@ -65,13 +66,9 @@ def _add(columns: Columns, lines: bytes) -> None:
 
 
 def _row(line: bytes) -> dict | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
-        return None
-    return files.decode(row)
+    with contextlib.suppress(ValueError):
+        return read_row(line)
+    return None
 
 
 def last_row(path: Path | None, metric: str) -> tuple[dict, int]:

@@ -6,13 +6,13 @@ of it. What did not change since it was read last is not read again.
 
 import contextlib
 import dataclasses
-import json
 import stat
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
@@ -22,7 +22,8 @@ from sweeps.reading.rows import Columns, last_row, read_columns
 
 
 # What a run can be: as its result says, or `running`, `stopped` (no result, and no process works on it) and `broken`.
-STATES = ("running", "finished", "pruned", "diverged", "failed", "interrupted", "stopped", "broken")
+State = Literal["running", "finished", "pruned", "diverged", "failed", "interrupted", "stopped", "broken"]
+STATES: tuple[State, ...] = get_args(State)
 # Which score a run is judged by where no study says it.
 SCORES = ("accuracy", "bits_per_character", "perplexity", "nats_per_step", "loss")
 LIVE_FOR = 1.0  # seconds that what was found of a lock holds
@@ -71,7 +72,7 @@ class Card:
 class RunIndex:
     """The runs in `runs_dir` and the studies in its folder `studies`. Many threads may ask at once."""
 
-    def __init__(self, runs_dir: Path):
+    def __init__(self, runs_dir: Path) -> None:
         if not runs_dir.is_dir():
             raise UserError(
                 f"there are no runs in {runs_dir}: make sweep makes some, or name another folder with --runs-dir"
@@ -132,8 +133,8 @@ class RunIndex:
     def media(self, name: str) -> dict[str, Path]:
         """The files in a run's media folder, by name."""
         folder = self.run(name).folder / "media"
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
-        return {path.name: path for path in found if self._inside(path)}
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        return {path.name: path for path in paths if self._inside(path)}
 
     def studies(self) -> dict[str, Path]:
         """The folders of all studies, by name."""
@@ -141,10 +142,10 @@ class RunIndex:
 
     def study(self, name: str) -> Path:
         """The folder of the study of this name. Raises `NotThere`."""
-        found = self.studies()
-        if name not in found:
+        folders = self.studies()
+        if name not in folders:
             raise NotThere(f"there is no study {name}")
-        return found[name]
+        return folders[name]
 
     def judged_by(self, study: str | None) -> tuple[str, bool]:
         """The metric that a study judges its trials by ("" where that is not known), and whether lower is better."""
@@ -173,10 +174,10 @@ class RunIndex:
     def _folders(self, parent: Path, mark: str) -> dict[str, Path]:
         """The folders in `parent` that hold the file `mark`, by name."""
         try:
-            found = sorted(parent.iterdir())
+            paths = sorted(parent.iterdir())
         except OSError:
             return {}
-        return {path.name: path for path in found if not path.is_symlink() and (path / mark).exists()}
+        return {path.name: path for path in paths if not path.is_symlink() and (path / mark).exists()}
 
     def _inside(self, path: Path) -> Path | None:
         """The path, if it is a plain file that lies inside of the folder of runs, wherever links lead."""
@@ -255,35 +256,30 @@ def _state(result: Result | None, live: bool) -> str:
 
 def _score(numbers: dict) -> str:
     """The validation score among a run's metrics that says most of it; "" where there is none."""
-    found = [key for key in numbers if key.startswith("metric/") and key.endswith("/valid")]
-    known = [f"metric/{name}/valid" for name in SCORES]
-    return next((key for key in known if key in found), found[0] if found else "")
+    scores = [key for key in numbers if key.startswith("metric/") and key.endswith("/valid")]
+    by_worth = [f"metric/{name}/valid" for name in SCORES]
+    return next((key for key in by_worth if key in scores), scores[0] if scores else "")
 
 
 def _mark(path: Path) -> tuple | None:
     try:
-        found = path.stat()
+        about = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return about.st_mtime_ns, about.st_size, about.st_ino
 
 
-def _number(value) -> float | None:
+def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _time(text) -> datetime | None:
+def _time(text: Any) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def plain(value) -> str:
-    """A value of JSON as it is read most easily: text as it is, the rest as JSON."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rnnkit.core.wording import part_in_words
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -21,9 +23,14 @@ class Chart:
     log: bool = False
     apart: bool = False
 
-    def matches(self, metric: str) -> re.Match | None:
+    def matches(self, metric: str) -> bool:
         """Whether it shows this metric."""
-        return re.fullmatch(self.pattern, metric)
+        return re.fullmatch(self.pattern, metric) is not None
+
+    def groups(self, metric: str) -> list[str]:
+        """What the groups of its pattern catch of a metric that it shows; not those that catch nothing."""
+        match = re.fullmatch(self.pattern, metric)
+        return [group for group in match.groups() if group] if match else []
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ SECTIONS = (
         "Norms of the parameters' gradients. They stay healthy while states vanish: see memory.",
         (
             Chart("gradient", "Gradient norm before clipping", r"grad_norm/total", "norm of all gradients", True),
-            Chart("clip", "Share of steps that are clipped", r"clip/fraction", "share of the last steps"),
+            Chart("clip", "Share of steps that are clipped", r"clip/fraction", "share of all steps so far"),
             Chart(
                 "gradient-by-group",
                 "Gradient norm before clipping, by group",
@@ -164,19 +171,19 @@ class Drawn:
 def arranged(metrics: Iterable[str]) -> list[tuple[Section, list[Drawn]]]:
     """The sections with the charts that these metrics fill; what no chart shows comes last, so that nothing is lost."""
     left = list(dict.fromkeys(metrics))
-    found = []
+    sections = []
     for section in SECTIONS:
         drawn: list[Drawn] = []
         for chart in section.charts:
-            shown = [metric for metric in left if chart.matches(metric)]
-            left = [metric for metric in left if metric not in shown]
-            drawn += _drawn(chart, shown)
+            own = [metric for metric in left if chart.matches(metric)]
+            left = [metric for metric in left if metric not in own]
+            drawn += _drawn(chart, own)
         if drawn:
-            found.append((section, drawn))
+            sections.append((section, drawn))
     if left:
         rest = [Drawn(f"other-{i}", metric, metric, False, {metric: metric}) for i, metric in enumerate(left)]
-        found.append((Section("Other", "", ()), rest))
-    return found
+        sections.append((Section("Other", "", ()), rest))
+    return sections
 
 
 def is_log(drawn: Drawn, values: Iterable[float]) -> bool:
@@ -198,13 +205,13 @@ def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
         return [Drawn(chart.key, chart.title, chart.axis, chart.log, {curve(chart, m): m for m in metrics})]
     apart: dict[str, dict[str, str]] = {}
     for metric in metrics:
-        first, *rest = chart.matches(metric).groups()
-        apart.setdefault(first, {})[words(" ".join(rest) or first)] = metric
+        first, *rest = chart.groups(metric)
+        apart.setdefault(first, {})[part_in_words(" ".join(rest) or first)] = metric
     return [
         Drawn(
             f"{chart.key}-{first}",
-            chart.title.format(words(first).capitalize()),
-            chart.axis.format(_UNITS.get(first, words(first))),
+            chart.title.format(part_in_words(first).capitalize()),
+            chart.axis.format(_UNITS.get(first, part_in_words(first))),
             chart.log,
             curves,
         )
@@ -214,12 +221,4 @@ def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
 
 def curve(chart: Chart, metric: str) -> str:
     """What the curve of a metric is called in its chart."""
-    groups = [group for group in chart.matches(metric).groups() if group]
-    return words(" ".join(groups)) or chart.title.lower()
-
-
-def words(name: str) -> str:
-    """A part of a metric's name as it is read: `valid` -> `validation`, `macro_f1` -> `macro f1`."""
-    spoken = {"valid": "validation", "train": "training", "all": "all inputs", "one": "the last one"}
-    spoken["quarter"] = "the last quarter"
-    return " ".join(spoken.get(part, part.replace("_", " ")) for part in name.split(" "))
+    return part_in_words(" ".join(chart.groups(metric))) or chart.title.lower()

@@ -1,22 +1,26 @@
 """A study as its folder holds it: what was to be found out, its trials, and what they came to."""
 
 import functools
-import math
-import statistics
 import threading
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnnkit.core import locks
 from rnnkit.core.errors import UserError, in_words
 from rnnkit.core.wording import in_words as metric_in_words
 from rnnkit.core.wording import settings_in_words
+from sweeps.analysis.facts import GridCell, TrialRow, grid_cells
 from sweeps.reading.run_index import Card, RunIndex
 
 
-_one_at_a_time = threading.Lock()
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+_one_at_a_time = threading.RLock()  # a page and its charts ask at the same time
 
 # What a trial can be. `cut off`: its worker died, and its point was queued again.
 STATES = ("finished", "pruned", "diverged", "failed", "cut off", "running", "stopped", "waiting")
@@ -39,22 +43,12 @@ class Trial:
     reason: str | None
     run: Card | None
     worker: str | None = None
-    retry_of: int | None = None
 
-
-@dataclass(frozen=True)
-class GridCell:
-    """A cell of the plane hidden size x depth: the values of its finished trials, and a run's parameters."""
-
-    hidden_size: int
-    depth: int
-    values: tuple[float, ...]
-    parameters: int | None
-
-    @property
-    def mean(self) -> float | None:
-        """The mean of its values; None where no trial finished."""
-        return statistics.mean(self.values) if self.values else None
+    def row(self) -> TrialRow:
+        """The trial as a summary has it."""
+        state = "complete" if self.state == "finished" else self.state
+        name, parameters, took = (self.run.name, self.run.parameters, self.run.seconds) if self.run else (None,) * 3
+        return TrialRow(self.number, state, self.value, self.reason, self.settings, name, parameters, took, [])
 
 
 @dataclass(frozen=True)
@@ -83,10 +77,8 @@ class Study:
     @property
     def metric(self) -> str:
         """What trials are judged by, in words."""
-        try:
-            return metric_in_words(str(self.space["metric"]))
-        except (KeyError, ValueError):
-            return "value"
+        metric = self.space.get("metric")
+        return metric_in_words(metric) if isinstance(metric, str) else "value"
 
     @property
     def lower_is_better(self) -> bool:
@@ -106,8 +98,8 @@ class Study:
     def best(self) -> Trial | None:
         """The best finished trial, the first of equal ones."""
         sign = -1 if self.lower_is_better else 1
-        finished = [t for t in self.of_state("finished") if t.value is not None]
-        return max(finished, key=lambda trial: sign * trial.value, default=None)
+        scored = [(sign * trial.value, trial) for trial in self.of_state("finished") if trial.value is not None]
+        return max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
 
     @property
     def settings(self) -> list[str]:
@@ -118,19 +110,15 @@ class Study:
         """The cells of hidden size x depth, from finished trials that have the plane's other settings."""
         sizes, depths = self.space.get("hidden_sizes") or [], self.space.get("depths") or []
         start = self.space.get("start") or {}
-        found = []
-        for size in sizes:
-            for depth in depths:
-                wanted = {**start, "hidden_size": size, "depth": depth}
-                there = [t for t in self.of_state("finished") if wanted.items() <= t.settings.items()]
-                there = [t for t in there if not t.settings.get("dropout")]
-                counts = [t.run.parameters for t in there if t.run and t.run.parameters]
-                values = tuple(t.value for t in there if t.value is not None and math.isfinite(t.value))
-                found.append(GridCell(size, depth, values, counts[0] if counts else None))
-        return found
+        points = [{**start, "hidden_size": size, "depth": depth} for size in sizes for depth in depths]
+        return grid_cells(points, self.rows())
+
+    def rows(self) -> list[TrialRow]:
+        """Its trials as a summary has them."""
+        return [trial.row() for trial in self.trials]
 
 
-def said(trial: Trial) -> str:
+def trial_in_words(trial: Trial) -> str:
     """A trial in a line."""
     value = "" if trial.value is None else f" {trial.value:.4g}"
     reason = f" ({trial.reason})" if trial.reason else ""
@@ -150,33 +138,48 @@ def read(index: RunIndex, name: str) -> Study:
         trouble = str(error)
     cards = [card for card in index.runs() if card.study == name and card.confirms is None]
     journal = folder / "journal.log"
-    importances = {}
+    importances = _told_importances(summary)
     try:
-        frozen, importances = of_journal(journal, name, _size(journal)) if journal.exists() else ((), {})
-        trials = tuple(_trial(one, cards, folder) for one in frozen)
+        with _one_at_a_time:
+            stored = of_journal(journal, name, _size(journal)) if journal.exists() else ()
+            importances = importances or _importances(journal, name, _finished(stored))
+        trials = tuple(_trial(frozen, cards, folder) for frozen in stored)
     except Exception as error:  # noqa: BLE001 (said on the page; whatever Optuna makes of a torn file, the rest is shown)
         trouble = f"{journal} cannot be read ({in_words(error)}): its trials are shown from their runs' records"
         trials = ()
     if not trials:  # kept elsewhere, or damaged
-        numbered = sorted((c for c in cards if isinstance(c.trial, int)), key=lambda card: card.trial)
-        trials = tuple(_of_card(card, described) for card in numbered)
-    told = summary.get("importances")
-    if isinstance(told, dict) and told and all(isinstance(v, (int, float)) for v in told.values()):
-        importances = told
+        numbered = sorted(((c.trial, c) for c in cards if isinstance(c.trial, int)), key=lambda pair: pair[0])
+        trials = tuple(_of_card(number, card, described) for number, card in numbered)
     return Study(name, folder, described, trials, importances, summary, trouble)
 
 
-def of_journal(journal: Path, name: str, size: int):
-    """Optuna's trials of the study in a journal of this size, and the importances of its parameters.
+def _told_importances(summary: dict) -> dict[str, float]:
+    """The importances that a study's summary tells; {} where it tells none."""
+    shares = summary.get("importances")
+    return shares if isinstance(shares, dict) and all(isinstance(v, (int, float)) for v in shares.values()) else {}
 
-    Reading takes no lock and writes nothing, so that a running sweep does not notice.
-    """
-    with _one_at_a_time:  # a page and its charts ask at the same time
-        return _of_journal(journal, name, size)
+
+def _finished(trials: "Iterable[FrozenTrial]") -> tuple[tuple[int, float | None], ...]:
+    """The finished trials, by number and value."""
+    return tuple((trial.number, trial.value) for trial in trials if trial.state.name == "COMPLETE")
 
 
 @functools.lru_cache(maxsize=32)
-def _of_journal(journal: Path, name: str, size: int):
+def _importances(journal: Path, name: str, finished: tuple) -> dict[str, float]:
+    """The importances over these finished trials, which take a second: not anew for each line of a living journal."""
+    if not finished:
+        return {}
+    from sweeps.analysis.importances import importances
+
+    return importances(of_journal(journal, name, _size(journal)))
+
+
+@functools.lru_cache(maxsize=32)
+def of_journal(journal: Path, name: str, size: int) -> "tuple[FrozenTrial, ...]":
+    """Optuna's trials of the study in a journal of this size.
+
+    Reading takes no lock and writes nothing, so that a running sweep does not notice.
+    """
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -185,16 +188,10 @@ def _of_journal(journal: Path, name: str, size: int):
         warnings.simplefilter("ignore")  # of what is experimental
         study = optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
         trials = study.get_trials(deepcopy=False)
-        finished = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
-        try:
-            importances = optuna.importance.get_param_importances(study) if len(finished) >= 4 else {}
-        except (ValueError, RuntimeError):  # nothing that varies, or too few trials
-            importances = {}
-    finite = {str(k): float(v) for k, v in importances.items() if math.isfinite(v)}
-    return tuple(trials), finite if sum(finite.values()) else {}
+    return tuple(trials)
 
 
-def _trial(frozen, cards: list[Card], folder: Path) -> Trial:
+def _trial(frozen: "FrozenTrial", cards: list[Card], folder: Path) -> Trial:
     attributes = frozen.user_attrs
     named = [c for c in cards if c.trial == frozen.number or c.name == attributes.get("run")]
     run = next((c for c in named if c.name == attributes.get("run")), named[0] if named else None)
@@ -215,11 +212,10 @@ def _trial(frozen, cards: list[Card], folder: Path) -> Trial:
         str(reason) if reason else None,
         run,
         attributes.get("worker"),
-        attributes.get("retry_of"),
     )
 
 
-def _lives(folder: Path, worker) -> bool:
+def _lives(folder: Path, worker: object) -> bool:
     """Whether a worker of this machine is at work: a trial that it has just taken has no run yet."""
     return isinstance(worker, str) and Path(worker).name == worker and locks.held(folder / "workers" / worker)
 
@@ -232,7 +228,7 @@ def _state(state: str, reason: str | None, run: Card | None, in_hand: bool) -> s
     return {"COMPLETE": "finished", "PRUNED": "pruned", "WAITING": "waiting"}[state]
 
 
-def _of_card(card: Card, described: dict) -> Trial:
+def _of_card(number: int, card: Card, described: dict) -> Trial:
     space = described.get("space") or {}
     varied = ["hidden_size", "depth", "cell", "bidirectional", "learning_rate", "dropout", *(space.get("start") or {})]
     settings = {name: card.config[name] for name in dict.fromkeys(varied) if name in card.config}
@@ -240,7 +236,7 @@ def _of_card(card: Card, described: dict) -> Trial:
     ends = None
     if card.started and card.seconds:
         ends = datetime.fromtimestamp(card.started.timestamp() + card.seconds, UTC)
-    return Trial(card.trial, state, card.value, settings, {}, card.started, ends, card.reason, card)
+    return Trial(number, state, card.value, settings, {}, card.started, ends, card.reason, card)
 
 
 def _size(path: Path) -> int:

@@ -33,9 +33,9 @@ class Options:
 
 
 def send(folder: Path, track: str) -> dict:
-    """Carry the summary of the study in `folder` to W&B, and return what became of it, as `mirroring.state` does."""
+    """Carry the summary of the study in `folder` to W&B, and return what became of it (`mirror_client.state`)."""
 
-    facts, said = (files.read_json(folder / name) for name in ("summary.json", "study.json"))
+    facts, described = (files.read_json(folder / name) for name in ("summary.json", "study.json"))
     goes_on = mirror_client.state(folder).get("mode") == "online"
     if not goes_on:
         shutil.rmtree(folder / "wandb", ignore_errors=True)
@@ -45,18 +45,18 @@ def send(folder: Path, track: str) -> dict:
         return _note(folder, {"state": "complete", "mode": mode})
     options = {
         "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
-        "id": f"{facts['study']}-study-{int(datetime.fromisoformat(said['started']).timestamp() * 1000):x}",
+        "id": f"{facts['study']}-study-{int(datetime.fromisoformat(described['started']).timestamp() * 1000):x}",
         "name": f"study {facts['study']}",
         "group": facts["study"],
         "job_type": "study",
         "tags": [facts["experiment"]],
         "config": {
-            key: said[key] for key in ("experiment", "seed", "sampler", "pruner", "config", "space", "versions")
+            key: described[key] for key in ("experiment", "seed", "sampler", "pruner", "config", "space", "versions")
         },
     }
     run = follow.Server().begin(options, folder, mode, goes_on)
     offline = run.settings.mode == "offline"
-    state = {"mode": "offline" if offline else "online"}
+    state: dict[str, str | None] = {"mode": "offline" if offline else "online"}
     state["folder"] = str(Path(run.settings.sync_file).parent.relative_to(folder))
     if not offline:
         state["url"] = run.url
@@ -77,16 +77,16 @@ def tables(facts: dict) -> dict:
     names = list(dict.fromkeys(name for trial in facts["list"] for name in trial["settings"]))
     columns = ["trial", "state", "value", "reason", "parameters", "seconds", "run"]
     rows = [[trial[c] for c in columns] + [trial["settings"].get(n) for n in names] for trial in facts["list"]]
-    found = {"trials": wandb.Table(columns=columns + names, data=[[_text(v) for v in row] for row in rows])}
+    by_name = {"trials": wandb.Table(columns=[*columns, *names], data=[[_text(v) for v in row] for row in rows])}
     cells = ["hidden_size", "depth", "value", "spread", "parameters"]
-    found["plane"] = wandb.Table(columns=cells, data=[[cell[c] for c in cells] for cell in facts["plane"]])
+    by_name["plane"] = wandb.Table(columns=[*cells], data=[[cell[c] for c in cells] for cell in facts["plane"]])
     if facts["confirmed"]:
-        again = ["trial", "found", "mean", "low", "high", "spread", "count", "parameters"]
-        found["again"] = wandb.Table(columns=again, data=[[row[c] for c in again] for row in facts["confirmed"]])
-    return found
+        means = ["trial", "found", "mean", "low", "high", "spread", "count", "parameters"]
+        by_name["again"] = wandb.Table(columns=[*means], data=[[row[c] for c in means] for row in facts["confirmed"]])
+    return by_name
 
 
-def _text(value):
+def _text(value: object) -> object:
     return str(value) if isinstance(value, bool) else value
 
 
@@ -100,13 +100,13 @@ def pictures(folder: Path) -> dict:
 def figures(facts: dict) -> dict:
     """What stands in the run's summary."""
     best = facts["best"] or {}
-    found = {f"trials/{name}": count for name, count in facts["trials"].items()}
-    found |= {"minutes": facts["minutes"], "cost_minutes": facts["cost_minutes"], "status": "finished"}
-    found |= {f"importance/{name}": share for name, share in facts["importances"].items()}
+    values = {f"trials/{name}": count for name, count in facts["trials"].items()}
+    values |= {"minutes": facts["minutes"], "cost_minutes": facts["cost_minutes"], "status": "finished"}
+    values |= {f"importance/{name}": share for name, share in facts["importances"].items()}
     if best:
-        found |= {"best/trial": best["trial"], "best/value": best["value"], "best/run": best["run"], **best["test"]}
-    found |= {name: "\n".join(facts[name]) for name in ("supported", "not_supported", "borders")}
-    return found
+        values |= {"best/trial": best["trial"], "best/value": best["value"], "best/run": best["run"], **best["test"]}
+    values |= {name: "\n".join(facts[name]) for name in ("supported", "not_supported", "borders")}
+    return values
 
 
 def _note(folder: Path, state: dict) -> dict:

@@ -17,10 +17,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rnnkit.core import wording
 from rnnkit.core.errors import UserError
-from sweeps.reading import describe, studies
+from sweeps.reading import answers, describe, studies
 from sweeps.reading.run_index import STATES, NotThere, RunIndex
 from sweeps.web import run_charts, study_charts
 
@@ -51,16 +52,16 @@ class Guard:
     another site, is a page of somebody else's. Any port is right: that of an SSH tunnel is another.
     """
 
-    def __init__(self, app):
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         refused = self._refused(Request(scope))
 
-        async def with_headers(message):
+        async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {name for name, _ in message["headers"]}
                 added = [(k.encode(), v.encode()) for k, v in _HEADERS.items() if k.encode() not in own]
@@ -112,16 +113,16 @@ def make(index: RunIndex) -> Guard:
 class _Pages:
     """What each address shows."""
 
-    def __init__(self, index: RunIndex):
+    def __init__(self, index: RunIndex) -> None:
         self.index = index
         loader = jinja2.FileSystemLoader(PAGES)
         self.templates = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self.templates.globals |= {"run_link": run_link, "study_link": study_link, "states": STATES}
-        self.templates.filters |= {"number": describe.number, "seconds": describe.seconds, "words": describe.words}
-        self.templates.filters |= {"settings": wording.settings_in_words}
-        self.templates.filters |= {"setting": wording.plain, "metric": describe.metric, "interval": describe.interval}
+        self.templates.filters |= {"number": wording.number, "seconds": wording.seconds, "setting": wording.plain}
+        self.templates.filters |= {"settings": wording.settings_in_words, "words": wording.in_brackets}
+        self.templates.filters |= {"metric": wording.without_split}
 
     def page(self, fill: Callable) -> Callable:
         """An endpoint that renders what `fill(request)` gives: the name of a template, and what it shows."""
@@ -150,21 +151,21 @@ class _Pages:
     def _error(self, message: str, status: int) -> Response:
         return HTMLResponse(self.templates.get_template("error.html").render(message=message), status)
 
-    async def missing(self, request: Request, error) -> Response:
+    async def missing(self, request: Request, error: Exception) -> Response:
         """The answer to an address that leads nowhere."""
         return self._error("there is nothing at this address", 404)
 
     def overview(self, request: Request) -> tuple[str, dict]:
         """All studies and runs."""
         runs = self.index.runs()
-        found = [describe.study_line(self.index, name, runs) for name in self.index.studies()]
-        found.sort(key=lambda line: line.started.timestamp() if line.started else 0.0, reverse=True)
+        lines = [describe.study_line(self.index, name, runs) for name in self.index.studies()]
+        lines.sort(key=lambda line: line.started.timestamp() if line.started else 0.0, reverse=True)
         live = any(card.state == "running" for card in runs)
         experiments = sorted({card.experiment for card in runs if card.experiment})
         present = [state for state in STATES if any(card.state == state for card in runs)]
         return "index.html", {
             "runs": runs,
-            "studies": found,
+            "studies": lines,
             "live": live,
             "experiments": experiments,
             "present": present,
@@ -174,15 +175,14 @@ class _Pages:
     def study(self, request: Request) -> tuple[str, dict]:
         """One study."""
         study = studies.read(self.index, request.path_params["name"])
-        again = describe.again(self.index, study.name)
         return "study.html", {
             "study": study,
             "live": study.live,
-            "answer": describe.answer(study),
-            "chosen": describe.chosen(study),
-            "findings": describe.findings(study),
-            "confirmed": describe.confirmed(study),
-            "again": again,
+            "answer": answers.answer(study),
+            "chosen": answers.chosen(study),
+            "findings": answers.findings(study),
+            "confirmations": answers.confirmations(study),
+            "confirmation_runs": answers.confirmation_runs(self.index, study.name),
         }
 
     def study_charts(self, request: Request) -> list[dict]:
@@ -201,9 +201,9 @@ class _Pages:
 
     def _chosen(self, request: Request) -> tuple[list, list[str]]:
         """The runs that a request names, and the names among them that are none."""
-        found = {card.name: card for card in self.index.runs()}
+        cards = {card.name: card for card in self.index.runs()}
         names = list(dict.fromkeys(request.query_params.getlist("run")))[:MOST]
-        return [found[name] for name in names if name in found], [name for name in names if name not in found]
+        return [cards[name] for name in names if name in cards], [name for name in names if name not in cards]
 
     def compare(self, request: Request) -> tuple[str, dict]:
         """Several runs beside each other."""
@@ -224,10 +224,10 @@ class _Pages:
     async def media(self, request: Request) -> Response:
         """A picture that a run left."""
         try:
-            found = await run_in_threadpool(self.index.media, request.path_params["name"])
+            media = await run_in_threadpool(self.index.media, request.path_params["name"])
         except NotThere as error:
             return self._error(str(error), 404)
-        path = found.get(request.path_params["file"])
+        path = media.get(request.path_params["file"])
         if path is None or path.suffix not in _KINDS:
             return self._error("there is no such picture", 404)
         return Response(await run_in_threadpool(path.read_bytes), media_type=_KINDS[path.suffix])
@@ -251,10 +251,10 @@ def _statics() -> dict[str, tuple[Path, str]]:
 
 
 async def _static(request: Request) -> Response:
-    found = _statics().get(request.path_params["file"])
-    if found is None:
+    static = _statics().get(request.path_params["file"])
+    if static is None:
         return PlainTextResponse("there is no such file", 404)
-    path, kind = found
+    path, kind = static
     keep = {"cache-control": "max-age=3600"} if path.name == "plotly.min.js" else {}
     return Response(await run_in_threadpool(path.read_bytes), media_type=kind, headers=keep)
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from sweeps.reading.rows import thinned
+from sweeps.reading.studies import Trial
 
 
 FEW = 40  # points; a curve of fewer shows each
@@ -21,6 +22,11 @@ def text(value: object) -> str:
 def number(value: float | None) -> float | None:
     """A number as JSON can hold it: None, which is a gap, for what is not finite."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def valued(trials: Iterable[Trial]) -> list[tuple[Trial, float]]:
+    """The trials that have a value that can be drawn, each with it."""
+    return [(trial, trial.value) for trial in trials if trial.value is not None and math.isfinite(trial.value)]
 
 
 def figure(key: str, title: str, x: str, y: str, data: list[dict], *, log: bool = False, **layout) -> dict:

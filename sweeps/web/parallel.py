@@ -1,9 +1,10 @@
 """Parallel coordinates of a study's trials: a line for each, through all its settings, to its value."""
 
 import math
+from typing import Any
 
 from rnnkit.core.wording import plain
-from sweeps.reading.studies import Study, said
+from sweeps.reading.studies import Study, trial_in_words
 from sweeps.web import charts
 
 
@@ -12,17 +13,17 @@ LOGARITHMIC = ("hidden_size", "learning_rate")
 
 def parallel(study: Study) -> dict | None:
     """A line for each trial through its settings, coloured by its value, as the table below filters them."""
-    trials = [t for t in study.trials if t.settings and charts.number(t.value) is not None]
-    finished = [t for t in trials if t.state == "finished"]
+    trials = [(t, value) for t, value in charts.valued(study.trials) if t.settings]
+    finished = [value for t, value in trials if t.state == "finished"]
     if len(finished) < 2:
         return None
-    axes = [_Axis(name, [t.settings.get(name) for t in trials]) for name in study.settings]
-    axes.append(_Axis(study.metric, [t.value for t in trials]))
-    low, high = min(t.value for t in finished), max(t.value for t in finished)
+    axes = [_Axis(name, [t.settings.get(name) for t, _ in trials]) for name in study.settings]
+    axes.append(_Axis(study.metric, [value for _, value in trials]))
+    low, high = min(finished), max(finished)
     traces = []
-    for trial in trials:
-        heights = [axis.height(trial.settings.get(axis.name)) for axis in axes[:-1]] + [axes[-1].height(trial.value)]
-        shade = (trial.value - low) / (high - low) if high > low else 1.0
+    for trial, value in trials:
+        heights = [axis.height(trial.settings.get(axis.name)) for axis in axes[:-1]] + [axes[-1].height(value)]
+        shade = (value - low) / (high - low) if high > low else 1.0
         shade = 1 - shade if study.lower_is_better else shade
         meta = {"shade": shade} if trial.state == "finished" else {"state": trial.state}
         traces.append(
@@ -33,7 +34,7 @@ def parallel(study: Study) -> dict | None:
                 "y": heights,
                 "connectgaps": True,
                 "name": f"trial {trial.number}",
-                "text": [charts.text(said(trial))] * len(axes),
+                "text": [charts.text(trial_in_words(trial))] * len(axes),
                 "hovertemplate": "%{text}<extra></extra>",
                 "hoveron": "points",
                 "showlegend": False,
@@ -94,7 +95,7 @@ def _scale(study: Study, low: float, high: float) -> dict:
 class _Axis:
     """An upright of parallel coordinates: where a setting's values stand on it, from 0 to 1."""
 
-    def __init__(self, name: str, values: list):
+    def __init__(self, name: str, values: list) -> None:
         self.name = name
         there = [value for value in values if value is not None]
         self.numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in there)
@@ -109,7 +110,7 @@ class _Axis:
     def _place(self, value: float) -> float:
         return math.log(value) if self.log else value
 
-    def height(self, value) -> float | None:
+    def height(self, value: Any) -> float | None:
         """Where a value stands; None for a trial that has none."""
         if value is None:
             return None
@@ -126,8 +127,8 @@ class _Axis:
         if not self.numeric:
             return [(choice, self._of(i, 0, len(self.choices) - 1)) for i, choice in enumerate(self.choices)]
         if self.few:
-            return [(f"{value:.3g}", self.height(value)) for value in self.few]
-        return [(self._shown(self.low + share * (self.high - self.low)), share) for share in (0, 0.25, 0.5, 0.75, 1)]
+            return [(f"{value:.3g}", self._of(self._place(value), self.low, self.high)) for value in self.few]
+        return [(self._label(self.low + share * (self.high - self.low)), share) for share in (0, 0.25, 0.5, 0.75, 1)]
 
-    def _shown(self, place: float) -> str:
+    def _label(self, place: float) -> str:
         return f"{math.exp(place) if self.log else place:.3g}"

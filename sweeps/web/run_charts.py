@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from rnnkit.core.errors import UserError
 from sweeps.reading.rows import Columns
@@ -21,14 +22,14 @@ LEAST = -8  # of log10 of a gradient: less is one colour
 def of_run(index: RunIndex, name: str) -> list[tuple[Section, list[dict]]]:
     """Everything that a run logged, as charts by section, and the curves that it left."""
     columns = index.columns(name)
-    found = [(section, [chart(drawn, columns) for drawn in shown]) for section, shown in arranged(columns.series)]
+    sections = [(section, [chart(drawn, columns) for drawn in own]) for section, own in arranged(columns.series)]
     curves = media_curves(index, name)
     if curves:
         extra = [*gradients_by_lag(curves), *truncation(curves)]
-        for section, shown in found:
+        for section, own in sections:
             if section.title == "Memory":
-                shown[:0] = extra
-    return found
+                own[:0] = extra
+    return sections
 
 
 def chart(drawn: Drawn, columns: Columns) -> dict:
@@ -40,7 +41,7 @@ def chart(drawn: Drawn, columns: Columns) -> dict:
         drawn = replace(drawn, key=key)
     if all(len(columns.series[metric][0]) == 1 for metric in drawn.curves.values()):
         order = sorted(drawn.curves, key=looks.__getitem__)  # what belongs to one place stands together
-        last = {name: columns.last(drawn.curves[name]) for name in order}
+        last = {name: columns.series[drawn.curves[name]][1][-1] for name in order}
         return _measured_once(drawn, last, [looks[name][0] for name in order], "measured")
     traces = []
     for name, metric in drawn.curves.items():
@@ -59,7 +60,7 @@ def _measured_once(drawn: Drawn, values: dict[str, float], hues: list[int], each
 def _over_steps(drawn: Drawn, traces: list[dict], showlegend: bool) -> dict:
     values = [value for trace in traces for value in trace["y"] if value is not None]
     log = is_log(drawn, values)
-    axis = {"rangemode": "nonnegative"} if not log and all(value >= 0 for value in values) else {}
+    axis: dict = {"rangemode": "nonnegative"} if not log and all(value >= 0 for value in values) else {}
     if not log and values and min(values) == max(values) > 0:
         axis = {"range": [0, 2 * values[0]]}
     if drawn.key.startswith("speed"):
@@ -71,31 +72,31 @@ def looks_of(names: list[str]) -> dict[str, tuple[int, int]]:
     """A colour and a kind of line for each curve: layer and direction choose the colour, what is left the line."""
     hues: dict[str, int] = {}
     dashes: dict[str, int] = {}
-    found = {}
+    looks = {}
     for name in names:
         place = re.match(WHERE, name)
         where = place[1] if place else name
         hue = hues.setdefault(where, len(hues))
         what = name[len(where) :]
-        found[name] = hue, dashes.setdefault(what, len(dashes)) if place else 0
-    return found
+        looks[name] = hue, dashes.setdefault(what, len(dashes)) if place else 0
+    return looks
 
 
 def media_curves(index: RunIndex, name: str) -> list[dict]:
     """What a run with `--observe full` saw at each evaluation, in order; files that are damaged are left out."""
-    found = []
+    by_evaluation = []
     for file, path in index.media(name).items():
         if re.fullmatch(r"curves-\d+\.json", file):
             with contextlib.suppress(UserError):
                 curves = index.read_json(path)
                 if isinstance(curves.get("step"), int):
-                    found.append(curves)
-    return found
+                    by_evaluation.append(curves)
+    return by_evaluation
 
 
 def gradients_by_lag(curves: list[dict]) -> list[dict]:
     """A heat map for each layer and direction: what is left of a gradient by lag, over training."""
-    found = []
+    maps = []
     for name in [name for name in curves[-1] if name.startswith("lag/")]:
         steps, rows = [], []
         for at in curves:
@@ -104,7 +105,7 @@ def gradients_by_lag(curves: list[dict]) -> list[dict]:
                 steps.append(str(at["step"]))
                 rows.append(shades)
         where = name.removeprefix("lag/")
-        shown = charts.spread(len(steps))
+        ticked = charts.spread(len(steps))
         heat = {
             "type": "heatmap",
             "z": rows,
@@ -117,10 +118,10 @@ def gradients_by_lag(curves: list[dict]) -> list[dict]:
             "colorbar": {"title": {"text": "log10", "side": "right"}, "thickness": 12},
             "hovertemplate": "lag %{x}, step %{customdata}: 10^%{z:.2f}<extra></extra>",
         }
-        ticks = {"tickvals": shown, "ticktext": [steps[i] for i in shown]}
+        ticks = {"tickvals": ticked, "ticktext": [steps[i] for i in ticked]}
         title = f"Gradient left k steps before the end: {where}"
-        found.append(charts.figure(f"lag-{where}", title, "lag k (steps)", STEP, [heat], yaxis=ticks))
-    return found
+        maps.append(charts.figure(f"lag-{where}", title, "lag k (steps)", STEP, [heat], yaxis=ticks))
+    return maps
 
 
 def truncation(curves: list[dict]) -> list[dict]:
@@ -143,7 +144,7 @@ def truncation(curves: list[dict]) -> list[dict]:
     ]
 
 
-def _shade(value) -> float | None:
+def _shade(value: Any) -> float | None:
     with contextlib.suppress(TypeError, ValueError):
         value = float(value)
         return max(math.log10(value), LEAST) if value > 0 and math.isfinite(value) else LEAST
@@ -153,13 +154,13 @@ def _shade(value) -> float | None:
 def compared(index: RunIndex, cards: list[Card]) -> list[tuple[Section, list[dict]]]:
     """Several runs laid over each other: a chart for each metric that any of them logged, a curve for each run."""
     columns = {card.name: index.columns(card.name) for card in cards}
-    metrics = dict.fromkeys(metric for one in columns.values() for metric in one.series)
+    metrics = dict.fromkeys(metric for own in columns.values() for metric in own.series)
     names = labels(cards)
-    found = []
-    for section, shown in arranged(metrics):
-        drawn = [apart for several in shown for apart in _one_by_one(several)]
-        found.append((section, [_overlaid(one, columns, names) for one in drawn]))
-    return found
+    sections = []
+    for section, own in arranged(metrics):
+        drawn = [apart for several in own for apart in _one_by_one(several)]
+        sections.append((section, [_overlaid(each, columns, names) for each in drawn]))
+    return sections
 
 
 def _one_by_one(drawn: Drawn) -> Iterable[Drawn]:
@@ -171,7 +172,7 @@ def _one_by_one(drawn: Drawn) -> Iterable[Drawn]:
 def _overlaid(drawn: Drawn, columns: dict[str, Columns], names: dict[str, str]) -> dict:
     (metric,) = drawn.curves.values()
     hues = {run: i for i, run in enumerate(columns)}
-    there = {run: one.series[metric] for run, one in columns.items() if metric in one.series}
+    there = {run: own.series[metric] for run, own in columns.items() if metric in own.series}
     if all(len(steps) == 1 for steps, _ in there.values()):
         last = {run: values[-1] for run, (_, values) in there.items()}
         figure = _measured_once(drawn, last, [hues[run] for run in there], "run")
@@ -192,8 +193,8 @@ def differing(cards: list[Card]) -> list[str]:
 def labels(cards: list[Card]) -> dict[str, str]:
     """Runs named by what sets them apart, where that is little, and the end of their names."""
     apart = differing(cards)[:3]
-    found = {}
+    names = {}
     for card in cards:
         settings = ", ".join(f"{name.replace('_', ' ')} {card.config.get(name)}" for name in apart)
-        found[card.name] = f"{card.name} ({settings})" if settings else card.name
-    return found
+        names[card.name] = f"{card.name} ({settings})" if settings else card.name
+    return names

@@ -1,9 +1,11 @@
 """The charts of a study: what its trials came to, and what of their settings mattered."""
 
+import itertools
 from datetime import datetime
 
-from sweeps.reading import describe
-from sweeps.reading.studies import STATES, Study, Trial, said
+from sweeps.analysis.facts import GridCell
+from sweeps.reading import answers
+from sweeps.reading.studies import STATES, Study, Trial, trial_in_words
 from sweeps.web import charts
 from sweeps.web.parallel import parallel
 
@@ -18,28 +20,28 @@ def history(study: Study) -> dict | None:
     """Each trial's value by its number, and the best so far."""
     traces = []
     for state in STATES:
-        trials = [t for t in study.of_state(state) if charts.number(t.value) is not None]
+        trials = charts.valued(study.of_state(state))
         if trials:
-            numbers, values = [t.number for t in trials], [t.value for t in trials]
+            numbers, values = [t.number for t, _ in trials], [value for _, value in trials]
             named = state if state == "finished" else f"{state} (its last value)"
-            traces.append(charts.points(named, numbers, values, map(said, trials), state=state))
+            lines = [trial_in_words(trial) for trial, _ in trials]
+            traces.append(charts.points(named, numbers, values, lines, state=state))
     without = [t for t in study.trials if charts.number(t.value) is None and t.state != "waiting"]
     if without:
         traces.append(
             charts.points(
-                "no value", [t.number for t in without], [0.03] * len(without), map(said, without), state="failed"
+                "no value",
+                [t.number for t in without],
+                [0.03] * len(without),
+                map(trial_in_words, without),
+                state="failed",
             )
             | {"yaxis": "y2"}
         )
-    best, so_far = None, []
-    finished = sorted(study.of_state("finished"), key=lambda trial: trial.number)
-    for trial in finished:
-        if charts.number(trial.value) is not None:
-            better = min if study.lower_is_better else max
-            best = trial.value if best is None else better(best, trial.value)
-            so_far.append((trial.number, best))
-    if so_far:
-        line = charts.line("best so far", *zip(*so_far, strict=True), hue=1)
+    finished = charts.valued(sorted(study.of_state("finished"), key=lambda trial: trial.number))
+    if finished:
+        best = list(itertools.accumulate((value for _, value in finished), min if study.lower_is_better else max))
+        line = charts.line("best so far", [trial.number for trial, _ in finished], best, hue=1)
         traces.append(line | {"mode": "lines", "line": {"shape": "hv"}})
     if not traces:
         return None
@@ -60,7 +62,7 @@ def plane(study: Study) -> dict | None:
         "type": "heatmap",
         "x": [str(depth) for depth in depths],
         "y": [str(size) for size in sizes],
-        "z": [[charts.number(cell.mean) for cell in row] for row in rows],
+        "z": [[charts.number(cell.value) for cell in row] for row in rows],
         "text": [[_cell(cell) for cell in row] for row in rows],
         "texttemplate": "%{text}",
         "hovertemplate": "hidden size %{y}, depth %{x}<br>%{text}<extra></extra>",
@@ -70,21 +72,22 @@ def plane(study: Study) -> dict | None:
         "xgap": 2,
         "ygap": 2,
     }
-    kinds = {"xaxis": {"type": "category"}, "yaxis": {"type": "category"}}
     missing = [_missing(cell) for cell in cells if not cell.values]
     title = "Hidden size and depth, other settings fixed (below: parameters)"
-    return charts.figure("plane", title, "depth (layers)", "hidden size (units)", [heat], annotations=missing, **kinds)
+    category = {"type": "category"}
+    axes = "depth (layers)", "hidden size (units)"
+    return charts.figure("plane", title, *axes, [heat], annotations=missing, xaxis=category, yaxis=category)
 
 
-def _cell(cell) -> str:
+def _cell(cell: GridCell) -> str:
     if not cell.values:
         return ""
     several = f" (mean of {len(cell.values)})" if len(cell.values) > 1 else ""
     count = f"<br>{cell.parameters:,}" if cell.parameters else ""
-    return f"{cell.mean:.4f}{several}{count}"
+    return f"{cell.value:.4f}{several}{count}"
 
 
-def _missing(cell) -> dict:
+def _missing(cell: GridCell) -> dict:
     return {"x": str(cell.depth), "y": str(cell.hidden_size), "text": "not finished", "showarrow": False}
 
 
@@ -102,7 +105,9 @@ def importances(study: Study) -> dict | None:
         "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
         "meta": {"hue": 0},
     }
-    return charts.figure("importances", "What mattered", "importance (shares of 1)", "setting", [bars])
+    return charts.figure(
+        "importances", "What mattered (fANOVA over finished trials)", "importance (shares of 1)", "setting", [bars]
+    )
 
 
 def reported(study: Study) -> dict | None:
@@ -111,7 +116,7 @@ def reported(study: Study) -> dict | None:
     if not trials:
         return None
     traces, named = [], set()
-    best = describe.chosen(study)
+    best = answers.chosen(study)
     for trial in trials:
         is_best = best is not None and trial.number == best.number
         look = "best" if is_best else trial.state
@@ -119,7 +124,7 @@ def reported(study: Study) -> dict | None:
         label = f"best (trial {trial.number})" if is_best else trial.state
         meta = {"state": "best" if is_best else trial.state, "trial": trial.number}
         hover = {
-            "text": [charts.text(said(trial))] * len(trace["x"]),
+            "text": [charts.text(trial_in_words(trial))] * len(trace["x"]),
             "hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>",
         }
         group = {"name": charts.text(label), "legendgroup": look, "showlegend": look not in named, "mode": "lines"}
@@ -133,21 +138,21 @@ def reported(study: Study) -> dict | None:
 
 def timeline(study: Study) -> dict | None:
     """When each trial ran, and on which worker: where that was not kept, a lane for each that ran side by side."""
-    trials = sorted((t for t in study.trials if t.start), key=lambda trial: trial.start)
-    if not trials:
+    started = sorted(((t.start, t) for t in study.trials if t.start), key=lambda pair: pair[0])
+    if not started:
         return None
-    latest = max([t.end for t in trials if t.end] + [t.start for t in trials])
+    latest = max([t.end for _, t in started if t.end] + [start for start, _ in started])
     now = datetime.now(latest.tzinfo) if study.live else latest
-    first, traces = trials[0].start, {}
-    lanes = lanes_of(trials, now)
-    for trial in trials:
-        seconds = max(((trial.end or now) - trial.start).total_seconds(), 0.0)
+    first, traces = started[0][0], {}
+    lanes = lanes_of([trial for _, trial in started], now)
+    for start, trial in started:
+        seconds = max(((trial.end or now) - start).total_seconds(), 0.0)
         bars = traces.setdefault(trial.state, _bars(trial.state))
-        bars["base"].append((trial.start - first).total_seconds())
+        bars["base"].append((start - first).total_seconds())
         bars["x"].append(seconds)
         bars["y"].append(charts.text(lanes[trial.number]))
         bars["text"].append(str(trial.number))
-        bars["customdata"].append(f"{charts.text(said(trial))}<br>{seconds:.1f} s")
+        bars["customdata"].append(f"{charts.text(trial_in_words(trial))}<br>{seconds:.1f} s")
     order = [charts.text(lane) for lane in sorted(set(lanes.values()), key=int)]
     return charts.figure(
         "timeline",
@@ -170,7 +175,7 @@ def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
     free: list[datetime] = []
     lanes = {}
     for trial in trials:
-        lane = next((i for i, since in enumerate(free) if since <= trial.start), len(free))
+        lane = next((i for i, since in enumerate(free) if since <= (trial.start or now)), len(free))
         free[lane : lane + 1] = [trial.end or now]
         lanes[trial.number] = str(lane + 1)
     return lanes

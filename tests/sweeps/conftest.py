@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from rnnkit.core import files
 from sweeps import dashboard
 from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made
@@ -18,6 +19,7 @@ def kinds(tmp_path_factory):
     runs = tmp_path_factory.mktemp("kinds") / "runs"
     found = made.everything(runs)
     made.study(runs)
+    files.write_json(runs / "studies" / "small" / "summary.json", {"importances": {"hidden_size": 0.75, "depth": 0.25}})
     made.odd_studies(runs)
     made.lead_outside(runs, runs.parent / "outside")
     found["live"] = made._copy(found["finished"], "digits-s0-live", result=False)

@@ -12,7 +12,7 @@ from rnnkit.core import files
 from rnnkit.core.errors import UserError
 from rnnkit.runs.manifest import Membership
 from sweeps import report
-from sweeps.reading import describe, studies
+from sweeps.reading import answers, studies
 from sweeps.reading.run_index import RunIndex
 from tests import browser
 from tests.sweeps import made
@@ -51,7 +51,7 @@ def test_it_says_question_answer_and_how_each_run_is_had_again(written):
         assert sentence in said, sentence
     index = RunIndex(runs)
     study = studies.read(index, "small")
-    best = describe.chosen(study).run.name  # the trial that the answer names, not the one with the highest value
+    best = answers.chosen(study).run.name  # the trial that the answer names, not the one with the highest value
     assert index.manifest(best)["command"] in said
     assert index.manifest(best)["git"]["commit"] in said
     for card in index.runs():

@@ -1,14 +1,12 @@
 """What `make runs` and `make show` print."""
 
 import re
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rnnkit.core.errors import UserError
 from sweeps import runs, show
-from sweeps.reading import describe
-from sweeps.reading.run_index import STATES, RunIndex
+from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made
 
 
@@ -120,16 +118,3 @@ def test_a_name_does_nothing_to_the_terminal(printed, tmp_path):
 )
 def test_a_curve_in_a_line(values, log, line):
     assert show.sparkline(values, 10, log) == line
-
-
-def test_ages_and_numbers_in_words():
-    now = datetime(2026, 1, 2, tzinfo=UTC)
-    ages = [describe.age(now - timedelta(seconds=s), now) for s in (0, 100, 130, 7_199, 7_200, 172_800)]
-    assert ages == ["0 s", "100 s", "2 min", "120 min", "2 h", "2 d"]
-    assert [describe.number(v) for v in (None, 0.0, 0.98765, 1e-5, 123_456.0, float("inf"))] == (
-        ["", "0.0000", "0.9877", "1e-05", "1.23e+05", "inf"]
-    )
-    assert [describe.seconds(v) for v in (None, 3.25, 300, 7_200)] == ["", "3.2 s", "5.0 min", "2.0 h"]
-    assert describe.words("metric/macro_f1/valid") == "macro f1 (validation)"
-    assert describe.words("loss/train") == "loss/train"
-    assert set(STATES) >= {"running", "broken"}

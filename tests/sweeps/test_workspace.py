@@ -142,6 +142,11 @@ def test_the_answer_shows_the_plane_importances_and_all_settings(panels):
     assert panels["Pictures"][0]["config"]["mediaKeys"][0].startswith("pictures/")
 
 
+def test_there_is_a_column_for_each_flag_that_a_run_can_raise():
+    columns = workspace.made("digits", "me", "p").runset_settings.pinned_columns
+    assert [column for column in columns if "flag/" in column] == [f"summary:flag/{name}" for name in flags.NAMES]
+
+
 @pytest.mark.parametrize("experiment", experiments.names())
 def test_every_experiment_has_its_view(experiment):
     view = workspace.made(experiment, "me", "p")

@@ -1,6 +1,8 @@
 """Each flag at its threshold and below it, by rows made for it."""
 
+import inspect
 import math
+import re
 
 import pytest
 
@@ -85,3 +87,7 @@ def test_a_flag_in_words_has_number_threshold_and_advice():
 def test_a_run_that_diverged_has_its_last_loss_as_a_flag():
     (flag,) = flags.judge([{"loss/train": math.nan}], status="diverged")
     assert str(flag).startswith("diverged: nan, threshold inf. ")
+
+
+def test_the_names_are_those_that_the_rules_give():
+    assert set(re.findall(r'\bFlag\(\s*"([^"]+)"', inspect.getsource(flags))) == set(flags.NAMES)

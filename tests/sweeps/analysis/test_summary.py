@@ -48,6 +48,26 @@ def test_the_best_stands_with_its_test_score(tmp_path):
     assert "no difference is supported" in printed
 
 
+def test_summary_json_has_the_keys_that_it_always_had(tmp_path):
+    """W&B's tables, the pages and people's scripts read it."""
+    study = told(tmp_path, (0.25, 0.5), {0: [0.1, 0.2], 1: [0.5, 0.51]}, confirm=(2, 2))
+    summary.write(study)
+    facts = files.read_json(study.folder.path / "summary.json")
+    assert " ".join(facts) == (
+        "format study experiment metric lower_is_better seed sampler pruner storage trials minutes cost_minutes plane "
+        "best confirmed runner_up importances supported not_supported borders timing unread list"
+    )
+    mean = "mean low high spread count"
+    (again, _), (trial, _), cell = facts["confirmed"], facts["list"], facts["plane"][0]
+    assert set(again) == set(f"trial settings parameters found values {mean} test runs".split())
+    assert " ".join(again["test"]["metric/accuracy/test"]) == mean
+    assert " ".join(cell) == "hidden_size depth value spread values trials parameters"
+    assert " ".join(trial) == "trial state value reason settings run parameters seconds resumed_after"
+    assert " ".join(facts["runner_up"]) == "trial other difference low high p seeds supported"
+    best = "trial value found settings run command parameters test comparison references"
+    assert " ".join(facts["best"]) == best
+
+
 AGAIN = {2: [0.70, 0.72, 0.71], 4: [0.80, 0.83, 0.84]}
 
 

@@ -8,7 +8,8 @@ from optuna.storages.journal import JournalFileBackend
 from experiments import digits
 from rnnkit.core import files, locks
 from rnnkit.runs.manifest import Membership
-from sweeps.reading import describe, studies
+from sweeps.analysis.importances import importances
+from sweeps.reading import answers, describe, studies
 from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made
 
@@ -45,13 +46,21 @@ def test_the_plane_holds_the_finished_trials_with_its_settings(small):
     space = digits.SPACE
     values = {(c.hidden_size, c.depth): c.values for c in small.plane()}
     assert list(values) == [(p["hidden_size"], p["depth"]) for p in space.plane()]
-    assert [v for v in values.values() if v] == [(t.value,) for t in small.trials[:5]]
+    assert [v for v in values.values() if v] == [[t.value] for t in small.trials[:5]]
 
 
-def test_importances_are_optunas_unless_the_summary_tells_them(tmp_path):
-    made.study(tmp_path)
-    expected = optuna.importance.get_param_importances(journal_of(tmp_path))
-    assert studies.read(RunIndex(tmp_path), "small").importances == expected
+def test_importances_are_the_summarys_while_a_study_is_running_too(tmp_path):
+    """fANOVA, from as many finished trials on; what the summary tells comes first."""
+    study = made.new_study(tmp_path)
+    for number in range(8):
+        trial = study.ask()
+        size, rate = trial.suggest_int("hidden_size", 8, 64), trial.suggest_float("learning_rate", 1e-3, 1e-1, log=True)
+        early = studies.read(RunIndex(tmp_path), "small").importances
+        study.tell(trial, size + number / 10 + rate)
+    assert early == {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    expected = optuna.importance.get_param_importances(journal_of(tmp_path), evaluator=evaluator)
+    assert studies.read(RunIndex(tmp_path), "small").importances == expected == importances(study.trials)
     files.write_json(tmp_path / "studies" / "small" / "summary.json", {"importances": {"depth": 1.0}})
     assert studies.read(RunIndex(tmp_path), "small").importances == {"depth": 1.0}
 
@@ -136,12 +145,12 @@ def test_what_is_said_of_a_study(kinds, small):
     line = describe.study_line(RunIndex(kinds[0]), "small", RunIndex(kinds[0]).runs())
     assert line.counts == {"finished": 5, "pruned": 1, "diverged": 1}
     assert line.experiment == "digits"
-    said = describe.answer(small)
+    said = answers.answer(small)
     assert said[0].startswith("Best: trial 4, validation accuracy 0.7000 (hidden size 16, depth 2, cell gru")
     assert said[1:] == [f"Test accuracy {small.best.run.test:.4f}."]
-    assert describe.how_many(small) == "5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting"
-    assert describe.findings(small) == {}
-    assert describe.confirmed(small) == []
+    assert answers.how_many(small) == "5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting"
+    assert answers.findings(small) == {}
+    assert answers.confirmations(small) == []
 
 
 def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
@@ -153,16 +162,16 @@ def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
     files.write_json(fresh / "manifest.json", manifest | {"confirms": 3})
     index = RunIndex(tmp_path)
     small = studies.read(index, "small")
-    assert describe.answer(small)[:2] == [
+    assert answers.answer(small)[:2] == [
         "Best: trial 3's settings, validation accuracy 0.6800 as the mean over 3 fresh seeds, 95 % interval "
         "0.6600 to 0.7000; found with 0.6500 (hidden size 16, depth 1, cell gru, bidirectional true, "
         "learning rate 0.01, clip 1).",
         "Test accuracy 0.6700.",
     ]
-    assert list(describe.findings(small)) == ["What the data support", "What they do not support", "With the same seed"]
-    assert describe.chosen(small).number == 3
+    assert list(answers.findings(small)) == ["What the data support", "What they do not support", "With the same seed"]
+    assert answers.chosen(small).number == 3
     assert small.best.number == 4
-    assert [card.name for card in describe.again(index, "small")] == [fresh.name]
+    assert [card.name for card in answers.confirmation_runs(index, "small")] == [fresh.name]
     assert index.run(fresh.name).confirms == 3
     assert sum(describe.study_line(index, "small", index.runs()).counts.values()) == 7
     assert fresh.name not in [trial.run.name for trial in small.trials if trial.run]
@@ -174,9 +183,9 @@ def test_a_summary_of_another_form_breaks_nothing(tmp_path, odd):
     told = dict.fromkeys(["best", "confirmed", "importances", "supported", "borders", "timing"], odd)
     files.write_json(tmp_path / "studies" / "small" / "summary.json", told)
     small = studies.read(RunIndex(tmp_path), "small")
-    assert describe.answer(small)[0].startswith("Best: trial 4")
-    assert describe.confirmed(small) == []
-    assert describe.findings(small).keys() <= {
+    assert answers.answer(small)[0].startswith("Best: trial 4")
+    assert answers.confirmations(small) == []
+    assert answers.findings(small).keys() <= {
         "What the data support",
         "On the border of what was looked at",
         "With the same seed",

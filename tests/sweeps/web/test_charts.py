@@ -140,6 +140,12 @@ def test_metrics_of_all_groups_find_their_section():
     assert found == names
 
 
+def test_the_share_of_clipped_steps_says_of_which_steps():
+    """The training loop counts from the first step on."""
+    ((_, (drawn,)),) = sections.arranged(["clip/fraction"])
+    assert drawn.axis == "share of all steps so far"
+
+
 def test_runs_are_laid_over_each_other(kinds, index):
     cards = [index.run(kinds[1][kind].name) for kind in ("finished", "flagged", "hostile")]
     found = every(run_charts.compared(index, cards))
