@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
+from rnnkit.core.config import BaseConfig, defaults
 from rnnkit.core.errors import UserError
 from rnnkit.runs.result import Reference, ReferenceKind, Result, Status
 from rnnkit.runs.rows import read_rows
@@ -35,31 +35,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+@defaults(cell="lstm", depth=1, learning_rate=0.005, schedule="constant", clip=0.0, keep="last")
 class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "char_lm"
 
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
-    """Recurrent cell."""
     hidden_size: int = 512
     """Units in each layer."""
-    depth: int = 1
-    """Recurrent layers, one on top of the other."""
     bidirectional: bool = False
     """Must stay off: a net that reads backwards has seen what comes next."""
-    learning_rate: float = 0.005
-    """The optimizer's learning rate, at its peak where there is a schedule."""
-    schedule: Literal["one-cycle", "cosine", "constant"] = "constant"
-    """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
-    clip: float = 0.0
-    """Scale gradients down to this norm where theirs is larger; 0 for never."""
     batch_size: int = 64
     """Chunks in a batch, or places read side by side."""
     epochs: int = 5
     """Rounds of `--round` batches; with --reading streams, passes over the text."""
-    keep: Literal["best", "last"] = "last"
-    """Which weights to end with: those of the best evaluation, or the last ones."""
     text: str = "python"
     """The text: python (comes with Python), island, shakespeare, or the path of a text file."""
     reading: Literal["chunks", "streams"] = "chunks"

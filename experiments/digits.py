@@ -75,10 +75,8 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
 
     def evaluate():
         outputs, targets = scores(model, valid)
-        row = {"loss/valid": cross_entropy(outputs, targets).item()}
-        for name, value in classification(targets, outputs.argmax(1)).items():
-            row[f"metric/{name}/valid"] = value
-        return row
+        loss = cross_entropy(outputs, targets).item()
+        return {"loss/valid": loss, **classification(targets, outputs.argmax(1), "valid")}
 
     return Task(
         data=data,
@@ -100,11 +98,9 @@ def conclude(config: Config, task: "Task[Digits]") -> Final:
     from rnnkit.evaluation.metrics import classification
     from rnnkit.training.loop import scores
 
-    metrics = task.evaluate()
     outputs, targets = scores(task.model, sequences.batches(task.data.test, 256))
     predicted = outputs.argmax(1)
-    for name, value in classification(targets, predicted).items():
-        metrics[f"metric/{name}/test"] = value
+    metrics = task.evaluate() | classification(targets, predicted, "test")
     right = (predicted == targets).numpy()
     return Final(metrics, compare("logistic regression on pixels", right, baseline(config.split_seed)))
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
+from rnnkit.core.config import BaseConfig, defaults
 from rnnkit.core.errors import UserError
 from rnnkit.runs.result import Reference, ReferenceKind, Result, Status
 from rnnkit.runs.rows import read_rows
@@ -42,23 +42,16 @@ VALIDATION, TEST = 1_000, 2_000  # examples to validate with after each round, a
 
 
 @dataclass(frozen=True, kw_only=True)
+@defaults(cell="lstm", depth=1, learning_rate=0.004, schedule="constant")
 class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "memory"
 
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
-    """Recurrent cell."""
     hidden_size: int = 64
     """Units in each layer."""
-    depth: int = 1
-    """Recurrent layers, one on top of the other."""
     bidirectional: bool = False
     """Must stay off: a net that reads backwards need not remember."""
-    learning_rate: float = 0.004
-    """The optimizer's learning rate, at its peak where there is a schedule."""
-    schedule: Literal["one-cycle", "cosine", "constant"] = "constant"
-    """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
     epochs: int = 40
     """Rounds of `--round` batches."""
     task: Literal["adding", "copying", "temporal-order", "reber"] = "adding"

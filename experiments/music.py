@@ -19,10 +19,10 @@ that keys are mostly silent, and all its units go to their limits for that, wher
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
+from rnnkit.core.config import BaseConfig, defaults
 from rnnkit.core.errors import UserError
 from rnnkit.runs.result import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
@@ -37,25 +37,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+@defaults(cell="lstm", learning_rate=0.005, epochs=20, patience=5)
 class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "music"
 
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
-    """Recurrent cell."""
     hidden_size: int = 200
     """Units in each layer."""
     bidirectional: bool = False
     """Must stay off: a net that reads backwards has heard what comes next."""
-    learning_rate: float = 0.005
-    """The optimizer's learning rate, at its peak where there is a schedule."""
     batch_size: int = 8
     """Pieces in a batch."""
-    epochs: int = 20
-    """Passes over the training data."""
-    patience: int = 5
-    """Stop after so many evaluations without a better one; 0 for never."""
     data: str = "jsb"
     """The music: jsb (Bach's chorales), made (chords by a few rules, no download), or the path of a .json file."""
     key_dropout: float = 0.2

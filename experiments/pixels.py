@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
+from rnnkit.core.config import BaseConfig, defaults
 from rnnkit.core.errors import UserError
 from rnnkit.runs.result import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
@@ -35,13 +35,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+@defaults(depth=1)
 class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "pixels"
 
-    depth: int = 1
-    """Recurrent layers, one on top of the other."""
     bidirectional: bool = False
     """Read each image from both ends."""
     data: str = "mnist"
@@ -147,8 +146,8 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tup
 
     outputs, targets = scores(model, sequences.batches(examples, 256))
     predicted = outputs.argmax(1)
-    row = {f"metric/{name}/{split}": value for name, value in classification(targets, predicted).items()}
-    return {f"loss/{split}": cross_entropy(outputs, targets).item(), **row}, (predicted == targets).numpy()
+    row = {f"loss/{split}": cross_entropy(outputs, targets).item(), **classification(targets, predicted, split)}
+    return row, (predicted == targets).numpy()
 
 
 def sizes_of(config: Config) -> tuple[int, int, int]:

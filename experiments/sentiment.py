@@ -13,13 +13,13 @@ from the training and the validation part together; compared example by example 
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig, settings
+from rnnkit.core.config import BaseConfig, defaults, settings
 from rnnkit.core.errors import UserError
 from rnnkit.runs.result import Reference, ReferenceKind, Result
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
@@ -34,27 +34,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+@defaults(cell="lstm", depth=1, learning_rate=0.001, schedule="constant", clip=0.0, epochs=10, keep="last")
 class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "sentiment"
 
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
-    """Recurrent cell."""
-    depth: int = 1
-    """Recurrent layers, one on top of the other."""
     bidirectional: bool = False
     """Read each review from both ends."""
-    learning_rate: float = 0.001
-    """The optimizer's learning rate, at its peak where there is a schedule."""
-    schedule: Literal["one-cycle", "cosine", "constant"] = "constant"
-    """How the learning rate goes: up and down again, down along a cosine, or nowhere."""
-    clip: float = 0.0
-    """Scale gradients down to this norm where theirs is larger; 0 for never."""
-    epochs: int = 10
-    """Passes over the training data."""
-    keep: Literal["best", "last"] = "last"
-    """Which weights to end with: those of the best evaluation, or the last ones."""
     data: str = "imdb"
     """The reviews: imdb, made (by a small grammar, no download), or the path of a table with columns text and label."""
     embedding_size: int = 20
@@ -110,7 +97,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
 
     reviews = load(config.data, config.data_dir)
     data = numbered(config.data, config.data_dir, config.least_count)
-    lengths = lengths_of(data.train)
+    lengths = data.train.lengths
     model = models.classifier(
         config,
         config.embedding_size,
@@ -130,7 +117,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
 
     def batches(epoch):
         noise = seeding.generator(config.seed, "word dropout", epoch)
-        for batch in sequences.gathered(data.train, orders(config, lengths)[config.order](epoch)):
+        for batch in sequences.gathered(data.train, order_of(config.order, config, lengths, epoch)):
             words = batch.inputs.data
             if config.word_dropout:
                 words[torch.rand(len(words), generator=noise) < config.word_dropout] = vocabulary.UNKNOWN
@@ -166,10 +153,8 @@ def conclude(config: Config, task: "Task[Reviews]") -> Final:
     if is_the_books(config):
         what = f"{'bidirectional ' * config.bidirectional}LSTM of the book's chapter 15, one run"
         references.append(Reference(what, "accuracy", PUBLISHED[config.bidirectional], ReferenceKind.PUBLISHED))
-    comparison = None
-    if theirs:  # which one is fixed beforehand: the last, on words and pairs
-        name = list(theirs)[-1]
-        comparison = compare(name, right, theirs[name])
+    name = next(reversed(theirs), None)  # which one is fixed beforehand: the last, on words and pairs
+    comparison = compare(name, right, theirs[name]) if name else None
     padded = {}
     if config.order == "bucketed":
         padded = {f"padding/{name}": share for name, share in padding(config, task.data.train).items()}
@@ -186,53 +171,38 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tup
     from rnnkit.training.loop import scores
 
     # In the order of their lengths: less padding to compute, and the same scores.
-    order = lengths_of(examples).argsort(stable=True).split(64)
+    order = examples.lengths.argsort(stable=True).split(64)
     outputs, targets = scores(model, sequences.gathered(examples, order))
     predicted = (outputs.squeeze(1) > 0).long()
-    row = {f"metric/{name}/{split}": value for name, value in classification(targets, predicted).items()}
     loss = binary_cross_entropy_with_logits(outputs.squeeze(1), targets.float()).item()
     right = torch.empty(len(examples), dtype=torch.bool)
     right[torch.cat(order)] = predicted == targets
-    return {f"loss/{split}": loss, **row}, right.numpy()
+    return {f"loss/{split}": loss, **classification(targets, predicted, split)}, right.numpy()
 
 
-def lengths_of(examples: "Examples") -> "torch.Tensor":
-    """How many words each review has, of shape (examples,)."""
-    import torch
-
-    return torch.tensor([len(words) for words in examples.inputs])
-
-
-def orders(config: Config, lengths: "torch.Tensor") -> "dict[str, Callable[[int], Sequence[torch.Tensor]]]":
-    """The reviews of each batch of an epoch, by its number: at random, or of like length."""
+def order_of(name: str, config: Config, lengths: "torch.Tensor", epoch: int) -> "Sequence[torch.Tensor]":
+    """The reviews of each batch of an epoch: shuffled, or bucketed by length."""
     from rnnkit import sequences
 
-    return {
-        "shuffled": lambda epoch: sequences.epoch_order(len(lengths), config.seed, epoch).split(config.batch_size),
-        "bucketed": lambda epoch: sequences.bucketed_order(lengths, config.batch_size, config.seed, epoch),
-    }
+    if name == "bucketed":
+        return sequences.bucketed_order(lengths, config.batch_size, config.seed, epoch)
+    return sequences.epoch_order(len(lengths), config.seed, epoch).split(config.batch_size)
 
 
 def padding(config: Config, train: "Examples") -> dict[str, float]:
     """The share of a padded batch that would be padding, for each order of batches."""
     from rnnkit import sequences
 
-    lengths = lengths_of(train)
-    return {name: sequences.padding(lengths, order(0)).share for name, order in orders(config, lengths).items()}
+    lengths, names = train.lengths, ("shuffled", "bucketed")
+    return {name: sequences.padding(lengths, order_of(name, config, lengths, 0)).share for name in names}
 
 
 def is_the_books(config: Config) -> bool:
     """Whether data and settings are the book's, in one direction or both; seed and whose layers aside."""
     learning_rate = 0.002 if config.bidirectional else 0.001
     book = settings(Config(bidirectional=config.bidirectional, learning_rate=learning_rate))
-    apart = (
-        "seed",
-        "layers",
-        "device",
-        "evaluate_every",
-        "observe",
-        "observe_every",
-    )  # with the last weights kept, evaluations change nothing
+    # With the last weights kept, evaluations change nothing.
+    apart = ("seed", "layers", "device", "evaluate_every", "observe", "observe_every")
     return all(book[name] == value for name, value in settings(config).items() if name not in apart)
 
 
@@ -285,12 +255,14 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Reviews:
     return Reviews(*examples, len(known))
 
 
-BASELINES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "TF-IDF + logistic regression": ({}, {"C": 1.0}),
-    "TF-IDF of words and pairs + logistic regression": (
-        {"ngram_range": (1, 2), "sublinear_tf": True, "min_df": 2},
-        {"C": 10.0},
-    ),
+BASELINES: dict[str, dict[str, Any]] = {
+    "TF-IDF + logistic regression": {},
+    "TF-IDF of words and pairs + logistic regression": {
+        "ngram_range": (1, 2),
+        "sublinear_tf": True,
+        "min_df": 2,
+        "c": 10.0,
+    },
 }
 
 
@@ -301,20 +273,15 @@ def baseline(data: str, data_dir: Path | None, name: str) -> "np.ndarray | None"
     It learns from the training and the validation part together, as it needs no validation. None, and a printed word,
     where the texts have no words that it could count.
     """
-    import numpy as np
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
+    from rnnkit.evaluation.baselines import text_regression
 
     reviews = load(data, data_dir)
-    features, options = BASELINES[name]
-    regression = make_pipeline(TfidfVectorizer(**features), LogisticRegression(max_iter=1_000, **options))
+    texts, targets = reviews.train.texts + reviews.valid.texts, reviews.train.targets + reviews.valid.targets
     try:
-        regression.fit(reviews.train.texts + reviews.valid.texts, reviews.train.targets + reviews.valid.targets)
+        return text_regression(texts, targets, reviews.test.texts, **BASELINES[name]) == reviews.test.targets
     except ValueError as error:
         print(f"{name} is left out: {error}")
         return None
-    return regression.predict(reviews.test.texts) == np.array(reviews.test.targets)
 
 
 def remarks(config: Config, result: Result) -> list[str]:

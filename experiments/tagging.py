@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
+from rnnkit.core.config import BaseConfig, defaults
 from rnnkit.core.errors import UserError
 from rnnkit.runs.result import Reference, ReferenceKind, Result
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+@defaults(hidden_size=128, learning_rate=0.005, epochs=8)
 class Config(BaseConfig):
     """Settings of one run."""
 
@@ -41,14 +42,8 @@ class Config(BaseConfig):
 
     cell: Literal["rnn", "gru", "lstm"] = "lstm"
     """Recurrent cell, of the letters too."""
-    hidden_size: int = 128
-    """Units in each layer and direction."""
     depth: int = 1
     """Recurrent layers over the words, one on top of the other."""
-    learning_rate: float = 0.005
-    """The optimizer's learning rate, at its peak where there is a schedule."""
-    epochs: int = 8
-    """Passes over the training data."""
     data: str = "ewt"
     """What to tag: ewt (English words), python (characters of its library), or the path of a .conllu file."""
     embedding_size: int = 64
@@ -239,8 +234,7 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tup
 
     predicted, nats = answers(model, examples)
     targets = torch.cat(examples.targets)
-    scores = {f"metric/{name}/{split}": value for name, value in classification(targets, predicted).items()}
-    return {f"loss/{split}": nats, **scores}, (predicted == targets).numpy()
+    return {f"loss/{split}": nats, **classification(targets, predicted, split)}, (predicted == targets).numpy()
 
 
 def answers(model: "torch.nn.Module", examples: "Examples") -> "tuple[torch.Tensor, float]":

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
+from rnnkit.core.config import BaseConfig, defaults
 from rnnkit.core.errors import UserError
 from rnnkit.runs.result import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
@@ -39,19 +39,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+@defaults(cell="lstm", optimizer="sgd", clip=0.25, keep="last")
 class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "word_lm"
 
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
-    """Recurrent cell."""
     hidden_size: int = 200
     """Units in each layer."""
     bidirectional: bool = False
     """Must stay off: a net that reads backwards has seen what comes next."""
-    optimizer: Literal["adam", "rmsprop", "sgd"] = "sgd"
-    """What turns gradients into steps."""
     learning_rate: float = 20.0
     """The optimizer's learning rate, at its peak where there is a schedule; Adam wants some 0.002."""
     schedule: Literal["halving", "one-cycle", "cosine", "constant"] = "halving"
@@ -61,14 +58,10 @@ class Config(BaseConfig):
     """Epochs at the full learning rate, with --schedule halving."""
     decay: float = 2.0
     """What the learning rate is divided by before each later epoch, with --schedule halving."""
-    clip: float = 0.25
-    """Scale gradients down to this norm where theirs is larger; 0 for never."""
     batch_size: int = 20
     """Streams: pieces of the text that are read side by side."""
     epochs: int = 13
     """Passes over the training text."""
-    keep: Literal["best", "last"] = "last"
-    """Which weights to end with: those of the best evaluation, or the last ones."""
     data: str = "ptb"
     """The text: ptb, made (by a small grammar, no download), or the path of a text file with a sentence a line."""
     least_count: int = 0

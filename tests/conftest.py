@@ -1,8 +1,5 @@
 """What several tests share: one small sweep."""
 
-import gc
-import subprocess
-
 import pytest
 import torch
 
@@ -49,16 +46,3 @@ def full_precision_again():
     """Training in this process has tiny numbers count as 0 (`training.prepare`): not in the tests that follow."""
     yield
     torch.set_flush_denormal(False)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def wait_for_children():
-    """Runs wait for no mirror, and end before it does. The last test does: else Python complains of what still runs."""
-    yield
-    children = [thing for thing in gc.get_objects() if type(thing) is subprocess.Popen]  # isinstance would ask torch
-    for process in children:
-        if process.poll() is not None:
-            continue
-        if process.stdin is not None:
-            process.stdin.close()  # which tells a mirror that its process is gone
-        process.wait(60)

@@ -55,7 +55,7 @@ for layer in (rnnkit.RNN(3, 4), rnnkit.GRU(3, 4, num_layers=2), rnnkit.LSTM(3, 4
     assert dynamics.spectrum(layer.weight_hh_l0[:4]).henrici > 0
 
 for use in (
-    lambda: metrics.classification([0, 1], [0, 1]),
+    lambda: metrics.classification([0, 1], [0, 1], "test"),
     lambda: comparison.compare("a baseline", numpy.array([1, 0]), numpy.array([0, 1])),
     lambda: digits.load(),
 ):

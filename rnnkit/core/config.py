@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
@@ -177,3 +178,21 @@ def flags(config: BaseConfig) -> list[str]:
 def command(config: BaseConfig) -> str:
     """The command line that gives this configuration again, as a shell takes it."""
     return shlex.join(["python", "-m", f"experiments.{config.experiment}", *flags(config)])
+
+
+def defaults(**values: Any) -> Callable[[type[Config]], type[Config]]:
+    """Other defaults for settings that an experiment shares with all: `@defaults(cell="lstm")` above its `Config`.
+
+    Raises `ValueError` for a setting that there is not.
+    """
+
+    def changed(kind: type[Config]) -> type[Config]:
+        shared = {f.name: f for f in dataclasses.fields(BaseConfig)}
+        for name, value in values.items():
+            if name not in shared:
+                raise ValueError(f"there is no setting {name}")
+            kind.__annotations__[name] = shared[name].type
+            setattr(kind, name, value)
+        return kind
+
+    return changed

@@ -60,10 +60,14 @@ def metric(name: str) -> Metric:
     return METRICS.get(plain, Metric(plain))
 
 
-def classification(targets: "Labels", predictions: "Labels") -> dict[str, float]:
-    """Accuracy and macro-averaged F1 (the mean of the classes' F1) of predicted classes, both in 0..1."""
+def classification(targets: "Labels", predictions: "Labels", split: str) -> dict[str, float]:
+    """Accuracy and macro-averaged F1 (the mean of the classes' F1) of predicted classes, by the names in a record.
+
+    Both lie in 0..1; `split` is the part of the data: `metric/accuracy/valid`.
+    """
     with extras.needed("experiments", "a score of classes"):
         from sklearn.metrics import accuracy_score, f1_score
 
     macro = f1_score(targets, predictions, average="macro", zero_division=0)  # pyright: ignore[reportArgumentType]
-    return {"accuracy": float(accuracy_score(targets, predictions)), "macro_f1": float(macro)}
+    accuracy = accuracy_score(targets, predictions)
+    return {f"metric/accuracy/{split}": float(accuracy), f"metric/macro_f1/{split}": float(macro)}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -19,6 +20,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def lengths(self) -> Tensor:
+        """How many steps each example has, of shape (examples,)."""
+        return torch.tensor([len(sequence) for sequence in self.inputs])
 
     def subset(self, indices: Sequence[int]) -> "Examples":
         """The examples at the given positions, in that order."""

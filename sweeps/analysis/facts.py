@@ -123,7 +123,7 @@ class Best:
     parameters: int | None
     test: dict[str, float]
     comparison: Comparison | None
-    references: list[Reference]
+    references: list[Reference] | None
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,7 @@ def best_of(study: Study, trial: FrozenTrial, confirmations: list[Confirmation])
     """The best trial: its settings, scores, run, and the command that trains it again."""
     folder, result = study.folder, trial.user_attrs.get("result", {})
     again = confirmations[0] if confirmations else None
+    references = result.get("references")
     return Best(
         trial=trial.number,
         value=again.mean if again else inference.value_of(trial),
@@ -141,7 +142,7 @@ def best_of(study: Study, trial: FrozenTrial, confirmations: list[Confirmation])
         parameters=result.get("parameters"),
         test={name: score.mean for name, score in again.test.items()} if again else result.get("test", {}),
         comparison=Comparison(**result["comparison"]) if result.get("comparison") else None,
-        references=[Reference(**reference) for reference in result.get("references") or []],
+        references=references and [Reference(**reference) for reference in references],
     )
 
 

@@ -117,3 +117,16 @@ def test_a_sigterm_while_flags_are_read_is_no_mistake_in_them(monkeypatch):
     with pytest.raises(SystemExit) as stop:
         cli.parse(Config, "python -m experiments.digits", [])
     assert stop.value.code == 143
+
+
+def test_an_experiment_changes_the_defaults_of_shared_settings():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    @config.defaults(cell="lstm", depth=1)
+    class Own(config.BaseConfig):
+        experiment = "own"
+
+    assert (Own().cell, Own().depth, Own().hidden_size) == ("lstm", 1, 64)
+    assert config.BaseConfig().cell == "gru"
+    assert [f.name for f in dataclasses.fields(Own)] == [f.name for f in dataclasses.fields(config.BaseConfig)]
+    with pytest.raises(ValueError, match="there is no setting size"):
+        config.defaults(size=1)(Own)

@@ -41,7 +41,10 @@ def test_to_ask_for_a_metric_loads_no_large_library():
 
 
 def test_accuracy_and_macro_f1_by_hand():
-    scores = classification([0, 0, 1, 1, 2], [0, 1, 1, 1, 0])
+    scores = classification([0, 0, 1, 1, 2], [0, 1, 1, 1, 0], "test")
     # F1: class 0 one of (2 true, 2 said) = 1/2; class 1 two of (2 true, 3 said) = 4/5; class 2 none = 0.
-    assert scores == {"accuracy": pytest.approx(3 / 5), "macro_f1": pytest.approx((1 / 2 + 4 / 5 + 0) / 3)}
-    assert classification([0, 0], [1, 1]) == {"accuracy": 0.0, "macro_f1": 0.0}
+    assert scores == {
+        "metric/accuracy/test": pytest.approx(3 / 5),
+        "metric/macro_f1/test": pytest.approx((1 / 2 + 4 / 5 + 0) / 3),
+    }
+    assert classification([0, 0], [1, 1], "valid") == {"metric/accuracy/valid": 0.0, "metric/macro_f1/valid": 0.0}

@@ -1,0 +1,129 @@
+"""A run goes on from what is whole of its checkpoints, and says what is not."""
+
+import shutil
+
+import pytest
+
+from experiments import digits
+from rnnkit.core import files
+from rnnkit.core.errors import UserError
+from rnnkit.runs import checkpoints, tracking
+from tests.rnnkit.training.interrupted import Killed, at, killed_at, let_go
+from tests.torture import damage, forks
+
+
+pytestmark = pytest.mark.usefixtures("quick_baseline")
+
+
+class RunsCode:
+    """What an attacker would put into a checkpoint."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (open, (str(self.marker), "w"))
+
+
+PIECES = [(part, name) for part, names in checkpoints.PARTS.items() for name in (None, *names)]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The folder of a run that was killed in step 23."""
+    with pytest.MonkeyPatch.context() as patch:
+        return killed_at(23, at(tmp_path_factory.mktemp("killed")), patch)
+
+
+@pytest.mark.parametrize(("part", "name"), PIECES)
+def test_a_state_that_lacks_a_part_is_noticed(part, name, killed, tmp_path):
+    folder = tmp_path / killed.name
+    shutil.copytree(killed, folder)
+    state = checkpoints.load(folder / checkpoints.LATEST)
+    if name is None:
+        del state[part]
+    else:
+        del state[part][name]
+    checkpoints.save(folder / checkpoints.LATEST, state)
+    found, wrong = checkpoints.latest(folder)
+    assert wrong == [f"{folder / checkpoints.LATEST} lacks {part if name is None else f'{part} {name}'}"]
+    assert found["record"]["step"] == 15
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "zeros", "code"])
+def test_a_damaged_state_is_named_and_the_one_before_it_used(damage, undisturbed, tmp_path, monkeypatch, capsys):
+    folder = killed_at(23, at(tmp_path), monkeypatch)
+    path = folder / checkpoints.LATEST
+    whole = path.read_bytes()
+    marker = tmp_path / "ran"
+    if damage == "flip":
+        path.write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
+    elif damage == "cut":
+        path.write_bytes(whole[:-100])
+    elif damage == "zeros":
+        path.write_bytes(whole[:-512] + bytes(512))
+    else:
+        checkpoints.save(path, {"weights": RunsCode(marker)})
+    digits.run(at(tmp_path))
+    said = capsys.readouterr().err
+    assert f"{path} " in said
+    assert "the one before it is used" in said
+    assert "goes on after step 15" in said
+    assert forks.record(folder) == undisturbed
+    assert not marker.exists()
+
+
+def test_a_kill_in_the_first_save_after_a_damaged_state_leaves_the_good_one(undisturbed, tmp_path, monkeypatch):
+    """The damaged state must not take the place of the one that the run went on from."""
+    folder = killed_at(23, at(tmp_path), monkeypatch)
+    path = folder / checkpoints.LATEST
+    path.write_bytes(path.read_bytes()[:-1])
+
+    def dies(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", dies)
+        patch.setattr(tracking.Run, "end", let_go)
+        with pytest.raises(Killed):
+            digits.run(at(tmp_path))
+    state, wrong = checkpoints.latest(folder)
+    assert (state["record"]["step"], wrong) == (15, [])
+    digits.run(at(tmp_path))
+    assert forks.record(folder) == undisturbed
+
+
+def test_no_damage_to_a_state_is_passed_over(killed, tmp_path):
+    folder = tmp_path / killed.name
+    shutil.copytree(killed, folder)
+    assert "30 flipped bits, 9 cuts, 3 zeroed tails, none loaded" in damage.torture(folder, 30, seed=1)
+
+
+def test_a_record_that_was_cut_behind_its_checkpoint_is_not_gone_on_from(undisturbed, tmp_path, monkeypatch, capsys):
+    folder = killed_at(23, at(tmp_path), monkeypatch)
+    rows = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_bytes(b"".join(rows[:17]))
+    digits.run(at(tmp_path))
+    said = capsys.readouterr().err
+    assert f"{folder / checkpoints.LATEST} does not fit metrics.jsonl, which holds less than when it was saved" in said
+    assert "goes on after step 15" in said
+    assert forks.record(folder) == undisturbed
+
+
+def test_other_data_than_it_began_with_are_refused(tmp_path, monkeypatch):
+    folder = killed_at(23, at(tmp_path), monkeypatch)
+    manifest = files.read_json(folder / "manifest.json")
+    files.write_json(folder / "manifest.json", {**manifest, "data": {"digits": "other"}})
+    with pytest.raises(UserError, match="the data have changed since"):
+        digits.run(at(tmp_path))
+    assert checkpoints.latest(folder)[0] is not None
+
+
+def test_a_state_of_other_weights_is_refused(killed, tmp_path):
+    folder = tmp_path / killed.name
+    shutil.copytree(killed, folder)
+    state = checkpoints.load(folder / checkpoints.LATEST)
+    del state["weights"]["head.bias"]
+    checkpoints.save(folder / checkpoints.LATEST, state)
+    with pytest.raises(UserError, match=r"of another training .*: delete its folder"):
+        digits.run(at(tmp_path))

@@ -1,0 +1,64 @@
+"""The recipes of CONTRIBUTING.md, followed literally in a copy of the checkout."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT, no_account
+
+
+RECIPES = {
+    title: textwrap.dedent(text)
+    for title, text in re.findall(
+        r"^### (.+)\n\n((?:    .*\n)+)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+}
+
+
+@pytest.fixture
+def follow(tmp_path):
+    """Runs a recipe, and gives the folder of the copy that it was followed in."""
+
+    def followed(title):
+        for name in ("rnnkit", "experiments", "sweeps"):
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = no_account() | {"PATH": path, "PYTHONPATH": str(tmp_path)}
+        script = ["bash", "-euo", "pipefail", "-c", RECIPES[title]]
+        done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return tmp_path
+
+    return followed
+
+
+@pytest.mark.parametrize("title", ["A data set", "A diagnostic", "An experiment"])
+def test_no_recipe_has_more_than_ten_lines(title):
+    assert len(RECIPES[title].splitlines()) <= 10
+
+
+def test_a_data_set_is_a_file(follow):
+    assert (follow("A data set") / "rnnkit" / "datasets" / "sales.py").exists()
+
+
+def test_a_diagnostic_is_logged_at_each_evaluation(follow):
+    (rows,) = (follow("A diagnostic") / "runs").glob("*/metrics.jsonl")
+    last = json.loads(rows.read_text().splitlines()[-1])
+    assert [name for name in last if name.endswith("/mean")] == [
+        f"hidden/encoder.{place}/mean" for place in ("l0.f", "l0.b", "l1.f", "l1.b")
+    ]
+
+
+def test_an_experiment_runs_and_sweeps_and_is_listed_nowhere(follow):
+    runs = follow("An experiment") / "runs"
+    summary = json.loads((runs / "studies" / "hello-s0" / "summary.json").read_text())
+    assert (summary["experiment"], summary["metric"]) == ("hello", "metric/accuracy/valid")
+    assert summary["trials"]["finished"] == 2
+    assert len(list(runs.glob("hello-s*/result.json"))) == 3
