@@ -116,8 +116,8 @@ def baseline(split_seed: int) -> "np.ndarray":
 
     data = digits.load("rows", split_seed)
     regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
-    regression.fit(data.images["train"], data.train.targets.numpy())
-    return regression.predict(data.images["test"]) == data.test.targets.numpy()
+    regression.fit(data.images["train"], data.train.joined_targets.numpy())
+    return regression.predict(data.images["test"]) == data.test.joined_targets.numpy()
 
 
 run = experiment(Config, setup, conclude)

@@ -86,7 +86,7 @@ def write(folder: Path, model, probe, found: dict[str, dict]) -> None:
             for where, of in found.items()
         }
         files.write_json(folder / "media" / "dynamics.json", plain)
-        last = Result.read(folder).step
+        last = Result.of(folder).step
         monitor.write_curves(folder, last, monitor.look(model, probe).curves | monitor.portrait(model, probe))
     plots.draw(folder)
 

@@ -119,7 +119,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Examples]":
     make_model = models.tagger if task.every_step else models.classifier
     model = make_model(config, task.features, task.scores, longest)
     if config.cut_recurrence:
-        model.encoder = models.CutRecurrence(model.encoder)
+        model.add_module("encoder", models.CutRecurrence(model.encoder))
     model.to(device)
 
     def batches(epoch):
@@ -192,7 +192,7 @@ def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":
     each = []
     with evaluating(model):
         for batch in sequences.batches(examples, 250):
-            given = model(batch.inputs.to(device)).cpu()
+            given = model(batch.to(device).inputs).cpu()
             each += unpack_sequence(given) if isinstance(given, PackedSequence) else given
     return each
 

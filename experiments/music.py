@@ -156,7 +156,7 @@ def start_from_frequencies(model: "Tagger", train: "Examples") -> None:
     import torch
 
     scores = [module for module in model.head.modules() if isinstance(module, torch.nn.Linear)][-1]
-    scores.bias.detach().copy_(frequencies(torch.cat(train.targets)).logit())
+    scores.bias.detach().copy_(frequencies(train.joined_targets).logit())
 
 
 def nats_of_pieces(model: "torch.nn.Module", examples: "Examples") -> "tuple[torch.Tensor, torch.Tensor]":
@@ -198,8 +198,8 @@ def baselines(data: str, data_dir: Path | None) -> dict[str, float]:
 
     music = load(data, data_dir)
     train, test = (jsb_chorales.next_steps(part) for part in (music.train, music.test))
-    before, after = torch.cat(train.inputs).double(), torch.cat(train.targets).double()
-    last, expected = torch.cat(test.inputs).double(), torch.cat(test.targets).double()
+    before, after = torch.cat(train.inputs).double(), train.joined_targets.double()
+    last, expected = torch.cat(test.inputs).double(), test.joined_targets.double()
 
     def counted(sounded):  # a key's frequency after the steps in which it did sound, or did not
         return ((after * sounded).sum(0) + 0.5) / (sounded.sum(0) + 1)

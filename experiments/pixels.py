@@ -240,7 +240,7 @@ def baseline(data: str, data_dir: Path | None, *sizes: int) -> "np.ndarray":
     regression = LogisticRegression(C=0.1, max_iter=1_000)
     with threadpool_limits(1):  # as many as the trials of a sweep have
         regression.fit(np.concatenate(pixels[:2]), np.concatenate([train.labels, valid.labels]))
-    return regression.predict(pixels[2]) == test.labels
+    return np.equal(regression.predict(pixels[2]), test.labels)
 
 
 run = experiment(Config, setup, conclude)

@@ -243,16 +243,16 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Reviews:
     # Interned, a word is in memory once, not once for each of its 12 million places.
     texts = [[[sys.intern(word) for word in vocabulary.words(text)] for text in part.texts] for part in parts]
     known = vocabulary.build(texts[0], least_count)
-    examples = [
+    train, valid, test = (
         sequences.Examples(
             [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN]) for words in part_texts],
             torch.tensor(part.targets),
         )
         for part, part_texts in zip(parts, texts, strict=True)
-    ]
-    for part in examples:
+    )
+    for part in (train, valid, test):
         sequences.check(part, vocabulary=len(known), classes=len(reviews.labels))
-    return Reviews(*examples, len(known))
+    return Reviews(train, valid, test, len(known))
 
 
 BASELINES: dict[str, dict[str, Any]] = {

@@ -214,7 +214,7 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     for part in examples:
         sequences.check(part, vocabulary=len(words), classes=len(source.names))
     if not spelled or unit(data) == "character":
-        return Numbered(*examples, len(words), 0, None)
+        return Numbered(examples[0], examples[1], examples[2], len(words), 0, None)
 
     spellings: dict[str, int] = {}
     joined = []
@@ -223,17 +223,18 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
         pairs = [torch.stack([ids, torch.tensor(n)], 1) for ids, n in zip(of_part.inputs, numbers, strict=True)]
         joined.append(sequences.Examples(pairs, of_part.targets))
     letters = vocabulary.build({step: step for sequence in source.train.sequences for step in sequence}, least_count=2)
-    return Numbered(*joined, len(words), len(letters), [torch.tensor(letters.ids(spelling)) for spelling in spellings])
+    train, valid, test = joined
+    ids_of_letters = [torch.tensor(letters.ids(spelling)) for spelling in spellings]
+    return Numbered(train, valid, test, len(words), len(letters), ids_of_letters)
 
 
 def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
     """Scores of a part, and which of its steps are tagged rightly, of shape (steps,)."""
-    import torch
 
     from rnnkit.evaluation.metrics import classification
 
     predicted, nats = answers(model, examples)
-    targets = torch.cat(examples.targets)
+    targets = examples.joined_targets
     return {f"loss/{split}": nats, **classification(targets, predicted, split)}, (predicted == targets).numpy()
 
 

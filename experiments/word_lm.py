@@ -51,7 +51,7 @@ class Config(BaseConfig):
     """Must stay off: a net that reads backwards has seen what comes next."""
     learning_rate: float = 20.0
     """The optimizer's learning rate, at its peak where there is a schedule; Adam wants some 0.002."""
-    schedule: Literal["halving", "one-cycle", "cosine", "constant"] = "halving"
+    schedule: Literal["halving", "one-cycle", "cosine", "constant"] = "halving"  # pyright: ignore[reportIncompatibleVariableOverride] (one more)
     """How the learning rate goes: divided by `--decay` before each epoch after the first `--full-epochs`; up and down
     again; down along a cosine; or nowhere."""
     full_epochs: int = 4
@@ -205,11 +205,11 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Numbered:
     words = word_lines.vocabulary(source.train, least_count)
     numbers = {word: number for number, word in enumerate(words)}
     unknown = numbers[word_lines.UNKNOWN]
-    parts = (
+    train, valid, test = (
         torch.tensor([numbers.get(word, unknown) for word in (word_lines.END, *part)])
         for part in (source.train, source.valid, source.test)
     )
-    return Numbered(*parts, words)
+    return Numbered(train, valid, test, words)
 
 
 def halving(full_epochs: int, decay: float) -> Callable[[float], float]:

@@ -8,6 +8,14 @@ Parts are loaded when they are first used, so that `import rnnkit` costs nothing
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:  # what type checkers see of what `__getattr__` gives
+    from rnnkit.nn import GRU as GRU
+    from rnnkit.nn import LSTM as LSTM
+    from rnnkit.nn import RNN as RNN
+    from rnnkit.observation import observe as observe
 
 
 __version__ = "0.1.0"
@@ -28,7 +36,7 @@ _PACKAGES = (
 )
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return getattr(importlib.import_module(f"rnnkit.{_NAMES[name]}"), name)
     if name in _PACKAGES:

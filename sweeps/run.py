@@ -41,7 +41,7 @@ class Options:
     """Which experiment to sweep."""
     trials: int | None = None
     """Trials in all, those done before included; by default 24, with --sampler grid 3 for each point of the plane."""
-    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     """Processes that train side by side on this machine, one thread each; 0 where all of them are elsewhere."""
     seed: int = 0
     """Seed of the study, from which all its trials derive theirs."""

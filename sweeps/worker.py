@@ -87,7 +87,7 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
     """
     study, trial = claim.study, claim.trial
     try:
-        with study.storage.beating(trial._trial_id):
+        with study.storage.beating(storage.id_of(trial)):
             config, member = study.storage.patiently(prepare, claim)
             result = ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
@@ -178,7 +178,9 @@ def tell(
             for name, said in (("run", facts and facts["run"]), ("result", facts), ("reason", reason)):
                 if said is not None:
                     claim.trial.set_user_attr(name, said)
-            claim.study.storage.optuna.set_trial_state_values(claim.trial._trial_id, state, final(found, state, value))
+            claim.study.storage.optuna.set_trial_state_values(
+                storage.id_of(claim.trial), state, final(found, state, value)
+            )
 
     with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # another has just said it, and the same
         claim.study.storage.patiently(say)

@@ -85,7 +85,7 @@ def run(only: str = "all") -> dict[str, dict]:
 
 def explanation(block: Callable[[], dict]) -> tuple[str, str]:
     """A block's title and what it says, from its docstring, without what it returns."""
-    title, _, text = inspect.getdoc(block).partition("\n\n")
+    title, _, text = (inspect.getdoc(block) or "").partition("\n\n")
     return title.rstrip("."), text.partition("\n\nReturns ")[0]
 
 

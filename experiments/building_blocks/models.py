@@ -194,7 +194,9 @@ def bidirectional_lstm() -> dict:
     agree("each text alone and in the batch", torch.cat(alone), found["rnnkit"])
 
     nn.functional.binary_cross_entropy(found["rnnkit"], torch.tensor([1.0, 0.0, 1.0])).backward()
-    found["gradient"] = model.embedding.weight.grad
+    gradient = model.embedding.weight.grad
+    assert gradient is not None
+    found["gradient"] = gradient
     show("gradient, size by row", found["gradient"].norm(dim=1))
     agree("the gradient of the padding's row and zero", found["gradient"][0], torch.zeros(8), tolerance=0)
     with torch.no_grad():

@@ -1,5 +1,7 @@
 """One layer: what goes in, what is inside, what comes out."""
 
+from typing import Any
+
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence, pad_sequence
 
@@ -56,7 +58,7 @@ def input_forms() -> dict:
     for i, sequence in enumerate(sequences):
         agree(f"sequence {i} and its rows in the packed data", sequence, packed.data[rows[i]])
 
-    found = {"packed": packed}
+    found: dict[str, Any] = {"packed": packed}
     valid = torch.arange(STEPS)[:, None] < torch.tensor(LENGTHS)
     batch_first = both("RNN", 3, 5, seed=2, batch_first=True)
     for name, layer in both("RNN", 3, 5, seed=2).items():
@@ -77,8 +79,10 @@ def _draw_packed(packed: PackedSequence) -> list[list[int]]:
     sizes = packed.batch_sizes.tolist()
     rows: list[list[int]] = [[] for _ in range(sizes[0])]
     row = 0
+    order = packed.sorted_indices
+    assert order is not None
     for size in sizes:
-        for sequence in packed.sorted_indices[:size].tolist():
+        for sequence in order[:size].tolist():
             rows[sequence].append(row)
             row += 1
     lines = [(f"sequence {i}", numbers) for i, numbers in enumerate(rows)] + [("batch_sizes", sizes)]

@@ -104,5 +104,5 @@ def _tensor(value) -> Tensor:
 def _largest_difference(one: Tensor, other: Tensor) -> tuple[int, float]:
     """Where two tensors of one shape differ most, in the flattened order, and by how much. NaN counts as most."""
     difference = (one - other).abs().flatten()
-    place = difference.nan_to_num(nan=torch.inf).argmax().item()
-    return place, difference[place].item()
+    place = int(difference.nan_to_num(nan=torch.inf).argmax())
+    return place, float(difference[place])

@@ -47,11 +47,11 @@ def manual_recurrence() -> dict:
     Returns the three states by hand and by each library.
     """
     layers = both("RNN", 5, 2, seed=1, batch_first=True)
-    weights = list(layers["torch.nn"].parameters())
+    w_ih, w_hh, b_ih, b_hh = layers["torch.nn"].parameters()
     h = torch.zeros(2)
     states = []
     for x_t in ONES_TWOS_THREES:
-        h = cells.rnn_cell(x_t, h, *weights)
+        h = cells.rnn_cell(x_t, h, w_ih, w_hh, b_ih, b_hh)
         states.append(h)
     found = {"by hand": torch.stack(states)}
     found |= {name: layer(ONES_TWOS_THREES[None])[0][0] for name, layer in layers.items()}
@@ -189,6 +189,10 @@ class Units:
 
     def __init__(self, hidden_size: int):
         self.history = [torch.zeros(hidden_size)]
+
+    def step(self, e: Tensor, h: Tensor) -> Tensor:
+        """The state after one more word."""
+        raise NotImplementedError
 
     def read(self, words: Tensor) -> Tensor:
         """Read words, of shape (words, features); returns all states so far, of shape (1 + words, hidden)."""

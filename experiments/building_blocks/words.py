@@ -66,12 +66,10 @@ def one_hot() -> dict:
     agree("Linear on one-hot vectors and Embedding", by_linear, by_lookup)
     for vectors in (by_linear, by_lookup):
         vectors.square().sum().backward()
-    agree("the gradients of both weights", linear.weight.grad.T, table.weight.grad)
-    return {
-        "Linear": by_linear,
-        "Embedding": by_lookup,
-        "gradients": (linear.weight.grad.T, table.weight.grad),
-    }
+    assert linear.weight.grad is not None
+    gradients = linear.weight.grad.T, table.weight.grad
+    agree("the gradients of both weights", *gradients)
+    return {"Linear": by_linear, "Embedding": by_lookup, "gradients": gradients}
 
 
 def integer_indexing() -> dict:
@@ -96,6 +94,7 @@ def integer_indexing() -> dict:
     found["loss before"].backward()
     found["Embedding"].square().mean().backward()
     agree("the gradients of both weights", weight.grad, table.weight.grad)
+    assert weight.grad is not None
     with torch.no_grad():
         weight -= weight.grad
     found["loss after"] = weight[indices].square().mean()

@@ -53,7 +53,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write_whole(path, (text + "\n").encode())
 
 
-def append_json(path: Path, values: dict) -> None:
+def append_json(path: Path, values: dict[str, Any]) -> None:
     """Add a line to a file of JSON lines, which with its folder is made where there is none; no secret gets there."""
     path.parent.mkdir(exist_ok=True)
     with path.open("ab") as file:

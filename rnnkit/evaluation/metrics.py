@@ -11,8 +11,9 @@ from rnnkit.core import extras
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
-    Labels = np.ndarray | Sequence[int]
+    Labels = np.ndarray | Tensor | Sequence[int]
 
 
 class Direction(StrEnum):

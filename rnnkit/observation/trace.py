@@ -145,14 +145,18 @@ class LayerTrace:
             raise UserError(f"{self._where}: {self.call.closed}")
         return self._layer
 
-    def _reached(self) -> bool:
+    def reached(self) -> bool:
         """Whether any gradient has come."""
         above = [] if self._above is None else self._above.traces
-        return any(g is not None for g in self._direct) or any(trace._reached() for trace in above)
+        return any(g is not None for g in self._direct) or any(trace.reached() for trace in above)
+
+    def of_input(self, columns: slice) -> Tensor:
+        """The total gradient of some columns of what the layer read, of shape (rows, columns)."""
+        return self._gradients().gates @ self._layer.weights.w_ih[:, columns]
 
     def _gradients(self) -> Gradients:
         layer = self._opened()
-        if not self._reached():
+        if not self.reached():
             raise UserError(
                 f"{self._where} has no gradients: no backward() has run through this call while it was observed, "
                 "or neither it nor anything below it learns"
@@ -191,8 +195,7 @@ class _Above:
         """What each direction that a gradient has reached passes on to its input, of shape (rows, hidden)."""
         size = self.kept.shape[1]
         columns = slice(self.direction * size, (self.direction + 1) * size)
-        reached = [trace for trace in self.traces if trace._reached()]
-        return [trace._gradients().gates @ trace._layer.weights.w_ih[:, columns] for trace in reached]
+        return [trace.of_input(columns) for trace in self.traces if trace.reached()]
 
 
 @contextmanager

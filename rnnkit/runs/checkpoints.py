@@ -4,10 +4,17 @@ import hashlib
 import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rnnkit.core.errors import UserError
 from rnnkit.core.files import write_whole
 
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+State = dict[str, Any]  # tensors and plain values
 
 LATEST, PREVIOUS = "checkpoint.resume.pt", "checkpoint.resume-previous.pt"
 
@@ -23,7 +30,7 @@ PARTS = {
 _TRAILER = b"RNNCKPT1"  # then the SHA-256 of all before it; torch.load skips both
 
 
-def save(path: Path, state: dict) -> None:
+def save(path: Path, state: State) -> None:
     """Write tensors and plain values so that what lies at `path` is always whole, with a checksum at its end."""
     import torch
 
@@ -33,7 +40,7 @@ def save(path: Path, state: dict) -> None:
     write_whole(path, body + _TRAILER + hashlib.sha256(body).digest())
 
 
-def load(path: Path) -> dict:
+def load(path: Path) -> State:
     """Read what `save` wrote, onto the CPU. Loads tensors and plain values alone: nothing is run.
 
     Raises `UserError` for a file that is missing, damaged, or no checkpoint.
@@ -58,14 +65,14 @@ def load(path: Path) -> dict:
     return state
 
 
-def keep(folder: Path, state: dict) -> None:
+def keep(folder: Path, state: State) -> None:
     """Save what a run in `folder` can go on from; the one saved before becomes the one to fall back on."""
     if (folder / LATEST).exists():
         os.replace(folder / LATEST, folder / PREVIOUS)
     save(folder / LATEST, state)
 
 
-def latest(folder: Path) -> tuple[dict | None, list[str]]:
+def latest(folder: Path) -> tuple[State | None, list[str]]:
     """The newest state that a run in `folder` can go on from, None for none, and what is wrong with newer ones."""
     wrong = []
     for path in (folder / LATEST, folder / PREVIOUS):
@@ -90,7 +97,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def lacking(state: dict) -> str | None:
+def lacking(state: State) -> str | None:
     """The first part that a state should hold and does not; None where it is whole."""
     for part, names in PARTS.items():
         if part not in state:
@@ -107,7 +114,7 @@ def discard(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def weights_sha256(model) -> str:
+def weights_sha256(model: "nn.Module") -> str:
     """SHA-256 over names, types, shapes and bytes of a model's state, in the order of the names."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):

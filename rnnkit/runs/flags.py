@@ -10,6 +10,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rnnkit.runs.rows import Row
+
 
 VANISHING = 1e-4  # of a gradient is left after the watched sequences' median length
 EXPLODING = 10.0  # times as large it became
@@ -40,7 +42,7 @@ class Flag:
         return f"{self.name}{at}: {value:.3g}, threshold {threshold:g}. {self.advice}"
 
 
-def judge(rows: list[dict], clip: float = 0.0, status: str = "finished") -> list[Flag]:
+def judge(rows: list[Row], clip: float = 0.0, status: str = "finished") -> list[Flag]:
     """All flags of a run, from the rows of its record, its clipping threshold and how it ended."""
     found = [
         flag
@@ -54,7 +56,7 @@ def judge(rows: list[dict], clip: float = 0.0, status: str = "finished") -> list
     return found
 
 
-def _last(rows: list[dict], group: str, statistic: str) -> dict[str, float]:
+def _last(rows: list[Row], group: str, statistic: str) -> dict[str, float]:
     """The last value of a statistic, by where in the network: `encoder.l0.f`, say."""
     found = {}
     for row in rows:
@@ -64,20 +66,20 @@ def _last(rows: list[dict], group: str, statistic: str) -> dict[str, float]:
     return found
 
 
-def _span(rows: list[dict]) -> float:
+def _span(rows: list[Row]) -> float:
     return next((row["memory/span"] for row in rows if "memory/span" in row), math.nan)
 
 
-def _carried(rows: list[dict], statistic: str) -> tuple[str, float]:
+def _carried(rows: list[Row], statistic: str) -> tuple[str, float]:
     """Of all layers and directions the one that carries gradients farthest, and what is left over the span of one."""
     rates = _last(rows, "memory", statistic)
     if not rates:
         return "", math.nan
-    where = max(rates, key=rates.get)
+    where = max(rates, key=rates.__getitem__)
     return where, math.exp(min(rates[where] * _span(rows), 700.0))
 
 
-def _vanishing(rows: list[dict]) -> Iterable[Flag]:
+def _vanishing(rows: list[Row]) -> Iterable[Flag]:
     where, left = _carried(rows, "rate")
     when = ""
     if math.isnan(left):
@@ -88,7 +90,7 @@ def _vanishing(rows: list[dict]) -> Iterable[Flag]:
         yield Flag("vanishing", where, left, VANISHING, advice)
 
 
-def _exploding(rows: list[dict]) -> Iterable[Flag]:
+def _exploding(rows: list[Row]) -> Iterable[Flag]:
     for statistic in ("rate", "initial_rate"):
         where, left = _carried(rows, statistic)
         if left > EXPLODING:
@@ -97,7 +99,7 @@ def _exploding(rows: list[dict]) -> Iterable[Flag]:
             return
 
 
-def _clipped(rows: list[dict], clip: float) -> Iterable[Flag]:
+def _clipped(rows: list[Row], clip: float) -> Iterable[Flag]:
     norms = [row["grad_norm/total"] for row in rows if math.isfinite(row.get("grad_norm/total", math.nan))]
     if not clip or not norms:
         return
@@ -107,7 +109,7 @@ def _clipped(rows: list[dict], clip: float) -> Iterable[Flag]:
         yield Flag("exploding", "clipping", factor, CLIPPED[1], advice)
 
 
-def _saturated(rows: list[dict]) -> Iterable[Flag]:
+def _saturated(rows: list[Row]) -> Iterable[Flag]:
     gated = {name.split("/")[1] for row in rows for name in row if name.startswith("gate/")}
     for where, share in _last(rows, "hidden", "saturated").items():
         if where not in gated and share > SATURATED:
@@ -115,14 +117,14 @@ def _saturated(rows: list[dict]) -> Iterable[Flag]:
             yield Flag("saturated", where, share, SATURATED, advice)
 
 
-def _insensitive(rows: list[dict]) -> Iterable[Flag]:
+def _insensitive(rows: list[Row]) -> Iterable[Flag]:
     for where, value in _last(rows, "gate", "sensitivity").items():
         if where[-1] in "ior" and value < INSENSITIVE:  # f and z are open in any net that remembers
             advice = "This gate is shut or open throughout, and passes no gradient on: lower --learning-rate."
             yield Flag("saturated", where, value, INSENSITIVE, advice)
 
 
-def _dead(rows: list[dict]) -> Iterable[Flag]:
+def _dead(rows: list[Row]) -> Iterable[Flag]:
     looked = [row for row in rows if any(name.endswith("/dead") for name in row)][-3:]
     if len(looked) < 3:
         return
@@ -133,7 +135,7 @@ def _dead(rows: list[dict]) -> Iterable[Flag]:
             yield Flag("dead units", where, share, DEAD, advice)
 
 
-def _unused(rows: list[dict]) -> Iterable[Flag]:
+def _unused(rows: list[Row]) -> Iterable[Flag]:
     row = next((row for row in reversed(rows) if "memory/loss_all" in row), None)
     if row is None:
         return
@@ -149,7 +151,7 @@ def _unused(rows: list[dict]) -> Iterable[Flag]:
         yield Flag("unused memory", "", (quarter - every) / gain, UNUSED, advice)
 
 
-def _update(rows: list[dict]) -> Iterable[Flag]:
+def _update(rows: list[Row]) -> Iterable[Flag]:
     ratios: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():
@@ -163,6 +165,6 @@ def _update(rows: list[dict]) -> Iterable[Flag]:
             yield Flag("too hot", where, median, HOT, "These weights change much at each step: lower --learning-rate.")
 
 
-def before_training(row: dict) -> list[Flag]:
+def before_training(row: Row) -> list[Flag]:
     """The flags of a network that has not been trained, from the row of what was seen of it."""
     return [flag for rule in (_vanishing, _exploding, _saturated, _insensitive) for flag in rule([row])]

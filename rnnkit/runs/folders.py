@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rnnkit.core import files, locks
 from rnnkit.core.config import BaseConfig, run_name
@@ -148,7 +149,7 @@ def is_live(folder: Path) -> bool:
     return locks.held(folder / "lock")
 
 
-def take_up(folder: Path, data: dict[str, str]) -> dict | None:
+def take_up(folder: Path, data: dict[str, str]) -> dict[str, Any] | None:
     """The checkpoint that the run in this folder goes on from; None where there is none, and the folder is then empty.
 
     Raises `UserError` where the data are not those that the run began with.

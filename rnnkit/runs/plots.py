@@ -12,11 +12,13 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rnnkit.core import cli, extras, files, processes
 from rnnkit.core.errors import UserError
 
 
+Curves = dict[str, Any]  # what a file of curves holds: its step, and the points of each
 SIZE = 5.0, 3.6  # inches of one panel
 SEQUENCES = 8  # whose states are drawn
 
@@ -66,17 +68,17 @@ def panels(names: list[str], title: str):
     return figure, dict(zip(names, axes[0], strict=True))
 
 
-def places(curves: dict, kind: str) -> list[str]:
+def places(curves: Curves, kind: str) -> list[str]:
     """The layers and directions that have curves of a kind."""
     return [name.removeprefix(f"{kind}/") for name in curves if name.startswith(f"{kind}/")]
 
 
-def numbers(points: list) -> list[float]:
+def numbers(points: list[Any]) -> list[float]:
     """A curve's points as floats."""
     return [float(point) for point in points]
 
 
-def gradient_by_lag(curves: list[dict]):
+def gradient_by_lag(curves: list[Curves]):
     """A heat map of log10 of the gradient that is left, by lag and training step."""
     import numpy as np
 
@@ -84,6 +86,7 @@ def gradient_by_lag(curves: list[dict]):
     if not names:
         return None
     figure, axes = panels(names, "Gradient that is left k steps before the end")
+    image = None
     for name, axis in axes.items():
         rows = np.array([numbers(at[f"lag/{name}"]) for at in curves])
         with np.errstate(divide="ignore"):
@@ -94,11 +97,12 @@ def gradient_by_lag(curves: list[dict]):
         axis.set_yticks(ticks, [str(steps[i]) for i in ticks])
         axis.set_xlabel("lag k (steps)")
         axis.set_ylabel("training step")
+    assert image is not None
     figure.colorbar(image, ax=list(axes.values()), label="log10 of what is left (-8 and less are one colour)")
     return figure
 
 
-def gate_saturation(curves: list[dict]):
+def gate_saturation(curves: list[Curves]):
     """Each unit by how often its gate is open and how often shut (Karpathy, Johnson & Fei-Fei, 2015)."""
     names = list(dict.fromkeys(name.rpartition("/")[0] for name in places(curves[-1], "left")))
     if not names:
@@ -115,7 +119,7 @@ def gate_saturation(curves: list[dict]):
     return figure
 
 
-def timescales(curves: list[dict]):
+def timescales(curves: list[Curves]):
     """Histograms of how long units keep their state, at the first and the last evaluation."""
     import numpy as np
 
@@ -138,7 +142,7 @@ def timescales(curves: list[dict]):
     return figure
 
 
-def eigenvalues(curves: list[dict]):
+def eigenvalues(curves: list[Curves]):
     """The eigenvalues of W_hh (of gated layers: of a step's mean Jacobian) beside the unit circle."""
     import numpy as np
 
@@ -157,7 +161,7 @@ def eigenvalues(curves: list[dict]):
     return figure
 
 
-def trajectories(curves: list[dict]):
+def trajectories(curves: list[Curves]):
     """Hidden states of some sequences on their first two principal components; the start is a dot."""
     import numpy as np
 
@@ -177,7 +181,7 @@ def trajectories(curves: list[dict]):
     return figure
 
 
-def losses(curves: list[dict]):
+def losses(curves: list[Curves]):
     """The loss with the last k inputs alone, by step of the sequence, and by the sequences' length."""
     known = {
         "with the last k inputs alone": ("truncation/contexts", "truncation/losses", "context k (steps)"),
@@ -201,7 +205,7 @@ def losses(curves: list[dict]):
     return figure
 
 
-def forgetting(curves: list[dict]):
+def forgetting(curves: list[Curves]):
     """How two runs on the same inputs from different states meet: ln of their distance by step."""
     names = places(curves[-1], "forgetting")
     if not names:

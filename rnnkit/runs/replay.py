@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rnnkit.core import files
 from rnnkit.runs.result import Result
-from rnnkit.runs.rows import read_rows
+from rnnkit.runs.rows import Row, read_rows
 
 
 # What a manifest says of the surroundings that a result can depend on, and what follows from `config`, which is the
@@ -32,18 +32,18 @@ def compare(original: Path, replay: Path) -> Comparison:
     """Compare two runs' folders: every metric of every step but `speed/...`, the results, and the weights."""
     manifests = [files.read_json(folder / "manifest.json") for folder in (original, replay)]
     rows = [read_rows(folder) for folder in (original, replay)]
-    results = [Result.read(folder) for folder in (original, replay)]
+    results = [Result.of(folder) for folder in (original, replay)]
     difference = difference_in_rows(*rows) or difference_in_results(*results)
     compared = sum(len(comparable(row)) for row in rows[0]) + len(comparable(results[0].metrics)) + 1
     return Comparison(difference, surroundings(*manifests), compared)
 
 
-def comparable(row: dict) -> dict[str, str]:
+def comparable(row: Row) -> dict[str, str]:
     """A row's metrics as text that tells all floats apart, without those that may differ."""
     return {k: json.dumps(v) for k, v in files.encode(row).items() if not k.startswith("speed/")}
 
 
-def difference_in_rows(original: list[dict], replay: list[dict]) -> str | None:
+def difference_in_rows(original: list[Row], replay: list[Row]) -> str | None:
     """The first step and metric in which two records differ."""
     for one, other in itertools.zip_longest(original, replay):
         if one is None or other is None:
@@ -71,7 +71,7 @@ def difference_in_results(original: Result, replay: Result) -> str | None:
     return None
 
 
-def surroundings(original: dict, replay: dict) -> list[tuple[str, object, object]]:
+def surroundings(original: Row, replay: Row) -> list[tuple[str, object, object]]:
     """In what two manifests differ that a result can depend on."""
     found = []
     for field in SURROUNDINGS:

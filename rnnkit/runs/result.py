@@ -93,6 +93,14 @@ class Result:
         write_json(self.folder / "result.json", values)
 
     @classmethod
+    def of(cls, folder: Path) -> Self:
+        """The result of a run that has ended. Raises `UserError` where it has not."""
+        result = cls.read(folder)
+        if result is None:
+            raise UserError(f"{folder.name} has not ended")
+        return result
+
+    @classmethod
     def read(cls, folder: Path) -> Self | None:
         """The result in a run's folder; None where the run has not ended. Raises `UserError` where it is damaged."""
         path = folder / "result.json"

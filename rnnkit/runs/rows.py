@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rnnkit.core.errors import UserError
 from rnnkit.core.files import decode
 
 
-def read_row(line: bytes) -> dict:
+Row = dict[str, Any]  # a line of metrics.jsonl: its step, and numbers by their names
+
+
+def read_row(line: bytes) -> Row:
     """A line of metrics.jsonl as the row that it holds. Raises `ValueError` where it holds none."""
     try:
         row = json.loads(line)
@@ -18,7 +22,7 @@ def read_row(line: bytes) -> dict:
     return decode(row)
 
 
-def read_rows(folder: Path) -> list[dict]:
+def read_rows(folder: Path) -> list[Row]:
     """All rows of a run's metrics.jsonl, in order. A last line that a crash cut short is left out.
 
     Raises `UserError`, with the line, where one is no row.

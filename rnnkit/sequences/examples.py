@@ -22,6 +22,11 @@ class Examples:
         return len(self.inputs)
 
     @property
+    def joined_targets(self) -> Tensor:
+        """The targets of all examples, or of all steps, one after the other."""
+        return torch.cat(self.targets) if isinstance(self.targets, list) else self.targets
+
+    @property
     def lengths(self) -> Tensor:
         """How many steps each example has, of shape (examples,)."""
         return torch.tensor([len(sequence) for sequence in self.inputs])

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from rnnkit.diagnostics.probe import ProbeBatch
 
 
-Config = TypeVar("Config", bound=BaseConfig)
-Data = TypeVar("Data")
+C = TypeVar("C", bound=BaseConfig)
+D = TypeVar("D")
 
 Report = Callable[[int, float], None]
 """Called after each evaluation with its number from 1 and the value of the objective; it may raise `Pruned`."""
 
 
 @dataclass
-class Task(Generic[Data]):
+class Task(Generic[D]):
     """What is trained, and on what.
 
     Args:
@@ -59,7 +59,7 @@ class Task(Generic[Data]):
             the epochs done so far.
     """
 
-    data: Data
+    data: D
     checksums: dict[str, str]
     objective: Objective
     model: "nn.Module"
@@ -90,18 +90,18 @@ class Final:
 
 
 @dataclass(frozen=True)
-class Experiment(Generic[Config, Data]):
+class Experiment(Generic[C, D]):
     """An experiment that can be run; `experiment` makes one.
 
     `remarks` gives further lines to print below the result of a run from the command line.
     """
 
-    Config: type[Config]
-    setup: "Callable[[Config, torch.device], Task[Data]]"
-    conclude: Callable[[Config, Task[Data]], Final]
-    remarks: Callable[[Config, Result], list[str]] | None = None
+    Config: type[C]
+    setup: "Callable[[C, torch.device], Task[D]]"
+    conclude: Callable[[C, Task[D]], Final]
+    remarks: Callable[[C, Result], list[str]] | None = None
 
-    def __call__(self, config: Config, report: Report | None = None, context: RunContext | None = None) -> Result:
+    def __call__(self, config: C, report: Report | None = None, context: RunContext | None = None) -> Result:
         """Train a net with these settings, and test it. `report` may raise `Pruned`.
 
         `context` says which study's trial it is, or in which folder it goes on. Raises `UserError` for settings or data
@@ -119,7 +119,7 @@ class Experiment(Generic[Config, Data]):
         assert run.result is not None
         return run.result
 
-    def prepared(self, config: Config) -> Task[Data]:
+    def prepared(self, config: C) -> Task[D]:
         """What a run with these settings would train, with its initial weights. Nothing is trained or recorded.
 
         Sets this process up for a run; see `loop.prepare`.
@@ -134,7 +134,7 @@ class Experiment(Generic[Config, Data]):
                 raise
             raise OutOfMemory(f"out of memory with {sizes(config)}: lower these") from None
 
-    def screened(self, config: Config) -> list[Flag]:
+    def screened(self, config: C) -> list[Flag]:
         """What may keep a net with these settings from learning, by a look into it before any training."""
         from rnnkit.diagnostics.monitor import Monitor
 
@@ -159,10 +159,10 @@ class Experiment(Generic[Config, Data]):
 
 
 def experiment(
-    Config: type[Config],
-    setup: "Callable[[Config, torch.device], Task[Data]]",
-    conclude: Callable[[Config, Task[Data]], Final],
-    remarks: Callable[[Config, Result], list[str]] | None = None,
-) -> Experiment[Config, Data]:
+    Config: type[C],
+    setup: "Callable[[C, torch.device], Task[D]]",
+    conclude: Callable[[C, Task[D]], Final],
+    remarks: Callable[[C, Result], list[str]] | None = None,
+) -> Experiment[C, D]:
     """The experiment with these parts: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`."""
     return Experiment(Config, setup, conclude, remarks)

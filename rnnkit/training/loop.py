@@ -138,9 +138,9 @@ class _Loop:
         value.backward()
         state.carried = bptt_chunks.detached(after)
         norms, total = gradient_norms(monitor.groups)
-        row = {"loss/train": value.item(), "grad_norm/total": total.item()}
+        row: dict[str, float] = {"loss/train": value.item(), "grad_norm/total": total.item()}
         row |= dict(zip(self.norm_names, norms.tolist(), strict=True))
-        row["schedule/learning_rate"] = state.schedule.get_last_lr()[0]
+        row["schedule/learning_rate"] = float(state.schedule.get_last_lr()[0])
         progress.step += 1
         if progress.step == 1:
             row |= self.initial
@@ -199,6 +199,6 @@ def scores(model: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
     """What the model says of all batches, in evaluation mode, and their targets; both on the CPU, joined by example."""
     device = next(model.parameters()).device
     with evaluating(model):
-        pairs = [(model(batch.inputs.to(device)).cpu(), batch.targets) for batch in batches]
+        pairs = [(model(batch.to(device).inputs).cpu(), batch.targets) for batch in batches]
     outputs, targets = zip(*pairs, strict=True)
     return torch.cat(outputs), torch.cat(targets)

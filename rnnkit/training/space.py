@@ -138,7 +138,9 @@ def studied(
         "depth": Range(1, depth, least=1),
         "cell": cells,
     }
-    return ranges | ({"bidirectional": (False, True)} if both else {})
+    if both:
+        ranges["bidirectional"] = (False, True)
+    return ranges
 
 
 def tuned(

@@ -168,7 +168,8 @@ def _came_to_anything(folder: StudyFolder) -> bool:
     if not (folder.path / "journal.log").exists():
         return False
     storage = storages.Journal(folder.path).optuna
-    trials = [t for s in storage.get_all_studies() for t in storage.get_all_trials(s._study_id, deepcopy=False)]
+    ids = [storage.get_study_id_from_name(study.study_name) for study in storage.get_all_studies()]
+    trials = [trial for study in ids for trial in storage.get_all_trials(study, deepcopy=False)]
     return any(trial.state.is_finished() or trial.intermediate_values for trial in trials)
 
 

@@ -28,8 +28,16 @@ class Slot:
 
     number: int
     gpu: str | None = None
-    process: subprocess.Popen | None = None
+    process: "subprocess.Popen[bytes] | None" = None
     worker: str = ""
+
+    def let_go(self) -> int:
+        """Forget the worker, which has ended or is about to; its exit code."""
+        process, self.process = self.process, None
+        assert process is not None
+        assert process.stdin is not None
+        process.stdin.close()
+        return process.wait()
 
 
 @dataclass
@@ -82,9 +90,7 @@ class Workers:
         return self.study.folder.path / f"worker-{slot.number}.log"
 
     def _ended(self, slot: Slot) -> None:
-        process, slot.process = slot.process, None
-        process.stdin.close()
-        code = process.returncode
+        code = slot.let_go()
         stopped = code in (0, 2, 130, 143)
         end = "stopped" if stopped else "killed" if code == -signal.SIGKILL else "crashed"
         trials = points.released(self.study, slot.worker, end)
@@ -104,19 +110,17 @@ class Workers:
 
     def stop(self, patience: float = 10.0) -> None:
         """End what is still running: told to first, killed where it takes longer than `patience` seconds."""
-        running = [slot for slot in self.slots if slot.process is not None]
-        for slot in running:
-            slot.process.terminate()
+        running = [(slot, slot.process) for slot in self.slots if slot.process is not None]
+        for _, process in running:
+            process.terminate()
         end = time.monotonic() + patience
-        for slot in running:
+        for slot, process in running:
             try:
-                slot.process.wait(max(0.0, end - time.monotonic()))
+                process.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
-                slot.process.kill()
-                slot.process.wait()
-            slot.process.stdin.close()
+                process.kill()
+            slot.let_go()
             points.released(self.study, slot.worker, "stopped")
-            slot.process = None
 
 
 def slots(workers: int, gpus: list[str]) -> list[Slot]:

@@ -6,6 +6,7 @@ or doubled, whatever is killed.
 """
 
 import math
+import statistics
 import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnkit.core import seeding
 from rnnkit.training import Space
 from sweeps.study.folders import StudyFolder
+from sweeps.study.storage import id_of
 from sweeps.study.study import Study
 
 
@@ -40,7 +42,7 @@ class Claim:
 
     def ours(self) -> FrozenTrial | None:
         """What the storage has of the trial; None where it is not in this worker's hands any more: it seemed dead."""
-        found = self.study.storage.optuna.get_trial(self.trial._trial_id)
+        found = self.study.storage.optuna.get_trial(id_of(self.trial))
         in_hand = found.state == TrialState.RUNNING and found.user_attrs.get("worker") == self.worker
         return found if in_hand else None
 
@@ -166,7 +168,7 @@ def _reap(study: Study) -> None:
 
 
 def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> optuna.Trial | None:
-    storage, identifier = study.storage.optuna, trial._trial_id
+    storage, identifier = study.storage.optuna, id_of(trial)
     study.storage.beat(identifier)  # first: a running trial without a heartbeat would never count as abandoned
     storage.set_trial_user_attr(identifier, "worker", worker)
     if not storage.set_trial_state_values(identifier, TrialState.RUNNING):
@@ -185,7 +187,7 @@ def give_back(study: Study, trial: FrozenTrial, end: End) -> None:
 
     One that has cost many workers without getting any further fails, with the reason.
     """
-    storage, identifier = study.storage.optuna, trial._trial_id
+    storage, identifier = study.storage.optuna, id_of(trial)
     if end != "stopped":
         cut_off = [*trial.user_attrs.get("cut_off", []), [end, len(trial.intermediate_values)]]
         storage.set_trial_user_attr(identifier, "cut_off", cut_off)  # and after how many evaluations
@@ -231,10 +233,10 @@ def ranked(study: Study) -> list[FrozenTrial]:
     """The first trial of each configuration that finished, best configuration first, by the mean over its trials."""
     groups: dict[tuple, list[FrozenTrial]] = {}
     for trial in study.all_of((TrialState.COMPLETE,)):
-        if math.isfinite(trial.value):
+        if math.isfinite(trial.values[0]):
             groups.setdefault(tuple(sorted(trial.params.items())), []).append(trial)
     score = study.folder.objective.score
-    means = {key: score(sum(t.value for t in trials) / len(trials)) for key, trials in groups.items()}
+    means = {key: score(statistics.fmean(t.values[0] for t in trials)) for key, trials in groups.items()}
     return [groups[key][0] for key in sorted(groups, key=lambda key: (-means[key], groups[key][0].number))]
 
 

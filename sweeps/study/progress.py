@@ -49,8 +49,7 @@ class Progress:
                 say(trial, confirms)
             self._seen.add((confirms, trial.number))
         complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
-        if complete:
-            best = self.study.best_of(complete)
+        if (best := self.study.best_of(complete)) is not None:
             self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
         self._bar.total = self._total + len(again)
         self._bar.update(len(ended) - self._bar.n)

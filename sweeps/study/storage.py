@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import optuna
 from optuna.storages import JournalStorage, RDBStorage
@@ -37,6 +37,11 @@ PATIENCE = 300.0  # seconds that a database may be away without harm
 WAITING = "waiting for the database, which does not answer"
 
 Value = TypeVar("Value")
+
+
+def id_of(trial: "FrozenTrial | optuna.Trial") -> int:
+    """What the storage calls a trial."""
+    return trial._trial_id  # pyright: ignore[reportPrivateUsage] (Optuna has no other name for it)
 
 
 class _FileLock:
@@ -63,7 +68,8 @@ class Journal:
     def __init__(self, folder: Path):
         self.folder = folder
         path = folder / "journal.log"
-        backend = JournalFileBackend(str(path), lock_obj=_FileLock(folder / "journal.lock"))
+        lock: Any = _FileLock(folder / "journal.lock")  # of a class that Optuna does not give out
+        backend = JournalFileBackend(str(path), lock_obj=lock)
         try:
             self.optuna = JournalStorage(backend)
         except (ValueError, KeyError, TypeError, AttributeError, AssertionError):  # what Optuna meets in such a file
@@ -185,7 +191,7 @@ class Database:
         self._patience = patience
         opened = self.patiently(self._open, f"postgresql+psycopg://{address.split('://', 1)[1]}")
         self.optuna = optuna.storages.get_storage(opened)  # remembers trials that have ended
-        self._engine = opened.engine
+        self._database = opened
         self._patience = PATIENCE
         weakref.finalize(self, opened.engine.dispose)
 
@@ -229,7 +235,7 @@ class Database:
         """Be the only process that plans or hands out trials, by a lock in the database."""
         import sqlalchemy
 
-        with self._engine.connect() as connection:
+        with self._database.engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": self._key})
             yield
             connection.rollback()
@@ -260,7 +266,7 @@ class Database:
 
     def beat(self, trial_id: int) -> None:
         """Say that a trial is alive."""
-        self.optuna.record_heartbeat(trial_id)
+        self._database.record_heartbeat(trial_id)
 
     def abandoned(self, study: optuna.Study) -> list[FrozenTrial]:
         """The trials that are running, says the storage, and whose worker is gone.
@@ -270,7 +276,8 @@ class Database:
         if time.monotonic() - self._last_failure < GRACE + BEAT:
             return []
         identifier = self.optuna.get_study_id_from_name(study.study_name)
-        return [self.optuna.get_trial(i) for i in self.optuna._get_stale_trial_ids(identifier)]
+        stale = self._database._get_stale_trial_ids(identifier)  # pyright: ignore[reportPrivateUsage]
+        return [self.optuna.get_trial(i) for i in stale]
 
 
 def check(address: str) -> None:

@@ -49,7 +49,7 @@ class Study:
 
     def best_of(self, trials: list[FrozenTrial]) -> FrozenTrial | None:
         """The best of finished trials, the first of equal ones; None where there is none."""
-        return max(trials, key=lambda trial: self.folder.objective.score(trial.value), default=None)
+        return max(trials, key=lambda trial: self.folder.objective.score(trial.values[0]), default=None)
 
     def all_of(self, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
         """The trials of the study's own points, in the order of their numbers."""
