@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 
 
 @functools.cache

@@ -5,8 +5,7 @@ import runpy
 import sys
 
 import experiments
-from rnnkit.core import cli
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError, cli
 
 
 def main() -> None:

@@ -20,11 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig, defaults
-from rnnkit.core.errors import UserError
-from rnnkit.runs.result import Reference, ReferenceKind, Result, Status
-from rnnkit.runs.rows import read_rows
+from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.runs import Reference, ReferenceKind, Result, Status, read_rows
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
@@ -199,7 +196,7 @@ def bits_per_character(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
     """
     from torch.nn.functional import cross_entropy
 
-    from rnnkit.nn.modules import evaluating
+    from rnnkit.nn import evaluating
     from rnnkit.sequences import bptt_chunks
 
     device = next(model.parameters()).device

@@ -12,8 +12,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
+from rnnkit.core import BaseConfig, cli
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
@@ -61,9 +60,9 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     from rnnkit import sequences
     from rnnkit.datasets import digits
     from rnnkit.diagnostics import probe
-    from rnnkit.evaluation.metrics import classification
+    from rnnkit.evaluation import classification
     from rnnkit.nn import models
-    from rnnkit.training.loop import scores
+    from rnnkit.training import loop
 
     data = digits.load(config.view, config.split_seed)
     longest = max(len(sequence) for sequence in data.train.inputs)
@@ -74,7 +73,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
         return cross_entropy(model(batch.inputs), batch.targets), None
 
     def evaluate():
-        outputs, targets = scores(model, valid)
+        outputs, targets = loop.scores(model, valid)
         loss = cross_entropy(outputs, targets).item()
         return {"loss/valid": loss, **classification(targets, outputs.argmax(1), "valid")}
 
@@ -94,11 +93,10 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
 def conclude(config: Config, task: "Task[Digits]") -> Final:
     """Test the best weights, beside the baseline."""
     from rnnkit import sequences
-    from rnnkit.evaluation.comparison import compare
-    from rnnkit.evaluation.metrics import classification
-    from rnnkit.training.loop import scores
+    from rnnkit.evaluation import classification, compare
+    from rnnkit.training import loop
 
-    outputs, targets = scores(task.model, sequences.batches(task.data.test, 256))
+    outputs, targets = loop.scores(task.model, sequences.batches(task.data.test, 256))
     predicted = outputs.argmax(1)
     metrics = task.evaluate() | classification(targets, predicted, "test")
     right = (predicted == targets).numpy()

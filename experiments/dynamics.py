@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import recorded
-from rnnkit.core import cli
-from rnnkit.core.errors import UserError, writing
-from rnnkit.runs.folders import find
-from rnnkit.runs.printing import shown
+from rnnkit.core import UserError, cli, writing
+from rnnkit.runs import folders, printing
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,10 @@ def of_layers(model, probe, count: int) -> dict[str, dict]:
     from torch import nn
 
     from rnnkit import sequences
-    from rnnkit.diagnostics import dynamics, monitor, states
-    from rnnkit.diagnostics.probe import read
+    from rnnkit.diagnostics import dynamics, layer_inputs, monitor, states
 
     found = {}
-    for name, (module, inputs, initial) in read(model, probe.run).items():
+    for name, (module, inputs, initial) in layer_inputs(model, probe.run).items():
         for place, one in monitor.seen(module, inputs, initial).items():
             layer, backward = int(place[1:-2]), place.endswith("b")
             owner, time = sequences.owners(one.hidden), sequences.times(one.hidden, backward)
@@ -76,8 +73,7 @@ def write(folder: Path, model, probe, found: dict[str, dict]) -> None:
     """Write media/dynamics.json, and what the pictures are drawn from."""
     from rnnkit.core import files
     from rnnkit.diagnostics import monitor
-    from rnnkit.runs import plots
-    from rnnkit.runs.result import Result
+    from rnnkit.runs import Result, plots
 
     with writing(folder / "media"):
         (folder / "media").mkdir(exist_ok=True)
@@ -94,7 +90,7 @@ def write(folder: Path, model, probe, found: dict[str, dict]) -> None:
 def main() -> None:
     """Compute, print a table, and write the rest."""
     options = cli.parse(Options, "python -m experiments.dynamics", sys.argv[1:], __doc__)
-    folder = find(options.run, options.runs_dir)
+    folder = folders.find(options.run, options.runs_dir)
     task, _ = recorded.trained(folder, options.data_dir)
     model, probe = task.model, task.probe
     found = of_layers(model, probe, options.count)
@@ -107,7 +103,7 @@ def main() -> None:
         filled = f"{of['participation_ratio']:.1f} of {of['hidden_size']}"
         print(f"{where:24} {some:44} {memory:>10} {max(of['singular_values']):14.3f} {filled:>12}")
     write(folder, model, probe, found)
-    print(f"all of it: {shown(folder / 'media')}")
+    print(f"all of it: {printing.shown(folder / 'media')}")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig, defaults
-from rnnkit.core.errors import UserError
-from rnnkit.runs.result import Reference, ReferenceKind, Result, Status
-from rnnkit.runs.rows import read_rows
+from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.runs import Reference, ReferenceKind, Result, Status, read_rows
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
@@ -186,7 +183,7 @@ def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":
     from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
     from rnnkit import sequences
-    from rnnkit.nn.modules import evaluating
+    from rnnkit.nn import evaluating
 
     device = next(model.parameters()).device
     each = []

@@ -21,10 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig, defaults
-from rnnkit.core.errors import UserError
-from rnnkit.runs.result import Reference, ReferenceKind
+from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.runs import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     import torch
 
     from rnnkit.datasets.jsb_chorales import Music
-    from rnnkit.nn.models import Tagger
+    from rnnkit.nn import Tagger
     from rnnkit.sequences import Examples
 
 
@@ -165,7 +163,7 @@ def nats_of_pieces(model: "torch.nn.Module", examples: "Examples") -> "tuple[tor
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     from rnnkit import sequences
-    from rnnkit.nn.modules import evaluating
+    from rnnkit.nn import evaluating
 
     device = next(model.parameters()).device
     nats, steps = [], []

@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig, defaults
-from rnnkit.core.errors import UserError
-from rnnkit.runs.result import Reference, ReferenceKind
+from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.runs import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
@@ -123,7 +121,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Examples]":
 
 def conclude(config: Config, task: "Task[Examples]") -> Final:
     """Test the best weights, beside the baseline and what was published."""
-    from rnnkit.evaluation.comparison import compare
+    from rnnkit.evaluation import compare
 
     metrics, right = measured(task.model, task.data, "test")
     references = []
@@ -141,10 +139,10 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tup
     from torch.nn.functional import cross_entropy
 
     from rnnkit import sequences
-    from rnnkit.evaluation.metrics import classification
-    from rnnkit.training.loop import scores
+    from rnnkit.evaluation import classification
+    from rnnkit.training import loop
 
-    outputs, targets = scores(model, sequences.batches(examples, 256))
+    outputs, targets = loop.scores(model, sequences.batches(examples, 256))
     predicted = outputs.argmax(1)
     row = {f"loss/{split}": cross_entropy(outputs, targets).item(), **classification(targets, predicted, split)}
     return row, (predicted == targets).numpy()

@@ -9,13 +9,9 @@ from typing import Annotated, Any
 import tyro
 
 import experiments
-from rnnkit.core import cli
+from rnnkit.core import BaseConfig, UserError, cli
 from rnnkit.core import config as configuration
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import UserError
-from rnnkit.runs import checkpoints
-from rnnkit.runs.manifest import Manifest
-from rnnkit.runs.result import Result, Status
+from rnnkit.runs import Manifest, Result, Status, checkpoints
 from rnnkit.training import Task
 
 

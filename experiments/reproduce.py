@@ -14,13 +14,8 @@ from pathlib import Path
 
 import experiments
 from experiments import recorded
-from rnnkit.core import cli
-from rnnkit.core.errors import UserError
-from rnnkit.runs.folders import find
-from rnnkit.runs.manifest import Manifest
-from rnnkit.runs.replay import compare
-from rnnkit.runs.result import Result, Status
-from rnnkit.runs.rows import read_rows
+from rnnkit.core import UserError, cli
+from rnnkit.runs import Manifest, Result, Status, folders, read_rows, replay
 from rnnkit.training import Pruned
 
 
@@ -38,7 +33,7 @@ class Options(recorded.Options):
             raise UserError(f"--threads must be 0 or more, not {self.threads}")
 
 
-def replay(folder: Path, options: Options) -> Result:
+def replay_run(folder: Path, options: Options) -> Result:
     """Train the run in `folder` again, and return what came out."""
     result = Result.read(folder)
     if result is None or result.status in (Status.INTERRUPTED, Status.FAILED):
@@ -67,8 +62,8 @@ def replay(folder: Path, options: Options) -> Result:
 def main() -> None:
     """Replay, compare, and say how it went."""
     options = cli.parse(Options, "python -m experiments.reproduce", sys.argv[1:], __doc__)
-    folder = find(options.run, options.runs_dir)
-    comparison = compare(folder, replay(folder, options).folder)
+    folder = folders.find(options.run, options.runs_dir)
+    comparison = replay.compare(folder, replay_run(folder, options).folder)
     if comparison.difference is None:
         print(f"identical: {folder.name}, {comparison.compared:,} values and the weights")
     else:

@@ -11,18 +11,14 @@ import sys
 
 import experiments
 from experiments import recorded
-from rnnkit.core import cli
-from rnnkit.core.errors import UserError
-from rnnkit.runs.folders import RunContext, find, is_live
-from rnnkit.runs.manifest import Manifest
-from rnnkit.runs.printing import print_result
-from rnnkit.runs.result import Result, Status
+from rnnkit.core import UserError, cli
+from rnnkit.runs import Manifest, Result, RunContext, Status, folders, is_live, printing
 
 
 def main() -> None:
     """Go on, and say what came out."""
     options = cli.parse(recorded.Options, "python -m experiments.resume", sys.argv[1:], __doc__)
-    folder = find(options.run, options.runs_dir)
+    folder = folders.find(options.run, options.runs_dir)
     if is_live(folder):
         raise UserError(f"{folder.name} is still running")
     result = Result.read(folder)
@@ -33,7 +29,7 @@ def main() -> None:
     config = recorded.settings(folder, **placement, threads=manifest.threads, track=manifest.track)
     run = experiments.load(manifest.experiment).run
     result = run(config, context=RunContext(member=manifest.member, folder=folder))
-    print_result(result)
+    printing.print_result(result)
     if result.status == Status.DIVERGED:
         sys.exit(1)
 

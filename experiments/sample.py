@@ -16,16 +16,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from rnnkit.core import cli, seeding
-from rnnkit.core.errors import UserError
-from rnnkit.core.files import append_json
-from rnnkit.runs.folders import find
+from rnnkit.core import UserError, cli, files, seeding
+from rnnkit.runs import folders
 
 
 if TYPE_CHECKING:
     import torch
 
-    from rnnkit.nn.models import LanguageModel
+    from rnnkit.nn import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,7 @@ def load(folder: Path) -> "tuple[LanguageModel, str]":
     from experiments import char_lm
     from rnnkit.core import config as configuration
     from rnnkit.nn import models
-    from rnnkit.runs import checkpoints
-    from rnnkit.runs.manifest import Manifest
-    from rnnkit.runs.result import Result
+    from rnnkit.runs import Manifest, Result, checkpoints
 
     manifest = Manifest.read(folder)
     if manifest.experiment != "char_lm":
@@ -108,7 +104,7 @@ def chosen(scores: "torch.Tensor", temperature: float, generator: "torch.Generat
 def main() -> None:
     """Write to the terminal as it comes."""
     options = cli.parse(Options, "python -m experiments.sample", sys.argv[1:], __doc__)
-    folder = find(options.run, options.runs_dir)
+    folder = folders.find(options.run, options.runs_dir)
     model, symbols = load(folder)
     prompt = options.prompt or ("\n" if "\n" in symbols else symbols[0])
     text = itertools.islice(written(model, symbols, prompt, options.temperature, options.seed), options.length)
@@ -126,7 +122,7 @@ def keep(folder: Path, options: Options, text: str) -> None:
     """Add what was written to the run's media/samples.jsonl, for the dashboard to show."""
     drawn = {"prompt": options.prompt, "temperature": options.temperature, "seed": options.seed}
     try:
-        append_json(folder / "media" / "samples.jsonl", {**drawn, "text": text})
+        files.append_json(folder / "media" / "samples.jsonl", {**drawn, "text": text})
     except OSError as error:  # somebody else's run, a full disk: it was written to the terminal all the same
         print(f"not kept in {folder / 'media'}: {error.strerror or error}", file=sys.stderr)
 

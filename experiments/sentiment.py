@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig, defaults, settings
-from rnnkit.core.errors import UserError
-from rnnkit.runs.result import Reference, ReferenceKind, Result
+from rnnkit.core import BaseConfig, UserError, cli, defaults, settings
+from rnnkit.runs import Reference, ReferenceKind, Result
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
@@ -144,7 +142,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
 
 def conclude(config: Config, task: "Task[Reviews]") -> Final:
     """Test the best weights, beside the baselines and the book's figure."""
-    from rnnkit.evaluation.comparison import compare
+    from rnnkit.evaluation import compare
 
     metrics, right = measured(task.model, task.data.test, "test")
     every = {name: baseline(config.data, config.data_dir, name) for name in BASELINES}
@@ -167,12 +165,12 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tup
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     from rnnkit import sequences
-    from rnnkit.evaluation.metrics import classification
-    from rnnkit.training.loop import scores
+    from rnnkit.evaluation import classification
+    from rnnkit.training import loop
 
     # In the order of their lengths: less padding to compute, and the same scores.
     order = examples.lengths.argsort(stable=True).split(64)
-    outputs, targets = scores(model, sequences.gathered(examples, order))
+    outputs, targets = loop.scores(model, sequences.gathered(examples, order))
     predicted = (outputs.squeeze(1) > 0).long()
     loss = binary_cross_entropy_with_logits(outputs.squeeze(1), targets.float()).item()
     right = torch.empty(len(examples), dtype=torch.bool)
@@ -273,7 +271,7 @@ def baseline(data: str, data_dir: Path | None, name: str) -> "np.ndarray | None"
     It learns from the training and the validation part together, as it needs no validation. None, and a printed word,
     where the texts have no words that it could count.
     """
-    from rnnkit.evaluation.baselines import text_regression
+    from rnnkit.evaluation import text_regression
 
     reviews = load(data, data_dir)
     texts, targets = reviews.train.texts + reviews.valid.texts, reviews.train.targets + reviews.valid.targets

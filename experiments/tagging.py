@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig, defaults
-from rnnkit.core.errors import UserError
-from rnnkit.runs.result import Reference, ReferenceKind, Result
+from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.runs import Reference, ReferenceKind, Result
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
@@ -141,7 +139,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:
     """Test the best weights, beside the baseline and what others published."""
-    from rnnkit.evaluation.comparison import compare
+    from rnnkit.evaluation import compare
 
     metrics, right = measured(task.model, task.data.test, "test")
     theirs, new = baseline(config.data, config.data_dir)
@@ -231,7 +229,7 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
 def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
     """Scores of a part, and which of its steps are tagged rightly, of shape (steps,)."""
 
-    from rnnkit.evaluation.metrics import classification
+    from rnnkit.evaluation import classification
 
     predicted, nats = answers(model, examples)
     targets = examples.joined_targets
@@ -245,7 +243,7 @@ def answers(model: "torch.nn.Module", examples: "Examples") -> "tuple[torch.Tens
     from torch.nn.utils.rnn import unpack_sequence
 
     from rnnkit import sequences
-    from rnnkit.nn.modules import evaluating
+    from rnnkit.nn import evaluating
 
     device = next(model.parameters()).device
     predicted, nats = [], 0.0

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnkit.core import cli, extras
-from rnnkit.core.errors import UserError
-from sweeps.reading.run_index import RunIndex
+from rnnkit.core import UserError, cli, extras
+from sweeps.reading import RunIndex
 
 
 if TYPE_CHECKING:

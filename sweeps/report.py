@@ -16,15 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 import experiments
-from rnnkit.core import cli, files
-from rnnkit.core.errors import UserError, writing
-from rnnkit.core.wording import number, plain, seconds, settings_in_words
+from rnnkit.core import UserError, cli, files, wording, writing
 from rnnkit.runs import printing
 from sweeps.analysis import figures
-from sweeps.reading import answers, studies
-from sweeps.reading.run_index import Card, RunIndex
-from sweeps.reading.sections import spans_much
-from sweeps.reading.studies import Study, Trial
+from sweeps.reading import Card, RunIndex, Study, Trial, answers, spans_much, studies
 
 
 if TYPE_CHECKING:
@@ -71,16 +66,20 @@ def was_run(study: Study, manifest: dict) -> dict[str, str]:
     if isinstance(study.described.get("sampler"), str):
         facts["sampler"] = study.described["sampler"]
     if starts and ends:
-        facts["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {seconds((max(ends) - min(starts)).total_seconds())}"
-    facts["training in all"] = seconds(sum(spent))
+        facts["time"] = (
+            f"{min(starts):%Y-%m-%d %H:%M} UTC, {wording.seconds((max(ends) - min(starts)).total_seconds())}"
+        )
+    facts["training in all"] = wording.seconds(sum(spent))
     varied = {*study.settings, "seed"}
     config = study.described.get("config")
     if isinstance(config, dict):
-        facts["fixed settings"] = settings_in_words({k: v for k, v in config.items() if k not in varied})
+        facts["fixed settings"] = wording.settings({k: v for k, v in config.items() if k not in varied})
     for key in ("versions", "machine", "git", "data"):
         values = manifest.get(key)
         if isinstance(values, dict):
-            facts[key] = ", ".join(f"{name} {plain(value)}" for name, value in values.items() if value is not None)
+            facts[key] = ", ".join(
+                f"{name} {wording.plain(value)}" for name, value in values.items() if value is not None
+            )
     return facts
 
 
@@ -156,7 +155,7 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmatio
 
     loader = jinja2.FileSystemLoader(PAGES)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    templates.filters |= {"number": number, "settings": settings_in_words, "seconds": seconds}
+    templates.filters |= {"number": wording.number, "settings": wording.settings, "seconds": wording.seconds}
     best = answers.chosen(study)
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}

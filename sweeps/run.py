@@ -27,9 +27,7 @@ from typing import Annotated, Literal
 import tyro
 
 import experiments
-from rnnkit.core import cli, locks, processes
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import UserError, writing
+from rnnkit.core import BaseConfig, UserError, cli, locks, processes, writing
 from sweeps.study import MOST_TRIALS
 
 
@@ -93,16 +91,15 @@ class Options:
 def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
     from sweeps.analysis import summary
-    from sweeps.study import folders, local_workers, points
+    from sweeps.study import Progress, folders, local_workers, points
     from sweeps.study import study as studies
-    from sweeps.study.progress import Progress
 
     base = base_config(options, flags)
     gpus = visible_gpus(options.gpus)
     if base.device == "cuda" and options.workers:  # checked before a study is made that could not work
-        from rnnkit.training.loop import device_of  # and torch: what is refused before is refused at once
+        from rnnkit.training import loop  # and torch: what is refused before is refused at once
 
-        device_of(base)
+        loop.device_of(base)
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
     points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
     total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)

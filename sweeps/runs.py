@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rnnkit.core import cli, wording
-from rnnkit.core.errors import UserError
-from sweeps.reading import describe
-from sweeps.reading.run_index import Card, RunIndex, State
+from rnnkit.core import UserError, cli, wording
+from sweeps.reading import Card, RunIndex, State, describe
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,9 @@ from typing import Annotated
 
 import tyro
 
-from rnnkit.core import cli
-from rnnkit.core.errors import UserError
-from rnnkit.core.wording import number, plain, seconds, settings_in_words
-from rnnkit.runs import printing
-from rnnkit.runs.folders import find
-from sweeps.reading import answers, describe, sections, studies
-from sweeps.reading.rows import Columns
-from sweeps.reading.run_index import RunIndex
+from rnnkit.core import UserError, cli, wording
+from rnnkit.runs import folders, printing
+from sweeps.reading import Columns, RunIndex, answers, describe, sections, studies
 from sweeps.runs import table
 
 
@@ -87,25 +82,28 @@ def _curve(metric: str, columns: Columns, log: bool) -> tuple[str, ...]:
     _, values = columns.series[metric]
     finite = [value for value in values if math.isfinite(value)] or [math.nan]
     ends = (values[0], min(finite), max(finite), values[-1])
-    return (metric, sparkline(values, log=log), *map(number, ends))
+    return (metric, sparkline(values, log=log), *map(wording.number, ends))
 
 
 def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
     """A run in lines."""
     details = describe.details(index, name)
     card = details.card
-    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", seconds(card.seconds)]
+    parts = [f"{name}: {card.state}", f"{card.step} steps" if card.step else "", wording.seconds(card.seconds)]
     parts += [f"{card.parameters:,} parameters" if card.parameters else "", f"seed {card.seed}"]
     parts.append(f"trial {card.trial} of study {card.study}" if card.study else "")
     lines = [", ".join(part for part in parts if part)]
     lines += [f"  {text}" for text in (card.reason, card.trouble) if text]
-    lines += [f"  {name}: {number(value)}" for name, value in details.scores]
+    lines += [f"  {name}: {wording.number(value)}" for name, value in details.scores]
     lines += [f"  {line}" for line in details.beside]
     lines += [f"  flag: {flag}" for flag in details.flags]
     if details.damaged:
         lines.append(f"  {details.damaged} damaged rows of metrics.jsonl are left out")
     lines += curves(index.columns(name), everything)
-    lines += ["", *textwrap.wrap(f"settings: {settings_in_words(card.config)}", 110, subsequent_indent=" " * 10)]
+    lines += [
+        "",
+        *textwrap.wrap(f"settings: {wording.settings(card.config)}", 110, subsequent_indent=" " * 10),
+    ]
     lines += [f"again:    make reproduce RUN={name}", f"record:   {printing.shown(card.folder)}"]
     if not everything:
         lines.append("all that was logged: --all; the same in a browser: make dashboard")
@@ -126,9 +124,9 @@ def of_study(index: RunIndex, name: str) -> list[str]:
         (
             str(trial.number),
             trial.state,
-            number(trial.value),
+            wording.number(trial.value),
             sparkline(list(trial.reported.values()), 12) if trial.reported else "",
-            *(plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings),
+            *(wording.plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings),
             trial.run.name if trial.run else "",
             trial.reason or ", ".join(trial.run.flag_names if trial.run else []),
         )
@@ -144,7 +142,7 @@ def main() -> None:
     options = cli.parse(Options, "python -m sweeps.show", sys.argv[1:], __doc__)
     index = RunIndex(options.runs_dir)
     try:
-        folder = find(options.name, options.runs_dir)
+        folder = folders.find(options.name, options.runs_dir)
     except UserError:
         if options.name not in index.studies():
             raise UserError(f"there is no run and no study {options.name} (looked in {options.runs_dir})") from None

@@ -18,11 +18,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import cli, extras, files, locks
-from rnnkit.core.errors import UserError, in_words
+from rnnkit.core import UserError, cli, error_in_words, extras, files, locks
 from rnnkit.mirror import follow
-from rnnkit.runs import mirror_client
-from rnnkit.runs.folders import is_live
+from rnnkit.runs import is_live, mirror_client
 from sweeps.wandb_sync import study_run
 
 
@@ -168,7 +166,7 @@ def main() -> None:
             outcome = prepare(folder)
         except Exception as error:  # noqa: BLE001 (reported; the other runs are sent all the same)
             outcome = "failed"
-            print(f"{folder.name}: {in_words(error)}", file=sys.stderr)
+            print(f"{folder.name}: {error_in_words(error)}", file=sys.stderr)
         if outcome == "to send":
             ready.append(folder)
         else:

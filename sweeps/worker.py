@@ -27,19 +27,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 import experiments
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import OutOfMemory, UserError
-from rnnkit.runs.folders import RunContext, ended
-from rnnkit.runs.manifest import Membership
-from rnnkit.runs.mirror_client import Mirror
-from rnnkit.runs.result import Result, Status
-from rnnkit.runs.tracking import Interrupted
+from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli
+from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Status, ended
 from rnnkit.training import Experiment, Pruned
-from sweeps.study import points, storage
+from sweeps.study import Claim, Study, points, storage
 from sweeps.study import study as studies
-from sweeps.study.points import Claim
-from sweeps.study.study import Study
 
 
 @dataclass(frozen=True)

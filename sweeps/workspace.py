@@ -18,12 +18,10 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 import experiments
-from rnnkit.core import cli, extras, files
-from rnnkit.core.errors import UserError
-from rnnkit.core.wording import in_words
+from rnnkit.core import UserError, cli, extras, files, wording
 from rnnkit.runs import flags, plots
 from sweeps import sync
-from sweeps.reading.sections import SECTIONS, Chart
+from sweeps.reading import SECTIONS, Chart
 
 
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ def _answer(experiment: str) -> list:
 
     experiment_module = experiments.load(experiment)
     objective, space = experiment_module.OBJECTIVE, experiment_module.SPACE
-    metric, spoken = wr.SummaryMetric(objective.metric), in_words(objective.metric)
+    metric, spoken = wr.SummaryMetric(objective.metric), wording.metric(objective.metric)
     best = "min" if objective.lower_is_better else "max"
     columns = [Axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(space.varied())]
     columns.append(Axis(metric, display_name=spoken, inverted=objective.lower_is_better))
@@ -144,11 +142,11 @@ def _by_seed(experiment: str) -> "LinePlot":
 
     metric = experiments.load(experiment).OBJECTIVE.metric
     return wr.LinePlot(
-        title=f"{in_words(metric).capitalize()}, by seed",
+        title=f"{wording.metric(metric).capitalize()}, by seed",
         x=STEP,
         y=[metric],
         title_x="training step",
-        title_y=in_words(metric),
+        title_y=wording.metric(metric),
         groupby=wr.Config("seed"),
         groupby_aggfunc="mean",
         groupby_rangefunc="minmax",

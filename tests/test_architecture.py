@@ -188,6 +188,21 @@ def test_what_is_private_to_a_package_stays_in_it():
     assert not wrong, listed(wrong)
 
 
+def test_packages_are_entered_by_their_face():
+    """What another package offers is imported from its `__init__`, or is one of its modules, named before a dot.
+
+    A data set is a file: these are the face of `datasets`.
+    """
+
+    def room(module: str) -> str:
+        return ".".join(module.split(".")[:2])
+
+    wrong = [each for each in imports() if each.name and room(each.by) != room(each.source)]
+    wrong = [each for each in wrong if is_package(room(each.source)) and not is_package(each.source)]
+    wrong = [each for each in wrong if room(each.source) != "rnnkit.datasets"]
+    assert not wrong, listed(wrong)
+
+
 def test_no_folder_has_too_many_files():
     folders: dict[Path, int] = defaultdict(int)
     for path in tracked():

@@ -12,8 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rnnkit.core import cli
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError, cli
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_sequence
 
 import rnnkit
 from experiments.building_blocks.page import LENGTHS, STEPS, agree, both, differ, draw, randn, same, seeded, show
-from rnnkit.nn import cells
-from rnnkit.nn.heads import LastState
-from rnnkit.nn.models import SequenceClassifier
+from rnnkit.nn import LastState, SequenceClassifier, cells
 
 
 LIBRARIES = {"torch.nn": nn, "rnnkit": rnnkit}

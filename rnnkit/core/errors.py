@@ -44,7 +44,7 @@ def require_counts(**counts: int) -> None:
             raise UserError(f"{name} must be at least 1, not {count}")
 
 
-def in_words(error: BaseException) -> str:
+def error_in_words(error: BaseException) -> str:
     """What an error says, with its kind where it is not one for a user."""
     if isinstance(error, UserError):
         return str(error)

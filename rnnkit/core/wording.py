@@ -9,9 +9,9 @@ _SPOKEN = {"valid": "validation", "train": "training", "all": "all inputs"}
 _SPOKEN |= {"one": "the last one", "quarter": "the last quarter"}
 
 
-def settings_in_words(settings: Mapping[str, object]) -> str:
+def settings(values: Mapping[str, object]) -> str:
     """A trial's settings in a line: `hidden size 32, depth 2, cell gru`."""
-    return ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in settings.items())
+    return ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in values.items())
 
 
 def plain(value: object) -> str:
@@ -19,33 +19,33 @@ def plain(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value).lower()
 
 
-def part_in_words(name: str) -> str:
+def part(name: str) -> str:
     """A part of a metric's name, or several: `valid` -> `validation`, `macro_f1` -> `macro f1`."""
-    return " ".join(_SPOKEN.get(part, part.replace("_", " ")) for part in name.split(" "))
+    return " ".join(_SPOKEN.get(word, word.replace("_", " ")) for word in name.split(" "))
 
 
-def in_words(metric: str) -> str:
+def metric(name: str) -> str:
     """A score as sentences have it: `metric/accuracy/valid` -> `validation accuracy`; other metrics as they are."""
-    name, split = _parts(metric)
-    return f"{split} {name}" if split else name
+    score, split = _parts(name)
+    return f"{split} {score}" if split else score
 
 
-def in_brackets(metric: str) -> str:
+def in_brackets(name: str) -> str:
     """A score as lists have it: `metric/accuracy/valid` -> `accuracy (validation)`; other metrics as they are."""
-    name, split = _parts(metric)
-    return f"{name} ({split})" if split else name
+    score, split = _parts(name)
+    return f"{score} ({split})" if split else score
 
 
-def without_split(metric: str) -> str:
+def without_split(name: str) -> str:
     """What a score measures: `metric/macro_f1/valid` -> `macro f1`; other metrics as they are."""
-    return _parts(metric)[0]
+    return _parts(name)[0]
 
 
-def _parts(metric: str) -> tuple[str, str]:
+def _parts(metric_name: str) -> tuple[str, str]:
     """What a score measures, and on which part of the data; the second is empty for other metrics."""
-    group, _, rest = metric.partition("/")
-    name, _, split = rest.partition("/")
-    return (part_in_words(name), part_in_words(split)) if group == "metric" and split else (metric, "")
+    group, _, rest = metric_name.partition("/")
+    score, _, split = rest.partition("/")
+    return (part(score), part(split)) if group == "metric" and split else (metric_name, "")
 
 
 def number(value: float | None) -> str:

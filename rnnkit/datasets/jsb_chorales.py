@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 from rnnkit.datasets import store
 from rnnkit.datasets.formats import text_file
 from rnnkit.sequences import Examples

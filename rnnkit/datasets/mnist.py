@@ -13,8 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.core import extras
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError, extras
 from rnnkit.datasets import store
 from rnnkit.datasets.formats import text_file
 

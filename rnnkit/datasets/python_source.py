@@ -17,7 +17,7 @@ import io
 import tokenize
 from collections.abc import Sequence
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 from rnnkit.datasets.formats.tagged import Part, Tagged
 
 

@@ -18,8 +18,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import extras, locks
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError, extras, locks
 from rnnkit.datasets import archives
 from rnnkit.datasets.archives import reason_of
 

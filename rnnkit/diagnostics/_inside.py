@@ -20,9 +20,8 @@ from torch.nn.utils.rnn import PackedSequence
 from rnnkit import sequences
 from rnnkit.core import seeding
 from rnnkit.diagnostics import credit_horizon, dynamics, states
-from rnnkit.diagnostics.probe import ProbeBatch, read
-from rnnkit.nn import layers
-from rnnkit.nn.cells import GATES, Gates
+from rnnkit.diagnostics.probe import ProbeBatch, layer_inputs
+from rnnkit.nn import GATES, Gates, layers
 from rnnkit.observation import LayerTrace, observe
 
 
@@ -52,7 +51,7 @@ def look(model: nn.Module, probe: ProbeBatch, through_time: bool = True) -> Insi
     gate's shares below 0.1 and above 0.9.
     """
     inside = Inside({}, {})
-    for name, (module, inputs, initial) in read(model, probe.run).items():
+    for name, (module, inputs, initial) in layer_inputs(model, probe.run).items():
         twin = _twin(module)
         traces = _traces(twin, inputs, initial)
         others = {}
@@ -78,7 +77,7 @@ def portrait(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
     parts, then imaginary ones, of W_hh where there are no gates, else of the mean Jacobian of a step.
     """
     parts: dict[str, Tensor] = {}
-    for name, (module, inputs, initial) in read(model, probe.run).items():
+    for name, (module, inputs, initial) in layer_inputs(model, probe.run).items():
         for place, trace in seen(module, inputs, initial).items():
             where = f"{name}.{place}"
             order = torch.argsort(sequences.owners(trace.hidden), stable=True)  # rows come step by step

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnnkit.nn import cells
-from rnnkit.nn.modules import Place
+from rnnkit.nn import Place, cells
 
 
 def rnn_jacobian(

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.core import files
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import writing
+from rnnkit.core import BaseConfig, files, writing
 from rnnkit.diagnostics import credit_horizon
 from rnnkit.diagnostics._inside import Inside, look, portrait, seen
 from rnnkit.diagnostics.norms import (
@@ -22,7 +20,7 @@ from rnnkit.diagnostics.norms import (
     update_ratios,
 )
 from rnnkit.diagnostics.probe import ProbeBatch
-from rnnkit.nn.modules import evaluating
+from rnnkit.nn import evaluating
 
 
 __all__ = ["Inside", "Monitor", "look", "portrait", "seen", "truncation", "where_losses_are", "write_curves"]

@@ -5,8 +5,7 @@ import re
 import torch
 from torch import Tensor, nn
 
-from rnnkit.nn.cells import GATES
-from rnnkit.nn.modules import Place, recurrent_modules
+from rnnkit.nn import GATES, Place, recurrent_modules
 
 
 _RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")

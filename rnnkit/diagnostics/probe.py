@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit import sequences
-from rnnkit.nn.modules import evaluating, recurrent_modules
+from rnnkit.nn import evaluating, recurrent_modules
 from rnnkit.sequences import Examples
 
 
@@ -97,7 +97,7 @@ class Reading(NamedTuple):
     initial: tuple[Any, ...]
 
 
-def read(model: nn.Module, run: Callable[[], object]) -> dict[str, Reading]:
+def layer_inputs(model: nn.Module, run: Callable[[], object]) -> dict[str, Reading]:
     """What each recurrent module reads while `run()` runs.
 
     In evaluation mode and without gradients; where a module runs several times, the first. Nothing is computed beyond

@@ -1,15 +1,19 @@
 """Two classifiers on the same examples, and how sure their difference is."""
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from rnnkit.core import extras
-from rnnkit.runs.result import Comparison
+from rnnkit.runs import Comparison
+
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 _AT_ONCE = 25_000_000  # numbers drawn at a time, which take 16 bytes each; how many there are changes no result
 
 
-def compare(baseline: str, ours: np.ndarray, theirs: np.ndarray, resamples: int = 10_000) -> Comparison:
+def compare(baseline: str, ours: "np.ndarray", theirs: "np.ndarray", resamples: int = 10_000) -> Comparison:
     """Compare which answers two classifiers get right, example by example.
 
     `ours` and `theirs` are of shape (examples,), true where the answer is right. The interval is a 95 % percentile
@@ -17,6 +21,7 @@ def compare(baseline: str, ours: np.ndarray, theirs: np.ndarray, resamples: int 
     fixed seed. It speaks of other test examples, not of other seeds or of the choice among trials.
     """
     with extras.needed("experiments", "a comparison"):
+        import numpy as np
         from scipy.stats import bootstrap
 
     differences = np.asarray(ours, float) - np.asarray(theirs, float)

@@ -2,10 +2,13 @@
 
 import math
 from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
 
-import numpy as np
+from rnnkit.core import UserError
 
-from rnnkit.core.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def bits_per_character(train: str, test: str, symbols: int, order: int = 6) -> float:
@@ -41,7 +44,7 @@ def bits_per_character(train: str, test: str, symbols: int, order: int = 6) -> f
     return bits / (len(test) - 1)
 
 
-def kneser_ney(train: np.ndarray, test: np.ndarray, symbols: int, order: int = 5) -> np.ndarray:
+def kneser_ney(train: "np.ndarray", test: "np.ndarray", symbols: int, order: int = 5) -> "np.ndarray":
     """What a model of `order` symbols needs for each symbol of `test` after its first, in nats, of shape (length - 1,).
 
     Both texts are numbers in 0..`symbols` - 1, of shape (length,). Interpolated by Kneser & Ney (Improved backing-off
@@ -53,6 +56,8 @@ def kneser_ney(train: np.ndarray, test: np.ndarray, symbols: int, order: int = 5
     With `order` symbols c(hw) is how often hw was seen, with fewer how many different symbols it was seen after. d is
     n1 / (n1 + 2 n2), where n1 and n2 count the hw with c(hw) = 1 and 2; it is 1/2 where none has 1.
     """
+    import numpy as np
+
     text, border = np.concatenate([train, test]), len(train)
     # grams[k][i] numbers the k symbols that end at place i, the same for the same symbols; -1 where a text is shorter.
     grams = [np.zeros(len(text), dtype=np.int64)]

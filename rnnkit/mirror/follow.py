@@ -19,12 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import extras, files, locks
-from rnnkit.core.errors import UserError, in_words
+from rnnkit.core import UserError, error_in_words, extras, files, locks
 from rnnkit.mirror import wandb_log
-from rnnkit.runs import mirror_client, plots
-from rnnkit.runs.result import Result
-from rnnkit.runs.rows import read_row
+from rnnkit.runs import Result, mirror_client, plots, read_row
 
 
 if TYPE_CHECKING:
@@ -263,4 +260,4 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)
-                _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": in_words(error)})
+                _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": error_in_words(error)})

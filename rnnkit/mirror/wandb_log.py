@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 
 
 BLOCK = 32_768

@@ -1,7 +1,16 @@
 """Networks: recurrent layers that drop in for torch.nn's, heads, models, and ways to start their weights."""
 
 from rnnkit.nn import cells, embeddings, heads, initialisation, layers, models, modules
-from rnnkit.nn.layers import GRU, LSTM, RNN
+from rnnkit.nn.cells import GATES, Gates
+from rnnkit.nn.heads import LastState
+from rnnkit.nn.layers import GRU, LSTM, RNN, FastLayer
+from rnnkit.nn.models import LanguageModel, SequenceClassifier, Tagger
+from rnnkit.nn.modules import Place, being_recorded, evaluating, layer_weights, recurrent_modules
 
 
-__all__ = ["GRU", "LSTM", "RNN", "cells", "embeddings", "heads", "initialisation", "layers", "models", "modules"]
+__all__ = ["cells", "embeddings", "heads", "initialisation", "layers", "models", "modules"]
+__all__ += ["GATES", "Gates"]
+__all__ += ["LastState"]
+__all__ += ["GRU", "LSTM", "RNN", "FastLayer"]
+__all__ += ["LanguageModel", "SequenceClassifier", "Tagger"]
+__all__ += ["Place", "being_recorded", "evaluating", "layer_weights", "recurrent_modules"]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 from rnnkit.nn import heads
 from rnnkit.sequences import map_packed
 

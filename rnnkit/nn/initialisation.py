@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 from rnnkit.nn.cells import GATES
 
 

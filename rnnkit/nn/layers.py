@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import fused, stack
 from rnnkit.nn.modules import being_recorded, layer_weights
-from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences import PackedLayout
 
 
 States = tuple[Tensor | None, ...]  # (h_0,), or (h_0, c_0) for an LSTM; None for zeros

@@ -7,14 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.core import seeding
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import UserError, require_counts
+from rnnkit.core import BaseConfig, UserError, require_counts, seeding
 from rnnkit.nn import heads, initialisation, layers
 from rnnkit.nn.embeddings import Letters, Spelled, embedded, embedded_steps
-from rnnkit.sequences import map_packed
-from rnnkit.sequences.bptt_chunks import State
-from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences import PackedLayout, State, map_packed
 
 
 CELLS = {

@@ -4,4 +4,5 @@ from rnnkit.observation.observe import Trace, observe
 from rnnkit.observation.trace import Carried, LayerTrace
 
 
-__all__ = ["Carried", "LayerTrace", "Trace", "observe"]
+__all__ = ["Trace", "observe"]
+__all__ += ["Carried", "LayerTrace"]

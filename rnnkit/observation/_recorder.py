@@ -12,12 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.nn.layers import FastLayer
-from rnnkit.nn.modules import Place, being_recorded, layer_weights
+from rnnkit.nn import FastLayer, Place, being_recorded, layer_weights
 from rnnkit.observation._replay import LayerReplay, Weights
 from rnnkit.observation.trace import Call, LayerTrace
-from rnnkit.sequences.layout import PackedLayout
-from rnnkit.sequences.schedule import Schedule
+from rnnkit.sequences import PackedLayout, Schedule
 
 
 class Recorder:

@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from rnnkit.sequences.schedule import Schedule
+from rnnkit.sequences import Schedule
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.core.errors import UserError
-from rnnkit.nn.layers import FastLayer
-from rnnkit.nn.modules import recurrent_modules
+from rnnkit.core import UserError
+from rnnkit.nn import FastLayer, recurrent_modules
 from rnnkit.observation._recorder import Recorder
 from rnnkit.observation.trace import LayerTrace
-from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences import PackedLayout
 
 
 class Trace:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.core.errors import UserError
-from rnnkit.nn.modules import Place
+from rnnkit.core import UserError
+from rnnkit.nn import Place
 from rnnkit.observation._replay import Gradients, LayerReplay
 
 

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core.errors import UserError
-from rnnkit.core.files import write_whole
+from rnnkit.core import UserError, files
 
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def save(path: Path, state: State) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     body = buffer.getvalue()
-    write_whole(path, body + _TRAILER + hashlib.sha256(body).digest())
+    files.write_whole(path, body + _TRAILER + hashlib.sha256(body).digest())
 
 
 def load(path: Path) -> State:

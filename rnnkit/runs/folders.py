@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core import files, locks
-from rnnkit.core.config import BaseConfig, run_name
-from rnnkit.core.errors import UserError, writing
+from rnnkit.core import BaseConfig, UserError, files, locks, run_name, writing
 from rnnkit.runs import checkpoints
 from rnnkit.runs.manifest import Membership
 from rnnkit.runs.mirror_client import Mirror

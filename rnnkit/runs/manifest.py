@@ -13,10 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from rnnkit.core import BaseConfig, UserError, determinism, files
 from rnnkit.core import config as configuration
-from rnnkit.core import determinism, files
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import UserError
 
 
 FORMAT = 1

@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core import files, processes
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError, files, processes
 
 
 class Mirror:

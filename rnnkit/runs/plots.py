@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core import cli, extras, files, processes
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError, cli, extras, files, processes
 
 
 Curves = dict[str, Any]  # what a file of curves holds: its step, and the points of each

@@ -16,7 +16,7 @@ SURROUNDINGS = ("versions", "machine", "threads", "numerics", "data", "git", "fo
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ReplayCheck:
     """How a replay stands to its original: `difference` in words, None where every bit agrees.
 
     `surroundings` names what differs between the two manifests, each as (field, original, replay). `compared` counts
@@ -28,14 +28,14 @@ class Comparison:
     compared: int
 
 
-def compare(original: Path, replay: Path) -> Comparison:
+def compare(original: Path, replay: Path) -> ReplayCheck:
     """Compare two runs' folders: every metric of every step but `speed/...`, the results, and the weights."""
     manifests = [files.read_json(folder / "manifest.json") for folder in (original, replay)]
     rows = [read_rows(folder) for folder in (original, replay)]
     results = [Result.of(folder) for folder in (original, replay)]
     difference = difference_in_rows(*rows) or difference_in_results(*results)
     compared = sum(len(comparable(row)) for row in rows[0]) + len(comparable(results[0].metrics)) + 1
-    return Comparison(difference, surroundings(*manifests), compared)
+    return ReplayCheck(difference, surroundings(*manifests), compared)
 
 
 def comparable(row: Row) -> dict[str, str]:

@@ -6,8 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from rnnkit.core.errors import UserError
-from rnnkit.core.files import decode, encode, read_json, write_json
+from rnnkit.core import UserError, files
 from rnnkit.runs.flags import Flag
 
 
@@ -87,10 +86,10 @@ class Result:
     def write(self) -> None:
         """Write result.json into the run's folder."""
         values = {k: v for k, v in dataclasses.asdict(self).items() if k != "folder" and v is not None}
-        values["metrics"] = encode(self.metrics)
+        values["metrics"] = files.encode(self.metrics)
         if self.flags is not None:
-            values["flags"] = [encode(dataclasses.asdict(flag)) for flag in self.flags]
-        write_json(self.folder / "result.json", values)
+            values["flags"] = [files.encode(dataclasses.asdict(flag)) for flag in self.flags]
+        files.write_json(self.folder / "result.json", values)
 
     @classmethod
     def of(cls, folder: Path) -> Self:
@@ -107,19 +106,19 @@ class Result:
         if not path.exists():
             return None
         try:
-            return cls(**_parsed(read_json(path)), folder=folder)
+            return cls(**_parsed(files.read_json(path)), folder=folder)
         except (KeyError, TypeError, AttributeError, ValueError):
             raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder") from None
 
 
 def _parsed(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of a result from what result.json holds."""
-    parsed = {**values, "status": Status(values["status"]), "metrics": decode(values["metrics"])}
+    parsed = {**values, "status": Status(values["status"]), "metrics": files.decode(values["metrics"])}
     if values.get("comparison") is not None:
         parsed["comparison"] = Comparison(**values["comparison"])
     if values.get("references") is not None:
         parsed["references"] = [Reference(**reference) for reference in values["references"]]
     if values.get("flags") is not None:
         fields = {field.name for field in dataclasses.fields(Flag)}  # one of another version is no reason to fail
-        parsed["flags"] = [Flag(**decode(flag)) for flag in values["flags"] if fields == set(flag)]
+        parsed["flags"] = [Flag(**files.decode(flag)) for flag in values["flags"] if fields == set(flag)]
     return parsed

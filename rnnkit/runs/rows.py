@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core.errors import UserError
-from rnnkit.core.files import decode
+from rnnkit.core import UserError, files
 
 
 Row = dict[str, Any]  # a line of metrics.jsonl: its step, and numbers by their names
@@ -19,7 +18,7 @@ def read_row(line: bytes) -> Row:
         row = None
     if not isinstance(row, dict) or not isinstance(row.get("step"), int):
         raise ValueError("a line of metrics.jsonl is damaged: it is no row of a run")
-    return decode(row)
+    return files.decode(row)
 
 
 def read_rows(folder: Path) -> list[Row]:

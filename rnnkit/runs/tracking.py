@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from rnnkit.core import OutOfMemory, UserError, error_in_words, files, is_out_of_memory, writing
 from rnnkit.core import config as configuration
-from rnnkit.core import files
-from rnnkit.core.errors import OutOfMemory, UserError, in_words, is_out_of_memory, writing
 from rnnkit.runs import checkpoints, flags
 from rnnkit.runs.folders import Claim, RunContext, claim, take_up
 from rnnkit.runs.manifest import Manifest
@@ -205,4 +204,4 @@ def _broken_off(run: Run, error: BaseException) -> None:
         if stopped:
             run.end(Status.INTERRUPTED)
         else:
-            run.end(Status.FAILED, reason=in_words(error))
+            run.end(Status.FAILED, reason=error_in_words(error))

@@ -13,30 +13,28 @@ from rnnkit.sequences.batching import (
     padding,
     shuffled_batches,
 )
+from rnnkit.sequences.bptt_chunks import State
 from rnnkit.sequences.examples import Examples
+from rnnkit.sequences.layout import PackedLayout
 from rnnkit.sequences.packed import lengths_of_rows, map_packed, mask, owners, reverse, times
+from rnnkit.sequences.schedule import Chunk, Schedule
 
 
-__all__ = [
+__all__ = ["bptt_chunks", "layout", "schedule", "vocabulary"]
+__all__ += ["check"]
+__all__ += [
     "Batch",
-    "Examples",
     "Padding",
     "batches",
-    "bptt_chunks",
     "bucketed_order",
-    "check",
     "collate",
     "epoch_order",
     "gathered",
-    "layout",
-    "lengths_of_rows",
-    "map_packed",
-    "mask",
-    "owners",
     "padding",
-    "reverse",
-    "schedule",
     "shuffled_batches",
-    "times",
-    "vocabulary",
 ]
+__all__ += ["State"]
+__all__ += ["Examples"]
+__all__ += ["PackedLayout"]
+__all__ += ["lengths_of_rows", "map_packed", "mask", "owners", "reverse", "times"]
+__all__ += ["Chunk", "Schedule"]

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from rnnkit.core.errors import UserError, require_counts
+from rnnkit.core import UserError, require_counts
 from rnnkit.sequences.examples import Examples
 
 

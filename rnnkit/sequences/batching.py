@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
-from rnnkit.core import seeding
-from rnnkit.core.errors import UserError, require_counts
+from rnnkit.core import UserError, require_counts, seeding
 from rnnkit.sequences._checks import require_lengths, require_sequences, require_targets
 from rnnkit.sequences.examples import Examples
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnkit.core import seeding
-from rnnkit.core.errors import UserError, require_counts
+from rnnkit.core import UserError, require_counts, seeding
 
 
 State = Tensor | tuple[Tensor, Tensor] | None  # what a chunk hands on to the next: h, or an LSTM's (h, c)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 from rnnkit.sequences._checks import kind_of, require_lengths
 from rnnkit.sequences.layout import PackedLayout
 

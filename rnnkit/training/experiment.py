@@ -15,14 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rnnkit.core import cli
-from rnnkit.core.config import BaseConfig, run_name, sizes
-from rnnkit.core.errors import OutOfMemory, UserError, is_out_of_memory
-from rnnkit.runs import tracking
-from rnnkit.runs.flags import Flag, before_training
-from rnnkit.runs.folders import RunContext
-from rnnkit.runs.printing import print_result
-from rnnkit.runs.result import Comparison, Reference, Result, Status
+from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, run_name, sizes
+from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
 from rnnkit.training.objective import Objective
 
 
@@ -30,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from rnnkit.diagnostics.probe import ProbeBatch
+    from rnnkit.diagnostics import ProbeBatch
 
 
 C = TypeVar("C", bound=BaseConfig)
@@ -136,7 +130,7 @@ class Experiment(Generic[C, D]):
 
     def screened(self, config: C) -> list[Flag]:
         """What may keep a net with these settings from learning, by a look into it before any training."""
-        from rnnkit.diagnostics.monitor import Monitor
+        from rnnkit.diagnostics import Monitor
 
         task = self.prepared(config)
         return before_training(Monitor(task.model, config, task.probe, config.runs_dir).before_training())
@@ -151,7 +145,7 @@ class Experiment(Generic[C, D]):
             print("".join(f"  {flag}\n" for flag in flags), end="")
             return
         result = self(config)
-        print_result(result)
+        printing.print_result(result)
         for line in self.remarks(config, result) if self.remarks else []:
             print(line)
         if result.status == Status.DIVERGED:

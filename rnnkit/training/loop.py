@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from rnnkit.core import determinism, extras, seeding, signals
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import UserError
-from rnnkit.diagnostics.monitor import Monitor
-from rnnkit.diagnostics.norms import gradient_norms, snapshot
-from rnnkit.nn.modules import evaluating
-from rnnkit.runs import plots
-from rnnkit.runs.tracking import Diverged, Run
+from rnnkit.core import BaseConfig, UserError, determinism, extras, seeding, signals
+from rnnkit.diagnostics import Monitor, gradient_norms, snapshot
+from rnnkit.nn import evaluating
+from rnnkit.runs import Diverged, Run, plots
 from rnnkit.sequences import Batch, bptt_chunks
 from rnnkit.training.experiment import Report, Task
 from rnnkit.training.optim import learning_rates, optimizer_of

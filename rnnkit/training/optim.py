@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from rnnkit.core.config import BaseConfig
+from rnnkit.core import BaseConfig
 
 
 def optimizer_of(config: BaseConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

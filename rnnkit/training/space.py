@@ -11,8 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import UserError
+from rnnkit.core import BaseConfig, UserError
 
 
 Values = dict[str, Any]  # settings and their values

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 from rnnkit.training.objective import Objective
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnkit.core import wording
-from rnnkit.runs.result import Comparison, Reference
+from rnnkit.runs import Comparison, Reference
 
 
 @dataclass(frozen=True)

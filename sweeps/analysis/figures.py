@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core.wording import capital
+from rnnkit.core import wording
 from sweeps.analysis.facts import Confirmation, GridCell, TrialRow
 
 
@@ -98,7 +98,7 @@ def plane(axes: "Axes", cells: Sequence[GridCell], metric: str, lower_is_better:
     axes.set(xlabel="depth (layers)", ylabel="hidden size (units)")
     axes.set_title("Hidden size and depth, other settings fixed", loc="left")
     axes.figure.colorbar(image, label=metric)
-    return f"{capital(metric)} by hidden size and depth, other settings fixed; below it, how many parameters."
+    return f"{wording.capital(metric)} by hidden size and depth, other settings fixed; below it, how many parameters."
 
 
 def history(axes: "Axes", rows: Iterable[TrialRow], metric: str, lower_is_better: bool) -> str | None:

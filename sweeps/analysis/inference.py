@@ -13,10 +13,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
-from rnnkit.core.wording import listed
+from rnnkit.core import wording
 from sweeps.analysis.facts import GridCell, Mean, Paired
-from sweeps.study import points
-from sweeps.study.study import Study
+from sweeps.study import Study, points
 
 
 def mean_of(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Mean:
@@ -149,7 +148,7 @@ def in_the_plane(study: Study, plane: list[GridCell], between_seeds: Spread | No
     )
     supported, not_supported = [], []
     if worse:
-        supported.append(f"In the plane, {best} is better than {listed(worse)} ({basis}).")
+        supported.append(f"In the plane, {best} is better than {wording.listed(worse)} ({basis}).")
     if close:
-        not_supported.append(f"In the plane, {best} is not told apart from {listed(close)} ({basis}).")
+        not_supported.append(f"In the plane, {best} is not told apart from {wording.listed(close)} ({basis}).")
     return supported, not_supported

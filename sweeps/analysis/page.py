@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from rnnkit.core.wording import capital, in_words, plain, settings_in_words
+from rnnkit.core import wording
 from rnnkit.runs import mirror_client, printing
 from sweeps.analysis.facts import Best, GridCell, Summary
-from sweeps.study.folders import StudyFolder
+from sweeps.study import StudyFolder
 
 
 def short(folder: StudyFolder, summary: Summary) -> str:
     """What is printed at the end of a sweep."""
     lines = ["", headline(summary)]
     if has_plane(summary):
-        lines += ["", f"{in_words(summary.metric)} by hidden size and depth (how many parameters):"]
+        lines += ["", f"{wording.metric(summary.metric)} by hidden size and depth (how many parameters):"]
         lines += [f"  {line}" for line in aligned(plane_table(summary))]
     best = summary.best
     if best is None:
@@ -71,7 +71,7 @@ def _cell(cell: GridCell) -> str:
 def confirmations_table(summary: Summary) -> list[list[str]]:
     """What was run again: found with, mean on fresh seeds, interval, parameters."""
     tests = list(summary.confirmations[0].test)
-    rows = [["trial", "found with", "on fresh seeds", "95 % interval", *map(in_words, tests), "parameters"]]
+    rows = [["trial", "found with", "on fresh seeds", "95 % interval", *map(wording.metric, tests), "parameters"]]
     for row in summary.confirmations:
         rows.append(
             [
@@ -89,8 +89,8 @@ def confirmations_table(summary: Summary) -> list[list[str]]:
 def best_in_words(summary: Summary, best: Best) -> str:
     """The best trial in one line."""
     again = f" on fresh seeds (found with {best.found:.4f})" if summary.confirmations else ""
-    settings = settings_in_words(best.settings)
-    return f"best: trial {best.trial}, {in_words(summary.metric)} {best.value:.4f}{again} ({settings})"
+    settings = wording.settings(best.settings)
+    return f"best: trial {best.trial}, {wording.metric(summary.metric)} {best.value:.4f}{again} ({settings})"
 
 
 def test_in_words(summary: Summary, best: Best) -> list[str]:
@@ -99,7 +99,7 @@ def test_in_words(summary: Summary, best: Best) -> list[str]:
     for name, value in best.test.items():
         again = summary.confirmations[0].test.get(name) if summary.confirmations else None
         beside = f", 95 % interval {again.interval} over seeds" if again and again.interval else ""
-        lines.append(f"{in_words(name)} {value:.4f}{beside}")
+        lines.append(f"{wording.metric(name)} {value:.4f}{beside}")
     lines += [printing.reference_in_words(reference) for reference in best.references or []]
     if best.comparison:
         lines.append(printing.comparison_in_words(best.comparison))
@@ -109,7 +109,7 @@ def test_in_words(summary: Summary, best: Best) -> list[str]:
 def importances_in_words(summary: Summary) -> str:
     """How much each setting accounts for, in a line."""
     shares = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in summary.importances.items())
-    return f"what the {in_words(summary.metric)} varied with, over finished trials (fANOVA): {shares}"
+    return f"what the {wording.metric(summary.metric)} varied with, over finished trials (fANOVA): {shares}"
 
 
 def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
@@ -130,11 +130,11 @@ def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
 
 def markdown(summary: Summary, figures: Path) -> str:
     """The study as a Markdown page: what came out and how sure it is, the tables, the figures, every trial."""
-    lines = [f"# Study {summary.study}", "", f"{capital(headline(summary))}.", ""]
+    lines = [f"# Study {summary.study}", "", f"{wording.capital(headline(summary))}.", ""]
     best = summary.best
     if best:
-        lines += ["## Answer", "", f"{capital(best_in_words(summary, best))}.", ""]
-        lines += [f"- {capital(line)}" for line in test_in_words(summary, best)]
+        lines += ["## Answer", "", f"{wording.capital(best_in_words(summary, best))}.", ""]
+        lines += [f"- {wording.capital(line)}" for line in test_in_words(summary, best)]
         lines += ["", "Chosen on the validation part; the test part played no role in it. Again:", ""]
         lines += [f"    {best.command}", ""]
         lines += section("What the data support", summary.supported)
@@ -145,11 +145,11 @@ def markdown(summary: Summary, figures: Path) -> str:
         lines += ["The seeds are the same for all of them. Intervals are of 95 %, by Student's t, over seeds.", ""]
         lines += [*_table(confirmations_table(summary)), ""]
     if has_plane(summary):
-        lines += [f"## {capital(in_words(summary.metric))} by hidden size and depth", ""]
+        lines += [f"## {wording.capital(wording.metric(summary.metric))} by hidden size and depth", ""]
         lines += ["In brackets: the number of parameters. After ±: the standard deviation between seeds.", ""]
         lines += [*_table(plane_table(summary)), ""]
     if summary.importances:
-        lines += ["## Importances", "", f"{capital(importances_in_words(summary))}.", ""]
+        lines += ["## Importances", "", f"{wording.capital(importances_in_words(summary))}.", ""]
     for path in sorted(figures.glob("*.png")):
         lines += [f"![{path.stem.replace('-', ' ')}](figures/{path.name})", ""]
     lines += ["## Trials", "", summary.timing, ""]
@@ -164,14 +164,14 @@ def section(title: str, sentences: list[str]) -> list[str]:
 
 def trials_table(summary: Summary) -> list[list[str]]:
     """All trials that have ended."""
-    rows = [["trial", in_words(summary.metric), "settings", "parameters", "seconds", "run"]]
+    rows = [["trial", wording.metric(summary.metric), "settings", "parameters", "seconds", "run"]]
     for trial in summary.rows:
         value = f"{trial.value:.4f}" if trial.state == "complete" else trial.state
         value += f" ({trial.reason})" if trial.reason else ""
-        value += f", went on after step {plain(trial.resumed_after[-1])}" if trial.resumed_after else ""
+        value += f", went on after step {wording.plain(trial.resumed_after[-1])}" if trial.resumed_after else ""
         size = "" if trial.parameters is None else f"{trial.parameters:,}"
         seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
-        row = [str(trial.trial), value, settings_in_words(trial.settings), size, seconds, trial.run or ""]
+        row = [str(trial.trial), value, wording.settings(trial.settings), size, seconds, trial.run or ""]
         rows.append([text.replace("|", "/").replace("\n", " ") for text in row])
     return rows
 

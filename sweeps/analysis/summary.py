@@ -7,15 +7,13 @@ import dataclasses
 
 from optuna.trial import FrozenTrial, TrialState
 
+from rnnkit.core import UserError, files, wording
 from rnnkit.core import config as configuration
-from rnnkit.core import files
-from rnnkit.core.errors import UserError
-from rnnkit.core.wording import in_words, listed, plain
-from rnnkit.runs.result import Comparison, Reference, Result
+from rnnkit.runs import Comparison, Reference, Result
 from sweeps.analysis import figures, inference, page
 from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells
-from sweeps.analysis.importances import importances
-from sweeps.study.study import Study
+from sweeps.analysis.fanova import importances
+from sweeps.study import Study
 
 
 def write(study: Study) -> str:
@@ -23,7 +21,7 @@ def write(study: Study) -> str:
     folder = study.folder.path
     summary = study.storage.patiently(collect, study)
     files.write_json(folder / "summary.json", summary.as_dict())
-    metric, lower_is_better = in_words(summary.metric), summary.lower_is_better
+    metric, lower_is_better = wording.metric(summary.metric), summary.lower_is_better
     pictures = {
         "plane": lambda axes: figures.plane(axes, summary.plane, metric, lower_is_better),
         "search": lambda axes: figures.history(axes, summary.rows, metric, lower_is_better),
@@ -148,6 +146,7 @@ def best_of(study: Study, trial: FrozenTrial, confirmations: list[Confirmation])
 
 def borders(study: Study, best: FrozenTrial) -> list[str]:
     """A sentence for each setting of the best trial that lies on a border of its range."""
+    plain = wording.plain
     where = f"SPACE in experiments/{study.folder.base.experiment}.py"
     return [
         f"The best {name.replace('_', ' ')}, {plain(value)}, lies on the border of its range {plain(values.low)} to "
@@ -165,7 +164,7 @@ def timing(study: Study) -> str:
         return "The same seed gives this study again bit for bit, with any number of workers."
     return (
         "With one worker, the same seed gives this study again bit for bit; with several, "
-        f"{listed(what)} depends on which trials have ended by then."
+        f"{wording.listed(what)} depends on which trials have ended by then."
     )
 
 

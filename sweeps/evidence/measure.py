@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import experiments
-from rnnkit.core import cli, config, files, locks
-from rnnkit.core.errors import UserError, writing
-from rnnkit.runs import printing
-from rnnkit.runs.result import Reference, Result
+from rnnkit.core import UserError, cli, config, files, locks, writing
+from rnnkit.runs import Reference, Result, printing
 from sweeps.evidence import tables
 from sweeps.evidence.rows import ROWS, EvidenceRow
 from sweeps.evidence.trainings import Trainings

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from rnnkit.core.wording import capital, listed, without_split
+from rnnkit.core import wording
 from sweeps.evidence.rows import GROUPS, ROWS, EvidenceRow
 
 
@@ -38,7 +38,7 @@ def section(name: str, rows: list[EvidenceRow], by_row: dict[str, list]) -> str:
     """One table with its commands."""
     group = GROUPS[name]
     common = shared([(row, by_row[row.name]) for row in rows if by_row[row.name]])
-    lines = [f"## {group.title}", "", f"{capital(group.figure)}. Data: {group.data}."]
+    lines = [f"## {group.title}", "", f"{wording.capital(group.figure)}. Data: {group.data}."]
     if group.note:
         lines += ["", f"{group.note}."]
     if common:
@@ -62,7 +62,7 @@ def shared(rows: list[tuple[EvidenceRow, list]]) -> list[tuple[str, float]]:
 def cheap(row: EvidenceRow, measurements: list) -> list[tuple[str, float]]:
     """What is not published but computed beside a row, and counts the same: baselines, and the best possible."""
     first = measurements[0]
-    same = [r for r in first.references if r["metric"] == without_split(row.metric)]
+    same = [r for r in first.references if r["metric"] == wording.without_split(row.metric)]
     figures = [(r["what"], r["value"]) for r in same if r["kind"] != "published"]
     if first.comparison and first.comparison["baseline"] not in dict(figures):
         figures.append((first.comparison["baseline"], first.comparison["theirs"]))
@@ -92,7 +92,7 @@ def ours(row: EvidenceRow, measurements: list) -> str:
     # An expected value is beaten or not by which examples were drawn; what the same ones give stands beside it.
     others = [(w, v) for w, v in cheap(row, measurements) if w not in limits and not w.endswith(", expected")]
     lost = [what for what, value in others if values and not better(row, values, value)]
-    return words + (f"; no better than {listed(lost)}" if lost else "")
+    return words + (f"; no better than {wording.listed(lost)}" if lost else "")
 
 
 def better(row: EvidenceRow, values: list[float], than: float) -> bool:
@@ -104,7 +104,7 @@ def better(row: EvidenceRow, values: list[float], than: float) -> bool:
 def published(row: EvidenceRow, measurements: list) -> str:
     """The published figures, and how ours stand to them."""
     values = [m.value for m in measurements if m.value is not None]
-    metric = without_split(row.metric)
+    metric = wording.without_split(row.metric)
     others = [r for r in measurements[0].references if r["kind"] == "published" and r["metric"] == metric]
     return "; ".join(f"{figure(r['value'])} {r['what']}: {verdict(row, values, r['value'])}" for r in others)
 

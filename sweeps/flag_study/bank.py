@@ -20,11 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import memory
-from rnnkit.core import cli, config, determinism, files, locks
-from rnnkit.core.errors import UserError, writing
-from rnnkit.runs import flags, printing
-from rnnkit.runs.result import Result
-from rnnkit.runs.rows import read_rows
+from rnnkit.core import UserError, cli, config, determinism, files, locks, writing
+from rnnkit.runs import Result, flags, printing, read_rows
 from sweeps.flag_study import tables
 
 

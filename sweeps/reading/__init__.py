@@ -1,1 +1,14 @@
 """What lies in a folder of runs, read for whoever shows it."""
+
+from sweeps.reading import answers, describe, sections, studies
+from sweeps.reading.rows import Columns, last_row, read_columns, thinned
+from sweeps.reading.run_index import STATES, Card, NotThere, RunIndex, State
+from sweeps.reading.sections import SECTIONS, WHERE, Chart, Drawn, Section, arranged, is_log, spans_much
+from sweeps.reading.studies import TRIAL_STATES, Study, Trial, trial_in_words
+
+
+__all__ = ["answers", "describe", "sections", "studies"]
+__all__ += ["Columns", "last_row", "read_columns", "thinned"]
+__all__ += ["STATES", "Card", "NotThere", "RunIndex", "State"]
+__all__ += ["SECTIONS", "WHERE", "Chart", "Drawn", "Section", "arranged", "is_log", "spans_much"]
+__all__ += ["TRIAL_STATES", "Study", "Trial", "trial_in_words"]

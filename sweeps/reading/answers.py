@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from rnnkit.core.wording import capital, in_words, settings_in_words
-from sweeps.analysis.facts import Confirmation, read_confirmation
+from rnnkit.core import wording
+from sweeps.analysis import Confirmation, read_confirmation
 from sweeps.reading import describe
 from sweeps.reading.run_index import Card, RunIndex
 from sweeps.reading.studies import Study, Trial
@@ -22,14 +22,18 @@ def answer(study: Study, result: dict | None = None) -> list[str]:
     if again:
         lines = [_confirmation_in_words(study, again)]
     else:
-        lines = [f"Best: trial {best.number}, {study.metric} {best.value:.4f} ({settings_in_words(best.settings)})."]
+        lines = [f"Best: trial {best.number}, {study.metric} {best.value:.4f} ({wording.settings(best.settings)})."]
         summary_best = summary_best if summary_best.get("trial") == best.number else {}
     tested = summary_best.get("test")
     if isinstance(tested, dict):
-        lines += [f"{capital(in_words(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))]
+        lines += [
+            f"{wording.capital(wording.metric(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))
+        ]
     elif best.run and best.run.test is not None:
-        lines.append(f"{capital(in_words(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}.")
-    return lines + [f"{capital(line)}." for line in describe.beside(summary_best or result or {})]
+        lines.append(
+            f"{wording.capital(wording.metric(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}."
+        )
+    return lines + [f"{wording.capital(line)}." for line in describe.beside(summary_best or result or {})]
 
 
 def chosen(study: Study) -> Trial | None:
@@ -69,7 +73,7 @@ def _confirmation_in_words(study: Study, again: Confirmation) -> str:
     sure = f", 95 % interval {again.interval}" if again.interval else ""
     return (
         f"Best: trial {again.trial}'s settings, {study.metric} {again.mean:.4f} as the mean over {again.count} "
-        f"fresh seeds{sure}; found with {again.found:.4f} ({settings_in_words(again.settings)})."
+        f"fresh seeds{sure}; found with {again.found:.4f} ({wording.settings(again.settings)})."
     )
 
 

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rnnkit.core.errors import UserError
-from rnnkit.core.wording import in_brackets, part_in_words
-from rnnkit.runs import printing
-from rnnkit.runs.flags import Flag
-from rnnkit.runs.result import Comparison, Reference
+from rnnkit.core import UserError, wording
+from rnnkit.runs import Comparison, Flag, Reference, printing
 from sweeps.reading.run_index import STATES, Card, RunIndex
 
 
@@ -78,12 +75,12 @@ def details(index: RunIndex, name: str) -> Details:
     return Details(
         card,
         flags=flags(card.flags),
-        scores=[(in_brackets(k), float(v)) for k, v in metrics.items() if isinstance(v, (int, float))],
+        scores=[(wording.in_brackets(k), float(v)) for k, v in metrics.items() if isinstance(v, (int, float))],
         beside=beside(result),
         settings={k: _exact(v) for k, v in card.config.items()},
         manifest=_flat({k: v for k, v in manifest.items() if k not in ("config", "command")}),
         command=str(manifest.get("command", "")),
-        pictures=[(name, part_in_words(Path(name).stem).capitalize()) for name in pictures],
+        pictures=[(name, wording.part(Path(name).stem).capitalize()) for name in pictures],
         samples=list(_samples(index, media)),
         dynamics=_dynamics(index, media),
         damaged=columns.damaged,

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnnkit.runs.rows import read_row
+from rnnkit.runs import read_row
 
 
 TAIL = 1 << 18  # bytes at the end of a file within which the last row that holds a metric is looked for

@@ -14,10 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from rnnkit.core import files
-from rnnkit.core.errors import UserError
-from rnnkit.runs.folders import is_live
-from rnnkit.runs.result import Result
+from rnnkit.core import UserError, files
+from rnnkit.runs import Result, is_live
 from sweeps.reading.rows import Columns, last_row, read_columns
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnnkit.core.wording import part_in_words
+from rnnkit.core import wording
 
 
 @dataclass(frozen=True)
@@ -206,12 +206,12 @@ def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
     apart: dict[str, dict[str, str]] = {}
     for metric in metrics:
         first, *rest = chart.groups(metric)
-        apart.setdefault(first, {})[part_in_words(" ".join(rest) or first)] = metric
+        apart.setdefault(first, {})[wording.part(" ".join(rest) or first)] = metric
     return [
         Drawn(
             f"{chart.key}-{first}",
-            chart.title.format(part_in_words(first).capitalize()),
-            chart.axis.format(_UNITS.get(first, part_in_words(first))),
+            chart.title.format(wording.part(first).capitalize()),
+            chart.axis.format(_UNITS.get(first, wording.part(first))),
             chart.log,
             curves,
         )
@@ -221,4 +221,4 @@ def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
 
 def curve(chart: Chart, metric: str) -> str:
     """What the curve of a metric is called in its chart."""
-    return part_in_words(" ".join(chart.groups(metric))) or chart.title.lower()
+    return wording.part(" ".join(chart.groups(metric))) or chart.title.lower()

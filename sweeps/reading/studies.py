@@ -9,11 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnkit.core import locks
-from rnnkit.core.errors import UserError, in_words
-from rnnkit.core.wording import in_words as metric_in_words
-from rnnkit.core.wording import settings_in_words
-from sweeps.analysis.facts import GridCell, TrialRow, grid_cells
+from rnnkit.core import UserError, error_in_words, locks, wording
+from sweeps.analysis import GridCell, TrialRow, grid_cells
 from sweeps.reading.run_index import Card, RunIndex
 
 
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.RLock()  # a page and its charts ask at the same time
 
 # What a trial can be. `cut off`: its worker died, and its point was queued again.
-STATES = ("finished", "pruned", "diverged", "failed", "cut off", "running", "stopped", "waiting")
+TRIAL_STATES = ("finished", "pruned", "diverged", "failed", "cut off", "running", "stopped", "waiting")
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Study:
     def metric(self) -> str:
         """What trials are judged by, in words."""
         metric = self.space.get("metric")
-        return metric_in_words(metric) if isinstance(metric, str) else "value"
+        return wording.metric(metric) if isinstance(metric, str) else "value"
 
     @property
     def lower_is_better(self) -> bool:
@@ -122,7 +119,7 @@ def trial_in_words(trial: Trial) -> str:
     """A trial in a line."""
     value = "" if trial.value is None else f" {trial.value:.4g}"
     reason = f" ({trial.reason})" if trial.reason else ""
-    return f"trial {trial.number}: {trial.state}{value}{reason}; {settings_in_words(trial.settings)}"
+    return f"trial {trial.number}: {trial.state}{value}{reason}; {wording.settings(trial.settings)}"
 
 
 def read(index: RunIndex, name: str) -> Study:
@@ -145,7 +142,7 @@ def read(index: RunIndex, name: str) -> Study:
             importances = importances or _importances(journal, name, _finished(stored))
         trials = tuple(_trial(frozen, cards, folder) for frozen in stored)
     except Exception as error:  # noqa: BLE001 (said on the page; whatever Optuna makes of a torn file, the rest is shown)
-        trouble = f"{journal} cannot be read ({in_words(error)}): its trials are shown from their runs' records"
+        trouble = f"{journal} cannot be read ({error_in_words(error)}): its trials are shown from their runs' records"
         trials = ()
     if not trials:  # kept elsewhere, or damaged
         numbered = sorted(((c.trial, c) for c in cards if isinstance(c.trial, int)), key=lambda pair: pair[0])
@@ -169,9 +166,9 @@ def _importances(journal: Path, name: str, finished: tuple) -> dict[str, float]:
     """The importances over these finished trials, which take a second: not anew for each line of a living journal."""
     if not finished:
         return {}
-    from sweeps.analysis.importances import importances
+    from sweeps.analysis import fanova
 
-    return importances(of_journal(journal, name, _size(journal)))
+    return fanova.importances(of_journal(journal, name, _size(journal)))
 
 
 @functools.lru_cache(maxsize=32)
@@ -232,7 +229,7 @@ def _of_card(number: int, card: Card, described: dict) -> Trial:
     space = described.get("space") or {}
     varied = ["hidden_size", "depth", "cell", "bidirectional", "learning_rate", "dropout", *(space.get("start") or {})]
     settings = {name: card.config[name] for name in dict.fromkeys(varied) if name in card.config}
-    state = card.state if card.state in STATES else "cut off"
+    state = card.state if card.state in TRIAL_STATES else "cut off"
     ends = None
     if card.started and card.seconds:
         ends = datetime.fromtimestamp(card.started.timestamp() + card.seconds, UTC)

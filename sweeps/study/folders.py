@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import experiments
+from rnnkit.core import BaseConfig, UserError, files, writing
 from rnnkit.core import config as configuration
-from rnnkit.core import files
-from rnnkit.core.config import BaseConfig
-from rnnkit.core.errors import UserError, writing
-from rnnkit.runs.manifest import FORMAT, installed_versions
+from rnnkit.runs import FORMAT, installed_versions
 from rnnkit.training import Objective, Space
-from sweeps.study import MOST_TRIALS
 from sweeps.study import storage as storages
 
 
@@ -32,6 +29,7 @@ Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
 Pruner = Literal["auto", "percentile", "none"]
 
 
+MOST_TRIALS = 9_000  # in one study: the seeds from there on belong to confirmations
 COMPARED = ("experiment", "seed", "sampler", "pruner", "storage", "config", "space")
 
 

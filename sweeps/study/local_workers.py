@@ -10,8 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnnkit.core import processes
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError, processes
 from sweeps.study import points
 from sweeps.study.study import Study
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
-from rnnkit.core.wording import in_words, settings_in_words
+from rnnkit.core import wording
 from sweeps.study import points
 from sweeps.study.study import Study
 
@@ -16,7 +16,7 @@ class Progress:
 
     def __init__(self, study: Study):
         self.study = study
-        self.metric = in_words(study.folder.objective.metric)
+        self.metric = wording.metric(study.folder.objective.metric)
         self._seen: set[tuple[bool, int]] = set()
         self._total = study.storage.patiently(lambda: study.total)
         self._bar = tqdm(total=self._total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
@@ -60,7 +60,7 @@ class Progress:
             what = f"again {trial.user_attrs['confirms']:>3}"
             settings = f"fresh seed {trial.user_attrs['repeat'] + 1}"
         else:
-            what, settings = f"trial {trial.number:>3}", settings_in_words(trial.params)
+            what, settings = f"trial {trial.number:>3}", wording.settings(trial.params)
         with tqdm.external_write_mode():
             print(f"{what}  {outcome(trial)}  {seconds:5.1f} s  {settings}", flush=True)
 

@@ -26,8 +26,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit.core import extras, locks
-from rnnkit.core.errors import UserError, writing
+from rnnkit.core import UserError, extras, locks, writing
 
 
 BEAT = 5  # seconds between two heartbeats
@@ -283,7 +282,7 @@ class Database:
 def check(address: str) -> None:
     """Raise `UserError` unless `address` is `journal`, or the URL of a PostgreSQL database."""
     if address != "journal" and not address.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-        from rnnkit.core.secrets import without_secrets
+        from rnnkit.core import without_secrets
 
         raise UserError(
             f"--storage must be journal, or a PostgreSQL address such as postgresql://user@host/database, "

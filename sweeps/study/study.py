@@ -12,8 +12,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 import experiments
+from rnnkit.core import UserError
 from rnnkit.core import config as configuration
-from rnnkit.core.errors import UserError
 from sweeps.study import storage as storages
 from sweeps.study.folders import StudyFolder, require_same
 

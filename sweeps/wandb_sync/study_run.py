@@ -16,8 +16,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rnnkit.core import cli, files, locks
-from rnnkit.core.errors import UserError, in_words
+from rnnkit.core import UserError, cli, error_in_words, files, locks
 from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client
 
@@ -65,7 +64,7 @@ def send(folder: Path, track: str) -> dict:
         run.summary.update(figures(facts))
         run.finish()
     except Exception as error:  # noqa: BLE001 (recorded, and raised on; `make sync` tries again)
-        _note(folder, {**state, "state": "failed", "reason": in_words(error)})
+        _note(folder, {**state, "state": "failed", "reason": error_in_words(error)})
         raise
     return _note(folder, {**state, "state": "complete", "rows": 1})
 
@@ -124,7 +123,7 @@ def main() -> None:
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 (said in one line)
-        sys.exit(in_words(error))
+        sys.exit(error_in_words(error))
 
 
 if __name__ == "__main__":

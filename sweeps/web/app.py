@@ -19,10 +19,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rnnkit.core import wording
-from rnnkit.core.errors import UserError
-from sweeps.reading import answers, describe, studies
-from sweeps.reading.run_index import STATES, NotThere, RunIndex
+from rnnkit.core import UserError, wording
+from sweeps.reading import STATES, NotThere, RunIndex, answers, describe, studies
 from sweeps.web import run_charts, study_charts
 
 
@@ -121,7 +119,7 @@ class _Pages:
         )
         self.templates.globals |= {"run_link": run_link, "study_link": study_link, "states": STATES}
         self.templates.filters |= {"number": wording.number, "seconds": wording.seconds, "setting": wording.plain}
-        self.templates.filters |= {"settings": wording.settings_in_words, "words": wording.in_brackets}
+        self.templates.filters |= {"settings": wording.settings, "words": wording.in_brackets}
         self.templates.filters |= {"metric": wording.without_split}
 
     def page(self, fill: Callable) -> Callable:

@@ -7,8 +7,7 @@ run or trial is. Names come from files, and Plotly reads tags in text: `text` ma
 import math
 from collections.abc import Iterable, Sequence
 
-from sweeps.reading.rows import thinned
-from sweeps.reading.studies import Trial
+from sweeps.reading import Trial, thinned
 
 
 FEW = 40  # points; a curve of fewer shows each

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from rnnkit.core.wording import plain
-from sweeps.reading.studies import Study, trial_in_words
+from rnnkit.core import wording
+from sweeps.reading import Study, trial_in_words
 from sweeps.web import charts
 
 
@@ -105,7 +105,7 @@ class _Axis:
             places = [self._place(v) for v in there]
             self.low, self.high = min(places), max(places)
         else:
-            self.choices = sorted({plain(v) for v in there})
+            self.choices = sorted({wording.plain(v) for v in there})
 
     def _place(self, value: float) -> float:
         return math.log(value) if self.log else value
@@ -115,7 +115,7 @@ class _Axis:
         if value is None:
             return None
         if not self.numeric:
-            return self._of(self.choices.index(plain(value)), 0, len(self.choices) - 1)
+            return self._of(self.choices.index(wording.plain(value)), 0, len(self.choices) - 1)
         return self._of(self._place(value), self.low, self.high)
 
     @staticmethod

@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from rnnkit.core.errors import UserError
-from sweeps.reading.rows import Columns
-from sweeps.reading.run_index import Card, RunIndex
-from sweeps.reading.sections import WHERE, Drawn, Section, arranged, is_log
+from rnnkit.core import UserError
+from sweeps.reading import WHERE, Card, Columns, Drawn, RunIndex, Section, arranged, is_log
 from sweeps.web import charts
 
 

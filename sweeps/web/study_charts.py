@@ -3,9 +3,8 @@
 import itertools
 from datetime import datetime
 
-from sweeps.analysis.facts import GridCell
-from sweeps.reading import answers
-from sweeps.reading.studies import STATES, Study, Trial, trial_in_words
+from sweeps.analysis import GridCell
+from sweeps.reading import TRIAL_STATES, Study, Trial, answers, trial_in_words
 from sweeps.web import charts
 from sweeps.web.parallel import parallel
 
@@ -19,7 +18,7 @@ def of_study(study: Study) -> list[dict]:
 def history(study: Study) -> dict | None:
     """Each trial's value by its number, and the best so far."""
     traces = []
-    for state in STATES:
+    for state in TRIAL_STATES:
         trials = charts.valued(study.of_state(state))
         if trials:
             numbers, values = [t.number for t, _ in trials], [value for _, value in trials]

@@ -156,7 +156,7 @@ def test_a_manifest_cannot_name_another_module(name, trained, tmp_path):
     folder = tmp_path / trained.name
     shutil.copytree(trained, folder)
     files.write_json(folder / "manifest.json", {**files.read_json(folder / "manifest.json"), "experiment": name})
-    for look in (recorded.settings, lambda folder: reproduce.replay(folder, reproduce.Options(run=str(folder)))):
+    for look in (recorded.settings, lambda folder: reproduce.replay_run(folder, reproduce.Options(run=str(folder)))):
         with pytest.raises(UserError):
             look(folder)
 

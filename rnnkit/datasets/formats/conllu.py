@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 from rnnkit.datasets.formats import text_file
 from rnnkit.datasets.formats.tagged import Part, Tagged
 

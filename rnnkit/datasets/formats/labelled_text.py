@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import extras
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError, extras
 from rnnkit.datasets.formats import text_file
 
 

@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 
 
 # The longer ones first: that of UTF-32 with the low byte first begins with that of UTF-16.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core.errors import UserError
+from rnnkit.core import UserError
 from rnnkit.datasets.formats import text_file
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnnkit.sequences.schedule import Chunk, Schedule
+from rnnkit.sequences import Chunk, Schedule
 
 
 Bias = Tensor | None

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.sequences.schedule import Schedule
+from rnnkit.sequences import Schedule
 
 
 def gradients(

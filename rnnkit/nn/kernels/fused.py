@@ -17,8 +17,7 @@ from torch import Tensor
 from rnnkit.core import determinism
 from rnnkit.nn.kernels import double_backward
 from rnnkit.nn.kernels.buffers import Bias
-from rnnkit.sequences.layout import PackedLayout
-from rnnkit.sequences.schedule import Schedule
+from rnnkit.sequences import PackedLayout, Schedule
 
 
 _forward = torch.ops.aten.mkldnn_rnn_layer.default

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rnnkit.nn.kernels import bptt, fused
-from rnnkit.sequences.layout import PackedLayout
-from rnnkit.sequences.schedule import Schedule
+from rnnkit.sequences import PackedLayout, Schedule
 
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}

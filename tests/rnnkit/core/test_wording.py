@@ -16,7 +16,7 @@ from rnnkit.core import wording
     ],
 )
 def test_metrics_in_words(metric, sentence, list_, alone):
-    assert wording.in_words(metric) == sentence
+    assert wording.metric(metric) == sentence
     assert wording.in_brackets(metric) == list_
     assert wording.without_split(metric) == alone
 
@@ -35,6 +35,6 @@ def test_numbers_and_times_in_words():
 
 def test_settings_and_lists_in_words():
     settings = {"hidden_size": 32, "learning_rate": 0.00123456, "bidirectional": True, "cell": "GRU"}
-    assert wording.settings_in_words(settings) == "hidden size 32, learning rate 0.00123, bidirectional true, cell gru"
+    assert wording.settings(settings) == "hidden size 32, learning rate 0.00123, bidirectional true, cell gru"
     assert [wording.listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
     assert wording.capital("bits of Text") == "Bits of Text"

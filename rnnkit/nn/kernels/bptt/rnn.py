@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rnnkit.nn.kernels import double_backward
 from rnnkit.nn.kernels.buffers import Bias, Buffer, WeightGradients, add, direct_gradient, project, resized
-from rnnkit.sequences.schedule import Schedule
+from rnnkit.sequences import Schedule
 
 
 class RNN(torch.autograd.Function):
