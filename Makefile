@@ -36,7 +36,7 @@ sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT=
 	@$(PY) -m sweeps.run $(EXPERIMENT) $(SWEEP_OPTIONS) $(ARGS)
 
 train: $(STAMP)  ## one run: EXPERIMENT= SEED= ARGS="--hidden-size 32"
-	@$(PY) -m experiments.$(EXPERIMENT) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(PY) -m experiments $(EXPERIMENT) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 reproduce: $(STAMP)  ## train a run again and compare every bit: RUN=
 	@$(PY) -m experiments.reproduce $(or $(RUN),--help) $(ARGS)

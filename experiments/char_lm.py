@@ -78,7 +78,7 @@ PUBLISHED = {
 }
 
 
-OBJECTIVE = Objective("metric/bits_per_character/valid", lower_is_better=True)
+OBJECTIVE = Objective("metric/bits_per_character/valid")
 
 SPACE = Space(
     hidden_sizes=(64, 128, 256),

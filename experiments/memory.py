@@ -90,7 +90,7 @@ PUBLISHED = {
 }
 
 
-OBJECTIVE = Objective("metric/loss/valid", lower_is_better=True)
+OBJECTIVE = Objective("metric/loss/valid")
 
 SPACE = Space(
     hidden_sizes=(32, 64, 128),

@@ -68,7 +68,7 @@ class Config(BaseConfig):
 PUBLISHED = {"lstm": 8.45, "gru": 8.43, "rnn": 8.91}
 
 
-OBJECTIVE = Objective("metric/nats_per_step/valid", lower_is_better=True)
+OBJECTIVE = Objective("metric/nats_per_step/valid")
 
 SPACE = Space(
     hidden_sizes=(50, 100, 200),

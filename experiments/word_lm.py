@@ -97,7 +97,7 @@ PUBLISHED = {
 }
 
 
-OBJECTIVE = Objective("metric/perplexity/valid", lower_is_better=True)
+OBJECTIVE = Objective("metric/perplexity/valid")
 
 SPACE = Space(
     hidden_sizes=(64, 128, 200),

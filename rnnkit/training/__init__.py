@@ -1,5 +1,6 @@
 """Experiments: what one states, the loop that trains it, and what a sweep searches. Imports no torch."""
 
+from rnnkit.evaluation import Direction
 from rnnkit.runs import Diverged, Pruned, RunContext
 from rnnkit.training.experiment import Experiment, Final, Task, experiment
 from rnnkit.training.objective import Objective
@@ -9,4 +10,4 @@ from rnnkit.training.space import Range, Space, studied, tuned
 __all__ = ["Experiment", "Final", "Task", "experiment"]
 __all__ += ["Objective"]
 __all__ += ["Range", "Space", "studied", "tuned"]
-__all__ += ["Diverged", "Pruned", "RunContext"]
+__all__ += ["Direction", "Diverged", "Pruned", "RunContext"]

@@ -50,7 +50,7 @@ def fitted(config, values=None, report=None, loss=loss_of, **options):
     task = Task(
         data=EXAMPLES,
         checksums={},
-        objective=Objective("loss/valid", lower_is_better=True),
+        objective=Objective("loss/valid"),
         model=model,
         batches=lambda epoch: sequences.shuffled_batches(EXAMPLES, config.batch_size, config.seed, epoch),
         steps_per_epoch=3,
