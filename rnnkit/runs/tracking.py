@@ -44,11 +44,7 @@ class Run:
     """
 
     def __init__(
-        self,
-        config: configuration.BaseConfig,
-        claimed: Claim,
-        mirror: Mirror,
-        checkpoint: dict[str, Any] | None = None,
+        self, config: configuration.BaseConfig, claimed: Claim, mirror: Mirror, checkpoint: dict[str, Any] | None = None
     ):
         self.config = config
         self.folder = claimed.folder

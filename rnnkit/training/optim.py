@@ -18,10 +18,7 @@ def optimizer_of(config: BaseConfig, parameters: list[nn.Parameter]) -> torch.op
 
 
 def learning_rates(
-    optimizer: torch.optim.Optimizer,
-    config: BaseConfig,
-    steps: int,
-    factor: Callable[[int], float] | None = None,
+    optimizer: torch.optim.Optimizer, config: BaseConfig, steps: int, factor: Callable[[int], float] | None = None
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """The schedule that `config` names, over all steps; or `factor`, a function of the steps done.
 
