@@ -65,8 +65,8 @@ class Recorder:
         with torch.inference_mode(False), torch.no_grad():
             packed = _packed(module, named["input"])
             initial = _initial(module, packed, named.get("hx"))
-            inside = bool(self.passes)
-            traces = self._inside(packed, initial) if inside else self._outside(packed, initial, gradients, *result)
+            ran_here = bool(self.passes)
+            traces = self._inside(packed, initial) if ran_here else self._outside(packed, initial, gradients, *result)
         self.calls.append({str(trace.place): trace for trace in traces})
         self.passes = []
 
@@ -75,7 +75,7 @@ class Recorder:
         traces = self._traces(packed, initial, self.passes)
         for trace, (_, h) in zip(traces, self.passes, strict=True):
             if h.grad_fn is not None:
-                self.handles.append(h.grad_fn.register_prehook(functools.partial(_arrived, trace)))
+                self.handles.append(h.grad_fn.register_prehook(trace.arrived))
         return traces
 
     def _outside(
@@ -104,16 +104,15 @@ class Recorder:
         def output_arrived(gradient: Tensor) -> None:
             rows = gradient if isinstance(output, PackedSequence) else _packed(module, gradient).data
             for trace, part in zip(traces[-directions:], rows.chunk(directions, dim=1), strict=True):
-                trace.arrive(0, part)
+                trace.arrived((part,))
 
-        def final_arrived(kind: int, gradient: Tensor) -> None:
-            gradient = _in_packed_order(gradient, packed)
-            for trace, part in zip(traces, gradient, strict=True):
-                trace.arrive(kind, part)
+        def final_arrived(before: list[None], gradient: Tensor) -> None:
+            for trace, part in zip(traces, _in_packed_order(gradient, packed), strict=True):
+                trace.arrived((*before, part))
 
         self._listen(output.data if isinstance(output, PackedSequence) else output, output_arrived)
         for kind, state in enumerate(final if isinstance(final, tuple) else (final,), start=1):
-            self._listen(state, functools.partial(final_arrived, kind))
+            self._listen(state, functools.partial(final_arrived, [None] * kind))
         return traces
 
     def _traces(
@@ -164,13 +163,6 @@ class Recorder:
             receive(gradient.detach())
 
         self.handles.append(base.grad_fn.register_prehook(arrived))
-
-
-def _arrived(trace: LayerTrace, gradients: tuple[Tensor | None, ...]) -> None:
-    """The gradients of a layer's states, the final ones and, for an LSTM, the final cell states have come."""
-    for kind, gradient in enumerate(gradients):
-        if gradient is not None:
-            trace.arrive(kind, gradient)
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
-from rnnkit.core import UserError, require_counts, seeding
+from rnnkit.core import require_counts, seeding
 from rnnkit.sequences._checks import require_lengths, require_sequences, require_targets
 from rnnkit.sequences.examples import Examples
 
@@ -70,32 +70,6 @@ def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buck
     for piece in torch.randperm(len(lengths), generator=generator).split(buckets * batch_size):
         batches += piece[lengths[piece].sort(stable=True).indices].split(batch_size)
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
-
-
-@dataclass(frozen=True)
-class Padding:
-    """How many steps batches have: `valid` ones, and the places of their rectangles if they were padded."""
-
-    valid: int
-    places: int
-
-    @property
-    def share(self) -> float:
-        """The share of places that would be padding. Raises `UserError` where there are no places."""
-        if not self.places:
-            raise UserError("batches without a step have no share of padding: give at least one sequence")
-        return 1 - self.valid / self.places
-
-
-def padding(lengths: Tensor, order: Sequence[Tensor]) -> Padding:
-    """What padding batches of the given examples would cost. It tells how much `bucketed_order` saves:
-
-    >>> lengths = torch.tensor([1, 9, 2, 8])
-    >>> padding(lengths, torch.arange(4).split(2)).share, padding(lengths, bucketed_order(lengths, 2, 0, 0)).share
-    (0.4117647058823529, 0.09090909090909094)
-    """
-    chosen = [lengths[batch] for batch in order if len(batch)]
-    return Padding(sum(int(c.sum()) for c in chosen), sum(int(c.max()) * len(c) for c in chosen))
 
 
 def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
