@@ -62,8 +62,7 @@ def look(model: nn.Module, probe: ProbeBatch, through_time: bool = True) -> Insi
             where = f"{name}.{place}"
             inside.take(f"hidden/{where}", _of_states(trace, through_time))
             if through_time:
-                _take_memory(inside, where, trace)
-                _take_forgetting(inside, where, trace, others[place])
+                _take_memory(inside, where, trace, others[place])
             if module.mode in GATES:
                 _take_gates(inside, where, trace, GATES[module.mode])
     return inside
@@ -113,9 +112,9 @@ def _of_states(trace: LayerTrace, all_dimensions: bool) -> dict[str, float]:
     return numbers
 
 
-def _take_memory(inside: Inside, where: str, trace: LayerTrace) -> None:
-    """How a gradient at the last state fades on its way back."""
-    hidden = trace.hidden
+def _take_memory(inside: Inside, where: str, trace: LayerTrace, other: LayerTrace) -> None:
+    """How a gradient at the last state fades on its way back, and how fast this run and the `other` meet."""
+    hidden, backward = trace.hidden, trace.place.backward
     lengths = torch.bincount(sequences.owners(hidden))
     generator = seeding.generator(0, "gradients to follow through time")
     vectors = torch.randn(len(lengths), hidden.data.shape[1], dtype=torch.float64, generator=generator)
@@ -123,18 +122,12 @@ def _take_memory(inside: Inside, where: str, trace: LayerTrace) -> None:
     back = trace.carried_back(vectors)
     start = [gradient for gradient in (back.initial, back.initial_cell) if gradient is not None]
     rate = credit_horizon.gradient_rate(torch.cat(start, dim=1), vectors, lengths)
-    by_lag = credit_horizon.gradient_by_lag(back.hidden, back.cell, trace.place.backward)
-    reach = credit_horizon.gradient_reach(by_lag)
-    inside.curves[f"lag/{where}"] = by_lag
-    numbers = {"rate": rate.rate, "horizon": rate.horizon, "reach": float(reach.farthest), "mean_lag": reach.mean_lag}
-    inside.take(f"memory/{where}", numbers)
-
-
-def _take_forgetting(inside: Inside, where: str, trace: LayerTrace, other: LayerTrace) -> None:
-    """How fast runs from two states meet."""
-    forgetting = credit_horizon.forgetting_curve(trace.hidden, other.hidden, backward=trace.place.backward)
-    inside.curves[f"forgetting/{where}"] = forgetting.distances
-    inside.take(f"memory/{where}", {"forgetting_rate": forgetting.slope.rate})
+    inside.curves[f"lag/{where}"] = by_lag = credit_horizon.gradient_by_lag(back.hidden, back.cell, backward)
+    reach, mean_lag = credit_horizon.gradient_reach(by_lag)
+    apart, slope = credit_horizon.forgetting_curve(hidden, other.hidden, backward=backward)
+    inside.curves[f"forgetting/{where}"] = apart
+    numbers = {"rate": rate.rate, "horizon": rate.horizon, "reach": float(reach), "mean_lag": mean_lag}
+    inside.take(f"memory/{where}", {**numbers, "forgetting_rate": slope.rate})
 
 
 def _take_gates(inside: Inside, where: str, trace: LayerTrace, gates: Gates) -> None:
@@ -144,9 +137,8 @@ def _take_gates(inside: Inside, where: str, trace: LayerTrace, gates: Gates) -> 
         if name == gates.candidate:
             continue
         of_gate = states.gate_statistics(gate)
-        inside.curves[f"left/{where}/{name}"], inside.curves[f"right/{where}/{name}"] = of_gate.left, of_gate.right
-        statistics = ("left", "right", "sensitivity", "std")
-        inside.take(f"gate/{where}/{name}", {k: getattr(of_gate, k).mean().item() for k in statistics})
+        inside.curves.update({f"{side}/{where}/{name}": of_gate[side] for side in ("left", "right")})
+        inside.take(f"gate/{where}/{name}", {k: units.mean().item() for k, units in of_gate.items()})
     scales = states.timescales(rows[gates.keeps])
     inside.curves[f"timescale/{where}"] = scales
     numbers = {"timescale_median": scales.median().item(), "timescale_max": scales.max().item()}

@@ -114,30 +114,21 @@ def lyapunov_exponents(
     """
     step, jacobian, weights = _cell(module, layer, backward)
     inputs = inputs.detach().double()
-    zeros = inputs.new_zeros(1, module.hidden_size)
-    if state is None:
-        state = (zeros, zeros) if isinstance(module, nn.LSTM) else zeros
-    elif isinstance(state, tuple):
-        state = _row(state[0]), _row(state[1])
-    else:
-        state = _row(state)
-    size = module.hidden_size * (2 if isinstance(module, nn.LSTM) else 1)
+    parts = 2 if isinstance(module, nn.LSTM) else 1
+    given = (state,) if isinstance(state, Tensor) else state or (inputs.new_zeros(module.hidden_size),) * parts
+    rows = tuple(part.detach().double().reshape(1, -1) for part in given)
+    now, size = rows if parts == 2 else rows[0], module.hidden_size * parts
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(size, count, dtype=torch.float64, generator=generator)
     q = torch.linalg.qr(drawn).Q.to(inputs.device)
     warm_up = min(warm_up, len(inputs) // 2)
     sums = inputs.new_zeros(count)
     for t, x in enumerate(inputs.unsqueeze(1)):
-        q, r = torch.linalg.qr(jacobian(x, state, *weights)[0] @ q)
+        q, r = torch.linalg.qr(jacobian(x, now, *weights)[0] @ q)
         if t >= warm_up:
             sums += r.diagonal().abs().log()
-        state = step(x, state, *weights)
+        now = step(x, now, *weights)
     return (sums / (len(inputs) - warm_up)).sort(descending=True).values
-
-
-def _row(state: Tensor) -> Tensor:
-    """A state of shape (hidden,) as a batch of one, in float64."""
-    return state.detach().double().reshape(1, -1)
 
 
 def _cell(

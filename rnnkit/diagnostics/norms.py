@@ -40,15 +40,14 @@ def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[Tensor, Tenso
     Both stay on their device. The total is the norm of the norms of the single tensors, which is exactly what
     `torch.nn.utils.clip_grad_norm_` computes.
     """
-    members = [(i, p.grad) for i, group in enumerate(groups.values()) for p in group if p.grad is not None]
-    return _norms_by_group(members, len(groups))
+    return _norms_by_group([[p.grad for p in group if p.grad is not None] for group in groups.values()])
 
 
-def _norms_by_group(members: list[tuple[int, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """The 2-norms of `count` groups of tensors, of shape (count,), and of all; `members` are (group, tensor)."""
-    norms = torch.stack([torch.linalg.vector_norm(tensor) for _, tensor in members])
-    index = torch.tensor([i for i, _ in members], device=norms.device)
-    squares = torch.zeros(count, device=norms.device, dtype=norms.dtype)
+def _norms_by_group(groups: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
+    """The 2-norms of groups of tensors, of shape (groups,), and of all."""
+    norms = torch.stack([torch.linalg.vector_norm(tensor) for group in groups for tensor in group])
+    index = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=norms.device)
+    squares = torch.zeros(len(groups), device=norms.device, dtype=norms.dtype)
     return squares.index_add(0, index, norms.square()).sqrt(), torch.linalg.vector_norm(norms)
 
 
@@ -98,8 +97,7 @@ def update_ratios(groups: dict[str, list[nn.Parameter]], before: dict[str, list[
     (Karpathy, CS231n, 2015). A group that did not move gives 0, one that moved away from 0 infinity.
     """
     changes = distances(groups, before)
-    members = [(i, tensor) for i, name in enumerate(groups) for tensor in before[name]]
-    sizes, _ = _norms_by_group(members, len(groups))
+    sizes, _ = _norms_by_group([before[name] for name in groups])
     for i, (name, group) in enumerate(groups.items()):
         if name.endswith("/bias"):
             sizes[i] = sum(p.numel() for p in group) ** 0.5
@@ -108,9 +106,5 @@ def update_ratios(groups: dict[str, list[nn.Parameter]], before: dict[str, list[
 
 def distances(groups: dict[str, list[nn.Parameter]], start: dict[str, list[Tensor]]) -> Tensor:
     """How far each group is from where it was: ||w - w_0||, of shape (groups,), w_0 from the `snapshot` `start`."""
-    members = [
-        (i, p.detach() - w_0)
-        for i, (name, group) in enumerate(groups.items())
-        for p, w_0 in zip(group, start[name], strict=True)
-    ]
-    return _norms_by_group(members, len(groups))[0]
+    pairs = [zip(group, start[name], strict=True) for name, group in groups.items()]
+    return _norms_by_group([[p.detach() - w_0 for p, w_0 in group] for group in pairs])[0]

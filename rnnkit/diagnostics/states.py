@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.sequences import owners, times
+from rnnkit.sequences import means, owners, times
 
 
 SATURATED = 0.95  # a tanh unit beyond this passes less than a tenth of the gradient
@@ -136,7 +136,8 @@ def norm_drift(packed: PackedSequence, backward: bool = False) -> float:
     States of a net that is stable beyond the lengths it was trained on have a slope near 0 (Krueger & Memisevic, 2016).
     NaN where no sequence has two steps.
     """
-    return slope_within(times(packed, backward), _norms(packed), owners(packed))
+    norms = torch.linalg.vector_norm(packed.data, dim=1, dtype=torch.float64)
+    return slope_within(times(packed, backward), norms, owners(packed))
 
 
 def slope_within(moments: Tensor, values: Tensor, owner: Tensor) -> float:
@@ -145,20 +146,10 @@ def slope_within(moments: Tensor, values: Tensor, owner: Tensor) -> float:
     All are of shape (rows,); `owner` tells the sequence of each row. Were there one intercept for all, sequences that
     differ in level and in length would feign a slope. NaN where no sequence has two different moments.
     """
-    counts = torch.bincount(owner)
-
-    def centred(numbers: Tensor) -> Tensor:
-        sums = numbers.new_zeros(len(counts)).index_add(0, owner, numbers)
-        return numbers - (sums / counts)[owner]
-
-    moments, values = centred(moments.double()), centred(values.double())
+    count = len(torch.bincount(owner))
+    moments, values = (rows - means(rows, owner, count)[owner] for rows in (moments.double(), values.double()))
     spread = moments.square().sum()
     return (moments @ values / spread).item() if spread > 0 else math.nan
-
-
-def _norms(packed: PackedSequence) -> Tensor:
-    """||h_t|| of each row, of shape (rows,), in float64."""
-    return torch.linalg.vector_norm(packed.data, dim=1, dtype=torch.float64)
 
 
 def _shifted(rows: Tensor) -> Tensor:
@@ -175,18 +166,8 @@ def _covariance(rows: Tensor) -> tuple[Tensor, Tensor]:
     return mean + rows.detach()[0].double(), centred.T @ centred / len(rows)
 
 
-@dataclass(frozen=True)
-class Gate:
-    """What a gate does, unit by unit: all are of shape (hidden,), and their mean is that of the layer."""
-
-    left: Tensor
-    right: Tensor
-    sensitivity: Tensor
-    std: Tensor
-
-
-def gate_statistics(gate: Tensor) -> Gate:
-    """What a gate does over all valid steps, of shape (valid steps, hidden), unit by unit.
+def gate_statistics(gate: Tensor) -> dict[str, Tensor]:
+    """What a gate does over all valid steps, of shape (valid steps, hidden), unit by unit: each of shape (hidden,).
 
     - left, right: the share of steps with the gate below 0.1, above 0.9 (Karpathy, Johnson & Fei-Fei, Visualizing and
       Understanding Recurrent Networks, 2015);
@@ -195,12 +176,12 @@ def gate_statistics(gate: Tensor) -> Gate:
     - std: over the steps. Near 0 the gate ignores what comes in, and the unit is a plain leaky one; 0 for one step.
     """
     gate = gate.detach()
-    return Gate(
-        left=(gate < LEFT).to(gate.dtype).mean(dim=0),
-        right=(gate > RIGHT).to(gate.dtype).mean(dim=0),
-        sensitivity=(4 * gate * (1 - gate)).mean(dim=0),
-        std=unit_std(gate),
-    )
+    return {
+        "left": (gate < LEFT).to(gate.dtype).mean(dim=0),
+        "right": (gate > RIGHT).to(gate.dtype).mean(dim=0),
+        "sensitivity": (4 * gate * (1 - gate)).mean(dim=0),
+        "std": unit_std(gate),
+    }
 
 
 def timescales(keeping: Tensor) -> Tensor:

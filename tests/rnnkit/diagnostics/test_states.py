@@ -112,12 +112,12 @@ def test_own_times_of_rows():
 def test_gates_that_are_known():
     gate = torch.tensor([[0.05, 0.95, 0.5], [0.05, 0.95, 0.5], [0.5, 0.95, 0.5], [0.5, 0.5, 0.5]])
     found = states.gate_statistics(gate)
-    assert found.left.tolist() == [0.5, 0, 0]
-    assert found.right.tolist() == [0, 0.75, 0]
-    torch.testing.assert_close(found.sensitivity, torch.tensor([0.595, 0.3925, 1]))
-    torch.testing.assert_close(found.std, torch.tensor([0.225, 0.45 * math.sqrt(3 / 16), 0], dtype=torch.float64))
+    assert found["left"].tolist() == [0.5, 0, 0]
+    assert found["right"].tolist() == [0, 0.75, 0]
+    torch.testing.assert_close(found["sensitivity"], torch.tensor([0.595, 0.3925, 1]))
+    torch.testing.assert_close(found["std"], torch.tensor([0.225, 0.45 * math.sqrt(3 / 16), 0], dtype=torch.float64))
     one = states.gate_statistics(gate[:1])
-    assert one.std.tolist() == [0, 0, 0]
+    assert one["std"].tolist() == [0, 0, 0]
 
 
 def test_timescales_of_constant_gates():
