@@ -5,11 +5,13 @@ A pooling gets what a recurrent layer gives for a packed batch: `output`, packed
 the examples came. Only valid steps are read: a sequence's vector does not depend on what it is batched with.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from rnnkit.sequences import map_packed, owners
+from rnnkit.sequences import map_packed, means, owners
 
 
 class LastState(nn.Module):
@@ -33,9 +35,7 @@ class MeanPool(nn.Module):
 
     def forward(self, output: PackedSequence, h_n: Tensor) -> Tensor:
         """Means of shape (batch, directions x hidden)."""
-        owner = owners(output)
-        sums = output.data.new_zeros(h_n.shape[1], output.data.shape[1]).index_add(0, owner, output.data)
-        return sums / torch.bincount(owner, minlength=h_n.shape[1]).unsqueeze(1)
+        return means(output.data, owners(output), h_n.shape[1])
 
 
 class MaxPool(nn.Module):
@@ -91,18 +91,12 @@ class JoinedPool(nn.Module):
 
 def pooling(name: str, encoder: nn.RNNBase) -> tuple[nn.Module, int]:
     """The pooling of a name (last, mean, max, attention or joined) for a recurrent module, and its vectors' size."""
-    size = encoder.hidden_size * (2 if encoder.bidirectional else 1)
-    if name == "last":
-        return LastState(encoder.bidirectional), size
-    if name == "mean":
-        return MeanPool(), size
-    if name == "max":
-        return MaxPool(), size
-    if name == "attention":
-        return AttentionPool(size), size
-    if name == "joined":
-        return JoinedPool(encoder.bidirectional), 3 * size
-    raise ValueError(f"there is no pooling {name!r}: choose last, mean, max, attention or joined")
+    both, size = encoder.bidirectional, encoder.hidden_size * (2 if encoder.bidirectional else 1)
+    kinds: dict[str, Callable[[], nn.Module]] = {"last": lambda: LastState(both), "mean": MeanPool, "max": MaxPool}
+    kinds |= {"attention": lambda: AttentionPool(size), "joined": lambda: JoinedPool(both)}
+    if name not in kinds:
+        raise ValueError(f"there is no pooling {name!r}: choose last, mean, max, attention or joined")
+    return kinds[name](), 3 * size if name == "joined" else size
 
 
 def classification(size: int, classes: int, hidden: int = 0, dropout: float = 0.0) -> nn.Module:
