@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, run_name, sizes
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
-from rnnkit.training.objective import Objective
 
 
 if TYPE_CHECKING:
@@ -32,6 +31,28 @@ D = TypeVar("D")
 
 Report = Callable[[int, float], None]
 """Called after each evaluation with its number from 1 and the value of the objective; it may raise `Pruned`."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The metric that an experiment is judged by on the validation part; the higher the better unless said.
+
+    Training keeps the weights with the best value, a sweep ranks trials by it.
+
+    >>> Objective("metric/loss/valid", lower_is_better=True).better(0.1, than=0.2)
+    True
+    """
+
+    metric: str
+    lower_is_better: bool = False
+
+    def score(self, value: float) -> float:
+        """The value, or its negative where lower is better: the higher the better in any case."""
+        return -value if self.lower_is_better else value
+
+    def better(self, value: float, than: float) -> bool:
+        """Whether one value is better than another."""
+        return self.score(value) > self.score(than)
 
 
 @dataclass
@@ -85,7 +106,7 @@ class Final:
 
 @dataclass(frozen=True)
 class Experiment(Generic[C, D]):
-    """An experiment that can be run; `experiment` makes one.
+    """An experiment that can be run: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`.
 
     `remarks` gives further lines to print below the result of a run from the command line.
     """
@@ -152,11 +173,4 @@ class Experiment(Generic[C, D]):
             sys.exit(1)
 
 
-def experiment(
-    Config: type[C],
-    setup: "Callable[[C, torch.device], Task[D]]",
-    conclude: Callable[[C, Task[D]], Final],
-    remarks: Callable[[C, Result], list[str]] | None = None,
-) -> Experiment[C, D]:
-    """The experiment with these parts: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`."""
-    return Experiment(Config, setup, conclude, remarks)
+experiment = Experiment

@@ -3,8 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,21 +15,11 @@ from rnnkit.nn import evaluating
 from rnnkit.runs import Diverged, Run, plots
 from rnnkit.sequences import Batch, bptt_chunks
 from rnnkit.training.experiment import Report, Task
-from rnnkit.training.optim import learning_rates, optimizer_of
 from rnnkit.training.state import BestWeights, Progress, TrainingState
 
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """How training went: the best value of the objective, the evaluation it was reached in, the epochs done."""
-
-    best: float
-    best_evaluation: int
-    epochs: int
 
 
 def device_of(config: BaseConfig) -> torch.device:
@@ -56,7 +45,33 @@ def prepare(config: BaseConfig) -> torch.device:
     return device
 
 
-def fit(task: Task[Any], config: BaseConfig, run: Run, report: Report | None = None) -> Fitted:
+def optimizer_of(config: BaseConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer that `config` names, without momentum or weight decay."""
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)  # one pass over the numbers, not ten
+    if config.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=config.learning_rate)
+    return torch.optim.SGD(parameters, lr=config.learning_rate, fused=True)
+
+
+def learning_rates(
+    optimizer: torch.optim.Optimizer, config: BaseConfig, steps: int, factor: Callable[[int], float] | None = None
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The schedule that `config` names, over all steps; or `factor`, a function of the steps done.
+
+    `one-cycle`: up to `config.learning_rate`, then down to nearly 0 (Smith & Topin, Super-Convergence, 2018);
+    `cosine`: from it down to 0 (Loshchilov & Hutter, SGDR, 2017, without restarts).
+    """
+    if factor is not None or config.schedule == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor or (lambda step: 1.0))
+    if config.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=config.learning_rate, total_steps=steps, cycle_momentum=config.optimizer == "adam"
+    )
+
+
+def fit(task: Task[Any], config: BaseConfig, run: Run, report: Report | None = None) -> TrainingState:
     """Train the task's model and leave it with the weights of its best evaluation, or its last (`config.keep`).
 
     Each step is one row of the record: the loss, the gradient norms before clipping, in all and by group, and where it
@@ -87,8 +102,8 @@ class _Loop:
         self.initial = self.monitor.before_training() if self.state.progress.step == 0 else {}
         self.valid_steps, self.began = 0, time.perf_counter()  # since the last evaluation
 
-    def fit(self) -> Fitted:
-        """Go through the batches that are left."""
+    def fit(self) -> TrainingState:
+        """Go through the batches that are left, and return the state at the end."""
         with extras.needed("experiments", "training"):
             from tqdm import tqdm
 
@@ -118,12 +133,11 @@ class _Loop:
                 if saves or last or progress.ended or stop.number is not None:
                     self.save()
                 stop.leave()
-        best = self.state.best
         if config.keep == "best":
-            best.restore(task.model)
+            self.state.best.restore(task.model)
         if self.monitor.full and config.track == "off":  # else the mirror draws
             plots.draw_beside(self.run.folder)
-        return Fitted(best.value, best.evaluation, -(-progress.step // task.steps_per_epoch))
+        return self.state
 
     def step(self, epoch: int, number: int, batch: Any) -> dict[str, float]:
         """One step of training: its row of the record."""
@@ -132,7 +146,7 @@ class _Loop:
         value, after = self.task.loss(self.task.model, batch, carried)
         state.optimizer.zero_grad()
         value.backward()
-        state.carried = bptt_chunks.detached(after)
+        state.carried = bptt_chunks.mapped(Tensor.detach, after)
         norms, total = gradient_norms(monitor.groups)
         row: dict[str, float] = {"loss/train": value.item(), "grad_norm/total": total.item()}
         row |= dict(zip(self.norm_names, norms.tolist(), strict=True))

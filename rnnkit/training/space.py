@@ -59,6 +59,9 @@ class Range:
         return float(f"{new_low:.2g}"), float(f"{new_high:.2g}")
 
 
+Ranges = dict[str, Range | tuple[Any, ...]]  # settings, and a range or the choices of each
+
+
 @dataclass(frozen=True)
 class Space:
     """The search space of an experiment.
@@ -69,17 +72,16 @@ class Space:
 
     hidden_sizes: tuple[int, ...]
     depths: tuple[int, ...]
-    studied: dict[str, Range | tuple[Any, ...]]
-    tuned: dict[str, Range | tuple[Any, ...]]
+    studied: Ranges
+    tuned: Ranges
     start: dict[str, Any] = field(default_factory=dict)
 
     def plane(self) -> list[Values]:
         """The points of the plane, each with all settings that the search varies there."""
-        points: list[Values] = []
-        for hidden_size, depth in itertools.product(self.hidden_sizes, self.depths):
-            point = {"hidden_size": hidden_size, "depth": depth, **self.start}
-            points.append(point | ({"dropout": 0.0} if depth > 1 else {}))
-        return points
+        return [
+            {"hidden_size": hidden_size, "depth": depth, **self.start, **({"dropout": 0.0} if depth > 1 else {})}
+            for hidden_size, depth in itertools.product(self.hidden_sizes, self.depths)
+        ]
 
     def varied(self) -> set[str]:
         """The names of the settings that the search varies."""
@@ -117,34 +119,27 @@ class Space:
         In a grid the ranges are those of the plane, and nothing else is searched.
         """
         sizes, depths = self.hidden_sizes, self.depths
-        plane = {
-            "hidden_size": Range(min(sizes), max(sizes), log=True, least=1),
-            "depth": Range(min(depths), max(depths), least=1),
-        }
-        borders = []
-        for name, values in (plane if grid else self.studied | self.tuned).items():
-            if isinstance(values, Range) and name in settings and (wider := values.widened(settings[name])):
-                borders.append((name, settings[name], values, wider))
-        return borders
+        plane: Ranges = {"hidden_size": Range(min(sizes), max(sizes), log=True, least=1)}
+        plane["depth"] = Range(min(depths), max(depths), least=1)
+        return [
+            (name, settings[name], values, wider)
+            for name, values in (plane if grid else self.studied | self.tuned).items()
+            if isinstance(values, Range) and name in settings and (wider := values.widened(settings[name]))
+        ]
 
 
 def studied(
     hidden_size: tuple[int, int], depth: int, cells: tuple[str, ...] = ("rnn", "gru", "lstm"), both: bool = True
-) -> dict[str, Range | tuple[Any, ...]]:
+) -> Ranges:
     """Hidden size within two ends, depth from 1, cell, and direction where both are possible."""
-    ranges: dict[str, Range | tuple[Any, ...]] = {
-        "hidden_size": Range(*hidden_size, log=True, least=1),
-        "depth": Range(1, depth, least=1),
-        "cell": cells,
-    }
+    ranges: Ranges = {"hidden_size": Range(*hidden_size, log=True, least=1), "depth": Range(1, depth, least=1)}
+    ranges["cell"] = cells
     if both:
         ranges["bidirectional"] = (False, True)
     return ranges
 
 
-def tuned(
-    learning_rate: tuple[float, float], clip: tuple[float, float] = (0.25, 4.0)
-) -> dict[str, Range | tuple[Any, ...]]:
+def tuned(learning_rate: tuple[float, float], clip: tuple[float, float] = (0.25, 4.0)) -> Ranges:
     """Learning rate and clipping within two ends each; dropout, which acts between layers, where there are two."""
     return {
         "learning_rate": Range(*learning_rate, log=True),

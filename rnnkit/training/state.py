@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnkit.core import UserError
-from rnnkit.training.objective import Objective
+from rnnkit.sequences import bptt_chunks
+from rnnkit.training.experiment import Objective
 
 
 @dataclass
@@ -76,14 +77,13 @@ class TrainingState:
     def state_dict(self) -> dict[str, Any]:
         """A copy of the whole state, as `checkpoints` keeps it."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        best = {"value": self.best.value, "evaluation": self.best.evaluation, "weights": self.best.weights}
         return {
             "weights": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "carried": self.carried,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
-            "best": best,
+            "best": {"value": self.best.value, "evaluation": self.best.evaluation, "weights": self.best.weights},
             "place": dataclasses.asdict(self.progress),
         }
 
@@ -102,11 +102,4 @@ class TrainingState:
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"the run's checkpoint is of another training ({reason}): delete its folder") from None
-        self.carried = moved(state["carried"], device)
-
-
-def moved(carried: Any, device: torch.device) -> Any:
-    """A recurrent state (a tensor, a pair of them, or None) on the device."""
-    if isinstance(carried, tuple):
-        return tuple(part.to(device) for part in carried)
-    return None if carried is None else carried.to(device)
+        self.carried = bptt_chunks.mapped(lambda part: part.to(device), state["carried"])
