@@ -7,11 +7,6 @@ import threading
 from pathlib import Path
 
 
-def import_path() -> str:
-    """PYTHONPATH for a process that is to find the same packages as this one: this checkout first."""
-    return os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]))
-
-
 def start_beside(
     module: str, *words: str, stdin: int = subprocess.DEVNULL, **variables: str
 ) -> "subprocess.Popen[bytes]":
@@ -32,5 +27,6 @@ def start_beside(
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a process that is to find the same packages as this one: this one's, and `more`."""
-    return {**os.environ, "PYTHONPATH": import_path(), **more}
+    """The environment of a process that is to find the same packages, this checkout's first: this one's, and `more`."""
+    path = os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **more}

@@ -75,9 +75,5 @@ def config(path: Path) -> dict[str, Any]:
 
 def summary(path: Path) -> dict[str, Any]:
     """The run's summary as last written."""
-    values: dict[str, Any] = {}
-    for record in records(path):
-        if record.WhichOneof("record_type") == "summary":
-            for item in record.summary.update:
-                values[item.key or ".".join(item.nested_key)] = json.loads(item.value_json)
-    return values
+    updates = (record.summary.update for record in records(path) if record.WhichOneof("record_type") == "summary")
+    return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for items in updates for item in items}

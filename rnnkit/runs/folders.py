@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 import shutil
@@ -34,10 +35,8 @@ class RunContext:
 
 def candidates(config: BaseConfig) -> Iterator[Path]:
     """The folders that a run of this configuration can have: its name, then with -2, -3, ... for a repeat, no end."""
-    name, repeat = run_name(config), 1
-    while True:
-        yield config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
-        repeat += 1
+    first = config.runs_dir.absolute() / run_name(config)
+    return itertools.chain([first], (first.with_name(f"{first.name}-{repeat}") for repeat in itertools.count(2)))
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,8 @@ class Claim:
     lock: int
     made: bool
 
-    def release(self, remove: bool = False) -> None:
-        """Let go of the folder, and with `remove` take it away."""
-        if remove:
-            self.remove()
+    def release(self) -> None:
+        """Let go of the folder."""
         os.close(self.lock)
 
     def remove(self) -> None:
@@ -72,29 +69,26 @@ def claim(config: BaseConfig, context: RunContext) -> Claim:
             made = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-        if _try_lock(lock) and _is_unfinished(folder, context) and _is_ours(folder, context.member):
+        if _try_lock(lock) and _can_take_up(folder, context):
             return Claim(folder, lock, made)
         os.close(lock)
     raise UserError(f"{context.folder.name if context.folder else ''} has ended, or is still running")
 
 
-def _is_unfinished(folder: Path, context: RunContext) -> bool:
+def _can_take_up(folder: Path, context: RunContext) -> bool:
+    """Whether the run in this folder, if there is one, is unfinished, and belongs to what `context` says."""
     try:
         result = Result.read(folder)
     except UserError:  # damaged: it has ended, however it did
         return False
     if result is not None and result.status == Status.FAILED:
         # A full disk, say: taken up where it is named, by resume, or by its study, which has not let it end so.
-        return context.folder is not None or context.member != Membership()
-    return result is None or result.status == Status.INTERRUPTED
-
-
-def _is_ours(folder: Path, member: Membership) -> bool:
-    """Whether the run in this folder, if there is one, belongs to what a run that starts now belongs to."""
-    try:
-        return Membership.of(files.read_json(folder / "manifest.json")) == member
-    except UserError:  # none was begun here, or what it was cannot be told any more
-        return True
+        unfinished = context.folder is not None or context.member != Membership()
+    else:
+        unfinished = result is None or result.status == Status.INTERRUPTED
+    with contextlib.suppress(UserError):  # none was begun here, or what it was cannot be told any more
+        return unfinished and Membership.of(files.read_json(folder / "manifest.json")) == context.member
+    return unfinished
 
 
 def ended(config: BaseConfig, member: Membership) -> Result | None:
@@ -103,9 +97,7 @@ def ended(config: BaseConfig, member: Membership) -> Result | None:
     One that failed does not count: what was wrong with the machine may be right by now.
     """
     last = None
-    for folder in candidates(config):
-        if not folder.exists():
-            return last
+    for folder in itertools.takewhile(Path.exists, candidates(config)):
         with contextlib.suppress(UserError):  # damaged
             if Membership.of(files.read_json(folder / "manifest.json")) == member:
                 result = Result.read(folder)
@@ -132,14 +124,12 @@ def _try_lock(descriptor: int, patience: float = 0.1) -> bool:
     """Lock it, if no run holds it. Whoever only asks (`is_live`) holds it for a moment, which is waited for."""
     end = time.monotonic() + patience
     while True:
-        try:
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.005)
-        else:
             return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
 
 
 def is_live(folder: Path) -> bool:
@@ -172,9 +162,7 @@ def take_up(folder: Path, data: dict[str, str]) -> dict[str, Any] | None:
 def _clear(folder: Path) -> None:
     """Remove what a run left that had saved nothing to go on from."""
     for path in folder.iterdir():
-        if path.name in ("lock", "mirror.lock"):
-            continue
-        if path.name == "wandb":  # its mirror may still be writing there, and clears it for the new run
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():  # its mirror may still be writing into wandb, and clears it for the new run
+            shutil.rmtree(path, ignore_errors=path.name == "wandb")
+        elif path.name not in ("lock", "mirror.lock"):
+            path.unlink()

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,7 +81,7 @@ class Manifest:
             seed=config.seed,
             data=data,
             started=datetime.now(UTC).isoformat(timespec="microseconds"),
-            git=dict(git_state()),
+            git=git_state(),
             versions={"python": platform.python_version(), **installed_versions()},
             machine=_machine(),
             numerics=_numerics(),
@@ -140,7 +141,7 @@ def _numerics() -> dict[str, Any]:
 
 
 @functools.cache
-def git_state(root: Path = _CHECKOUT) -> tuple[tuple[str, object], ...]:
+def git_state(root: Path = _CHECKOUT) -> dict[str, Any]:
     """The commit of this checkout, whether files in it differ from it, and the SHA-256 of what differs in Python files.
 
     All None outside a checkout; the last one also where nothing differs.
@@ -169,11 +170,8 @@ def git_state(root: Path = _CHECKOUT) -> tuple[tuple[str, object], ...]:
                 except OSError:  # an editor's lock, `.#a.py`, is a link to nowhere: its name alone counts
                     content = b""
                 digest.update(f"\n{name}\n".encode(errors="replace") + content)
-    return (
-        ("commit", commit),
-        ("dirty", None if changes is None else bool(changes)),
-        ("changes", digest and digest.hexdigest()),
-    )
+    dirty = None if changes is None else bool(changes)
+    return {"commit": commit, "dirty": dirty, "changes": digest and digest.hexdigest()}
 
 
 @functools.cache
@@ -189,8 +187,5 @@ def installed_versions() -> dict[str, str]:
 def processor() -> str:
     """The processor's model, as the system names it."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    models = re.search(r"^model name.*?: *(.*)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    return models[1].strip() if models else platform.processor() or platform.machine()
