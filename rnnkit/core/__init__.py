@@ -2,8 +2,16 @@
 
 from rnnkit.core import cli, determinism, extras, files, locks, processes, seeding, signals, wording
 from rnnkit.core.config import BaseConfig, defaults, run_name, settings, sizes
-from rnnkit.core.errors import OutOfMemory, UserError, error_in_words, is_out_of_memory, require_counts, writing
-from rnnkit.core.options import Checked, RunsOptions
+from rnnkit.core.errors import (
+    Checked,
+    OutOfMemory,
+    RunsOptions,
+    UserError,
+    error_in_words,
+    is_out_of_memory,
+    require_counts,
+    writing,
+)
 from rnnkit.core.secrets import without_secrets
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from rnnkit.core.errors import UserError
-from rnnkit.core.options import Checked, flag
+from rnnkit.core.errors import Checked, UserError, flag
 
 
 # Settings that a run's memory grows with, here and in the experiments: what to lower where there is not enough of it.

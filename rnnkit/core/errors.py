@@ -1,4 +1,4 @@
-"""The one error that a user's input can cause, and what a full disk or a full memory does as one of these.
+"""The one error that a user's input can cause, options that raise it, and a full disk or memory as one of these.
 
 What a user gives (flags, files, the environment) raises `UserError`; a programmer's mistake in a call raises
 `ValueError`.
@@ -6,6 +6,8 @@ What a user gives (flags, files, the environment) raises `UserError`; a programm
 
 import contextlib
 from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -66,3 +68,35 @@ def writing(what: object, flag: str = "--runs-dir") -> Generator[None]:
         raise UserError(
             f"cannot write {what} ({reason}): make room or allow it, or choose another folder with {flag}"
         ) from None
+
+
+# More of anything than a run could need. It keeps numbers out of torch that it cannot even count with.
+MOST = 1_000_000
+
+
+def flag(name: str) -> str:
+    """A field as it is given on the command line: `hidden_size` -> `--hidden-size`."""
+    return f"--{name.replace('_', '-')}"
+
+
+class Checked:
+    """Options that a dataclass holds, and checks in its `__post_init__`. What cannot be used raises `UserError`."""
+
+    def _require(self, name: str, holds: bool, what: str) -> None:
+        """Raise `UserError` unless `holds`: the field `name` must be `what`."""
+        if not holds:
+            raise UserError(f"{flag(name)} must be {what}, not {getattr(self, name)}")
+
+    def _require_counts(self, *names: str, least: int = 1, most: int = MOST) -> None:
+        """Raise `UserError` unless each of these fields lies between `least` and `most`."""
+        for name in names:
+            self._require(name, getattr(self, name) >= least, f"at least {least}" if least else "0 or more")
+            self._require(name, getattr(self, name) <= most, f"at most {most:,}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsOptions(Checked):
+    """Options of a command that reads or makes runs."""
+
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""

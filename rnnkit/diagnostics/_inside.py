@@ -181,17 +181,11 @@ def _double(value: Any) -> Any:
 def _twin(module: nn.RNNBase) -> nn.RNNBase:
     """A layer of ours with the weights of `module` in float64, without dropout."""
     kind = next(kind for kind in (layers.RNN, layers.GRU, layers.LSTM) if isinstance(module, kind.__bases__[-1]))
-    options = {"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}
-    twin = kind(
-        module.input_size,
-        module.hidden_size,
-        num_layers=module.num_layers,
-        bias=module.bias,
-        batch_first=module.batch_first,
-        bidirectional=module.bidirectional,
-        device="meta",  # so that no random numbers are drawn for weights that are not used
-        **options,
-    )
+    options = {name: getattr(module, name) for name in ("num_layers", "bias", "batch_first", "bidirectional")}
+    if isinstance(module, nn.RNN):
+        options["nonlinearity"] = module.nonlinearity
+    # On "meta", so that no random numbers are drawn for weights that are not used.
+    twin = kind(module.input_size, module.hidden_size, device="meta", **options)
     twin = twin.to_empty(device=next(module.parameters()).device).double()
     with torch.no_grad():
         for name, weight in twin.named_parameters():

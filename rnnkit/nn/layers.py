@@ -84,13 +84,8 @@ class _FastForward(nn.RNNBase):
         return output.transpose(0, 1) if self.batch_first else output, _as_state(final)
 
     def _run(self, data: Tensor, layout: PackedLayout, states: States) -> tuple[Tensor, tuple[Tensor, ...]]:
-        kind = stack.Stack(
-            mode=self.mode,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            directions=2 if self.bidirectional else 1,
-            dropout=self.dropout if self.training else 0.0,
-        )
+        directions, dropout = 2 if self.bidirectional else 1, self.dropout if self.training else 0.0
+        kind = stack.Stack(self.mode, self.hidden_size, self.num_layers, directions, dropout)
         weights = [[*group, None, None][:4] for group in layer_weights(self)]
         return stack.run(kind, data, layout, states, weights, self.watchers)
 

@@ -69,23 +69,19 @@ class Manifest:
     @classmethod
     def of(cls, config: BaseConfig, run: str, data: dict[str, str], member: Membership) -> Self:
         """The manifest of a run that starts now, in this process."""
-        import torch
-
         return cls(
             run=run,
             experiment=config.experiment,
             config=configuration.settings(config),
             command=configuration.command(config),
-            threads=torch.get_num_threads(),
             track=config.track,
             seed=config.seed,
             data=data,
             started=datetime.now(UTC).isoformat(timespec="microseconds"),
             git=git_state(),
             versions={"python": platform.python_version(), **installed_versions()},
-            machine=_machine(),
-            numerics=_numerics(),
             member=member,
+            **_surroundings(),
         )
 
     def write(self, folder: Path) -> None:
@@ -113,11 +109,11 @@ class Manifest:
 _NEEDED = {"run": str, "experiment": str, "config": dict, "command": str, "threads": int, "track": str}
 
 
-def _machine() -> dict[str, Any]:
+def _surroundings() -> dict[str, Any]:
     import torch
 
     gpu = torch.cuda.is_available()
-    return {
+    machine = {
         "system": platform.system(),
         "processor": processor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
@@ -126,18 +122,14 @@ def _machine() -> dict[str, Any]:
         "cuda": torch.version.cuda if gpu else None,
         "cudnn": torch.backends.cudnn.version() if gpu else None,
     }
-
-
-def _numerics() -> dict[str, Any]:
-    import torch
-
-    return {
+    numerics = {
         "MKL_CBWR": os.environ.get("MKL_CBWR"),
         "MKL_CBWR_in_force": determinism.in_force(),
         "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
     }
+    return {"threads": torch.get_num_threads(), "machine": machine, "numerics": numerics}
 
 
 @functools.cache

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from rnnkit.core import require_counts, seeding
-from rnnkit.sequences._checks import require_lengths, require_sequences, require_targets
-from rnnkit.sequences.examples import Examples
+from rnnkit.sequences.examples import Examples, require_lengths, require_sequences, require_targets
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import UserError
-from rnnkit.sequences._checks import kind_of, require_lengths
-from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences.examples import kind_of, require_lengths
+from rnnkit.sequences.schedule import PackedLayout
 
 
 def mask(lengths: Tensor, longest: int | None = None) -> Tensor:

@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,6 @@ from rnnkit.runs import Diverged, Run, plots
 from rnnkit.sequences import Batch, bptt_chunks
 from rnnkit.training.experiment import Report, Task
 from rnnkit.training.state import BestWeights, Progress, TrainingState
-
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 
 def device_of(config: BaseConfig) -> torch.device:
@@ -113,7 +109,7 @@ class _Loop:
         bar = tqdm(total=self.steps, initial=progress.step, unit="step", disable=hidden, leave=False)
         with bar, signals.deferred() as stop:
             if progress.pending is not None:  # a signal came after the last step, before its evaluation was done
-                self.evaluate(stop, bar)
+                self.evaluate(stop)
                 self.save()
             for epoch, number, batch in progress.remaining(task.batches, config.epochs):
                 if progress.ended:
@@ -126,7 +122,8 @@ class _Loop:
                 evaluates = last or progress.step % (config.evaluate_every or task.steps_per_epoch) == 0
                 if evaluates:
                     progress.pending = row
-                    self.evaluate(stop, bar)
+                    value = self.evaluate(stop)
+                    bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{value:.3f}")
                 else:
                     self.run.log(progress.step, row)
                 saves = progress.step % config.save_every == 0 if config.save_every else evaluates
@@ -170,7 +167,7 @@ class _Loop:
         state.schedule.step()
         return row if before is None else row | monitor.of_update(before)
 
-    def evaluate(self, stop: signals.Stop, bar: "tqdm[Any]") -> None:
+    def evaluate(self, stop: signals.Stop) -> float:
         """Evaluate after a step, log its row with what came out, and see whether patience has run out."""
         progress, best, watched = self.state.progress, self.state.best, self.task.objective.metric
         row = progress.pending
@@ -193,12 +190,12 @@ class _Loop:
             if not math.isfinite(value):  # weights that a last step spoilt: no such run may win
                 raise Diverged(f"{name} is {value} at the evaluation after step {progress.step}")
         best.offer(self.task.model, row[watched], progress.evaluations)
-        bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{row[watched]:.3f}")
         if self.report is not None:
             self.report(progress.evaluations, row[watched])
         patience = self.config.patience
         progress.ended = bool(patience) and progress.evaluations - best.evaluation >= patience
         self.valid_steps, self.began = 0, time.perf_counter()
+        return row[watched]
 
     def save(self) -> None:
         """Keep what the run can go on from."""
