@@ -11,10 +11,7 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Something that the user gave cannot be used. The message is one line: it names the thing and says what to do.
-
-    Commands print it as `error: <message>` and exit with 2, without a traceback.
-    """
+    """What a user gave cannot be used, said in one line with what to do. Commands print it and exit with 2."""
 
 
 class OutOfMemory(UserError):
@@ -55,10 +52,7 @@ def error_in_words(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def writing(what: object, flag: str = "--runs-dir") -> Generator[None]:
-    """Raise `UserError` where what is done inside cannot write `what`: a full disk, a folder of somebody else.
-
-    `flag` is the one that chooses another place.
-    """
+    """Raise `UserError` where what is done inside cannot write `what`; `flag` is the one that chooses another place."""
     try:
         yield
     except BrokenPipeError:  # no disk: whoever read our output is gone

@@ -31,10 +31,7 @@ def decode(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict[str, Any]:
-    """A JSON file of ours, which holds an object. Raises `UserError` where it cannot be read, or is no such file.
-
-    `advice` says what to do with one that is damaged.
-    """
+    """A JSON object of ours. Raises `UserError` where it cannot be read or is none, with `advice` on a damaged one."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -126,8 +126,8 @@ def _take_memory(inside: Inside, where: str, trace: LayerTrace, other: LayerTrac
     reach, mean_lag = credit_horizon.gradient_reach(by_lag)
     apart, slope = credit_horizon.forgetting_curve(hidden, other.hidden, backward=backward)
     inside.curves[f"forgetting/{where}"] = apart
-    numbers = {"rate": rate.rate, "horizon": rate.horizon, "reach": float(reach), "mean_lag": mean_lag}
-    inside.take(f"memory/{where}", {**numbers, "forgetting_rate": slope.rate})
+    numbers = {"rate": rate, "horizon": credit_horizon.horizon(rate), "reach": float(reach), "mean_lag": mean_lag}
+    inside.take(f"memory/{where}", {**numbers, "forgetting_rate": slope})
 
 
 def _take_gates(inside: Inside, where: str, trace: LayerTrace, gates: Gates) -> None:

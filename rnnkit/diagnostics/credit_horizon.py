@@ -6,7 +6,6 @@ begins at the last valid step of each sequence.
 
 import math
 import statistics
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,20 +15,17 @@ from rnnkit.diagnostics.states import slope_within
 from rnnkit.sequences import means, owners, times
 
 
-@dataclass(frozen=True)
-class Rate:
-    """What a step does to something that fades or grows exponentially: ln of its factor, and -1 / that."""
-
-    rate: float
-    horizon: float
+def horizon(rate: float) -> float:
+    """After how many steps what fades by ln of a factor a step has left 1/e: infinite where it does not fade."""
+    return math.inf if rate >= 0 else -1 / rate
 
 
-def gradient_rate(initial: Tensor, last: Tensor, lengths: Tensor) -> Rate:
+def gradient_rate(initial: Tensor, last: Tensor, lengths: Tensor) -> float:
     """How fast the gradient fades on its way from the last state to the initial one.
 
-    rho = median over sequences of ln(||dL/ds_0|| / ||dL/dh_T||) / T, horizon tau = -1 / rho in steps, infinite where
-    the gradient does not fade. Its factor over a task's span, exp(rho T), says whether the gradient vanishes or
-    explodes (Pascanu, Mikolov & Bengio, On the Difficulty of Training Recurrent Neural Networks, 2013).
+    rho = median over sequences of ln(||dL/ds_0|| / ||dL/dh_T||) / T; its `horizon` is tau = -1 / rho in steps. Its
+    factor over a task's span, exp(rho T), says whether the gradient vanishes or explodes (Pascanu, Mikolov & Bengio, On
+    the Difficulty of Training Recurrent Neural Networks, 2013).
 
     Args:
         initial: dL/ds_0, of shape (batch, state): of an LSTM those of h and c joined.
@@ -37,13 +33,13 @@ def gradient_rate(initial: Tensor, last: Tensor, lengths: Tensor) -> Rate:
         lengths: of shape (batch,).
 
     L should be the loss of the last step alone: with losses at all steps the nearest ones outweigh the rest. Sequences
-    without a gradient at the last step are left out; both numbers are NaN if no others are there. A gradient that
-    became 0 on its way has the rate -inf and the horizon 0; in float32 that is any which fell below about 1e-38.
+    without a gradient at the last step are left out; the rate is NaN if no others are there. A gradient that became 0
+    on its way has the rate -inf and the horizon 0; in float32 that is any which fell below about 1e-38.
     """
     start = torch.linalg.vector_norm(initial.detach(), dim=1, dtype=torch.float64)  # squares of 1e-20 are 0 in float32
     end = torch.linalg.vector_norm(last.detach(), dim=1, dtype=torch.float64)
     rates = (start.log() - end.log()) / lengths.to(start.device)
-    return _rate(statistics.median(found) if (found := rates[end > 0].tolist()) else math.nan)
+    return statistics.median(found) if (found := rates[end > 0].tolist()) else math.nan
 
 
 def gradient_by_lag(hidden: PackedSequence, cell: PackedSequence | None = None, backward: bool = False) -> Tensor:
@@ -100,7 +96,7 @@ def k95(contexts: list[int], losses: list[float]) -> int:
 
 def forgetting_curve(
     first: PackedSequence, second: PackedSequence, transient: int = 10, backward: bool = False
-) -> tuple[Tensor, Rate]:
+) -> tuple[Tensor, float]:
     """How fast a net forgets its initial state: ln ||h_t - h~_t||, same inputs, two initial states, and its slope.
 
     It estimates the largest Lyapunov exponent (see `dynamics`), from two runs without gradients. `first` and `second`
@@ -125,14 +121,11 @@ def forgetting_curve(
     met = torch.where(distance > floor, length[owner], own_time)
     usable = length.scatter_reduce(0, owner, met, "amin")[owner]  # the steps of each sequence before it first met
     kept = (own_time < usable) & (own_time >= (usable // 2).clamp(max=transient))
-    return curve, _rate(slope_within(own_time[kept], distance[kept].log(), owner[kept]))
+    return curve, slope_within(own_time[kept], distance[kept].log(), owner[kept])
 
 
 def loss_by_position(losses: PackedSequence, backward: bool = False) -> Tensor:
-    """The mean loss at each step, of shape (steps of the longest,), over the sequences that have it. In float64.
-
-    `losses` are those of all valid steps, of shape (valid steps,), packed as the inputs are.
-    """
+    """The mean loss at each step, of shape (longest,), in float64, from the packed ones of all valid steps."""
     return means(losses.data.detach().double(), times(losses, backward), len(losses.batch_sizes))
 
 
@@ -149,8 +142,3 @@ def loss_by_length(losses: Tensor, lengths: Tensor) -> tuple[list[int], list[flo
     present = counts.nonzero().flatten()
     mean = means(losses.detach().double(), octave, len(counts))
     return (2**present).tolist(), mean[present].tolist(), counts[present].tolist()
-
-
-def _rate(rate: float) -> Rate:
-    """A rate, and after how many steps it leaves 1/e: infinite where it does not fade."""
-    return Rate(rate, math.inf if rate >= 0 else -1 / rate)

@@ -15,14 +15,11 @@ from torch import Tensor, nn
 from rnnkit.nn import Place, cells
 
 
+Activation = cells.Activation
+
+
 def rnn_jacobian(
-    x: Tensor,
-    h: Tensor,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    b_ih: Tensor,
-    b_hh: Tensor,
-    activation: Callable[[Tensor], Tensor] = torch.tanh,
+    x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, activation: Activation = torch.tanh
 ) -> Tensor:
     """dh_t / dh_{t-1} = diag(1 - h_t^2) W of `cells.rnn_cell`, of shape (batch, hidden, hidden).
 

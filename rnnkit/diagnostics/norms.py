@@ -52,10 +52,7 @@ def _norms_by_group(groups: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
-    """For each gate of the recurrent weights its rows in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`.
-
-    Gates are i, f, g, o of an LSTM and r, z, n of a GRU; an RNN has none.
-    """
+    """The rows of each gate (ifgo of an LSTM, rzn of a GRU) in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`."""
     blocks = {}
     for module_name, module in recurrent_modules(model).items():
         for name, parameter in module.named_parameters(recurse=False):

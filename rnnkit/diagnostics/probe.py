@@ -4,7 +4,7 @@ import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,12 +89,8 @@ class _AllRead(Exception):
     """What each module reads is known."""
 
 
-class Reading(NamedTuple):
-    """A recurrent module, what it reads, and the initial state that it is given, as a tuple that is empty for none."""
-
-    module: nn.RNNBase
-    inputs: PackedSequence | Tensor
-    initial: tuple[Any, ...]
+# A recurrent module, what it reads, and the initial state that it is given, as a tuple that is empty for none.
+Reading = tuple[nn.RNNBase, PackedSequence | Tensor, tuple[Any, ...]]
 
 
 def layer_inputs(model: nn.Module, run: Callable[[], object]) -> dict[str, Reading]:
@@ -107,7 +103,7 @@ def layer_inputs(model: nn.Module, run: Callable[[], object]) -> dict[str, Readi
     readings: dict[str, Reading] = {}
 
     def reached(name: str, module: nn.RNNBase, args: tuple[Any, ...]) -> None:
-        readings.setdefault(name, Reading(module, args[0], args[1:]))
+        readings.setdefault(name, (module, args[0], args[1:]))
         if len(readings) == len(modules):
             raise _AllRead
 

@@ -135,10 +135,7 @@ class Server:
     reachable: bool = True
 
     def begin(self, options: dict[str, Any], folder: Path, mode: str, goes_on: bool) -> "Run":
-        """Start a W&B run with these options of `wandb.init`, whose files lie in `folder`, or go on with it.
-
-        It is offline where the server cannot be reached or refuses.
-        """
+        """Start or go on with a W&B run with files in `folder`; offline where there is no server, or it refuses."""
         with extras.needed("wandb", "a mirror to W&B"):
             import wandb
             from wandb.errors import CommError, UsageError

@@ -19,10 +19,7 @@ FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
 def records(path: Path) -> Iterator[Any]:
-    """The protocol-buffer records of a `.wandb` file, in order. A torn end is where they stop.
-
-    Raises `UserError` for a file of another kind, or one that is damaged before its end.
-    """
+    """A `.wandb` file's records, up to a torn end. Raises `UserError` for another kind of file, or damage before."""
     from wandb.proto import wandb_internal_pb2
 
     content = path.read_bytes()

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 
 
+Activation = Callable[[Tensor], Tensor]
+
+
 @dataclass(frozen=True)
 class Gates:
     """A cell's gates: a letter each in the weights' order, the one that keeps the state, and the candidate among them.
@@ -30,13 +33,7 @@ GATES = {"GRU": Gates("rzn", keeps="z", candidate="n"), "LSTM": Gates("ifgo", ke
 
 
 def rnn_cell(
-    x: Tensor,
-    h: Tensor,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    b_ih: Tensor,
-    b_hh: Tensor,
-    activation: Callable[[Tensor], Tensor] = torch.tanh,
+    x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, activation: Activation = torch.tanh
 ) -> Tensor:
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) (Elman, Finding Structure in Time, 1990).
 

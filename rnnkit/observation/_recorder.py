@@ -19,10 +19,7 @@ from rnnkit.sequences import PackedLayout, Schedule
 
 
 class Recorder:
-    """Watches one module: hears from it before and after each call, and from our kernels about each of its layers.
-
-    What it has seen of a call, by layer and direction, it appends to `calls`.
-    """
+    """Watches one module: what it has seen of a call, by layer and direction, it appends to `calls`."""
 
     def __init__(self, name: str, module: FastLayer, calls: list[dict[str, LayerTrace]]):
         self.name, self.module, self.calls = name, module, calls

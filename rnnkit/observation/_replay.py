@@ -187,10 +187,7 @@ class LayerReplay:
 
 
 def _carry(after: Tensor, into: Tensor, add: Callable[[Tensor, Tensor], object]) -> None:
-    """Add what comes from the step worked after this one.
-
-    Sequences that end in this step get nothing; those that begin in the next one have nowhere to take it.
-    """
+    """Add what comes from the step worked after, for the sequences that both have: others end here, or begin there."""
     count = min(len(after), len(into))
     if count:
         add(after[:count], into[:count])

@@ -40,10 +40,7 @@ def save(path: Path, state: State) -> None:
 
 
 def load(path: Path) -> State:
-    """Read what `save` wrote, onto the CPU. Loads tensors and plain values alone: nothing is run.
-
-    Raises `UserError` for a file that is missing, damaged, or no checkpoint.
-    """
+    """Read what `save` wrote, onto the CPU; no code is run. Raises `UserError` for a missing, damaged or other file."""
     import torch
 
     try:

@@ -92,10 +92,7 @@ def _can_take_up(folder: Path, context: RunContext) -> bool:
 
 
 def ended(config: BaseConfig, member: Membership) -> Result | None:
-    """The result of a run of this configuration that has ended, and belongs to `member`; the last of several.
-
-    One that failed does not count: what was wrong with the machine may be right by now.
-    """
+    """The last result of a run of this configuration and `member` that has ended, other than by a failure."""
     last = None
     for folder in itertools.takewhile(Path.exists, candidates(config)):
         with contextlib.suppress(UserError):  # damaged
@@ -107,10 +104,7 @@ def ended(config: BaseConfig, member: Membership) -> Result | None:
 
 
 def find(run: str, runs_dir: Path) -> Path:
-    """The folder of a run: by its name, its path or one inside it, or its id at Weights & Biases.
-
-    Raises `UserError` where there is none.
-    """
+    """The folder of a run: by name, path, a path inside it, or id at W&B. Raises `UserError` where there is none."""
     path = Path(os.path.abspath(run))  # `.` has no name
     places = [path, *path.parents] if path.exists() else []
     places += [runs_dir / run, runs_dir / re.sub(r"-[0-9a-f]{9,}$", "", Path(run).name)]  # W&B's id ends with the time

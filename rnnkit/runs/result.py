@@ -30,10 +30,7 @@ class ReferenceKind(StrEnum):
 
 @dataclass(frozen=True)
 class Reference:
-    """A figure on the same test part to see a result's `metric` beside, and `what` reaches it.
-
-    Raises `ValueError` for a `kind` that is none of `ReferenceKind`.
-    """
+    """A figure on the same test part to see a `metric` beside, and `what` reaches it. `ValueError` for another kind."""
 
     what: str
     metric: str

@@ -79,10 +79,7 @@ def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
 
 
 def shuffled_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """All examples once, in batches, in the order that seed and epoch give. The last batch may be smaller.
-
-    Raises `UserError` for a `batch_size` below 1, and as `collate` does.
-    """
+    """All examples once, shuffled by seed and epoch, in batches. Raises `UserError` as `collate` does."""
     require_counts(batch_size=batch_size)
     return gathered(examples, epoch_order(len(examples), seed, epoch).split(batch_size))
 

@@ -52,10 +52,7 @@ def padding(lengths: Tensor, order: Sequence[Tensor]) -> Padding:
 
 
 def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> PackedSequence:
-    """A function of rows applied to the valid steps; the other three fields stay, and with them the examples' order.
-
-    Raises `UserError` where the function does not give as many rows as it got.
-    """
+    """A function of rows applied to valid steps; all else stays. Raises `UserError` for another number of rows."""
     data = cast(object, function(packed.data))
     if not isinstance(data, Tensor) or data.shape[:1] != packed.data.shape[:1]:
         given = f"a tensor of shape {tuple(data.shape)}" if isinstance(data, Tensor) else kind_of(data)

@@ -119,9 +119,7 @@ class Schedule:
 
     def steps_back(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
         """A chunk's rows cut into its steps, against working order."""
-        if self.reverse:
-            return torch.unsafe_split_with_sizes(rows, chunk.sizes[::-1])
-        return torch.unsafe_split_with_sizes(rows, chunk.sizes)[::-1]
+        return self.steps(rows, chunk)[::-1]
 
     def begins(self, chunk: Chunk) -> Tensor:
         """The rows, counted from the chunk's first, in which the sequences `chunk.begins` are worked first."""

@@ -135,10 +135,7 @@ class Experiment(Generic[C, D]):
         return run.result
 
     def prepared(self, config: C) -> Task[D]:
-        """What a run with these settings would train, with its initial weights. Nothing is trained or recorded.
-
-        Sets this process up for a run; see `loop.prepare`.
-        """
+        """What a run would train, with its initial weights, in a process set up for it. Nothing is recorded."""
         from rnnkit.training.loop import prepare
 
         device = prepare(config)

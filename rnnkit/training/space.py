@@ -114,10 +114,7 @@ class Space:
         return point
 
     def borders(self, settings: Values, grid: bool = False) -> list[tuple[str, float, Range, tuple[float, float]]]:
-        """The settings that lie on a border of their range: name, value, range, and the range to look in instead.
-
-        In a grid the ranges are those of the plane, and nothing else is searched.
-        """
+        """Settings on a border of their range (of the plane's in a grid): name, value, range, and a wider one."""
         sizes, depths = self.hidden_sizes, self.depths
         plane: Ranges = {"hidden_size": Range(min(sizes), max(sizes), log=True, least=1)}
         plane["depth"] = Range(min(depths), max(depths), least=1)

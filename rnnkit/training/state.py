@@ -32,10 +32,7 @@ class Progress:
     ended: bool = False
 
     def remaining(self, batches: Callable[[int], Iterator[Any]], epochs: int) -> Iterator[tuple[int, int, Any]]:
-        """The batches that are left from here on, each with its epoch and its number there.
-
-        Those before it are made once more and left out: what an epoch's batches are depends on the epoch alone.
-        """
+        """The batches that are left, with epoch and number there; those before are made again and left out."""
         first, done = self.epoch, self.batch
         for epoch in range(first, epochs):
             skipped = done if epoch == first else 0
