@@ -48,7 +48,7 @@ def _first_block(box: str) -> str:
 
 
 def main(action: Callable[[], None], settle: bool = True) -> None:
-    """Run a command to its exit code. A `UserError` and too little memory become one line on stderr, signals 130 and 143.
+    """Run a command to its exit code. A `UserError` and too little memory are one line on stderr, signals 130 and 143.
 
     `settle` asks for results that are the same at any number of threads, at some cost (`determinism.settle_numerics`).
     """

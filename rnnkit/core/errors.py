@@ -5,6 +5,7 @@ What a user gives (flags, files, the environment) raises `UserError`; a programm
 """
 
 import contextlib
+import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,8 @@ class OutOfMemory(UserError):
 
 
 # How torch says so, with errors of many kinds: on a CPU, on a GPU, and of sizes that no number can hold.
-_NO_MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "bad_alloc",
-    "ALLOC_FAILED",
-    "Storage size calculation overflowed",
+_NO_MEMORY = re.compile(
+    "out of memory|can't allocate memory|not enough memory|bad_alloc|ALLOC_FAILED|Storage size calculation overflowed"
 )
 
 
@@ -33,7 +29,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python, NumPy or torch got no memory."""
     if isinstance(error, (MemoryError, OutOfMemory)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
 
 
 def require_counts(**counts: int) -> None:

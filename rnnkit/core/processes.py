@@ -7,9 +7,7 @@ import threading
 from pathlib import Path
 
 
-def start_beside(
-    module: str, *words: str, stdin: int = subprocess.DEVNULL, **variables: str
-) -> "subprocess.Popen[bytes]":
+def start_beside(module: str, *words: str, stdin: int = subprocess.DEVNULL, **more: str) -> "subprocess.Popen[bytes]":
     """Start `python -m module words` as a process that nobody waits for, and that prints nowhere.
 
     It runs in a session of its own: a Ctrl-C is meant for this process. Raises `OSError` where none can be started.
@@ -20,7 +18,7 @@ def start_beside(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env=environment(**variables),
+        env=environment(**more),
     )
     threading.Thread(target=process.wait, daemon=True).start()  # else it stays behind as a zombie when it ends
     return process

@@ -61,11 +61,8 @@ def lstm_jacobian(
     w_i, w_f, w_g, w_o = w_hh.chunk(4)
     tanh_c = torch.tanh(f * c + i * g)
     of_c = o * (1 - tanh_c**2)
-    c_by_h = (
-        (g * i * (1 - i)).unsqueeze(-1) * w_i
-        + (c * f * (1 - f)).unsqueeze(-1) * w_f
-        + (i * (1 - g**2)).unsqueeze(-1) * w_g
-    )
+    c_by_h = (g * i * (1 - i)).unsqueeze(-1) * w_i + (c * f * (1 - f)).unsqueeze(-1) * w_f
+    c_by_h = c_by_h + (i * (1 - g**2)).unsqueeze(-1) * w_g
     h_by_h = of_c.unsqueeze(-1) * c_by_h + (tanh_c * o * (1 - o)).unsqueeze(-1) * w_o
     of_h = torch.cat([h_by_h, torch.diag_embed(of_c * f)], dim=-1)
     return torch.cat([of_h, torch.cat([c_by_h, torch.diag_embed(f)], dim=-1)], dim=-2)

@@ -90,9 +90,7 @@ def linear_cell(x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor) -> Tensor:
     return x @ w_x + h @ w_h
 
 
-def unroll(
-    cell: Callable[..., Any], inputs: Tensor, state: Any, *weights: Tensor, **options: Any
-) -> tuple[Tensor, Any]:
+def unroll(cell: Callable[..., Any], inputs: Tensor, state: Any, *weights: Tensor, **more: Any) -> tuple[Tensor, Any]:
     """Run a cell over a sequence of shape (steps, batch, inputs), one step after the other.
 
     Returns the hidden states of all steps, of shape (steps, batch, hidden), and the last state as the cell gives it:
@@ -106,6 +104,6 @@ def unroll(
     """
     states: list[Tensor] = []
     for x_t in inputs:
-        state = cell(x_t, state, *weights, **options)
+        state = cell(x_t, state, *weights, **more)
         states.append(state[0] if isinstance(state, tuple) else state)
     return torch.stack(states), state

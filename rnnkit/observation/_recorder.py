@@ -18,22 +18,23 @@ from rnnkit.observation.trace import Call, LayerTrace
 from rnnkit.sequences import PackedLayout, Schedule
 
 
+Pass = tuple[Tensor, Tensor]  # what one layer in one direction reads, and its states
+Random = tuple[Tensor, Tensor | None] | None  # the state of the random numbers of the CPU and of the GPU
+
+
 class Recorder:
     """Watches one module: what it has seen of a call, by layer and direction, it appends to `calls`."""
 
     def __init__(self, name: str, module: FastLayer, calls: list[dict[str, LayerTrace]]):
         self.name, self.module, self.calls = name, module, calls
         self.directions = 2 if module.bidirectional else 1
-        self.places = [
-            Place(i // self.directions, bool(i % self.directions)) for i in range(module.num_layers * self.directions)
-        ]
-        self.passes: list[tuple[Tensor, Tensor]] = []  # input and states of each layer and direction on our kernels
+        ways = (False, True)[: self.directions]
+        self.places = [Place(layer, backward) for layer in range(module.num_layers) for backward in ways]
+        self.passes: list[Pass] = []  # of each layer and direction on our kernels
         self.weights: list[list[Tensor]] = []
-        self.random: tuple[Tensor, Tensor | None] | None = None
-        self.handles = [
-            module.register_forward_pre_hook(self.before, with_kwargs=True),
-            module.register_forward_hook(self.after, with_kwargs=True),
-        ]
+        self.random: Random = None
+        self.handles = [module.register_forward_pre_hook(self.before)]
+        self.handles.append(module.register_forward_hook(self.after, with_kwargs=True))
         module.watchers = (*module.watchers, self.watch)
 
     def leave(self) -> None:
@@ -42,7 +43,7 @@ class Recorder:
         for handle in self.handles:
             handle.remove()
 
-    def before(self, module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(self, module: nn.RNNBase, args: tuple[Any, ...]) -> None:
         """A call begins: keep the state of the random numbers that its dropout draws from."""
         self.passes, self.random = [], None
         if module.training and module.dropout and module.num_layers > 1:
@@ -112,9 +113,7 @@ class Recorder:
             self._listen(state, functools.partial(final_arrived, [None] * kind))
         return traces
 
-    def _traces(
-        self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[tuple[Tensor, Tensor]]
-    ) -> list[LayerTrace]:
+    def _traces(self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[Pass]) -> list[LayerTrace]:
         """What is kept of each layer and direction, from its input and states."""
         call, layout = Call(packed._replace(data=None)), PackedLayout(packed.batch_sizes)
         schedules = [Schedule(layout, reverse, chunk_rows=layout.rows) for reverse in (False, True)]
@@ -195,13 +194,8 @@ def _in_packed_order(state: Tensor, packed: PackedSequence) -> Tensor:
     return state if packed.sorted_indices is None else state.index_select(1, packed.sorted_indices)
 
 
-def _dropout_between(
-    module: nn.RNNBase, packed: PackedSequence, random: tuple[Tensor, Tensor | None] | None
-) -> list[Tensor]:
-    """What dropout after each layer but the last multiplied with, of shape (rows, directions x hidden); 1 for nothing.
-
-    `random` is the state of the random numbers before the call, of the CPU's and the GPU's; None for no dropout.
-    """
+def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random: Random) -> list[Tensor]:
+    """What dropout between layers multiplied with, of shape (rows, directions x hidden); 1 where `random` is None."""
     data, between = packed.data, module.num_layers - 1
     if random is None:
         return [data.new_ones(1, 1)] * between

@@ -98,6 +98,7 @@ def ended(config: BaseConfig, member: Membership) -> Result | None:
         with contextlib.suppress(UserError):  # damaged
             if Membership.of(files.read_json(folder / "manifest.json")) == member:
                 result = Result.read(folder)
+                # What was wrong with the machine when one failed may be right by now.
                 if result is not None and result.status not in (Status.INTERRUPTED, Status.FAILED):
                     last = result
     return last

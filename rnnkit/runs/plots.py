@@ -21,6 +21,7 @@ from rnnkit.core import UserError, cli, extras, files, processes
 
 Curves = dict[str, Any]  # what a file of curves holds: its step, and the points of each
 Picture = Callable[[list[Curves]], Any]  # from the curves of all evaluations: a figure, or None where it has no panel
+Panel = Callable[[Any, str, list[Curves]], None]  # draws on an axis what is of this name in all curves
 SIZE = 5.0, 3.6  # inches of one panel
 SEQUENCES = 8  # whose states are drawn
 LOSSES = {
@@ -58,15 +59,10 @@ def draw_beside(folder: Path) -> None:
         print(f"the pictures of {folder.name} are not drawn: {error.strerror or error}", file=sys.stderr)
 
 
-def panels(
-    title: str, names: Callable[[Curves], list[str]]
-) -> Callable[[Callable[[Any, str, list[Curves]], None]], Picture]:
-    """Make a picture of a function that draws one panel: it gets the axis, the panel's name, and all curves.
+def panels(title: str, names: Callable[[Curves], list[str]]) -> Callable[[Panel], Picture]:
+    """Make a picture of a function that draws one panel: one for each of `names`, which the last curves give."""
 
-    `names` says what panels there are, side by side, from the last curves.
-    """
-
-    def with_panel(panel: Callable[[Any, str, list[Curves]], None]) -> Picture:
+    def with_panel(panel: Panel) -> Picture:
         def picture(curves: list[Curves]) -> Any:
             from matplotlib import pyplot
 

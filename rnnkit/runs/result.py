@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from rnnkit.core import UserError, files
 from rnnkit.runs.flags import Flag
@@ -85,7 +85,7 @@ class Result:
         values = {k: v for k, v in dataclasses.asdict(self).items() if k != "folder" and v is not None}
         values["metrics"] = files.encode(self.metrics)
         if self.flags is not None:
-            values["flags"] = [files.encode(dataclasses.asdict(flag)) for flag in self.flags]
+            values["flags"] = [files.encode(flag) for flag in values["flags"]]
         files.write_json(self.folder / "result.json", values)
 
     @classmethod
@@ -102,20 +102,16 @@ class Result:
         path = folder / "result.json"
         if not path.exists():
             return None
+        values = files.read_json(path)
         try:
-            return cls(**_parsed(files.read_json(path)), folder=folder)
+            values |= {"status": Status(values["status"]), "metrics": files.decode(values["metrics"])}
+            if values.get("comparison") is not None:
+                values["comparison"] = Comparison(**values["comparison"])
+            if values.get("references") is not None:
+                values["references"] = [Reference(**reference) for reference in values["references"]]
+            if values.get("flags") is not None:
+                fields = {field.name for field in dataclasses.fields(Flag)}  # another version's are no reason to fail
+                values["flags"] = [Flag(**files.decode(flag)) for flag in values["flags"] if fields == set(flag)]
+            return cls(**values, folder=folder)
         except (KeyError, TypeError, AttributeError, ValueError):
             raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder") from None
-
-
-def _parsed(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a result from what result.json holds."""
-    parsed = {**values, "status": Status(values["status"]), "metrics": files.decode(values["metrics"])}
-    if values.get("comparison") is not None:
-        parsed["comparison"] = Comparison(**values["comparison"])
-    if values.get("references") is not None:
-        parsed["references"] = [Reference(**reference) for reference in values["references"]]
-    if values.get("flags") is not None:
-        fields = {field.name for field in dataclasses.fields(Flag)}  # one of another version is no reason to fail
-        parsed["flags"] = [Flag(**files.decode(flag)) for flag in values["flags"] if fields == set(flag)]
-    return parsed

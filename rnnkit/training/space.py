@@ -32,12 +32,6 @@ class Range:
     most: float | None = None
     needs: tuple[str, int] | None = None
 
-    def suggest(self, trial: Any, name: str) -> float:
-        """Ask an Optuna trial for a value."""
-        if isinstance(self.low, int):
-            return trial.suggest_int(name, self.low, self.high, log=self.log)
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
-
     def widened(self, value: float) -> tuple[float, float] | None:
         """The range to look in instead, where `value` lies on a border of this one; None where it does not.
 
@@ -110,7 +104,8 @@ class Space:
             if isinstance(values, tuple):
                 point[name] = trial.suggest_categorical(name, values)
             elif values.needs is None or point[values.needs[0]] >= values.needs[1]:
-                point[name] = values.suggest(trial, name)
+                ask = trial.suggest_int if isinstance(values.low, int) else trial.suggest_float
+                point[name] = ask(name, values.low, values.high, log=values.log)
         return point
 
     def borders(self, settings: Values, grid: bool = False) -> list[tuple[str, float, Range, tuple[float, float]]]:
