@@ -1,7 +1,6 @@
 """The one error that a user's input can cause, options that raise it, and a full disk or memory as one of these.
 
-What a user gives (flags, files, the environment) raises `UserError`; a programmer's mistake in a call raises
-`ValueError`.
+What a user gives (flags, files, environment) raises `UserError`; a programmer's mistake in a call, `ValueError`.
 """
 
 import contextlib

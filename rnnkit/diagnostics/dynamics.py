@@ -181,7 +181,6 @@ def spectrum(weight: Tensor) -> Spectrum:
 def gate_singular_values(weight_hh: Tensor) -> Tensor:
     """The singular values of each gate's block of W_hh, of shape (gates, hidden), the largest first, in float64.
 
-    `weight_hh` is of shape (gates x hidden, hidden). Blocks of gates are no maps from state to state: their eigenvalues
-    mean nothing.
+    `weight_hh` is of shape (gates x hidden, hidden). Gates map no state to a state: eigenvalues mean nothing.
     """
     return torch.linalg.svdvals(weight_hh.detach().double().unflatten(0, (-1, weight_hh.shape[1])))

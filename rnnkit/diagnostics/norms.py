@@ -16,8 +16,7 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """The model's parameters by the group that their norms are logged under.
 
     `<module>.<layer>.<direction>/<ih|hh|bias>` for recurrent layers (`encoder.l0.f/ih`: input weights of the forward
-    direction of layer 0), `embedding` for the module of that name and for embeddings elsewhere, `head` for all
-    the rest.
+    direction of layer 0), `embedding` for the module of that name and other embeddings, `head` for the rest.
     """
     groups: dict[str, list[nn.Parameter]] = {}
     counted: set[nn.Parameter] = set()
@@ -37,8 +36,7 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[Tensor, Tensor]:
     """The 2-norm of the gradient of each group, of shape (groups,), and of all together, a scalar.
 
-    Both stay on their device. The total is the norm of the norms of the single tensors, which is exactly what
-    `torch.nn.utils.clip_grad_norm_` computes.
+    Both stay on their device. The total is the norm of the tensors' norms, as `torch.nn.utils.clip_grad_norm_` has it.
     """
     return _norms_by_group([[p.grad for p in group if p.grad is not None] for group in groups.values()])
 

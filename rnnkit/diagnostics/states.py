@@ -133,8 +133,7 @@ def project(rows: Tensor, components: Components) -> Tensor:
 def norm_drift(packed: PackedSequence, backward: bool = False) -> float:
     """How much ||h_t|| grows a step, in the direction's own time: the slope of least squares within sequences.
 
-    States of a net that is stable beyond the lengths it was trained on have a slope near 0 (Krueger & Memisevic, 2016).
-    NaN where no sequence has two steps.
+    Near 0 in a net that is stable beyond the lengths it learned on (Krueger & Memisevic, 2016); NaN without two steps.
     """
     norms = torch.linalg.vector_norm(packed.data, dim=1, dtype=torch.float64)
     return slope_within(times(packed, backward), norms, owners(packed))

@@ -33,8 +33,7 @@ def in_dispatch_mode() -> bool:
 def flat_weights(module: nn.RNNBase) -> list[Tensor]:
     """All weights of a recurrent module, as its own `forward` gives them to torch's kernels.
 
-    They can be other tensors than its parameters (pruned, parametrized), and looking them up by name costs more than a
-    small layer's whole forward.
+    They can be other tensors than its parameters (pruned, say); a look-up by name costs more than a small layer's run.
     """
     # torch has None in the place of a weight that was deleted; such a module cannot run.
     return module._flat_weights  # pyright: ignore[reportPrivateUsage, reportReturnType]

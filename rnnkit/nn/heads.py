@@ -61,8 +61,7 @@ class AttentionPool(nn.Module):
     def weights(self, output: PackedSequence) -> PackedSequence:
         """How much each valid step counts, packed over (steps,): 0 or more, and 1 in all for each sequence.
 
-        It is 0 where a step's score lies so far below its sequence's best that the exponential underflows: some 90 to
-        100 below in float32.
+        It is 0 where a step's score lies so far below its sequence's best (100 in float32) that the exponential is 0.
         """
         scores = map_packed(lambda rows: self.query(torch.tanh(self.project(rows))).squeeze(1), output)
         owner = owners(output)
@@ -102,8 +101,7 @@ def pooling(name: str, encoder: nn.RNNBase) -> tuple[nn.Module, int]:
 def classification(size: int, classes: int, hidden: int = 0, dropout: float = 0.0) -> nn.Module:
     """Vectors of shape (batch, size) -> scores (logits) of shape (batch, classes).
 
-    A linear layer; with `hidden` units between, two of them with a relu. `dropout` is the share of the vector's units
-    dropped before it.
+    A linear layer; with `hidden` units between, two with a relu. `dropout` is the share of units dropped before it.
     """
     if not hidden and not dropout:
         return nn.Linear(size, classes)

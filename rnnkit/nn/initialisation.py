@@ -1,7 +1,6 @@
 """Ways to start a recurrent layer's weights, as functions that change a layer in place, each with its paper.
 
-All but `uniform_` work on every layer and direction of `torch.nn.RNN`, `GRU` and `LSTM` and of ours, and leave what
-they do not name as it is.
+All but `uniform_` work on every layer and direction of torch.nn's recurrent modules and ours, and leave all else.
 """
 
 from collections.abc import Iterator
@@ -35,8 +34,7 @@ def orthogonal_(module: nn.RNNBase) -> None:
 def identity_(module: nn.RNNBase) -> None:
     """Make each gate's recurrent matrix the identity and all biases 0: the state stays unless something comes in.
 
-    Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015, where the
-    layer's nonlinearity is relu.
+    Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015 (with relu).
     """
     for gate in _recurrent_gates(module):
         nn.init.eye_(gate)

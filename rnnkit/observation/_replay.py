@@ -63,8 +63,7 @@ class LayerReplay:
     def gates(self) -> dict[str, Tensor]:
         """The gates after activation, of shape (rows, hidden) each: i f g o, or r z n; none for a plain RNN.
 
-        They follow from a layer's states, step by step: all it takes is one product for the input and one for the
-        states before.
+        They follow from a layer's states: it takes one product for the input and one for the states before.
         """
         w = self.weights
         if self.mode == "LSTM":

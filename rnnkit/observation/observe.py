@@ -11,8 +11,7 @@
 What is observed does not notice. While the model runs, the observer only copies: inputs, states and weights on the way
 forward, on the way back the gradients that reach the states directly, where autograd hands them to the layer. The rest
 follows when it is asked for (see `_replay`): gates from states, cell states from gates, total gradients by
-backpropagation through time. That is the same work whatever kernel the layer ran on, and no kernel gives out more than
-it does anyway.
+backpropagation through time. That is the same work for all kernels, and none gives out more than it does anyway.
 
 Our own kernels run layer by layer, and tell the observer about each. Torch's run all layers behind one call: there
 those below the top are run once more, one by one, with dropout drawn again from the random numbers that the call drew

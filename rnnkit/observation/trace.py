@@ -46,11 +46,9 @@ class LayerTrace:
     """One layer in one direction during one call, over valid steps.
 
     States, gates and gradients are `PackedSequence`s over (rows, hidden), at their input's position for both
-    directions, packed as the module's input was. Padded input without lengths counts as sequences of one length,
-    unbatched input as one sequence.
+    directions, packed as the module's input was. Padded input counts as sequences of one length, unbatched as one.
 
-    Gradients are those of all `backward()`s that ran while the model was observed, added up. `place` is the layer and
-    direction.
+    Gradients are the sum over all `backward()`s while the model was observed. `place` is the layer and direction.
     """
 
     def __init__(self, module: str, place: Place, call: Call, layer: LayerReplay):
@@ -134,8 +132,7 @@ class LayerTrace:
     def follow(self, above: list["LayerTrace"], kept: Tensor, direction: int) -> None:
         """Take the gradient of the outputs from the layer above, all directions of it, where it cannot be heard.
 
-        `kept` is what dropout multiplied these outputs with, of shape (rows, hidden), before the layer above read them
-        among those of its `direction`.
+        `kept`, of shape (rows, hidden), is what dropout multiplied these outputs, those of a `direction`, with.
         """
         size = kept.shape[1]
         self._above = above, kept, slice(direction * size, (direction + 1) * size)

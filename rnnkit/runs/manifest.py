@@ -46,8 +46,7 @@ class Manifest:
     """All that a run starts from.
 
     `data` maps each data set to the SHA-256 of its contents; `started` is a time in ISO format; `command` gives the
-    same configuration again. `git`, `versions`, `machine` and `numerics` are the surroundings that its bits may depend
-    on.
+    same configuration again. Its bits may depend on `git`, `versions`, `machine` and `numerics`.
     """
 
     run: str

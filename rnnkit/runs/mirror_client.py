@@ -57,8 +57,7 @@ def state(folder: Path) -> dict[str, Any]:
 def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict[str, Any]:
     """Wait until the mirror has all of an ended run, and return its last word, as `state` does.
 
-    Gives up after `limit` seconds, and at once where the mirror has not stirred for `patience` seconds: it goes on by
-    itself, or `make sync` completes its work.
+    Gives up after `limit` seconds, or once the mirror has not stirred for `patience`: it goes on, or `make sync` does.
     """
     end = time.monotonic() + limit
     path = folder / "wandb" / "mirror.json"

@@ -19,8 +19,7 @@ SURROUNDINGS = ("versions", "machine", "threads", "numerics", "data", "git", "fo
 class ReplayCheck:
     """How a replay stands to its original: `difference` in words, None where every bit agrees.
 
-    `surroundings` names what differs between the two manifests, each as (field, original, replay). `compared` counts
-    the values that were compared.
+    `surroundings` is what differs in the manifests, as (field, original, replay); `compared` counts compared values.
     """
 
     difference: str | None

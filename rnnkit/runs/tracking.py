@@ -104,8 +104,7 @@ class Run:
     ) -> Result:
         """End the run as finished: save the model's weights, then the result with the final metrics.
 
-        `keep` holds plain values that belong with the weights (a vocabulary, say); `notes` are further fields of
-        `Result`.
+        `keep` holds plain values that belong with the weights (a vocabulary); `notes` are further fields of `Result`.
         """
         if model is not None:
             with writing(self.folder / "checkpoint.pt"):
@@ -140,8 +139,7 @@ def start(config: configuration.BaseConfig, data: dict[str, str], context: RunCo
     `data` maps each data set to the SHA-256 of its contents; `context` says where the run belongs. Whatever happens
     inside ends in result.json: `Pruned` and `Diverged` end the block quietly with that status, everything else is
     recorded (interrupted, failed) and raised on. Raises `UserError` where the runs folder cannot be written, and
-    `OutOfMemory` where the memory does not hold what the configuration asks for; a run that had not begun then leaves
-    nothing.
+    `OutOfMemory` where memory does not hold it; a run that had not begun then leaves nothing.
     """
     context = context or RunContext()
     claimed, mirror = claim(config, context), context.mirror or Mirror()

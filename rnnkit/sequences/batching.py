@@ -17,8 +17,7 @@ class Batch:
     """A packed batch. `targets` and `lengths` stand in the order in which the examples came.
 
     `inputs` is packed over (steps, features); `targets` is of shape (batch,), or, where each step has one, holds those
-    of all valid steps in the order of the rows of `inputs.data`; `lengths`, of shape (batch,), lies on the CPU as
-    64-bit integers.
+    of all valid steps as the rows of `inputs.data`; `lengths`, of shape (batch,), are int64 on the CPU.
     """
 
     inputs: PackedSequence

@@ -62,8 +62,7 @@ class Chunk:
     """Consecutive steps whose rows lie in `start`..`stop` of the packed data, small enough for the processor's cache.
 
     `sizes` holds the rows of each step in working order, `before` is the rows of the step worked before the first of
-    them, or 0. The sequences `begins[0]`..`begins[1]` - 1 have their first worked row in this chunk, the sequences
-    `ends[0]`..`ends[1]` - 1 their last.
+    them, or 0. The sequences `begins[0]`..`begins[1]` - 1 begin in this chunk, `ends[0]`..`ends[1]` - 1 end.
     """
 
     start: int

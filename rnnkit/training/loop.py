@@ -73,8 +73,7 @@ def fit(task: Task[Any], config: BaseConfig, run: Run, report: Report | None = N
     Each step is one row of the record: the loss, the gradient norms before clipping, in all and by group, and where it
     evaluates (`config.evaluate_every`) what the task's `evaluate()` returns.
 
-    Raises `Diverged` at the first loss or gradient that is not finite, before it can touch the weights, and at the
-    first evaluation that is not.
+    Raises `Diverged` at the first loss or gradient that is not finite, before it touches the weights, or evaluation.
     """
     return _Loop(task, config, run, report).fit()
 
