@@ -97,11 +97,11 @@ def portrait(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
 
 def _of_states(trace: LayerTrace, all_dimensions: bool) -> dict[str, float]:
     rows = trace.hidden.data
-    size = states.magnitude(rows)
+    rms, rms_std, saturated = states.magnitude(rows)
     numbers = {
-        "rms": size.rms_mean,
-        "rms_std": size.rms_std,
-        "saturated": size.saturated,
+        "rms": rms,
+        "rms_std": rms_std,
+        "saturated": saturated,
         "dead": states.dead_units(rows).double().mean().item(),
         "participation_ratio": states.participation_ratio(rows),
         "drift": states.norm_drift(trace.hidden, trace.place.backward),

@@ -21,10 +21,7 @@ Activation = cells.Activation
 def rnn_jacobian(
     x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, activation: Activation = torch.tanh
 ) -> Tensor:
-    """dh_t / dh_{t-1} = diag(1 - h_t^2) W of `cells.rnn_cell`, of shape (batch, hidden, hidden).
-
-    Where `activation` is `torch.relu` the diagonal is 1 for h_t > 0, else 0.
-    """
+    """dh_t / dh_{t-1} = diag(1 - h_t^2) W (relu: diag(h_t > 0) W) of `rnn_cell`, of shape (batch, hidden, hidden)."""
     h = cells.rnn_cell(x, h, w_ih, w_hh, b_ih, b_hh, activation)
     slope = (h > 0).to(h.dtype) if activation is torch.relu else 1 - h**2
     return slope.unsqueeze(-1) * w_hh
@@ -150,10 +147,7 @@ def _cell(
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Of a recurrent matrix: eigenvalues (complex) and singular values, of shape (hidden,) each, and Henrici's index.
-
-    The eigenvalue of largest modulus comes first, and so does the largest singular value.
-    """
+    """Eigenvalues (complex) and singular values, of shape (hidden,), the largest first, and Henrici's index."""
 
     eigenvalues: Tensor
     singular_values: Tensor

@@ -19,24 +19,15 @@ LEFT, RIGHT = 0.1, 0.9  # below and above: a gate that is shut, or open
 DEAD = 0.01  # of the layer's median spread; any absolute bound would call layers dead that start small and learn well
 
 
-@dataclass(frozen=True)
-class Magnitude:
-    """How large states are: mean and standard deviation of their RMS over the steps, and the share near +-1."""
-
-    rms_mean: float
-    rms_std: float
-    saturated: float
-
-
-def magnitude(rows: Tensor) -> Magnitude:
-    """How large states of shape (valid steps, hidden) are.
+def magnitude(rows: Tensor) -> tuple[float, float, float]:
+    """How large states of shape (valid steps, hidden) are: mean and deviation of their RMS, and the share near +-1.
 
     The RMS of a step is ||h_t|| / sqrt(hidden); its standard deviation over the steps divides by their number, and is 0
     for one step. Saturated is the share of all units and steps with |h| > 0.95.
     """
     rms = torch.linalg.vector_norm(rows, dim=1) / math.sqrt(rows.shape[1])
     saturated = (rows.abs() > SATURATED).to(rows.dtype).mean()
-    return Magnitude(rms.mean().item(), rms.std(correction=0).item(), saturated.item())
+    return rms.mean().item(), rms.std(correction=0).item(), saturated.item()
 
 
 def unit_std(rows: Tensor) -> Tensor:
@@ -100,14 +91,11 @@ def participation_ratio(rows: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Components:
-    """Principal components: `mean`, of shape (hidden,), `basis`, of shape (hidden, count), the variance they explain.
+    """Principal components, in float64."""
 
-    `explained`, of shape (count,), is each component's share of the whole variance, the largest first. In float64.
-    """
-
-    mean: Tensor
-    basis: Tensor
-    explained: Tensor
+    mean: Tensor  # of shape (hidden,)
+    basis: Tensor  # of shape (hidden, count)
+    explained: Tensor  # of shape (count,): each one's share of the whole variance, the largest first
 
 
 def principal_components(rows: Tensor, count: int) -> Components:

@@ -19,10 +19,7 @@ Activation = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Gates:
-    """A cell's gates: a letter each in the weights' order, the one that keeps the state, and the candidate among them.
-
-    The candidate lies between -1 and 1, where gates lie between 0, shut, and 1, open.
-    """
+    """A cell's gates: letters in the weights' order, the one that keeps the state, the candidate (in -1..1)."""
 
     names: str
     keeps: str

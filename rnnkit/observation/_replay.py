@@ -17,33 +17,26 @@ from rnnkit.sequences import Schedule
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of one layer in one direction, as in `rnnkit.nn.cells`; what the layer does not have is None.
-
-    `w_hr`, of shape (projected, hidden), makes an LSTM's states smaller (`proj_size`; Sak et al., Long Short-Term
-    Memory Based Recurrent Neural Network Architectures, 2014).
-    """
+    """The weights of one layer in one direction, as in `rnnkit.nn.cells`; what the layer does not have is None."""
 
     w_ih: Tensor
     w_hh: Tensor
     b_ih: Tensor | None = None
     b_hh: Tensor | None = None
+    # Of shape (projected, hidden), which makes an LSTM's states smaller (`proj_size`; Sak et al., Long Short-Term Memory
+    # Based Recurrent Neural Network Architectures, 2014).
     w_hr: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """Total gradients: through time, and through everything that comes after in the network.
+    """Total gradients: through time, and through everything that comes after in the network."""
 
-    `hidden` and `cell`, of shape (rows, hidden), are those of h_t and c_t; `gates`, of shape (rows, gates x hidden),
-    those of the input's part of the gates before activation. `initial` and `initial_cell`, of shape (batch, hidden),
-    are those of h_0 and c_0. What belongs to the cell state is None where there is none.
-    """
-
-    hidden: Tensor
-    gates: Tensor
-    initial: Tensor
-    cell: Tensor | None = None
-    initial_cell: Tensor | None = None
+    hidden: Tensor  # of h_t, of shape (rows, hidden)
+    gates: Tensor  # of the input's part of the gates before activation, of shape (rows, gates x hidden)
+    initial: Tensor  # of h_0, of shape (batch, hidden)
+    cell: Tensor | None = None  # of c_t, where there is one
+    initial_cell: Tensor | None = None  # of c_0
 
 
 class LayerReplay:

@@ -17,28 +17,20 @@ from rnnkit.observation._replay import Gradients, LayerReplay
 
 @dataclass
 class Call:
-    """What the layers of one call share.
+    """What the layers of one call share."""
 
-    `form` says how rows are packed, its data being None; `arrivals` counts the gradients that came; `closed` is why
-    nothing can be seen of this call, or empty.
-    """
-
-    form: PackedSequence
-    arrivals: int = 0
-    closed: str = ""
+    form: PackedSequence  # how rows are packed; its data are None
+    arrivals: int = 0  # how many gradients came
+    closed: str = ""  # why nothing can be seen of this call
 
 
 @dataclass(frozen=True)
 class Carried:
-    """A gradient through time in one layer: at the states and cell states, and what is left at the initial ones.
+    """A gradient through time in one layer, with that of the cell state where there is one."""
 
-    `hidden` and `cell` are packed as the states are; `initial` and `initial_cell` are of shape (batch, hidden), in the
-    examples' order. What belongs to the cell state is None where there is none.
-    """
-
-    hidden: PackedSequence
+    hidden: PackedSequence  # packed as the states are, and so is `cell`
     cell: PackedSequence | None
-    initial: Tensor
+    initial: Tensor  # what is left at the initial states, of shape (batch, hidden), in the examples' order
     initial_cell: Tensor | None
 
 
@@ -98,10 +90,7 @@ class LayerTrace:
 
     @property
     def starts(self) -> tuple[Tensor, ...]:
-        """What each step starts from: its input, the state before it and, for an LSTM, the cell state before it.
-
-        Of shape (rows, inputs) and (rows, hidden), in the order of the packed rows.
-        """
+        """What each step starts from, row by row: its input, the state and an LSTM's cell state before it."""
         with _undisturbed():
             return self._opened().starts
 

@@ -22,15 +22,11 @@ from rnnkit.runs.result import Result, Status
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a run belongs: `member` says which trial of which study it is, if any.
+    """Where a run belongs."""
 
-    With a `folder` it goes on there, and in no other that its configuration could take up. `mirror` is the process that
-    carries its record to W&B, where several runs share one.
-    """
-
-    member: Membership = Membership()
-    folder: Path | None = None
-    mirror: Mirror | None = None
+    member: Membership = Membership()  # the trial of a study that it is, if any
+    folder: Path | None = None  # where it goes on, and in no other that its configuration could take up
+    mirror: Mirror | None = None  # the process that carries its record to W&B, where several runs share one
 
 
 def candidates(config: BaseConfig) -> Iterator[Path]:

@@ -93,7 +93,8 @@ class Manifest:
         """The manifest of the run in a folder. Raises `UserError` where it is damaged, or changed by hand."""
         path = folder / "manifest.json"
         values = files.read_json(path)
-        for name, kind in _NEEDED.items():
+        needed = {"run": str, "experiment": str, "config": dict, "command": str, "threads": int, "track": str}
+        for name, kind in needed.items():  # whatever version wrote it
             if not isinstance(values.get(name), kind):
                 raise UserError(f"{path} is damaged: its {name} is {values.get(name)!r}")
         names = {f.name for f in dataclasses.fields(cls)} - {"member"}
@@ -102,10 +103,6 @@ class Manifest:
         if not manifest.run.startswith(f"{manifest.experiment.replace('_', '-')}-s"):
             raise UserError(f"{path} was changed: its experiment is {manifest.experiment}, its run {manifest.run}")
         return manifest
-
-
-# What a manifest must hold, whatever version wrote it.
-_NEEDED = {"run": str, "experiment": str, "config": dict, "command": str, "threads": int, "track": str}
 
 
 def _surroundings() -> dict[str, Any]:

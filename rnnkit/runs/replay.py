@@ -17,14 +17,11 @@ SURROUNDINGS = ("versions", "machine", "threads", "numerics", "data", "git", "fo
 
 @dataclass(frozen=True)
 class ReplayCheck:
-    """How a replay stands to its original: `difference` in words, None where every bit agrees.
+    """How a replay stands to its original."""
 
-    `surroundings` is what differs in the manifests, as (field, original, replay); `compared` counts compared values.
-    """
-
-    difference: str | None
-    surroundings: list[tuple[str, object, object]]
-    compared: int
+    difference: str | None  # in words; None where every bit agrees
+    surroundings: list[tuple[str, object, object]]  # in which manifests differ: field, original, replay
+    compared: int  # how many values were compared
 
 
 def compare(original: Path, replay: Path) -> ReplayCheck:

@@ -57,28 +57,22 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Result:
-    """What result.json holds, and the folder it lies in.
-
-    `metrics` holds the last value of each metric and the final ones; `reason` says in a line why a run did not finish.
-    `processor_seconds` are those that this process computed, on all its threads: unlike `seconds` they do not depend on
-    what else the machine was doing. `flags` say what in the record shows that the network cannot learn, or does not.
-    `resumed_after` names the steps after which the run was stopped or killed, and went on.
-    """
+    """What result.json holds, and the folder it lies in."""
 
     run: str
     status: Status
     step: int
     seconds: float
-    metrics: dict[str, float]
+    metrics: dict[str, float]  # the last value of each, and the final ones
     folder: Path
     weights_sha256: str | None = None
-    reason: str | None = None
+    reason: str | None = None  # in a line why it did not finish
     parameters: int | None = None
     comparison: Comparison | None = None
     references: list[Reference] | None = None
-    processor_seconds: float | None = None
-    flags: list[Flag] | None = None
-    resumed_after: list[int] | None = None
+    processor_seconds: float | None = None  # on all threads; unlike `seconds`, whatever else the machine did
+    flags: list[Flag] | None = None  # what says that the network cannot learn, or does not
+    resumed_after: list[int] | None = None  # the steps after which it was stopped or killed, and went on
 
     def write(self) -> None:
         """Write result.json into the run's folder."""

@@ -14,15 +14,11 @@ from rnnkit.sequences.examples import Examples, require_lengths, require_sequenc
 
 @dataclass(frozen=True)
 class Batch:
-    """A packed batch. `targets` and `lengths` stand in the order in which the examples came.
+    """A packed batch. `targets` and `lengths` stand in the order in which the examples came."""
 
-    `inputs` is packed over (steps, features); `targets` is of shape (batch,), or, where each step has one, holds those
-    of all valid steps as the rows of `inputs.data`; `lengths`, of shape (batch,), are int64 on the CPU.
-    """
-
-    inputs: PackedSequence
-    targets: Tensor
-    lengths: Tensor
+    inputs: PackedSequence  # packed over (steps, features)
+    targets: Tensor  # of shape (batch,), or of all valid steps, as the rows of `inputs.data`
+    lengths: Tensor  # of shape (batch,), int64 on the CPU
 
     @property
     def valid_steps(self) -> int:

@@ -127,10 +127,7 @@ def _place_of(row: Tensor, wrong: Tensor, name: str) -> str:
 
 
 def _require_alike(rows: Sequence[object], what: str, name: str, hint: str) -> list[int]:
-    """The first sizes of tensors; raises `UserError` unless they are of one type, and of one shape but for these.
-
-    Joined all the same, they would silently be cut down to the type of the first.
-    """
+    """The first sizes of tensors. Raises `UserError` unless types and other sizes are alike: joining would cut them."""
     lengths: list[int] = []
     first: Tensor | None = None
     for i, row in enumerate(rows):

@@ -86,10 +86,7 @@ def times(packed: PackedSequence, backward: bool = False) -> Tensor:
 
 
 def means(rows: Tensor, places: Tensor, count: int) -> Tensor:
-    """The mean of the rows at each of `count` places, the first size of the result; NaN where there is none.
-
-    `rows` is of shape (rows,) or (rows, features); `places`, of shape (rows,), says where each belongs.
-    """
+    """The means of `rows` by `places`, of shape (rows,), for each of `count` places; NaN where there is none."""
     sums = rows.new_zeros(count, *rows.shape[1:]).index_add(0, places, rows)
     counts = torch.bincount(places, minlength=count)
     return sums / (counts if rows.dim() == 1 else counts.unsqueeze(1))

@@ -59,18 +59,14 @@ class PackedLayout:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive steps whose rows lie in `start`..`stop` of the packed data, small enough for the processor's cache.
+    """Consecutive steps, small enough for the processor's cache."""
 
-    `sizes` holds the rows of each step in working order, `before` is the rows of the step worked before the first of
-    them, or 0. The sequences `begins[0]`..`begins[1]` - 1 begin in this chunk, `ends[0]`..`ends[1]` - 1 end.
-    """
-
-    start: int
+    start: int  # its rows are `start`..`stop` of the packed data
     stop: int
-    sizes: Sequence[int]
-    before: int
-    begins: tuple[int, int]
-    ends: tuple[int, int]
+    sizes: Sequence[int]  # the rows of each step, in working order
+    before: int  # the rows of the step worked before the first of them, or 0
+    begins: tuple[int, int]  # the sequences `begins[0]`..`begins[1]` - 1 have their first worked row here
+    ends: tuple[int, int]  # and `ends[0]`..`ends[1]` - 1 their last
 
     @property
     def rows(self) -> slice:
@@ -82,9 +78,7 @@ class Schedule:
     """The way through a packed batch in one direction, in chunks of about `chunk_rows` rows."""
 
     def __init__(self, layout: PackedLayout, reverse: bool, chunk_rows: int):
-        self.layout = layout
-        self.reverse = reverse
-        self.chunk_rows = chunk_rows
+        self.layout, self.reverse, self.chunk_rows = layout, reverse, chunk_rows
 
     @cached_property
     def chunks(self) -> list[Chunk]:

@@ -93,15 +93,12 @@ class Task(Generic[D]):
 
 @dataclass(frozen=True)
 class Final:
-    """How an experiment ends: its final metrics, what stands beside them, what is kept with the weights.
-
-    `keep` holds plain values that using the weights takes (a vocabulary, say).
-    """
+    """How an experiment ends: its final metrics, and what stands beside them."""
 
     metrics: dict[str, float]
     comparison: Comparison | None = None
     references: list[Reference] | None = None
-    keep: dict[str, Any] = field(default_factory=dict)
+    keep: dict[str, Any] = field(default_factory=dict)  # plain values that using the weights takes (a vocabulary, say)
 
 
 @dataclass(frozen=True)

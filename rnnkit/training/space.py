@@ -19,18 +19,14 @@ Values = dict[str, Any]  # settings and their values
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, whole ones where both are, on a logarithmic scale where `log` says so.
-
-    `least` and `most` are the ends beyond which there is nothing to look for. `needs` names another setting and the
-    value that it must have at least for this one to matter.
-    """
+    """Numbers from `low` to `high`, whole ones where both are, on a logarithmic scale where `log` says so."""
 
     low: float
     high: float
     log: bool = False
-    least: float | None = None
-    most: float | None = None
-    needs: tuple[str, int] | None = None
+    least: float | None = None  # beyond which there is nothing to look for
+    most: float | None = None  # likewise
+    needs: tuple[str, int] | None = None  # another setting, and what it must have at least for this one to matter
 
     def widened(self, value: float) -> tuple[float, float] | None:
         """The range to look in instead, where `value` lies on a border of this one; None where it does not.
@@ -58,11 +54,7 @@ Ranges = dict[str, Range | tuple[Any, ...]]  # settings, and a range or the choi
 
 @dataclass(frozen=True)
 class Space:
-    """The search space of an experiment.
-
-    `studied` and `tuned` map settings to a `Range`, or to a tuple of choices. The plane is every pair of `hidden_sizes`
-    and `depths`, with `start` for the other settings.
-    """
+    """The search space of an experiment: the plane is all `hidden_sizes` and `depths`, with `start` for the rest."""
 
     hidden_sizes: tuple[int, ...]
     depths: tuple[int, ...]

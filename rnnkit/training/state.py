@@ -18,18 +18,15 @@ from rnnkit.training.experiment import Objective
 
 @dataclass
 class Progress:
-    """Where a training is: `step` steps in all, `batch` of them in epoch `epoch`.
-
-    `pending` is the row of a step whose evaluation is still to be done; `ended` says that patience has run out.
-    """
+    """Where a training is."""
 
     epoch: int = 0
-    batch: int = 0
-    step: int = 0
+    batch: int = 0  # how many steps of the epoch are done
+    step: int = 0  # how many in all
     clipped: int = 0
     evaluations: int = 0
-    pending: dict[str, float] | None = None
-    ended: bool = False
+    pending: dict[str, float] | None = None  # the row of a step whose evaluation is still to be done
+    ended: bool = False  # patience has run out
 
     def remaining(self, batches: Callable[[int], Iterator[Any]], epochs: int) -> Iterator[tuple[int, int, Any]]:
         """The batches that are left, with epoch and number there; those before are made again and left out."""
