@@ -23,7 +23,7 @@ class Weights:
     w_hh: Tensor
     b_ih: Tensor | None = None
     b_hh: Tensor | None = None
-    # Of shape (projected, hidden), which makes an LSTM's states smaller (`proj_size`; Sak et al., Long Short-Term Memory
+    # Of shape (projected, hidden), it makes an LSTM's states smaller (`proj_size`; Sak et al., Long Short-Term Memory
     # Based Recurrent Neural Network Architectures, 2014).
     w_hr: Tensor | None = None
 

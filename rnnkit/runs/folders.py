@@ -129,10 +129,7 @@ def is_live(folder: Path) -> bool:
 
 
 def take_up(folder: Path, data: dict[str, str]) -> dict[str, Any] | None:
-    """The checkpoint that the run in this folder goes on from; None where there is none, and the folder is then empty.
-
-    Raises `UserError` where the data are not those that the run began with.
-    """
+    """The checkpoint that a run goes on from; None where it starts anew. Raises `UserError` if its data changed."""
     checkpoint, wrong = checkpoints.latest(folder)
     for reason in wrong:
         print(f"{reason}; {'the one before it is used' if checkpoint else 'the run starts anew'}", file=sys.stderr)

@@ -43,21 +43,17 @@ class Membership:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All that a run starts from.
-
-    `data` maps each data set to the SHA-256 of its contents; `started` is a time in ISO format; `command` gives the
-    same configuration again. Its bits may depend on `git`, `versions`, `machine` and `numerics`.
-    """
+    """All that a run starts from. Its bits may depend on `git`, `versions`, `machine` and `numerics`."""
 
     run: str
     experiment: str
     config: dict[str, Any]
-    command: str
+    command: str  # gives the same configuration again
     threads: int
     track: str
     seed: int = 0
-    data: dict[str, str] = field(default_factory=dict)
-    started: str = ""
+    data: dict[str, str] = field(default_factory=dict)  # the SHA-256 of each data set by name
+    started: str = ""  # in ISO format
     git: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

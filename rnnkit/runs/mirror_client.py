@@ -16,10 +16,7 @@ from rnnkit.core import UserError, files, processes
 
 
 class Mirror:
-    """The process that mirrors the runs of this one: started for the first of them, and again where it has died.
-
-    It ends after `close`, or with this process, once what it was told is done.
-    """
+    """The process that mirrors runs: started for the first, and where it died; it ends after `close`, or with us."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

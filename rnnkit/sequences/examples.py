@@ -12,14 +12,10 @@ from rnnkit.core import UserError, require_counts
 
 @dataclass(frozen=True)
 class Examples:
-    """Sequences with one target each, or with one for each step.
+    """Sequences with one target each, or with one for each step."""
 
-    `inputs` holds a tensor for each example, of shape (steps, features), or of shape (steps,) for numbers of words or
-    symbols. `targets` is of shape (examples,), or a list with a tensor for each example whose first size is its steps.
-    """
-
-    inputs: list[Tensor]
-    targets: Tensor | list[Tensor]
+    inputs: list[Tensor]  # of shape (steps, features), or (steps,) for numbers of words or symbols
+    targets: Tensor | list[Tensor]  # of shape (examples,), or a tensor for each example, a row a step
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -103,15 +103,12 @@ class Final:
 
 @dataclass(frozen=True)
 class Experiment(Generic[C, D]):
-    """An experiment that can be run: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`.
-
-    `remarks` gives further lines to print below the result of a run from the command line.
-    """
+    """An experiment that can be run: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`."""
 
     Config: type[C]
     setup: "Callable[[C, torch.device], Task[D]]"
     conclude: Callable[[C, Task[D]], Final]
-    remarks: Callable[[C, Result], list[str]] | None = None
+    remarks: Callable[[C, Result], list[str]] | None = None  # further lines below a result on the command line
 
     def __call__(self, config: C, report: Report | None = None, context: RunContext | None = None) -> Result:
         """Train a net with these settings, and test it. `report` may raise `Pruned`.

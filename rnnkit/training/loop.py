@@ -130,7 +130,7 @@ class _Loop:
                     self.save()
                 stop.leave()
         if config.keep == "best":
-            self.state.best.restore(task.model)
+            task.model.load_state_dict(self.state.best.weights)
         if self.monitor.full and config.track == "off":  # else the mirror draws
             plots.draw_beside(self.run.folder)
         return self.state

@@ -52,10 +52,6 @@ class BestWeights:
             self.value, self.evaluation = value, evaluation
             self.weights = copy.deepcopy(model.state_dict())
 
-    def restore(self, model: nn.Module) -> None:
-        """Give the model its best weights."""
-        model.load_state_dict(self.weights)
-
 
 @dataclass
 class TrainingState:
