@@ -19,17 +19,14 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     direction of layer 0), `embedding` for the module of that name and other embeddings, `head` for the rest.
     """
     groups: dict[str, list[nn.Parameter]] = {}
-    counted: set[nn.Parameter] = set()
-    for module_name, module in model.named_modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter in counted:  # a weight that two modules share counts where it comes first
-                continue
-            counted.add(parameter)
-            front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
-            group = "embedding" if front else "head"
-            if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
-                group = f"{module_name}.{_place(match)}/{_PART[match[1]]}"
-            groups.setdefault(group, []).append(parameter)
+    for path, parameter in model.named_parameters():  # a weight that two modules share counts where it comes first
+        module_name, _, name = path.rpartition(".")
+        module = model.get_submodule(module_name)
+        front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
+        group = "embedding" if front else "head"
+        if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
+            group = f"{module_name}.{_place(match)}/{_PART[match[1]]}"
+        groups.setdefault(group, []).append(parameter)
     return groups
 
 

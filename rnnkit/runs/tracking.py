@@ -143,9 +143,7 @@ def start(config: configuration.BaseConfig, data: dict[str, str], context: RunCo
     """
     context = context or RunContext()
     claimed, mirror = claim(config, context), context.mirror or Mirror()
-    with contextlib.ExitStack() as stack:
-        if context.mirror is None:
-            stack.callback(mirror.close)
+    with contextlib.nullcontext() if context.mirror else contextlib.closing(mirror):
         try:
             with writing(f"the runs folder {config.runs_dir}"):
                 checkpoint = take_up(claimed.folder, data)
@@ -167,9 +165,9 @@ def start(config: configuration.BaseConfig, data: dict[str, str], context: RunCo
         except BaseException as error:
             if run.result is None:
                 stopped = isinstance(error, (KeyboardInterrupt, SystemExit, Interrupted))
-                ended = (Status.INTERRUPTED, None) if stopped else (Status.FAILED, error_in_words(error))
+                status, reason = (Status.INTERRUPTED, None) if stopped else (Status.FAILED, error_in_words(error))
                 with contextlib.suppress(UserError):  # a full disk, most likely the very error that is raised on
-                    run.end(ended[0], reason=ended[1])
+                    run.end(status, reason=reason)
                 if is_out_of_memory(error):
                     if run.step == 0:  # nothing was trained: nothing is left behind
                         claimed.remove()
