@@ -1,9 +1,12 @@
 """Experiments: what one states, the loop that trains it, and what a sweep searches. Imports no torch."""
 
 from rnnkit.runs import Diverged, Pruned, RunContext
-from rnnkit.training.experiment import Experiment, Final, Objective, Task, experiment
+from rnnkit.training.experiment import Experiment, Final, Task, experiment
+from rnnkit.training.objective import Objective
 from rnnkit.training.space import Range, Space, studied, tuned
 
 
-__all__ = ["Experiment", "Final", "Objective", "Task", "experiment"]
-__all__ += ["Diverged", "Pruned", "Range", "RunContext", "Space", "studied", "tuned"]
+__all__ = ["Experiment", "Final", "Task", "experiment"]
+__all__ += ["Objective"]
+__all__ += ["Range", "Space", "studied", "tuned"]
+__all__ += ["Diverged", "Pruned", "RunContext"]

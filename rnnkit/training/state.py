@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rnnkit.core import UserError
 from rnnkit.sequences import bptt_chunks
-from rnnkit.training.experiment import Objective
+from rnnkit.training.objective import Objective
 
 
 @dataclass
