@@ -26,7 +26,7 @@ def compare(baseline: str, ours: "np.ndarray", theirs: "np.ndarray", resamples: 
         from scipy.stats import bootstrap
 
     differences = np.asarray(ours, float) - np.asarray(theirs, float)
-    low = high = float(differences.mean())
+    low = high = mean = float(differences.mean())
     if np.ptp(differences) > 0:  # where all differ alike there is nothing to resample
         interval = bootstrap(
             (differences,),
@@ -37,15 +37,7 @@ def compare(baseline: str, ours: "np.ndarray", theirs: "np.ndarray", resamples: 
             rng=np.random.default_rng(0),
         ).confidence_interval
         low, high = float(interval.low), float(interval.high)
-    return Comparison(
-        baseline=baseline,
-        ours=float(np.mean(ours)),
-        theirs=float(np.mean(theirs)),
-        difference=float(differences.mean()),
-        low=low,
-        high=high,
-        examples=len(differences),
-    )
+    return Comparison(baseline, float(np.mean(ours)), float(np.mean(theirs)), mean, low, high, len(differences))
 
 
 def text_regression(

@@ -25,15 +25,12 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Membership:
-    """The study that a run belongs to, its trial there, and the planned point that the trial carries out.
-
-    A run that repeats a trial's settings on a fresh seed has neither: `confirms` names the trial.
-    """
+    """The study that a run belongs to, if any, and what it is there."""
 
     study: str | None = None
-    trial: int | None = None
-    point: int | None = None
-    confirms: int | None = None
+    trial: int | None = None  # its trial
+    point: int | None = None  # the planned point that the trial carries out
+    confirms: int | None = None  # the trial whose settings it repeats on a fresh seed; it then is none itself
 
     @classmethod
     def of(cls, manifest: dict[str, Any]) -> Self:
