@@ -22,18 +22,8 @@ __version__ = "0.1.0"
 
 # Where each public name lives. The packages themselves can be had as attributes too.
 _NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "observe": "observation"}
-_PACKAGES = (
-    "core",
-    "datasets",
-    "diagnostics",
-    "evaluation",
-    "mirror",
-    "nn",
-    "observation",
-    "runs",
-    "sequences",
-    "training",
-)
+_PACKAGES = ["core", "datasets", "diagnostics", "evaluation", "mirror"]
+_PACKAGES += ["nn", "observation", "runs", "sequences", "training"]
 
 
 def __getattr__(name: str) -> Any:

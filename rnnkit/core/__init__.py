@@ -2,13 +2,19 @@
 
 from rnnkit.core import cli, determinism, extras, files, locks, processes, seeding, signals, wording
 from rnnkit.core.config import BaseConfig, defaults, run_name, settings, sizes
-from rnnkit.core.errors import OutOfMemory, UserError, error_in_words, is_out_of_memory, require_counts, writing
-from rnnkit.core.options import Checked, RunsOptions
+from rnnkit.core.errors import (
+    Checked,
+    OutOfMemory,
+    RunsOptions,
+    UserError,
+    error_in_words,
+    is_out_of_memory,
+    require_counts,
+    writing,
+)
 from rnnkit.core.secrets import without_secrets
 
 
 __all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "seeding", "signals", "wording"]
-__all__ += ["BaseConfig", "defaults", "run_name", "settings", "sizes"]
-__all__ += ["OutOfMemory", "UserError", "error_in_words", "is_out_of_memory", "require_counts", "writing"]
-__all__ += ["Checked", "RunsOptions"]
-__all__ += ["without_secrets"]
+__all__ += ["BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "defaults", "error_in_words"]
+__all__ += ["is_out_of_memory", "require_counts", "run_name", "settings", "sizes", "without_secrets", "writing"]

@@ -48,12 +48,9 @@ def _first_block(box: str) -> str:
 
 
 def main(action: Callable[[], None], settle: bool = True) -> None:
-    """Run a command to its exit code. A `UserError` becomes one line on stderr; signals become 130 and 143.
+    """Run a command to its exit code. A `UserError` and too little memory are one line on stderr, signals 130 and 143.
 
-    So does what the memory does not hold, wherever it comes from.
-
-    `settle` asks for results that are the same at any number of threads, at some cost
-    (`determinism.settle_numerics`).
+    `settle` asks for results that are the same at any number of threads, at some cost (`determinism.settle_numerics`).
     """
     if settle:
         determinism.settle_numerics()

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from rnnkit.core.errors import UserError
-from rnnkit.core.options import Checked, flag
+from rnnkit.core.errors import Checked, UserError, flag
 
 
 # Settings that a run's memory grows with, here and in the experiments: what to lower where there is not enough of it.
@@ -29,10 +28,7 @@ _watching = {"watching": True}
 
 @dataclass(frozen=True, kw_only=True)
 class BaseConfig(Checked):
-    """The settings that all experiments share; an experiment subclasses it, sets `experiment`, and adds its own.
-
-    Raises `UserError` for a value that cannot be used.
-    """
+    """The settings that all experiments share; each subclasses them. Raises `UserError` for what cannot be used."""
 
     experiment: ClassVar[str]
 
@@ -133,10 +129,7 @@ def settings(config: BaseConfig) -> dict[str, Any]:
 
 
 def restored(kind: type[Config], values: dict[str, Any], **placement: Any) -> Config:
-    """The configuration that `settings` gave, placed as `placement` says.
-
-    Raises `UserError` for settings of another version: such that are not known now, or are missing.
-    """
+    """The configuration that `settings` gave, placed as said. Raises `UserError` for settings of another version."""
     try:
         return kind(**values, **placement)
     except TypeError as error:
@@ -181,10 +174,7 @@ def command(config: BaseConfig) -> str:
 
 
 def defaults(**values: Any) -> Callable[[type[Config]], type[Config]]:
-    """Other defaults for settings that an experiment shares with all: `@defaults(cell="lstm")` above its `Config`.
-
-    Raises `ValueError` for a setting that there is not.
-    """
+    """`@defaults(cell="lstm")` above a `Config`: other defaults for shared settings. `ValueError` for others."""
 
     def changed(kind: type[Config]) -> type[Config]:
         shared = {f.name: f for f in dataclasses.fields(BaseConfig)}

@@ -107,10 +107,7 @@ def _settle_gpu() -> bool:
 
 
 def depend_on_threads(threads: int, products_on_one: bool = False) -> bool:
-    """Whether matrix products come out otherwise on `threads` threads than on one: on some processors they do.
-
-    Takes some milliseconds.
-    """
+    """Whether matrix products come out otherwise on `threads` threads than on one. Takes some milliseconds."""
     import torch
 
     generator = torch.Generator().manual_seed(0)

@@ -1,18 +1,17 @@
-"""The one error that a user's input can cause, and what a full disk or a full memory does as one of these.
+"""The one error that a user's input can cause, options that raise it, and a full disk or memory as one of these.
 
-What a user gives (flags, files, the environment) raises `UserError`; a programmer's mistake in a call raises
-`ValueError`.
+What a user gives (flags, files, environment) raises `UserError`; a programmer's mistake in a call, `ValueError`.
 """
 
 import contextlib
+import re
 from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
 
 
 class UserError(Exception):
-    """Something that the user gave cannot be used. The message is one line: it names the thing and says what to do.
-
-    Commands print it as `error: <message>` and exit with 2, without a traceback.
-    """
+    """What a user gave cannot be used, said in one line with what to do. Commands print it and exit with 2."""
 
 
 class OutOfMemory(UserError):
@@ -20,13 +19,8 @@ class OutOfMemory(UserError):
 
 
 # How torch says so, with errors of many kinds: on a CPU, on a GPU, and of sizes that no number can hold.
-_NO_MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "bad_alloc",
-    "ALLOC_FAILED",
-    "Storage size calculation overflowed",
+_NO_MEMORY = re.compile(
+    "out of memory|can't allocate memory|not enough memory|bad_alloc|ALLOC_FAILED|Storage size calculation overflowed"
 )
 
 
@@ -34,7 +28,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python, NumPy or torch got no memory."""
     if isinstance(error, (MemoryError, OutOfMemory)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
 
 
 def require_counts(**counts: int) -> None:
@@ -53,10 +47,7 @@ def error_in_words(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def writing(what: object, flag: str = "--runs-dir") -> Generator[None]:
-    """Raise `UserError` where what is done inside cannot write `what`: a full disk, a folder of somebody else.
-
-    `flag` is the one that chooses another place.
-    """
+    """Raise `UserError` where what is done inside cannot write `what`; `flag` is the one that chooses another place."""
     try:
         yield
     except BrokenPipeError:  # no disk: whoever read our output is gone
@@ -66,3 +57,35 @@ def writing(what: object, flag: str = "--runs-dir") -> Generator[None]:
         raise UserError(
             f"cannot write {what} ({reason}): make room or allow it, or choose another folder with {flag}"
         ) from None
+
+
+# More of anything than a run could need. It keeps numbers out of torch that it cannot even count with.
+MOST = 1_000_000
+
+
+def flag(name: str) -> str:
+    """A field as it is given on the command line: `hidden_size` -> `--hidden-size`."""
+    return f"--{name.replace('_', '-')}"
+
+
+class Checked:
+    """Options that a dataclass holds, and checks in its `__post_init__`. What cannot be used raises `UserError`."""
+
+    def _require(self, name: str, holds: bool, what: str) -> None:
+        """Raise `UserError` unless `holds`: the field `name` must be `what`."""
+        if not holds:
+            raise UserError(f"{flag(name)} must be {what}, not {getattr(self, name)}")
+
+    def _require_counts(self, *names: str, least: int = 1, most: int = MOST) -> None:
+        """Raise `UserError` unless each of these fields lies between `least` and `most`."""
+        for name in names:
+            self._require(name, getattr(self, name) >= least, f"at least {least}" if least else "0 or more")
+            self._require(name, getattr(self, name) <= most, f"at most {most:,}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsOptions(Checked):
+    """Options of a command that reads or makes runs."""
+
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,10 +31,7 @@ def decode(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict[str, Any]:
-    """A JSON file of ours, which holds an object. Raises `UserError` where it cannot be read, or is no such file.
-
-    `advice` says what to do with one that is damaged.
-    """
+    """A JSON object of ours. Raises `UserError` where it cannot be read or is none, with `advice` on a damaged one."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -72,9 +68,8 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if sys.platform != "win32":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -7,14 +7,7 @@ import threading
 from pathlib import Path
 
 
-def import_path() -> str:
-    """PYTHONPATH for a process that is to find the same packages as this one: this checkout first."""
-    return os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]))
-
-
-def start_beside(
-    module: str, *words: str, stdin: int = subprocess.DEVNULL, **variables: str
-) -> "subprocess.Popen[bytes]":
+def start_beside(module: str, *words: str, stdin: int = subprocess.DEVNULL, **more: str) -> "subprocess.Popen[bytes]":
     """Start `python -m module words` as a process that nobody waits for, and that prints nowhere.
 
     It runs in a session of its own: a Ctrl-C is meant for this process. Raises `OSError` where none can be started.
@@ -25,12 +18,13 @@ def start_beside(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env=environment(**variables),
+        env=environment(**more),
     )
     threading.Thread(target=process.wait, daemon=True).start()  # else it stays behind as a zombie when it ends
     return process
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a process that is to find the same packages as this one: this one's, and `more`."""
-    return {**os.environ, "PYTHONPATH": import_path(), **more}
+    """The environment of a process that is to find the same packages, this checkout's first: this one's, and `more`."""
+    path = os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **more}

@@ -62,8 +62,7 @@ def look(model: nn.Module, probe: ProbeBatch, through_time: bool = True) -> Insi
             where = f"{name}.{place}"
             inside.take(f"hidden/{where}", _of_states(trace, through_time))
             if through_time:
-                _take_memory(inside, where, trace)
-                _take_forgetting(inside, where, trace, others[place])
+                _take_memory(inside, where, trace, others[place])
             if module.mode in GATES:
                 _take_gates(inside, where, trace, GATES[module.mode])
     return inside
@@ -98,11 +97,11 @@ def portrait(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
 
 def _of_states(trace: LayerTrace, all_dimensions: bool) -> dict[str, float]:
     rows = trace.hidden.data
-    size = states.magnitude(rows)
+    rms, rms_std, saturated = states.magnitude(rows)
     numbers = {
-        "rms": size.rms_mean,
-        "rms_std": size.rms_std,
-        "saturated": size.saturated,
+        "rms": rms,
+        "rms_std": rms_std,
+        "saturated": saturated,
         "dead": states.dead_units(rows).double().mean().item(),
         "participation_ratio": states.participation_ratio(rows),
         "drift": states.norm_drift(trace.hidden, trace.place.backward),
@@ -113,9 +112,9 @@ def _of_states(trace: LayerTrace, all_dimensions: bool) -> dict[str, float]:
     return numbers
 
 
-def _take_memory(inside: Inside, where: str, trace: LayerTrace) -> None:
-    """How a gradient at the last state fades on its way back."""
-    hidden = trace.hidden
+def _take_memory(inside: Inside, where: str, trace: LayerTrace, other: LayerTrace) -> None:
+    """How a gradient at the last state fades on its way back, and how fast this run and the `other` meet."""
+    hidden, backward = trace.hidden, trace.place.backward
     lengths = torch.bincount(sequences.owners(hidden))
     generator = seeding.generator(0, "gradients to follow through time")
     vectors = torch.randn(len(lengths), hidden.data.shape[1], dtype=torch.float64, generator=generator)
@@ -123,18 +122,12 @@ def _take_memory(inside: Inside, where: str, trace: LayerTrace) -> None:
     back = trace.carried_back(vectors)
     start = [gradient for gradient in (back.initial, back.initial_cell) if gradient is not None]
     rate = credit_horizon.gradient_rate(torch.cat(start, dim=1), vectors, lengths)
-    by_lag = credit_horizon.gradient_by_lag(back.hidden, back.cell, trace.place.backward)
-    reach = credit_horizon.gradient_reach(by_lag)
-    inside.curves[f"lag/{where}"] = by_lag
-    numbers = {"rate": rate.rate, "horizon": rate.horizon, "reach": float(reach.farthest), "mean_lag": reach.mean_lag}
-    inside.take(f"memory/{where}", numbers)
-
-
-def _take_forgetting(inside: Inside, where: str, trace: LayerTrace, other: LayerTrace) -> None:
-    """How fast runs from two states meet."""
-    forgetting = credit_horizon.forgetting_curve(trace.hidden, other.hidden, backward=trace.place.backward)
-    inside.curves[f"forgetting/{where}"] = forgetting.distances
-    inside.take(f"memory/{where}", {"forgetting_rate": forgetting.slope.rate})
+    inside.curves[f"lag/{where}"] = by_lag = credit_horizon.gradient_by_lag(back.hidden, back.cell, backward)
+    reach, mean_lag = credit_horizon.gradient_reach(by_lag)
+    apart, slope = credit_horizon.forgetting_curve(hidden, other.hidden, backward=backward)
+    inside.curves[f"forgetting/{where}"] = apart
+    numbers = {"rate": rate, "horizon": credit_horizon.horizon(rate), "reach": float(reach), "mean_lag": mean_lag}
+    inside.take(f"memory/{where}", {**numbers, "forgetting_rate": slope})
 
 
 def _take_gates(inside: Inside, where: str, trace: LayerTrace, gates: Gates) -> None:
@@ -144,9 +137,8 @@ def _take_gates(inside: Inside, where: str, trace: LayerTrace, gates: Gates) -> 
         if name == gates.candidate:
             continue
         of_gate = states.gate_statistics(gate)
-        inside.curves[f"left/{where}/{name}"], inside.curves[f"right/{where}/{name}"] = of_gate.left, of_gate.right
-        statistics = ("left", "right", "sensitivity", "std")
-        inside.take(f"gate/{where}/{name}", {k: getattr(of_gate, k).mean().item() for k in statistics})
+        inside.curves.update({f"{side}/{where}/{name}": of_gate[side] for side in ("left", "right")})
+        inside.take(f"gate/{where}/{name}", {k: units.mean().item() for k, units in of_gate.items()})
     scales = states.timescales(rows[gates.keeps])
     inside.curves[f"timescale/{where}"] = scales
     numbers = {"timescale_median": scales.median().item(), "timescale_max": scales.max().item()}
@@ -189,17 +181,11 @@ def _double(value: Any) -> Any:
 def _twin(module: nn.RNNBase) -> nn.RNNBase:
     """A layer of ours with the weights of `module` in float64, without dropout."""
     kind = next(kind for kind in (layers.RNN, layers.GRU, layers.LSTM) if isinstance(module, kind.__bases__[-1]))
-    options = {"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}
-    twin = kind(
-        module.input_size,
-        module.hidden_size,
-        num_layers=module.num_layers,
-        bias=module.bias,
-        batch_first=module.batch_first,
-        bidirectional=module.bidirectional,
-        device="meta",  # so that no random numbers are drawn for weights that are not used
-        **options,
-    )
+    options = {name: getattr(module, name) for name in ("num_layers", "bias", "batch_first", "bidirectional")}
+    if isinstance(module, nn.RNN):
+        options["nonlinearity"] = module.nonlinearity
+    # On "meta", so that no random numbers are drawn for weights that are not used.
+    twin = kind(module.input_size, module.hidden_size, device="meta", **options)
     twin = twin.to_empty(device=next(module.parameters()).device).double()
     with torch.no_grad():
         for name, weight in twin.named_parameters():

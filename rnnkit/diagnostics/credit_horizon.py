@@ -6,30 +6,26 @@ begins at the last valid step of each sequence.
 
 import math
 import statistics
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.diagnostics.states import slope_within
-from rnnkit.sequences import owners, times
+from rnnkit.sequences import means, owners, times
 
 
-@dataclass(frozen=True)
-class Rate:
-    """What a step does to something that fades or grows exponentially: ln of its factor, and -1 / that."""
-
-    rate: float
-    horizon: float
+def horizon(rate: float) -> float:
+    """After how many steps what fades by ln of a factor a step has left 1/e: infinite where it does not fade."""
+    return math.inf if rate >= 0 else -1 / rate
 
 
-def gradient_rate(initial: Tensor, last: Tensor, lengths: Tensor) -> Rate:
+def gradient_rate(initial: Tensor, last: Tensor, lengths: Tensor) -> float:
     """How fast the gradient fades on its way from the last state to the initial one.
 
-    rho = median over sequences of ln(||dL/ds_0|| / ||dL/dh_T||) / T, horizon tau = -1 / rho in steps, infinite where
-    the gradient does not fade. Its factor over a task's span, exp(rho T), says whether the gradient vanishes or
-    explodes (Pascanu, Mikolov & Bengio, On the Difficulty of Training Recurrent Neural Networks, 2013).
+    rho = median over sequences of ln(||dL/ds_0|| / ||dL/dh_T||) / T; its `horizon` is tau = -1 / rho in steps. Its
+    factor over a task's span, exp(rho T), says whether the gradient vanishes or explodes (Pascanu, Mikolov & Bengio, On
+    the Difficulty of Training Recurrent Neural Networks, 2013).
 
     Args:
         initial: dL/ds_0, of shape (batch, state): of an LSTM those of h and c joined.
@@ -37,13 +33,13 @@ def gradient_rate(initial: Tensor, last: Tensor, lengths: Tensor) -> Rate:
         lengths: of shape (batch,).
 
     L should be the loss of the last step alone: with losses at all steps the nearest ones outweigh the rest. Sequences
-    without a gradient at the last step are left out; both numbers are NaN if no others are there. A gradient that
-    became 0 on its way has the rate -inf and the horizon 0; in float32 that is any which fell below about 1e-38.
+    without a gradient at the last step are left out; the rate is NaN if no others are there. A gradient that became 0
+    on its way has the rate -inf and the horizon 0; in float32 that is any which fell below about 1e-38.
     """
     start = torch.linalg.vector_norm(initial.detach(), dim=1, dtype=torch.float64)  # squares of 1e-20 are 0 in float32
     end = torch.linalg.vector_norm(last.detach(), dim=1, dtype=torch.float64)
     rates = (start.log() - end.log()) / lengths.to(start.device)
-    return _rate(statistics.median(found) if (found := rates[end > 0].tolist()) else math.nan)
+    return statistics.median(found) if (found := rates[end > 0].tolist()) else math.nan
 
 
 def gradient_by_lag(hidden: PackedSequence, cell: PackedSequence | None = None, backward: bool = False) -> Tensor:
@@ -66,36 +62,19 @@ def gradient_by_lag(hidden: PackedSequence, cell: PackedSequence | None = None, 
     nearest = lags == 0
     at_loss = norms.new_zeros(int(hidden.batch_sizes[0])).index_put((owner[nearest],), norms[nearest])
     learns = at_loss[owner] > 0
-    return _means(lags[learns], (norms / at_loss[owner])[learns], len(hidden.batch_sizes))
+    return means((norms / at_loss[owner])[learns], lags[learns], len(hidden.batch_sizes))
 
 
-@dataclass(frozen=True)
-class Reach:
-    """How far back a gradient reaches: the largest lag with a share of `share` left, and the mean lag."""
+def gradient_reach(by_lag: Tensor, share: float = 0.01) -> tuple[int, float]:
+    """How far back a gradient reaches, from `gradient_by_lag`: max k with G_k >= `share`, and sum k G_k / sum G_k.
 
-    farthest: int
-    mean_lag: float
-
-
-def gradient_reach(by_lag: Tensor, share: float = 0.01) -> Reach:
-    """What `gradient_by_lag` comes to: max k with G_k >= `share`, and sum k G_k / sum G_k. Lags that are NaN count 0.
-
-    Both are 0 where there is no gradient at all; where one overflowed, the mean lag is NaN.
+    Lags that are NaN count 0. Both are 0 where there is no gradient at all; where one overflowed, the mean lag is NaN.
     """
     by_lag = by_lag.nan_to_num(nan=0.0, posinf=math.inf)
     lags = torch.arange(len(by_lag), device=by_lag.device)
     farthest = int(lags[by_lag >= share].max()) if (by_lag >= share).any() else 0
     total = by_lag.sum()
-    return Reach(farthest, (lags * by_lag / total).sum().item() if total > 0 else 0.0)
-
-
-@dataclass(frozen=True)
-class Truncation:
-    """The loss with the last k inputs alone: the numbers k, the loss a sequence with each, how many inputs suffice."""
-
-    contexts: list[int]
-    losses: list[float]
-    k95: int
+    return farthest, (lags * by_lag / total).sum().item() if total > 0 else 0.0
 
 
 def contexts_up_to(longest: int) -> list[int]:
@@ -103,30 +82,22 @@ def contexts_up_to(longest: int) -> list[int]:
     return [2**i for i in range((longest - 1).bit_length())] + [longest]
 
 
-def truncation_of(contexts: list[int], losses: list[float]) -> Truncation:
-    """What the inputs before the last k are worth: dL(k) = L(last k inputs, from a fresh state) - L(all of them).
+def k95(contexts: list[int], losses: list[float]) -> int:
+    """How many inputs suffice: the memory that the net uses, from what the inputs before the last k are worth.
 
-    `losses` are the mean losses at the last step with each of `contexts`, from 1 to the whole. k95 is the smallest k
-    with dL(k) <= 5 % of dL(1): the memory that the net uses; 1 where a single input does as well as all (Khandelwal et
-    al., Sharp Nearby, Fuzzy Far Away, 2018). A state at the start is not what the net met in the middle of its
-    sequences: part of a loss may be owed to that.
+    That is dL(k) = L(last k inputs, from a fresh state) - L(all of them), where `losses` are the mean losses at the
+    last step with each of `contexts`, from 1 to the whole. k95 is the smallest k with dL(k) <= 5 % of dL(1); 1 where a
+    single input does as well as all (Khandelwal et al., Sharp Nearby, Fuzzy Far Away, 2018). A state at the start is
+    not what the net met in the middle of its sequences: part of a loss may be owed to that.
     """
     enough = [k for k, v in zip(contexts, losses, strict=True) if v - losses[-1] <= 0.05 * (losses[0] - losses[-1])]
-    return Truncation(contexts, losses, enough[0] if enough else contexts[-1])  # losses that are NaN are never enough
-
-
-@dataclass(frozen=True)
-class Forgetting:
-    """How fast two runs from different states meet: mean ln distance by step, of shape (steps,), and its slope."""
-
-    distances: Tensor
-    slope: Rate
+    return enough[0] if enough else contexts[-1]  # losses that are NaN are never enough
 
 
 def forgetting_curve(
     first: PackedSequence, second: PackedSequence, transient: int = 10, backward: bool = False
-) -> Forgetting:
-    """How fast a net forgets its initial state: the slope of ln ||h_t - h~_t||, same inputs, two initial states.
+) -> tuple[Tensor, float]:
+    """How fast a net forgets its initial state: ln ||h_t - h~_t||, same inputs, two initial states, and its slope.
 
     It estimates the largest Lyapunov exponent (see `dynamics`), from two runs without gradients. `first` and `second`
     are their states over (valid steps, hidden).
@@ -136,57 +107,38 @@ def forgetting_curve(
     numbers' precision ends. Trust it where the window spans three horizons. NaN where no sequence has two such steps.
     In a chaotic net the distance soon stops growing, and the slope is near 0: begin from states that are close.
 
-    `distances` averages, for each step of the direction's own time, the sequences that differ; -inf where none does.
+    The distances, of shape (steps,), average for each step of the direction's own time the sequences that differ; -inf
+    where none does.
     """
     distance = torch.linalg.vector_norm(first.data.detach().double() - second.data.detach().double(), dim=1)
     size = torch.linalg.vector_norm(first.data.detach(), dim=1, dtype=torch.float64).max()
     floor = 100 * torch.finfo(first.data.dtype).eps * size
     steps, owner, own_time = len(first.batch_sizes), owners(first), times(first, backward)
     differs = distance > 0
-    curve = _means(own_time[differs], distance[differs].log(), steps).nan_to_num(nan=-math.inf)
+    curve = means(distance[differs].log(), own_time[differs], steps).nan_to_num(nan=-math.inf)
 
     length = torch.bincount(owner)
     met = torch.where(distance > floor, length[owner], own_time)
     usable = length.scatter_reduce(0, owner, met, "amin")[owner]  # the steps of each sequence before it first met
     kept = (own_time < usable) & (own_time >= (usable // 2).clamp(max=transient))
-    return Forgetting(curve, _rate(slope_within(own_time[kept], distance[kept].log(), owner[kept])))
+    return curve, slope_within(own_time[kept], distance[kept].log(), owner[kept])
 
 
 def loss_by_position(losses: PackedSequence, backward: bool = False) -> Tensor:
-    """The mean loss at each step, of shape (steps of the longest,), over the sequences that have it. In float64.
-
-    `losses` are those of all valid steps, of shape (valid steps,), packed as the inputs are.
-    """
-    return _means(times(losses, backward), losses.data.detach().double(), len(losses.batch_sizes))
+    """The mean loss at each step, of shape (longest,), in float64, from the packed ones of all valid steps."""
+    return means(losses.data.detach().double(), times(losses, backward), len(losses.batch_sizes))
 
 
-@dataclass(frozen=True)
-class ByLength:
-    """Mean losses by length: of sequences with `shortest` to twice that, less one, steps. `counts` are of losses."""
+def loss_by_length(losses: Tensor, lengths: Tensor) -> tuple[list[int], list[float], list[int]]:
+    """The mean loss of sequences of 1, 2-3, 4-7, 8-15 ... steps: the shortest of each, losses, how many losses.
 
-    shortest: list[int]
-    losses: list[float]
-    counts: list[int]
-
-
-def loss_by_length(losses: Tensor, lengths: Tensor) -> ByLength:
-    """The mean loss of sequences of 1, 2-3, 4-7, 8-15 ... steps; lengths that do not come are left out.
+    Lengths that do not come are left out.
 
     Both are of shape (n,): losses, one for a sequence or one for each valid step, and the length of the sequence that
     each belongs to (for those of steps, packed as the inputs are: `sequences.lengths_of_rows`).
     """
     octave = torch.tensor([length.bit_length() - 1 for length in lengths.tolist()], device=losses.device)
-    means, counts = _means(octave, losses.detach().double(), int(octave.max()) + 1), torch.bincount(octave)
+    counts = torch.bincount(octave)
     present = counts.nonzero().flatten()
-    return ByLength((2**present).tolist(), means[present].tolist(), counts[present].tolist())
-
-
-def _means(places: Tensor, values: Tensor, count: int) -> Tensor:
-    """The mean of the values at each of `count` places, of shape (count,); NaN where there is none."""
-    sums = values.new_zeros(count).index_add(0, places, values)
-    return sums / torch.bincount(places, minlength=count)
-
-
-def _rate(rate: float) -> Rate:
-    """A rate, and after how many steps it leaves 1/e: infinite where it does not fade."""
-    return Rate(rate, math.inf if rate >= 0 else -1 / rate)
+    mean = means(losses.detach().double(), octave, len(counts))
+    return (2**present).tolist(), mean[present].tolist(), counts[present].tolist()

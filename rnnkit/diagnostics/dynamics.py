@@ -15,19 +15,13 @@ from torch import Tensor, nn
 from rnnkit.nn import Place, cells
 
 
-def rnn_jacobian(
-    x: Tensor,
-    h: Tensor,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    b_ih: Tensor,
-    b_hh: Tensor,
-    activation: Callable[[Tensor], Tensor] = torch.tanh,
-) -> Tensor:
-    """dh_t / dh_{t-1} = diag(1 - h_t^2) W of `cells.rnn_cell`, of shape (batch, hidden, hidden).
+Activation = cells.Activation
 
-    Where `activation` is `torch.relu` the diagonal is 1 for h_t > 0, else 0.
-    """
+
+def rnn_jacobian(
+    x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, activation: Activation = torch.tanh
+) -> Tensor:
+    """dh_t / dh_{t-1} = diag(1 - h_t^2) W (relu: diag(h_t > 0) W) of `rnn_cell`, of shape (batch, hidden, hidden)."""
     h = cells.rnn_cell(x, h, w_ih, w_hh, b_ih, b_hh, activation)
     slope = (h > 0).to(h.dtype) if activation is torch.relu else 1 - h**2
     return slope.unsqueeze(-1) * w_hh
@@ -64,11 +58,8 @@ def lstm_jacobian(
     w_i, w_f, w_g, w_o = w_hh.chunk(4)
     tanh_c = torch.tanh(f * c + i * g)
     of_c = o * (1 - tanh_c**2)
-    c_by_h = (
-        (g * i * (1 - i)).unsqueeze(-1) * w_i
-        + (c * f * (1 - f)).unsqueeze(-1) * w_f
-        + (i * (1 - g**2)).unsqueeze(-1) * w_g
-    )
+    c_by_h = (g * i * (1 - i)).unsqueeze(-1) * w_i + (c * f * (1 - f)).unsqueeze(-1) * w_f
+    c_by_h = c_by_h + (i * (1 - g**2)).unsqueeze(-1) * w_g
     h_by_h = of_c.unsqueeze(-1) * c_by_h + (tanh_c * o * (1 - o)).unsqueeze(-1) * w_o
     of_h = torch.cat([h_by_h, torch.diag_embed(of_c * f)], dim=-1)
     return torch.cat([of_h, torch.cat([c_by_h, torch.diag_embed(f)], dim=-1)], dim=-2)
@@ -114,30 +105,21 @@ def lyapunov_exponents(
     """
     step, jacobian, weights = _cell(module, layer, backward)
     inputs = inputs.detach().double()
-    zeros = inputs.new_zeros(1, module.hidden_size)
-    if state is None:
-        state = (zeros, zeros) if isinstance(module, nn.LSTM) else zeros
-    elif isinstance(state, tuple):
-        state = _row(state[0]), _row(state[1])
-    else:
-        state = _row(state)
-    size = module.hidden_size * (2 if isinstance(module, nn.LSTM) else 1)
+    parts = 2 if isinstance(module, nn.LSTM) else 1
+    given = (state,) if isinstance(state, Tensor) else state or (inputs.new_zeros(module.hidden_size),) * parts
+    rows = tuple(part.detach().double().reshape(1, -1) for part in given)
+    now, size = rows if parts == 2 else rows[0], module.hidden_size * parts
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(size, count, dtype=torch.float64, generator=generator)
     q = torch.linalg.qr(drawn).Q.to(inputs.device)
     warm_up = min(warm_up, len(inputs) // 2)
     sums = inputs.new_zeros(count)
     for t, x in enumerate(inputs.unsqueeze(1)):
-        q, r = torch.linalg.qr(jacobian(x, state, *weights)[0] @ q)
+        q, r = torch.linalg.qr(jacobian(x, now, *weights)[0] @ q)
         if t >= warm_up:
             sums += r.diagonal().abs().log()
-        state = step(x, state, *weights)
+        now = step(x, now, *weights)
     return (sums / (len(inputs) - warm_up)).sort(descending=True).values
-
-
-def _row(state: Tensor) -> Tensor:
-    """A state of shape (hidden,) as a batch of one, in float64."""
-    return state.detach().double().reshape(1, -1)
 
 
 def _cell(
@@ -165,10 +147,7 @@ def _cell(
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Of a recurrent matrix: eigenvalues (complex) and singular values, of shape (hidden,) each, and Henrici's index.
-
-    The eigenvalue of largest modulus comes first, and so does the largest singular value.
-    """
+    """Eigenvalues (complex) and singular values, of shape (hidden,), the largest first, and Henrici's index."""
 
     eigenvalues: Tensor
     singular_values: Tensor
@@ -196,7 +175,6 @@ def spectrum(weight: Tensor) -> Spectrum:
 def gate_singular_values(weight_hh: Tensor) -> Tensor:
     """The singular values of each gate's block of W_hh, of shape (gates, hidden), the largest first, in float64.
 
-    `weight_hh` is of shape (gates x hidden, hidden). Blocks of gates are no maps from state to state: their eigenvalues
-    mean nothing.
+    `weight_hh` is of shape (gates x hidden, hidden). Gates map no state to a state: eigenvalues mean nothing.
     """
     return torch.linalg.svdvals(weight_hh.detach().double().unflatten(0, (-1, weight_hh.shape[1])))

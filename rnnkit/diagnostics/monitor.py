@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -9,16 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import BaseConfig, files, writing
-from rnnkit.diagnostics import credit_horizon
+from rnnkit.diagnostics import credit_horizon, norms
 from rnnkit.diagnostics._inside import Inside, look, portrait, seen
-from rnnkit.diagnostics.norms import (
-    distances,
-    gate_blocks,
-    gate_gradient_norms,
-    parameter_groups,
-    snapshot,
-    update_ratios,
-)
 from rnnkit.diagnostics.probe import ProbeBatch
 from rnnkit.nn import evaluating
 
@@ -35,12 +28,10 @@ class Monitor:
     def __init__(self, model: nn.Module, config: BaseConfig, probe: ProbeBatch | None, folder: Path):
         self.model, self.config, self.folder = model, config, folder
         self.probe = None if config.observe == "off" else probe
-        self.groups = parameter_groups(model)
-        self.blocks = gate_blocks(model)
+        self.groups, self.blocks = norms.parameter_groups(model), norms.gate_blocks(model)
         self.full = self.probe is not None and config.observe == "full"
-        self.start = (
-            snapshot(self.groups) if self.probe is not None else {}
-        )  # the initial weights, of a resumed run too
+        # The initial weights, of a resumed run too.
+        self.start = {} if self.probe is None else norms.snapshot(self.groups)
 
     def before_training(self) -> dict[str, float]:
         """What the initial weights make of a gradient: part of the first step's row."""
@@ -59,31 +50,32 @@ class Monitor:
 
     def of_update(self, before: dict[str, list[Tensor]]) -> dict[str, float]:
         """How far the step moved each group, `before` being the `diagnostics.snapshot`; gradient norms by gate."""
-        ratios = update_ratios(self.groups, before).tolist()
-        row = {f"update/{name}": ratio for name, ratio in zip(self.groups, ratios, strict=True)}
-        norms = gate_gradient_norms(self.blocks).tolist()
-        return row | {f"grad_norm/{name}": norm for name, norm in zip(self.blocks, norms, strict=True)}
+        return {
+            **_named("update", self.groups, norms.update_ratios(self.groups, before)),
+            **_named("grad_norm", self.blocks, norms.gate_gradient_norms(self.blocks)),
+        }
 
     def at_evaluation(self, step: int, last: bool) -> dict[str, float]:
         """What is seen at an evaluation; `last` is that after the last step."""
         if self.probe is None:
             return {}
         inside = look(self.model, self.probe, through_time=self.full or last)
-        row = inside.numbers
-        moved = distances(self.groups, self.start).tolist()
-        row |= {f"distance/{name}": distance for name, distance in zip(self.groups, moved, strict=True)}
+        row = inside.numbers | _named("distance", self.groups, norms.distances(self.groups, self.start))
         if self.full or last:
-            curve = truncation(self.model, self.probe)
-            quarter = max(i for i, k in enumerate(curve.contexts) if k <= max(self.probe.span // 4, 1))
-            losses = {"one": curve.losses[0], "quarter": curve.losses[quarter], "all": curve.losses[-1]}
-            row |= {f"memory/loss_{name}": loss for name, loss in losses.items() if math.isfinite(loss)}
-            row["memory/k95"] = float(curve.k95)
-        if self.full:
-            curves = inside.curves | (portrait(self.model, self.probe) if last else {})
-            points = {"truncation/contexts": curve.contexts, "truncation/losses": curve.losses}
-            curves |= {name: torch.tensor(values) for name, values in points.items()}
-            write_curves(self.folder, step, curves | where_losses_are(self.model, self.probe))
+            contexts, losses = truncation(self.model, self.probe)
+            quarter = max(i for i, k in enumerate(contexts) if k <= max(self.probe.span // 4, 1))
+            known = {"one": losses[0], "quarter": losses[quarter], "all": losses[-1]}
+            row |= {f"memory/loss_{name}": loss for name, loss in known.items() if math.isfinite(loss)}
+            row["memory/k95"] = float(credit_horizon.k95(contexts, losses))
+            if self.full:
+                curves = inside.curves | (portrait(self.model, self.probe) if last else {})
+                curves |= {"truncation/contexts": torch.tensor(contexts), "truncation/losses": torch.tensor(losses)}
+                write_curves(self.folder, step, curves | where_losses_are(self.model, self.probe))
         return row
+
+
+def _named(group: str, names: Iterable[str], numbers: Tensor) -> dict[str, float]:
+    return {f"{group}/{name}": number for name, number in zip(names, numbers.tolist(), strict=True)}
 
 
 def where_losses_are(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
@@ -96,8 +88,8 @@ def where_losses_are(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
     if isinstance(losses, PackedSequence):
         curves["loss/position"] = credit_horizon.loss_by_position(losses)
         losses = losses.data
-    by_length = credit_horizon.loss_by_length(losses, lengths)
-    return curves | {"loss/lengths": torch.tensor(by_length.shortest), "loss/length": torch.tensor(by_length.losses)}
+    shortest, means, _ = credit_horizon.loss_by_length(losses, lengths)
+    return curves | {"loss/lengths": torch.tensor(shortest), "loss/length": torch.tensor(means)}
 
 
 def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
@@ -109,9 +101,8 @@ def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
         files.write_whole(folder / "media" / f"curves-{step:09}.json", text.encode())
 
 
-def truncation(model: nn.Module, probe: ProbeBatch) -> credit_horizon.Truncation:
-    """The context-truncation curve of a model on the watched sequences (`credit_horizon.truncation_of`)."""
+def truncation(model: nn.Module, probe: ProbeBatch) -> tuple[list[int], list[float]]:
+    """The mean loss of a model on the watched sequences with the last k inputs alone: the numbers k, and the losses."""
+    contexts = credit_horizon.contexts_up_to(probe.span)
     with evaluating(model):
-        contexts = credit_horizon.contexts_up_to(probe.span)
-        losses = [probe.costs(k).double().mean().item() for k in contexts]
-    return credit_horizon.truncation_of(contexts, losses)
+        return contexts, [probe.costs(k).double().mean().item() for k in contexts]

@@ -16,47 +16,38 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """The model's parameters by the group that their norms are logged under.
 
     `<module>.<layer>.<direction>/<ih|hh|bias>` for recurrent layers (`encoder.l0.f/ih`: input weights of the forward
-    direction of layer 0), `embedding` for the module of that name and for embeddings elsewhere, `head` for all
-    the rest.
+    direction of layer 0), `embedding` for the module of that name and other embeddings, `head` for the rest.
     """
     groups: dict[str, list[nn.Parameter]] = {}
-    counted: set[nn.Parameter] = set()
-    for module_name, module in model.named_modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter in counted:  # a weight that two modules share counts where it comes first
-                continue
-            counted.add(parameter)
-            front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
-            group = "embedding" if front else "head"
-            if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
-                group = f"{module_name}.{_place(match)}/{_PART[match[1]]}"
-            groups.setdefault(group, []).append(parameter)
+    for path, parameter in model.named_parameters():  # a weight that two modules share counts where it comes first
+        module_name, _, name = path.rpartition(".")
+        module = model.get_submodule(module_name)
+        front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
+        group = "embedding" if front else "head"
+        if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
+            group = f"{module_name}.{_place(match)}/{_PART[match[1]]}"
+        groups.setdefault(group, []).append(parameter)
     return groups
 
 
 def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[Tensor, Tensor]:
     """The 2-norm of the gradient of each group, of shape (groups,), and of all together, a scalar.
 
-    Both stay on their device. The total is the norm of the norms of the single tensors, which is exactly what
-    `torch.nn.utils.clip_grad_norm_` computes.
+    Both stay on their device. The total is the norm of the tensors' norms, as `torch.nn.utils.clip_grad_norm_` has it.
     """
-    members = [(i, p.grad) for i, group in enumerate(groups.values()) for p in group if p.grad is not None]
-    return _norms_by_group(members, len(groups))
+    return _norms_by_group([[p.grad for p in group if p.grad is not None] for group in groups.values()])
 
 
-def _norms_by_group(members: list[tuple[int, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """The 2-norms of `count` groups of tensors, of shape (count,), and of all; `members` are (group, tensor)."""
-    norms = torch.stack([torch.linalg.vector_norm(tensor) for _, tensor in members])
-    index = torch.tensor([i for i, _ in members], device=norms.device)
-    squares = torch.zeros(count, device=norms.device, dtype=norms.dtype)
+def _norms_by_group(groups: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
+    """The 2-norms of groups of tensors, of shape (groups,), and of all."""
+    norms = torch.stack([torch.linalg.vector_norm(tensor) for group in groups for tensor in group])
+    index = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=norms.device)
+    squares = torch.zeros(len(groups), device=norms.device, dtype=norms.dtype)
     return squares.index_add(0, index, norms.square()).sqrt(), torch.linalg.vector_norm(norms)
 
 
 def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
-    """For each gate of the recurrent weights its rows in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`.
-
-    Gates are i, f, g, o of an LSTM and r, z, n of a GRU; an RNN has none.
-    """
+    """The rows of each gate (ifgo of an LSTM, rzn of a GRU) in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`."""
     blocks = {}
     for module_name, module in recurrent_modules(model).items():
         for name, parameter in module.named_parameters(recurse=False):
@@ -98,8 +89,7 @@ def update_ratios(groups: dict[str, list[nn.Parameter]], before: dict[str, list[
     (Karpathy, CS231n, 2015). A group that did not move gives 0, one that moved away from 0 infinity.
     """
     changes = distances(groups, before)
-    members = [(i, tensor) for i, name in enumerate(groups) for tensor in before[name]]
-    sizes, _ = _norms_by_group(members, len(groups))
+    sizes, _ = _norms_by_group([before[name] for name in groups])
     for i, (name, group) in enumerate(groups.items()):
         if name.endswith("/bias"):
             sizes[i] = sum(p.numel() for p in group) ** 0.5
@@ -108,9 +98,5 @@ def update_ratios(groups: dict[str, list[nn.Parameter]], before: dict[str, list[
 
 def distances(groups: dict[str, list[nn.Parameter]], start: dict[str, list[Tensor]]) -> Tensor:
     """How far each group is from where it was: ||w - w_0||, of shape (groups,), w_0 from the `snapshot` `start`."""
-    members = [
-        (i, p.detach() - w_0)
-        for i, (name, group) in enumerate(groups.items())
-        for p, w_0 in zip(group, start[name], strict=True)
-    ]
-    return _norms_by_group(members, len(groups))[0]
+    pairs = [zip(group, start[name], strict=True) for name, group in groups.items()]
+    return _norms_by_group([[p.detach() - w_0 for p, w_0 in group] for group in pairs])[0]

@@ -4,7 +4,7 @@ import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +20,13 @@ FEW = 8  # enough for medians over sequences, few enough to cost next to nothing
 
 @dataclass(frozen=True)
 class ProbeBatch:
-    """`run()` runs the model on all sequences, in whatever way it takes them.
+    """A few sequences, and what a model makes of them."""
 
-    `costs(context)` gives the loss of each at its last step, of shape (sequences,), when the model reads the last
-    `context` steps of each alone, from a fresh state. `span` is their median length. `losses()` gives the loss of each
-    valid step, packed as the inputs are, or of each sequence, of shape (sequences,), and with them the length of the
-    sequence that each belongs to.
-    """
-
-    run: Callable[[], object]
+    run: Callable[[], object]  # runs the model on all of them, in whatever way it takes them
+    # The loss of each at its last step, of shape (sequences,), from the last so many steps alone and a fresh state.
     costs: Callable[[int], Tensor]
-    span: int
+    span: int  # their median length
+    # The loss of each valid step, packed as the inputs are, or of each sequence; and the length of each one's sequence.
     losses: Callable[[], tuple[PackedSequence | Tensor, Tensor]] | None = None
 
 
@@ -89,12 +85,8 @@ class _AllRead(Exception):
     """What each module reads is known."""
 
 
-class Reading(NamedTuple):
-    """A recurrent module, what it reads, and the initial state that it is given, as a tuple that is empty for none."""
-
-    module: nn.RNNBase
-    inputs: PackedSequence | Tensor
-    initial: tuple[Any, ...]
+# A recurrent module, what it reads, and the initial state that it is given, as a tuple that is empty for none.
+Reading = tuple[nn.RNNBase, PackedSequence | Tensor, tuple[Any, ...]]
 
 
 def layer_inputs(model: nn.Module, run: Callable[[], object]) -> dict[str, Reading]:
@@ -107,7 +99,7 @@ def layer_inputs(model: nn.Module, run: Callable[[], object]) -> dict[str, Readi
     readings: dict[str, Reading] = {}
 
     def reached(name: str, module: nn.RNNBase, args: tuple[Any, ...]) -> None:
-        readings.setdefault(name, Reading(module, args[0], args[1:]))
+        readings.setdefault(name, (module, args[0], args[1:]))
         if len(readings) == len(modules):
             raise _AllRead
 

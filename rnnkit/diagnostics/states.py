@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.sequences import owners, times
+from rnnkit.sequences import means, owners, times
 
 
 SATURATED = 0.95  # a tanh unit beyond this passes less than a tenth of the gradient
@@ -19,24 +19,15 @@ LEFT, RIGHT = 0.1, 0.9  # below and above: a gate that is shut, or open
 DEAD = 0.01  # of the layer's median spread; any absolute bound would call layers dead that start small and learn well
 
 
-@dataclass(frozen=True)
-class Magnitude:
-    """How large states are: mean and standard deviation of their RMS over the steps, and the share near +-1."""
-
-    rms_mean: float
-    rms_std: float
-    saturated: float
-
-
-def magnitude(rows: Tensor) -> Magnitude:
-    """How large states of shape (valid steps, hidden) are.
+def magnitude(rows: Tensor) -> tuple[float, float, float]:
+    """How large states of shape (valid steps, hidden) are: mean and deviation of their RMS, and the share near +-1.
 
     The RMS of a step is ||h_t|| / sqrt(hidden); its standard deviation over the steps divides by their number, and is 0
     for one step. Saturated is the share of all units and steps with |h| > 0.95.
     """
     rms = torch.linalg.vector_norm(rows, dim=1) / math.sqrt(rows.shape[1])
     saturated = (rows.abs() > SATURATED).to(rows.dtype).mean()
-    return Magnitude(rms.mean().item(), rms.std(correction=0).item(), saturated.item())
+    return rms.mean().item(), rms.std(correction=0).item(), saturated.item()
 
 
 def unit_std(rows: Tensor) -> Tensor:
@@ -100,14 +91,11 @@ def participation_ratio(rows: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Components:
-    """Principal components: `mean`, of shape (hidden,), `basis`, of shape (hidden, count), the variance they explain.
+    """Principal components, in float64."""
 
-    `explained`, of shape (count,), is each component's share of the whole variance, the largest first. In float64.
-    """
-
-    mean: Tensor
-    basis: Tensor
-    explained: Tensor
+    mean: Tensor  # of shape (hidden,)
+    basis: Tensor  # of shape (hidden, count)
+    explained: Tensor  # of shape (count,): each one's share of the whole variance, the largest first
 
 
 def principal_components(rows: Tensor, count: int) -> Components:
@@ -133,10 +121,10 @@ def project(rows: Tensor, components: Components) -> Tensor:
 def norm_drift(packed: PackedSequence, backward: bool = False) -> float:
     """How much ||h_t|| grows a step, in the direction's own time: the slope of least squares within sequences.
 
-    States of a net that is stable beyond the lengths it was trained on have a slope near 0 (Krueger & Memisevic, 2016).
-    NaN where no sequence has two steps.
+    Near 0 in a net that is stable beyond the lengths it learned on (Krueger & Memisevic, 2016); NaN without two steps.
     """
-    return slope_within(times(packed, backward), _norms(packed), owners(packed))
+    norms = torch.linalg.vector_norm(packed.data, dim=1, dtype=torch.float64)
+    return slope_within(times(packed, backward), norms, owners(packed))
 
 
 def slope_within(moments: Tensor, values: Tensor, owner: Tensor) -> float:
@@ -145,20 +133,10 @@ def slope_within(moments: Tensor, values: Tensor, owner: Tensor) -> float:
     All are of shape (rows,); `owner` tells the sequence of each row. Were there one intercept for all, sequences that
     differ in level and in length would feign a slope. NaN where no sequence has two different moments.
     """
-    counts = torch.bincount(owner)
-
-    def centred(numbers: Tensor) -> Tensor:
-        sums = numbers.new_zeros(len(counts)).index_add(0, owner, numbers)
-        return numbers - (sums / counts)[owner]
-
-    moments, values = centred(moments.double()), centred(values.double())
+    count = len(torch.bincount(owner))
+    moments, values = (rows - means(rows, owner, count)[owner] for rows in (moments.double(), values.double()))
     spread = moments.square().sum()
     return (moments @ values / spread).item() if spread > 0 else math.nan
-
-
-def _norms(packed: PackedSequence) -> Tensor:
-    """||h_t|| of each row, of shape (rows,), in float64."""
-    return torch.linalg.vector_norm(packed.data, dim=1, dtype=torch.float64)
 
 
 def _shifted(rows: Tensor) -> Tensor:
@@ -175,18 +153,8 @@ def _covariance(rows: Tensor) -> tuple[Tensor, Tensor]:
     return mean + rows.detach()[0].double(), centred.T @ centred / len(rows)
 
 
-@dataclass(frozen=True)
-class Gate:
-    """What a gate does, unit by unit: all are of shape (hidden,), and their mean is that of the layer."""
-
-    left: Tensor
-    right: Tensor
-    sensitivity: Tensor
-    std: Tensor
-
-
-def gate_statistics(gate: Tensor) -> Gate:
-    """What a gate does over all valid steps, of shape (valid steps, hidden), unit by unit.
+def gate_statistics(gate: Tensor) -> dict[str, Tensor]:
+    """What a gate does over all valid steps, of shape (valid steps, hidden), unit by unit: each of shape (hidden,).
 
     - left, right: the share of steps with the gate below 0.1, above 0.9 (Karpathy, Johnson & Fei-Fei, Visualizing and
       Understanding Recurrent Networks, 2015);
@@ -195,12 +163,12 @@ def gate_statistics(gate: Tensor) -> Gate:
     - std: over the steps. Near 0 the gate ignores what comes in, and the unit is a plain leaky one; 0 for one step.
     """
     gate = gate.detach()
-    return Gate(
-        left=(gate < LEFT).to(gate.dtype).mean(dim=0),
-        right=(gate > RIGHT).to(gate.dtype).mean(dim=0),
-        sensitivity=(4 * gate * (1 - gate)).mean(dim=0),
-        std=unit_std(gate),
-    )
+    return {
+        "left": (gate < LEFT).to(gate.dtype).mean(dim=0),
+        "right": (gate > RIGHT).to(gate.dtype).mean(dim=0),
+        "sensitivity": (4 * gate * (1 - gate)).mean(dim=0),
+        "std": unit_std(gate),
+    }
 
 
 def timescales(keeping: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
-"""Two classifiers on the same examples, and how sure their difference is."""
+"""A cheap classifier to see a network beside, and how sure the difference of two on the same examples is."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rnnkit.core import extras
 from rnnkit.runs import Comparison
@@ -25,7 +26,7 @@ def compare(baseline: str, ours: "np.ndarray", theirs: "np.ndarray", resamples: 
         from scipy.stats import bootstrap
 
     differences = np.asarray(ours, float) - np.asarray(theirs, float)
-    low = high = float(differences.mean())
+    low = high = mean = float(differences.mean())
     if np.ptp(differences) > 0:  # where all differ alike there is nothing to resample
         interval = bootstrap(
             (differences,),
@@ -36,12 +37,21 @@ def compare(baseline: str, ours: "np.ndarray", theirs: "np.ndarray", resamples: 
             rng=np.random.default_rng(0),
         ).confidence_interval
         low, high = float(interval.low), float(interval.high)
-    return Comparison(
-        baseline=baseline,
-        ours=float(np.mean(ours)),
-        theirs=float(np.mean(theirs)),
-        difference=float(differences.mean()),
-        low=low,
-        high=high,
-        examples=len(differences),
-    )
+    return Comparison(baseline, float(np.mean(ours)), float(np.mean(theirs)), mean, low, high, len(differences))
+
+
+def text_regression(
+    texts: Sequence[str], targets: Sequence[int], test: Sequence[str], c: float = 1.0, **features: Any
+) -> "np.ndarray":
+    """What a logistic regression on TF-IDF of words, learned from labelled texts, says of others, of shape (test,).
+
+    `c` is the inverse of its penalty, `features` are those of scikit-learn's TfidfVectorizer. Raises `ValueError` for
+    texts that have no words which it could count.
+    """
+    with extras.needed("experiments", "a logistic regression"):
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+    regression = make_pipeline(TfidfVectorizer(**features), LogisticRegression(C=c, max_iter=1_000))
+    return regression.fit(texts, targets).predict(test)

@@ -52,20 +52,14 @@ METRICS = {
 
 
 def metric(name: str) -> Metric:
-    """The metric of a name, as it stands in METRICS or in a record: `accuracy`, `metric/accuracy/valid`, `loss/valid`.
-
-    One that is not known has no limits, and is the better the lower it is.
-    """
+    """The metric of a name (`accuracy`, `metric/accuracy/valid`); an unknown one has no limits, lower is better."""
     first, *rest = name.split("/")
     plain = rest[0] if first == "metric" and rest else first
     return METRICS.get(plain, Metric(plain))
 
 
 def classification(targets: "Labels", predictions: "Labels", split: str) -> dict[str, float]:
-    """Accuracy and macro-averaged F1 (the mean of the classes' F1) of predicted classes, by the names in a record.
-
-    Both lie in 0..1; `split` is the part of the data: `metric/accuracy/valid`.
-    """
+    """Accuracy and macro F1 (the mean of the classes') of predictions, in 0..1, by names as `metric/accuracy/valid`."""
     with extras.needed("experiments", "a score of classes"):
         from sklearn.metrics import accuracy_score, f1_score
 

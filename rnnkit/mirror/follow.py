@@ -19,6 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rnnkit.core import UserError, error_in_words, extras, files, locks
 from rnnkit.mirror import wandb_log
 from rnnkit.runs import Result, mirror_client, plots, read_row
@@ -68,7 +70,9 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
     mode = mode_for(track)
     if mode == "disabled":
         return _say(folder, state="complete", mode=mode)
-    run = _define(server.begin(_options(manifest), folder, mode, goes_on))
+    run = server.begin(_options(manifest), folder, mode, goes_on)
+    run.define_metric("step", hidden=True)
+    run.define_metric("*", step_metric="step")
     sent_before = run.starting_step if run.resumed else 0
     offline = run.settings.mode == "offline"
     log = Path(run.settings.sync_file)
@@ -84,7 +88,9 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
         count += 1
     if manifest["config"].get("observe") == "full":
         plots.draw(folder)
-    run.summary.update(images(folder))
+    import wandb  # which is there, as the run has begun
+
+    run.summary.update({f"pictures/{path.stem}": wandb.Image(str(path)) for path in plots.picture_files(folder)})
     result = Result.read(folder)
     if result is not None:
         raised = {f"flag/{flag.name}": str(flag) for flag in result.flags or []}
@@ -109,10 +115,11 @@ def _options(manifest: dict[str, Any]) -> dict[str, Any]:
     """What `wandb.init` is told of a run."""
     names = ("experiment", "study", "trial", "point", "confirms", "command", "git", "versions", "data")
     config = {name: manifest.get(name) for name in names}
+    milliseconds = int(datetime.fromisoformat(manifest["started"]).timestamp() * 1000)
     return {
         "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
         # A run repeated elsewhere has the same name; what was sent before must not be overwritten by it.
-        "id": f"{manifest['run']}-{_milliseconds(manifest['started']):x}",
+        "id": f"{manifest['run']}-{milliseconds:x}",
         "name": manifest["run"],
         "group": manifest["study"],
         "job_type": "run" if manifest["study"] is None else "trial" if manifest.get("confirms") is None else "again",
@@ -128,10 +135,7 @@ class Server:
     reachable: bool = True
 
     def begin(self, options: dict[str, Any], folder: Path, mode: str, goes_on: bool) -> "Run":
-        """Start a W&B run with these options of `wandb.init`, whose files lie in `folder`, or go on with it.
-
-        It is offline where the server cannot be reached or refuses.
-        """
+        """Start or go on with a W&B run with files in `folder`; offline where there is no server, or it refuses."""
         with extras.needed("wandb", "a mirror to W&B"):
             import wandb
             from wandb.errors import CommError, UsageError
@@ -166,26 +170,18 @@ def histograms(folder: Path, step: int) -> dict[str, Any]:
     path = folder / "media" / f"curves-{step:09}.json"
     if not path.exists():
         return {}
-    import numpy as np
     import wandb
 
     drawn: dict[str, Any] = {}
     for name, points in files.read_json(path).items():
         if name.startswith(("timescale/", "left/", "right/")):
-            values = np.array([float(point) for point in points])
-            values = np.log10(values[values > 0]) if name.startswith("timescale/") else values
+            values = np.array(plots.numbers(points))
+            if name.startswith("timescale/"):
+                name, values = f"log10 {name}", np.log10(values[values > 0])
             values = values[np.isfinite(values)]
             if len(values):
-                name = f"log10 {name}" if name.startswith("timescale/") else name
                 drawn[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
     return drawn
-
-
-def images(folder: Path) -> dict[str, Any]:
-    """The run's pictures for W&B."""
-    import wandb
-
-    return {f"pictures/{path.stem}": wandb.Image(str(path)) for path in plots.picture_files(folder)}
 
 
 def _rows_in_file(log: Path, expected: int) -> int:
@@ -194,16 +190,6 @@ def _rows_in_file(log: Path, expected: int) -> int:
     while (held := len(wandb_log.rows(log))) < expected and time.monotonic() < end:
         time.sleep(POLL / 2)
     return held
-
-
-def _milliseconds(started: str) -> int:
-    return int(datetime.fromisoformat(started).timestamp() * 1000)
-
-
-def _define(run: "Run") -> "Run":
-    run.define_metric("step", hidden=True)
-    run.define_metric("*", step_metric="step")
-    return run
 
 
 def tail(folder: Path, gone: threading.Event) -> Iterator[dict[str, Any]]:

@@ -19,10 +19,7 @@ FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
 def records(path: Path) -> Iterator[Any]:
-    """The protocol-buffer records of a `.wandb` file, in order. A torn end is where they stop.
-
-    Raises `UserError` for a file of another kind, or one that is damaged before its end.
-    """
+    """A `.wandb` file's records, up to a torn end. Raises `UserError` for another kind of file, or damage before."""
     from wandb.proto import wandb_internal_pb2
 
     content = path.read_bytes()
@@ -60,24 +57,3 @@ def rows(path: Path) -> list[dict[str, Any]]:
             items = {item.key or ".".join(item.nested_key): item.value_json for item in record.history.item}
             result.append({k: json.loads(v) for k, v in items.items() if not k.startswith("_")})
     return result
-
-
-def run(path: Path) -> Any:
-    """The record that describes the run (`run_id`, `run_group`, `tags`, ...) as last written."""
-    *_, last = (record.run for record in records(path) if record.WhichOneof("record_type") == "run")
-    return last
-
-
-def config(path: Path) -> dict[str, Any]:
-    """The configuration that the run was started with."""
-    return {item.key: json.loads(item.value_json) for item in run(path).config.update}
-
-
-def summary(path: Path) -> dict[str, Any]:
-    """The run's summary as last written."""
-    values: dict[str, Any] = {}
-    for record in records(path):
-        if record.WhichOneof("record_type") == "summary":
-            for item in record.summary.update:
-                values[item.key or ".".join(item.nested_key)] = json.loads(item.value_json)
-    return values

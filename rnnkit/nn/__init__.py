@@ -9,8 +9,5 @@ from rnnkit.nn.modules import Place, being_recorded, evaluating, layer_weights, 
 
 
 __all__ = ["cells", "embeddings", "heads", "initialisation", "layers", "models", "modules"]
-__all__ += ["GATES", "Gates"]
-__all__ += ["LastState"]
-__all__ += ["GRU", "LSTM", "RNN", "FastLayer"]
-__all__ += ["LanguageModel", "SequenceClassifier", "Tagger"]
-__all__ += ["Place", "being_recorded", "evaluating", "layer_weights", "recurrent_modules"]
+__all__ += ["GATES", "GRU", "LSTM", "RNN", "FastLayer", "Gates", "LanguageModel", "LastState", "Place"]
+__all__ += ["SequenceClassifier", "Tagger", "being_recorded", "evaluating", "layer_weights", "recurrent_modules"]

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 
+Activation = Callable[[Tensor], Tensor]
+
+
 @dataclass(frozen=True)
 class Gates:
-    """A cell's gates: a letter each in the weights' order, the one that keeps the state, and the candidate among them.
-
-    The candidate lies between -1 and 1, where gates lie between 0, shut, and 1, open.
-    """
+    """A cell's gates: letters in the weights' order, the one that keeps the state, the candidate (in -1..1)."""
 
     names: str
     keeps: str
@@ -30,13 +30,7 @@ GATES = {"GRU": Gates("rzn", keeps="z", candidate="n"), "LSTM": Gates("ifgo", ke
 
 
 def rnn_cell(
-    x: Tensor,
-    h: Tensor,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    b_ih: Tensor,
-    b_hh: Tensor,
-    activation: Callable[[Tensor], Tensor] = torch.tanh,
+    x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, activation: Activation = torch.tanh
 ) -> Tensor:
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) (Elman, Finding Structure in Time, 1990).
 
@@ -93,9 +87,7 @@ def linear_cell(x: Tensor, h: Tensor, w_x: Tensor, w_h: Tensor) -> Tensor:
     return x @ w_x + h @ w_h
 
 
-def unroll(
-    cell: Callable[..., Any], inputs: Tensor, state: Any, *weights: Tensor, **options: Any
-) -> tuple[Tensor, Any]:
+def unroll(cell: Callable[..., Any], inputs: Tensor, state: Any, *weights: Tensor, **more: Any) -> tuple[Tensor, Any]:
     """Run a cell over a sequence of shape (steps, batch, inputs), one step after the other.
 
     Returns the hidden states of all steps, of shape (steps, batch, hidden), and the last state as the cell gives it:
@@ -109,6 +101,6 @@ def unroll(
     """
     states: list[Tensor] = []
     for x_t in inputs:
-        state = cell(x_t, state, *weights, **options)
+        state = cell(x_t, state, *weights, **more)
         states.append(state[0] if isinstance(state, tuple) else state)
     return torch.stack(states), state

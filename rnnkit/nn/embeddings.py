@@ -13,15 +13,12 @@ from rnnkit.sequences import map_packed
 
 @dataclass(frozen=True)
 class Letters:
-    """How the letters of words are read: `count` different ones, as vectors of `size`, by `reader_size` units.
+    """How the letters of words are read."""
 
-    The units are those of each direction. `spellings` holds the numbers of each spelling's letters, as in `Spelled`.
-    """
-
-    count: int
-    size: int
-    reader_size: int
-    spellings: list[Tensor]
+    count: int  # how many different letters there are
+    size: int  # of a letter's vector
+    reader_size: int  # units of each direction
+    spellings: list[Tensor]  # the numbers of each spelling's letters, as in `Spelled`
 
 
 class Spelled(nn.Module):

@@ -5,11 +5,13 @@ A pooling gets what a recurrent layer gives for a packed batch: `output`, packed
 the examples came. Only valid steps are read: a sequence's vector does not depend on what it is batched with.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from rnnkit.sequences import map_packed, owners
+from rnnkit.sequences import map_packed, means, owners
 
 
 class LastState(nn.Module):
@@ -33,9 +35,7 @@ class MeanPool(nn.Module):
 
     def forward(self, output: PackedSequence, h_n: Tensor) -> Tensor:
         """Means of shape (batch, directions x hidden)."""
-        owner = owners(output)
-        sums = output.data.new_zeros(h_n.shape[1], output.data.shape[1]).index_add(0, owner, output.data)
-        return sums / torch.bincount(owner, minlength=h_n.shape[1]).unsqueeze(1)
+        return means(output.data, owners(output), h_n.shape[1])
 
 
 class MaxPool(nn.Module):
@@ -61,8 +61,7 @@ class AttentionPool(nn.Module):
     def weights(self, output: PackedSequence) -> PackedSequence:
         """How much each valid step counts, packed over (steps,): 0 or more, and 1 in all for each sequence.
 
-        It is 0 where a step's score lies so far below its sequence's best that the exponential underflows: some 90 to
-        100 below in float32.
+        It is 0 where a step's score lies so far below its sequence's best (100 in float32) that the exponential is 0.
         """
         scores = map_packed(lambda rows: self.query(torch.tanh(self.project(rows))).squeeze(1), output)
         owner = owners(output)
@@ -91,25 +90,18 @@ class JoinedPool(nn.Module):
 
 def pooling(name: str, encoder: nn.RNNBase) -> tuple[nn.Module, int]:
     """The pooling of a name (last, mean, max, attention or joined) for a recurrent module, and its vectors' size."""
-    size = encoder.hidden_size * (2 if encoder.bidirectional else 1)
-    if name == "last":
-        return LastState(encoder.bidirectional), size
-    if name == "mean":
-        return MeanPool(), size
-    if name == "max":
-        return MaxPool(), size
-    if name == "attention":
-        return AttentionPool(size), size
-    if name == "joined":
-        return JoinedPool(encoder.bidirectional), 3 * size
-    raise ValueError(f"there is no pooling {name!r}: choose last, mean, max, attention or joined")
+    both, size = encoder.bidirectional, encoder.hidden_size * (2 if encoder.bidirectional else 1)
+    kinds: dict[str, Callable[[], nn.Module]] = {"last": lambda: LastState(both), "mean": MeanPool, "max": MaxPool}
+    kinds |= {"attention": lambda: AttentionPool(size), "joined": lambda: JoinedPool(both)}
+    if name not in kinds:
+        raise ValueError(f"there is no pooling {name!r}: choose last, mean, max, attention or joined")
+    return kinds[name](), 3 * size if name == "joined" else size
 
 
 def classification(size: int, classes: int, hidden: int = 0, dropout: float = 0.0) -> nn.Module:
     """Vectors of shape (batch, size) -> scores (logits) of shape (batch, classes).
 
-    A linear layer; with `hidden` units between, two of them with a relu. `dropout` is the share of the vector's units
-    dropped before it.
+    A linear layer; with `hidden` units between, two with a relu. `dropout` is the share of units dropped before it.
     """
     if not hidden and not dropout:
         return nn.Linear(size, classes)

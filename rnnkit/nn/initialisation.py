@@ -1,7 +1,6 @@
 """Ways to start a recurrent layer's weights, as functions that change a layer in place, each with its paper.
 
-All but `uniform_` work on every layer and direction of `torch.nn.RNN`, `GRU` and `LSTM` and of ours, and leave what
-they do not name as it is.
+All but `uniform_` work on every layer and direction of torch.nn's recurrent modules and ours, and leave all else.
 """
 
 from collections.abc import Iterator
@@ -28,20 +27,17 @@ def orthogonal_(module: nn.RNNBase) -> None:
     Saxe, McClelland & Ganguli, Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Networks, 2014;
     Henaff, Szlam & LeCun, Recurrent Orthogonal Networks and Long-Memory Tasks, 2016.
     """
-    for weight in _recurrent_weights(module):
-        for gate in weight.detach().split(module.hidden_size):
-            nn.init.orthogonal_(gate)
+    for gate in _recurrent_gates(module):
+        nn.init.orthogonal_(gate)
 
 
 def identity_(module: nn.RNNBase) -> None:
     """Make each gate's recurrent matrix the identity and all biases 0: the state stays unless something comes in.
 
-    Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015, where the
-    layer's nonlinearity is relu.
+    Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015 (with relu).
     """
-    for weight in _recurrent_weights(module):
-        for gate in weight.detach().split(module.hidden_size):
-            nn.init.eye_(gate)
+    for gate in _recurrent_gates(module):
+        nn.init.eye_(gate)
     for name, parameter in module.named_parameters():
         if name.startswith("bias"):
             nn.init.zeros_(parameter)
@@ -54,9 +50,9 @@ def forget_bias_(module: nn.RNNBase, value: float = 1.0) -> None:
     Forget, 2000; Jozefowicz, Zaremba & Sutskever, An Empirical Exploration of Recurrent Network Architectures, 2015.
     Raises `UserError` for a layer without such a gate or without biases.
     """
-    for b_ih, b_hh in _biases(module, "forget_bias_"):
-        _keeping(b_ih, module).fill_(value)
-        _keeping(b_hh, module).zero_()
+    for keeps, b_ih, b_hh in _biases(module, "forget_bias_"):
+        b_ih[keeps].fill_(value)
+        b_hh[keeps].zero_()
 
 
 def chrono_(module: nn.RNNBase, longest: int) -> None:
@@ -67,47 +63,40 @@ def chrono_(module: nn.RNNBase, longest: int) -> None:
     """
     if longest < 3:
         raise UserError(f"chrono initialisation needs sequences of 3 steps or more, not {longest}")
-    for b_ih, b_hh in _biases(module, "chrono_"):
-        scales = torch.empty_like(_keeping(b_ih, module)).uniform_(1, longest - 1).log()
-        _keeping(b_ih, module).copy_(scales)
-        _keeping(b_hh, module).zero_()
-        if isinstance(module, nn.LSTM):
-            b_ih[: module.hidden_size].copy_(-scales)
-            b_hh[: module.hidden_size].zero_()
+    for keeps, b_ih, b_hh in _biases(module, "chrono_"):
+        scales = torch.empty_like(b_ih[keeps]).uniform_(1, longest - 1).log()
+        b_ih[keeps].copy_(scales)
+        b_hh[keeps].zero_()
+        if isinstance(module, nn.LSTM):  # whose gate i comes first
+            b_ih[0].copy_(-scales)
+            b_hh[0].zero_()
 
 
 def initialise_(module: nn.RNNBase, name: str, longest: int) -> None:
     """Apply the initialisation that `--init` calls `name`; `default` leaves torch.nn's."""
-    if name == "orthogonal":
-        orthogonal_(module)
-    elif name == "identity":
-        identity_(module)
-    elif name == "forget-bias":
-        forget_bias_(module)
+    ways = {"orthogonal": orthogonal_, "identity": identity_, "forget-bias": forget_bias_}
+    if name in ways:
+        ways[name](module)
     elif name == "chrono":
         chrono_(module, longest)
     elif name != "default":
         raise UserError(f"there is no initialisation {name!r}")
 
 
-def _recurrent_weights(module: nn.RNNBase) -> Iterator[Tensor]:
+def _recurrent_gates(module: nn.RNNBase) -> Iterator[Tensor]:
     for name, parameter in module.named_parameters():
         if name.startswith("weight_hh"):
-            yield parameter
+            yield from parameter.detach().split(module.hidden_size)
 
 
-def _biases(module: nn.RNNBase, asked: str) -> Iterator[tuple[Tensor, Tensor]]:
-    """The two bias vectors of each layer and direction, detached."""
+def _biases(module: nn.RNNBase, asked: str) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Of each layer and direction the number of the gate that keeps the state, and both biases, (gates, hidden)."""
     if isinstance(module, nn.RNN):
         raise UserError(f"{asked} sets the bias of a gate, and an RNN has no gates: take a GRU or an LSTM")
     if not module.bias:
         raise UserError(f"{asked} sets the bias of a gate, and this layer was made without biases")
-    for name, parameter in module.named_parameters():
-        if name.startswith("bias_ih"):
-            yield parameter.detach(), module.get_parameter(name.replace("bias_ih", "bias_hh")).detach()
-
-
-def _keeping(bias: Tensor, module: nn.RNNBase) -> Tensor:
-    """The part of a bias vector that belongs to the gate that keeps the state."""
     gates = GATES[module.mode]
-    return bias.unflatten(0, (len(gates.names), -1))[gates.names.index(gates.keeps)]
+    for name in [name for name, _ in module.named_parameters() if name.startswith("bias_ih")]:
+        both = (module.get_parameter(each).detach() for each in (name, name.replace("bias_ih", "bias_hh")))
+        b_ih, b_hh = (bias.unflatten(0, (len(gates.names), -1)) for bias in both)
+        yield gates.names.index(gates.keeps), b_ih, b_hh

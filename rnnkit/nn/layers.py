@@ -33,34 +33,27 @@ FEWEST_STEPS = 12  # below, torch's path is the faster one (measured: training f
 class _FastForward(nn.RNNBase):
     """Sends what the fast path serves to `kernels.stack`, and the rest to torch.nn's own `forward`."""
 
-    watchers: tuple[
-        Callable[[Tensor, Tensor], None], ...
-    ] = ()  # who wants to know what the kernels do with each layer: `rnnkit.observe`, while it observes
+    # Who wants to know what the kernels do with each layer: `rnnkit.observe`, while it observes.
+    watchers: tuple[Callable[[Tensor, Tensor], None], ...] = ()
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """As torch.nn's; see there."""
         self._update_flat_weights()
-        if not _is_plain(self):
-            return super().forward(input, hx)
-        if isinstance(input, PackedSequence):
-            result = self._packed(input, hx)
-        else:
-            result = self._padded(input, hx)
+        serve = self._packed if isinstance(input, PackedSequence) else self._padded
+        result = serve(input, hx) if _is_plain(self) else None
         return super().forward(input, hx) if result is None else result
 
     def _packed(self, sequence: PackedSequence, hx: Any) -> tuple[PackedSequence, Any] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = sequence
         layout = PackedLayout(batch_sizes)
         states = _initial(self, hx, layout.batch)
-        if states is None or not _is_packed(data, layout) or not _serves(self, data, states):
-            return None
-        if layout.steps < FEWEST_STEPS:
+        served = states is not None and _is_packed(data, layout) and _serves(self, data, states)
+        if states is None or not served or layout.steps < FEWEST_STEPS:
             return None
         if sorted_indices is not None:
             states = tuple(s if s is None else s.index_select(1, sorted_indices) for s in states)
         if layout.equal and _has_padded_kernel(self, data):
-            padded = data.view(layout.steps, layout.batch, -1)
-            output, final = self._torch_padded(padded, states)
+            output, final = self._torch_padded(data.view(layout.steps, layout.batch, -1), states)
             output = output.flatten(0, 1)
         else:
             output, final = self._run(data, layout, states)
@@ -91,13 +84,8 @@ class _FastForward(nn.RNNBase):
         return output.transpose(0, 1) if self.batch_first else output, _as_state(final)
 
     def _run(self, data: Tensor, layout: PackedLayout, states: States) -> tuple[Tensor, tuple[Tensor, ...]]:
-        kind = stack.Stack(
-            mode=self.mode,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            directions=2 if self.bidirectional else 1,
-            dropout=self.dropout if self.training else 0.0,
-        )
+        directions, dropout = 2 if self.bidirectional else 1, self.dropout if self.training else 0.0
+        kind = stack.Stack(self.mode, self.hidden_size, self.num_layers, directions, dropout)
         weights = [[*group, None, None][:4] for group in layer_weights(self)]
         return stack.run(kind, data, layout, states, weights, self.watchers)
 
@@ -156,9 +144,8 @@ def _initial(module: nn.RNNBase, hx: Any, batch: int) -> States | None:
         return (None,) * count
     states = hx if isinstance(hx, tuple) else (hx,)
     shape = (module.num_layers * (2 if module.bidirectional else 1), batch, module.hidden_size)
-    if isinstance(hx, tuple) != (count == 2) or len(states) != count:
-        return None
-    return states if all(isinstance(s, Tensor) and tuple(s.shape) == shape for s in states) else None
+    fits = isinstance(hx, tuple) == (count == 2) and len(states) == count
+    return states if fits and all(isinstance(s, Tensor) and tuple(s.shape) == shape for s in states) else None
 
 
 def _serves(module: nn.RNNBase, data: Tensor, states: States) -> bool:

@@ -112,14 +112,8 @@ def _initial_weights(seed: int) -> Generator[None, None, None]:
 
 def _recurrent(config: BaseConfig, input_size: int, longest: int, batch_first: bool = False) -> nn.RNNBase:
     """The recurrent layers that `config` describes."""
-    encoder = CELLS[config.layers][config.cell](
-        input_size,
-        config.hidden_size,
-        num_layers=config.depth,
-        bidirectional=config.bidirectional,
-        dropout=config.dropout,
-        batch_first=batch_first,
-    )
+    options = {"num_layers": config.depth, "bidirectional": config.bidirectional, "dropout": config.dropout}
+    encoder = CELLS[config.layers][config.cell](input_size, config.hidden_size, batch_first=batch_first, **options)
     initialisation.initialise_(encoder, config.init, longest)
     return encoder
 
@@ -206,15 +200,13 @@ def tagger(
     """
     require_counts(input_size=input_size, tags=tags, vocabulary=1 if vocabulary is None else vocabulary)
     with _initial_weights(config.seed):
-        embedding, size = None, input_size
-        if vocabulary is not None:
-            embedding = nn.Embedding(vocabulary, input_size, padding_idx=0)
-            if letters is not None:
-                reader = CELLS[config.layers][config.cell](letters.size, letters.reader_size, bidirectional=True)
-                initialisation.initialise_(reader, config.init, max(map(len, letters.spellings)))
-                vectors = nn.Embedding(letters.count, letters.size, padding_idx=0)
-                embedding = Spelled(embedding, vectors, reader, letters.spellings)
-                size = embedding.size
+        embedding = None if vocabulary is None else nn.Embedding(vocabulary, input_size, padding_idx=0)
+        if embedding is not None and letters is not None:
+            reader = CELLS[config.layers][config.cell](letters.size, letters.reader_size, bidirectional=True)
+            initialisation.initialise_(reader, config.init, max(map(len, letters.spellings)))
+            vectors = nn.Embedding(letters.count, letters.size, padding_idx=0)
+            embedding = Spelled(embedding, vectors, reader, letters.spellings)
+        size = embedding.size if isinstance(embedding, Spelled) else input_size
         encoder = _recurrent(config, size, longest)
         head = heads.classification(config.hidden_size * (2 if config.bidirectional else 1), tags, dropout=head_dropout)
         return Tagger(encoder, head, embedding, outer_dropout)

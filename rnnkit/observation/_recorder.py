@@ -18,25 +18,23 @@ from rnnkit.observation.trace import Call, LayerTrace
 from rnnkit.sequences import PackedLayout, Schedule
 
 
-class Recorder:
-    """Watches one module: hears from it before and after each call, and from our kernels about each of its layers.
+Pass = tuple[Tensor, Tensor]  # what one layer in one direction reads, and its states
+Random = tuple[Tensor, Tensor | None] | None  # the state of the random numbers of the CPU and of the GPU
 
-    What it has seen of a call, by layer and direction, it appends to `calls`.
-    """
+
+class Recorder:
+    """Watches one module: what it has seen of a call, by layer and direction, it appends to `calls`."""
 
     def __init__(self, name: str, module: FastLayer, calls: list[dict[str, LayerTrace]]):
         self.name, self.module, self.calls = name, module, calls
         self.directions = 2 if module.bidirectional else 1
-        self.places = [
-            Place(i // self.directions, bool(i % self.directions)) for i in range(module.num_layers * self.directions)
-        ]
-        self.passes: list[tuple[Tensor, Tensor]] = []  # input and states of each layer and direction on our kernels
+        ways = (False, True)[: self.directions]
+        self.places = [Place(layer, backward) for layer in range(module.num_layers) for backward in ways]
+        self.passes: list[Pass] = []  # of each layer and direction on our kernels
         self.weights: list[list[Tensor]] = []
-        self.random: tuple[Tensor, Tensor | None] | None = None
-        self.handles = [
-            module.register_forward_pre_hook(self.before, with_kwargs=True),
-            module.register_forward_hook(self.after, with_kwargs=True),
-        ]
+        self.random: Random = None
+        self.handles = [module.register_forward_pre_hook(self.before)]
+        self.handles.append(module.register_forward_hook(self.after, with_kwargs=True))
         module.watchers = (*module.watchers, self.watch)
 
     def leave(self) -> None:
@@ -45,7 +43,7 @@ class Recorder:
         for handle in self.handles:
             handle.remove()
 
-    def before(self, module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(self, module: nn.RNNBase, args: tuple[Any, ...]) -> None:
         """A call begins: keep the state of the random numbers that its dropout draws from."""
         self.passes, self.random = [], None
         if module.training and module.dropout and module.num_layers > 1:
@@ -65,8 +63,8 @@ class Recorder:
         with torch.inference_mode(False), torch.no_grad():
             packed = _packed(module, named["input"])
             initial = _initial(module, packed, named.get("hx"))
-            inside = bool(self.passes)
-            traces = self._inside(packed, initial) if inside else self._outside(packed, initial, gradients, *result)
+            ran_here = bool(self.passes)
+            traces = self._inside(packed, initial) if ran_here else self._outside(packed, initial, gradients, *result)
         self.calls.append({str(trace.place): trace for trace in traces})
         self.passes = []
 
@@ -75,7 +73,7 @@ class Recorder:
         traces = self._traces(packed, initial, self.passes)
         for trace, (_, h) in zip(traces, self.passes, strict=True):
             if h.grad_fn is not None:
-                self.handles.append(h.grad_fn.register_prehook(functools.partial(_arrived, trace)))
+                self.handles.append(h.grad_fn.register_prehook(trace.arrived))
         return traces
 
     def _outside(
@@ -104,21 +102,18 @@ class Recorder:
         def output_arrived(gradient: Tensor) -> None:
             rows = gradient if isinstance(output, PackedSequence) else _packed(module, gradient).data
             for trace, part in zip(traces[-directions:], rows.chunk(directions, dim=1), strict=True):
-                trace.arrive(0, part)
+                trace.arrived((part,))
 
-        def final_arrived(kind: int, gradient: Tensor) -> None:
-            gradient = _in_packed_order(gradient, packed)
-            for trace, part in zip(traces, gradient, strict=True):
-                trace.arrive(kind, part)
+        def final_arrived(before: list[None], gradient: Tensor) -> None:
+            for trace, part in zip(traces, _in_packed_order(gradient, packed), strict=True):
+                trace.arrived((*before, part))
 
         self._listen(output.data if isinstance(output, PackedSequence) else output, output_arrived)
         for kind, state in enumerate(final if isinstance(final, tuple) else (final,), start=1):
-            self._listen(state, functools.partial(final_arrived, kind))
+            self._listen(state, functools.partial(final_arrived, [None] * kind))
         return traces
 
-    def _traces(
-        self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[tuple[Tensor, Tensor]]
-    ) -> list[LayerTrace]:
+    def _traces(self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[Pass]) -> list[LayerTrace]:
         """What is kept of each layer and direction, from its input and states."""
         call, layout = Call(packed._replace(data=None)), PackedLayout(packed.batch_sizes)
         schedules = [Schedule(layout, reverse, chunk_rows=layout.rows) for reverse in (False, True)]
@@ -166,13 +161,6 @@ class Recorder:
         self.handles.append(base.grad_fn.register_prehook(arrived))
 
 
-def _arrived(trace: LayerTrace, gradients: tuple[Tensor | None, ...]) -> None:
-    """The gradients of a layer's states, the final ones and, for an LSTM, the final cell states have come."""
-    for kind, gradient in enumerate(gradients):
-        if gradient is not None:
-            trace.arrive(kind, gradient)
-
-
 def _copy(tensor: Tensor) -> Tensor:
     """A copy that nobody else changes, in float32 where the type is shorter."""
     tensor = tensor.detach().clone(memory_format=torch.contiguous_format)
@@ -206,13 +194,8 @@ def _in_packed_order(state: Tensor, packed: PackedSequence) -> Tensor:
     return state if packed.sorted_indices is None else state.index_select(1, packed.sorted_indices)
 
 
-def _dropout_between(
-    module: nn.RNNBase, packed: PackedSequence, random: tuple[Tensor, Tensor | None] | None
-) -> list[Tensor]:
-    """What dropout after each layer but the last multiplied with, of shape (rows, directions x hidden); 1 for nothing.
-
-    `random` is the state of the random numbers before the call, of the CPU's and the GPU's; None for no dropout.
-    """
+def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random: Random) -> list[Tensor]:
+    """What dropout between layers multiplied with, of shape (rows, directions x hidden); 1 where `random` is None."""
     data, between = packed.data, module.num_layers - 1
     if random is None:
         return [data.new_ones(1, 1)] * between

@@ -10,39 +10,33 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from rnnkit.sequences import Schedule
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of one layer in one direction, as in `rnnkit.nn.cells`; what the layer does not have is None.
-
-    `w_hr`, of shape (projected, hidden), makes an LSTM's states smaller (`proj_size`; Sak et al., Long Short-Term
-    Memory Based Recurrent Neural Network Architectures, 2014).
-    """
+    """The weights of one layer in one direction, as in `rnnkit.nn.cells`; what the layer does not have is None."""
 
     w_ih: Tensor
     w_hh: Tensor
     b_ih: Tensor | None = None
     b_hh: Tensor | None = None
+    # Of shape (projected, hidden), it makes an LSTM's states smaller (`proj_size`; Sak et al., Long Short-Term Memory
+    # Based Recurrent Neural Network Architectures, 2014).
     w_hr: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """Total gradients: through time, and through everything that comes after in the network.
+    """Total gradients: through time, and through everything that comes after in the network."""
 
-    `hidden` and `cell`, of shape (rows, hidden), are those of h_t and c_t; `gates`, of shape (rows, gates x hidden),
-    those of the input's part of the gates before activation. `initial` and `initial_cell`, of shape (batch, hidden),
-    are those of h_0 and c_0. What belongs to the cell state is None where there is none.
-    """
-
-    hidden: Tensor
-    gates: Tensor
-    initial: Tensor
-    cell: Tensor | None = None
-    initial_cell: Tensor | None = None
+    hidden: Tensor  # of h_t, of shape (rows, hidden)
+    gates: Tensor  # of the input's part of the gates before activation, of shape (rows, gates x hidden)
+    initial: Tensor  # of h_0, of shape (batch, hidden)
+    cell: Tensor | None = None  # of c_t, where there is one
+    initial_cell: Tensor | None = None  # of c_0
 
 
 class LayerReplay:
@@ -62,27 +56,22 @@ class LayerReplay:
     def gates(self) -> dict[str, Tensor]:
         """The gates after activation, of shape (rows, hidden) each: i f g o, or r z n; none for a plain RNN.
 
-        They follow from a layer's states, step by step: all it takes is one product for the input and one for the
-        states before.
+        They follow from a layer's states: it takes one product for the input and one for the states before.
         """
         w = self.weights
         if self.mode == "LSTM":
-            i, f, g, o = (self._product(self.x, w.w_ih, w.b_ih) + self._from_state).chunk(4, dim=1)
+            i, f, g, o = (linear(self.x, w.w_ih, w.b_ih) + self._from_state).chunk(4, dim=1)
             return {"i": i.sigmoid(), "f": f.sigmoid(), "g": g.tanh(), "o": o.sigmoid()}
         if self.mode == "GRU":
-            i_r, i_z, i_n = self._product(self.x, w.w_ih, w.b_ih).chunk(3, dim=1)
+            i_r, i_z, i_n = linear(self.x, w.w_ih, w.b_ih).chunk(3, dim=1)
             h_r, h_z, h_n = self._from_state.chunk(3, dim=1)
             r = torch.sigmoid(i_r + h_r)
             return {"r": r, "z": torch.sigmoid(i_z + h_z), "n": torch.tanh(i_n + r * h_n)}
         return {}
 
-    @property
-    def cell(self) -> Tensor | None:
-        """An LSTM's cell states, of shape (rows, hidden), by their own recurrence: c_t = f c_{t-1} + i g."""
-        return self._cells if self.mode == "LSTM" else None
-
     @cached_property
-    def _cells(self) -> Tensor:
+    def cells(self) -> Tensor:
+        """An LSTM's cell states, of shape (rows, hidden), by their own recurrence: c_t = f c_{t-1} + i g."""
         cell = self.gates["i"] * self.gates["g"]
         c, c_0 = self.initial[1], self.initial[1]
         chunk = self.schedule.chunks[0]
@@ -95,9 +84,8 @@ class LayerReplay:
     @property
     def starts(self) -> tuple[Tensor, ...]:
         """What each step starts from: x_t, h_{t-1} and, for an LSTM, c_{t-1}."""
-        if self.mode != "LSTM":
-            return self.x, self._before
-        return self.x, self._before, self._previous(self._cells, self.initial[1])
+        cells = [self._previous(self.cells, self.initial[1])] if self.mode == "LSTM" else []
+        return self.x, self._before, *cells
 
     def gradients(self, direct: Tensor | None, final: Tensor | None, final_cell: Tensor | None) -> Gradients:
         """Backpropagation through time (Werbos, 1990), from the gradients that reach the states directly.
@@ -144,11 +132,11 @@ class LayerReplay:
         """gamma_t = total_t o (1 - tanh(c)^2) + f gamma_{t+1}, the total gradient of c_t, gives those of i, f and g."""
         i, f, g, o = (self.gates[name] for name in "ifgo")
         w_hh, w_hr = self.weights.w_hh, self.weights.w_hr
-        squashed, cell_before = self._cells.tanh(), self._previous(self._cells, self.initial[1])
+        squashed, cell_before = self.cells.tanh(), self._previous(self.cells, self.initial[1])
         to_cell = o * (1 - squashed * squashed)
         slopes = torch.stack([g * i * (1 - i), cell_before * f * (1 - f), i * (1 - g * g)], dim=1)
         slope_o = squashed * o * (1 - o)
-        gamma = torch.zeros_like(self._cells)
+        gamma = torch.zeros_like(self.cells)
         if final_cell is not None:
             gamma.index_add_(0, self._ends, final_cell)
         gates = gamma.new_empty(len(gamma), 4, gamma.shape[1])
@@ -172,7 +160,7 @@ class LayerReplay:
     @cached_property
     def _from_state(self) -> Tensor:
         """The states' part of all gates before activation."""
-        return self._product(self._before, self.weights.w_hh, self.weights.b_hh)
+        return linear(self._before, self.weights.w_hh, self.weights.b_hh)
 
     @property
     def _begins(self) -> Tensor:
@@ -189,16 +177,9 @@ class LayerReplay:
         """All of `rows` cut into steps, against working order."""
         return zip(*(self.schedule.steps_back(part, self.schedule.chunks[0]) for part in rows), strict=True)
 
-    @staticmethod
-    def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return torch.nn.functional.linear(rows, weight, bias)
-
 
 def _carry(after: Tensor, into: Tensor, add: Callable[[Tensor, Tensor], object]) -> None:
-    """Add what comes from the step worked after this one.
-
-    Sequences that end in this step get nothing; those that begin in the next one have nowhere to take it.
-    """
+    """Add what comes from the step worked after, for the sequences that both have: others end here, or begin there."""
     count = min(len(after), len(into))
     if count:
         add(after[:count], into[:count])

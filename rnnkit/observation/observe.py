@@ -11,15 +11,13 @@
 What is observed does not notice. While the model runs, the observer only copies: inputs, states and weights on the way
 forward, on the way back the gradients that reach the states directly, where autograd hands them to the layer. The rest
 follows when it is asked for (see `_replay`): gates from states, cell states from gates, total gradients by
-backpropagation through time. That is the same work whatever kernel the layer ran on, and no kernel gives out more than
-it does anyway.
+backpropagation through time. That is the same work for all kernels, and none gives out more than it does anyway.
 
 Our own kernels run layer by layer, and tell the observer about each. Torch's run all layers behind one call: there
 those below the top are run once more, one by one, with dropout drawn again from the random numbers that the call drew
 from, and what reaches them is computed from what reaches the layer above.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
@@ -30,7 +28,7 @@ from rnnkit.core import UserError
 from rnnkit.nn import FastLayer, recurrent_modules
 from rnnkit.observation._recorder import Recorder
 from rnnkit.observation.trace import LayerTrace
-from rnnkit.sequences import PackedLayout
+from rnnkit.sequences import means, times
 
 
 class Trace:
@@ -54,20 +52,12 @@ class Trace:
 
 def by_time(packed: PackedSequence) -> Tensor:
     """The 2-norm of each step's row, averaged over the sequences that have this step, of shape (longest,)."""
-    return _mean_norms(packed, lambda layout, step: step)
+    return means(torch.linalg.vector_norm(packed.data, dim=1), times(packed), len(packed.batch_sizes))
 
 
 def by_lag(packed: PackedSequence) -> Tensor:
     """As `by_time`, counting steps back from each sequence's last, which stands first."""
-    return _mean_norms(packed, lambda layout, step: step[layout.mirrored])
-
-
-def _mean_norms(packed: PackedSequence, place: Callable[[PackedLayout, Tensor], Tensor]) -> Tensor:
-    layout = PackedLayout(packed.batch_sizes)
-    step = torch.arange(layout.steps).repeat_interleave(layout.tensor)
-    norms = torch.linalg.vector_norm(packed.data, dim=1)
-    sums = norms.new_zeros(layout.steps).index_add_(0, place(layout, step).to(norms.device), norms)
-    return sums / layout.tensor.to(norms.device)  # as many sequences have a step of a number as one of that lag
+    return means(torch.linalg.vector_norm(packed.data, dim=1), times(packed, backward=True), len(packed.batch_sizes))
 
 
 class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a function, as torch.no_grad is)

@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,28 +17,20 @@ from rnnkit.observation._replay import Gradients, LayerReplay
 
 @dataclass
 class Call:
-    """What the layers of one call share.
+    """What the layers of one call share."""
 
-    `form` says how rows are packed, its data being None; `arrivals` counts the gradients that came; `closed` is why
-    nothing can be seen of this call, or empty.
-    """
-
-    form: PackedSequence
-    arrivals: int = 0
-    closed: str = ""
+    form: PackedSequence  # how rows are packed; its data are None
+    arrivals: int = 0  # how many gradients came
+    closed: str = ""  # why nothing can be seen of this call
 
 
 @dataclass(frozen=True)
 class Carried:
-    """A gradient through time in one layer: at the states and cell states, and what is left at the initial ones.
+    """A gradient through time in one layer, with that of the cell state where there is one."""
 
-    `hidden` and `cell` are packed as the states are; `initial` and `initial_cell` are of shape (batch, hidden), in the
-    examples' order. What belongs to the cell state is None where there is none.
-    """
-
-    hidden: PackedSequence
+    hidden: PackedSequence  # packed as the states are, and so is `cell`
     cell: PackedSequence | None
-    initial: Tensor
+    initial: Tensor  # what is left at the initial states, of shape (batch, hidden), in the examples' order
     initial_cell: Tensor | None
 
 
@@ -46,18 +38,16 @@ class LayerTrace:
     """One layer in one direction during one call, over valid steps.
 
     States, gates and gradients are `PackedSequence`s over (rows, hidden), at their input's position for both
-    directions, packed as the module's input was. Padded input without lengths counts as sequences of one length,
-    unbatched input as one sequence.
+    directions, packed as the module's input was. Padded input counts as sequences of one length, unbatched as one.
 
-    Gradients are those of all `backward()`s that ran while the model was observed, added up. `place` is the layer and
-    direction.
+    Gradients are the sum over all `backward()`s while the model was observed. `place` is the layer and direction.
     """
 
     def __init__(self, module: str, place: Place, call: Call, layer: LayerReplay):
         self.place, self.call, self._layer = place, call, layer
         self._where = f"{module} {place}"
         self._direct: list[Tensor | None] = [None, None, None]
-        self._above: _Above | None = None
+        self._above: tuple[list[LayerTrace], Tensor, slice] | None = None
         self._total: tuple[int, Gradients] | None = None
 
     @property
@@ -69,7 +59,8 @@ class LayerTrace:
     def cell(self) -> PackedSequence | None:
         """The cell states c_t of an LSTM; None for other layers."""
         with _undisturbed():
-            return self._packed_if_any(self._opened().cell)
+            layer = self._opened()
+            return self._packed(layer.cells) if layer.mode == "LSTM" else None
 
     @property
     def gates(self) -> dict[str, PackedSequence]:
@@ -80,34 +71,30 @@ class LayerTrace:
     @property
     def hidden_gradient(self) -> PackedSequence:
         """The total dL/dh_t: along every way from h_t to the loss, those through later steps included."""
-        return self._packed(self._gradients().hidden)
+        return self._gradients().hidden
 
     @property
     def cell_gradient(self) -> PackedSequence | None:
         """The total dL/dc_t of an LSTM; None for other layers."""
-        return self._packed_if_any(self._gradients().cell)
+        return self._gradients().cell
 
     @property
     def initial_gradient(self) -> Tensor:
         """The total gradient of the initial state, given or not, of shape (batch, hidden), in the examples' order."""
-        return self._unsorted(self._gradients().initial)
+        return self._gradients().initial
 
     @property
     def initial_cell_gradient(self) -> Tensor | None:
         """The same of an LSTM's initial cell state; None for other layers."""
-        initial_cell = self._gradients().initial_cell
-        return None if initial_cell is None else self._unsorted(initial_cell)
+        return self._gradients().initial_cell
 
     @property
     def starts(self) -> tuple[Tensor, ...]:
-        """What each step starts from: its input, the state before it and, for an LSTM, the cell state before it.
-
-        Of shape (rows, inputs) and (rows, hidden), in the order of the packed rows.
-        """
+        """What each step starts from, row by row: its input, the state and an LSTM's cell state before it."""
         with _undisturbed():
             return self._opened().starts
 
-    def carried_back(self, vectors: Tensor) -> "Carried":
+    def carried_back(self, vectors: Tensor) -> Carried:
         """What becomes of gradients at the last states on their way back through this layer and direction alone.
 
         `vectors`, of shape (batch, hidden), stand at the last state that the direction reaches in each sequence, in the
@@ -116,29 +103,28 @@ class LayerTrace:
         order = self.call.form.sorted_indices
         with _undisturbed():
             vectors = vectors if order is None else vectors.index_select(0, order)
-            carried = self._opened().gradients(None, vectors, None)
-        initial_cell = None if carried.initial_cell is None else self._unsorted(carried.initial_cell)
-        hidden, cell = self._packed(carried.hidden), self._packed_if_any(carried.cell)
-        return Carried(hidden, cell, self._unsorted(carried.initial), initial_cell)
+            return self._carried(self._opened().gradients(None, vectors, None))
 
-    def arrive(self, kind: int, gradient: Tensor) -> None:
-        """Take a gradient that reaches the layer directly.
+    def arrived(self, gradients: Sequence[Tensor | None]) -> None:
+        """Take gradients that reach the layer directly; None for those that do not come now.
 
-        `kind` is 0 for that of its outputs, of shape (rows, hidden); 1 and 2 for those of its final states and final
-        cell states, of shape (batch, hidden) in packed order.
+        They are that of its outputs, of shape (rows, hidden), then those of its final states and final cell states, of
+        shape (batch, hidden) in packed order.
         """
-        gradient = gradient.detach().to(self._layer.h.dtype, copy=True)
-        before = self._direct[kind]
-        self._direct[kind] = gradient if before is None else before + gradient
-        self.call.arrivals += 1
+        for kind, gradient in enumerate(gradients):
+            if gradient is not None:
+                gradient = gradient.detach().to(self._layer.h.dtype, copy=True)
+                before = self._direct[kind]
+                self._direct[kind] = gradient if before is None else before + gradient
+                self.call.arrivals += 1
 
     def follow(self, above: list["LayerTrace"], kept: Tensor, direction: int) -> None:
         """Take the gradient of the outputs from the layer above, all directions of it, where it cannot be heard.
 
-        `kept` is what dropout multiplied these outputs with, of shape (rows, hidden), before the layer above read them
-        among those of its `direction`.
+        `kept`, of shape (rows, hidden), is what dropout multiplied these outputs, those of a `direction`, with.
         """
-        self._above = _Above(above, kept, direction)
+        size = kept.shape[1]
+        self._above = above, kept, slice(direction * size, (direction + 1) * size)
 
     def _opened(self) -> LayerReplay:
         if self.call.closed:
@@ -147,14 +133,10 @@ class LayerTrace:
 
     def reached(self) -> bool:
         """Whether any gradient has come."""
-        above = [] if self._above is None else self._above.traces
+        above = [] if self._above is None else self._above[0]
         return any(g is not None for g in self._direct) or any(trace.reached() for trace in above)
 
-    def of_input(self, columns: slice) -> Tensor:
-        """The total gradient of some columns of what the layer read, of shape (rows, columns)."""
-        return self._gradients().gates @ self._layer.weights.w_ih[:, columns]
-
-    def _gradients(self) -> Gradients:
+    def _of_rows(self) -> Gradients:
         layer = self._opened()
         if not self.reached():
             raise UserError(
@@ -164,38 +146,29 @@ class LayerTrace:
         if self._total is None or self._total[0] != self.call.arrivals:
             direct, *final = self._direct
             with _undisturbed():
-                if self._above is not None and (through := self._above.gradients()):
-                    direct = functools.reduce(operator.add, through) * self._above.kept
+                if self._above is not None:
+                    traces, kept, columns = self._above
+                    above = [(trace._of_rows().gates, trace._layer.weights) for trace in traces if trace.reached()]
+                    if above:
+                        direct = functools.reduce(operator.add, (g @ w.w_ih[:, columns] for g, w in above)) * kept
                 self._total = self.call.arrivals, layer.gradients(direct, *final)
         return self._total[1]
 
     def _packed(self, rows: Tensor) -> PackedSequence:
         return self.call.form._replace(data=rows)
 
-    def _packed_if_any(self, rows: Tensor | None) -> PackedSequence | None:
-        return None if rows is None else self._packed(rows)
+    def _gradients(self) -> Carried:
+        return self._carried(self._of_rows())
 
-    def _unsorted(self, rows: Tensor) -> Tensor:
+    def _carried(self, of_rows: Gradients) -> Carried:
+        """Gradients as they are given out: packed, and in the examples' order."""
         order = self.call.form.unsorted_indices
-        return rows if order is None else rows.index_select(0, order)
-
-
-@dataclass(frozen=True)
-class _Above:
-    """The directions of the layer above, what dropout multiplied its input with, and the direction that this input is.
-
-    `kept` is of shape (rows, hidden).
-    """
-
-    traces: list[LayerTrace]
-    kept: Tensor
-    direction: int
-
-    def gradients(self) -> list[Tensor]:
-        """What each direction that a gradient has reached passes on to its input, of shape (rows, hidden)."""
-        size = self.kept.shape[1]
-        columns = slice(self.direction * size, (self.direction + 1) * size)
-        return [trace.of_input(columns) for trace in self.traces if trace.reached()]
+        initial, initial_cell = of_rows.initial, of_rows.initial_cell
+        if order is not None:
+            initial = initial.index_select(0, order)
+            initial_cell = None if initial_cell is None else initial_cell.index_select(0, order)
+        cell = None if of_rows.cell is None else self._packed(of_rows.cell)
+        return Carried(self._packed(of_rows.hidden), cell, initial, initial_cell)
 
 
 @contextmanager

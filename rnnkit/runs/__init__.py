@@ -11,10 +11,6 @@ from rnnkit.runs.tracking import Diverged, Interrupted, Pruned, Run
 
 
 __all__ = ["checkpoints", "flags", "folders", "mirror_client", "printing", "replay", "tracking"]
-__all__ += ["Flag", "before_training"]
-__all__ += ["RunContext", "ended", "is_live"]
-__all__ += ["FORMAT", "Manifest", "Membership", "installed_versions"]
-__all__ += ["Mirror"]
-__all__ += ["Comparison", "Reference", "ReferenceKind", "Result", "Status"]
-__all__ += ["read_row", "read_rows"]
-__all__ += ["Diverged", "Interrupted", "Pruned", "Run"]
+__all__ += ["FORMAT", "Comparison", "Diverged", "Flag", "Interrupted", "Manifest", "Membership", "Mirror", "Pruned"]
+__all__ += ["Reference", "ReferenceKind", "Result", "Run", "RunContext", "Status"]
+__all__ += ["before_training", "ended", "installed_versions", "is_live", "read_row", "read_rows"]

@@ -40,10 +40,7 @@ def save(path: Path, state: State) -> None:
 
 
 def load(path: Path) -> State:
-    """Read what `save` wrote, onto the CPU. Loads tensors and plain values alone: nothing is run.
-
-    Raises `UserError` for a file that is missing, damaged, or no checkpoint.
-    """
+    """Read what `save` wrote, onto the CPU; no code is run. Raises `UserError` for a missing, damaged or other file."""
     import torch
 
     try:
@@ -73,38 +70,22 @@ def keep(folder: Path, state: State) -> None:
 
 def latest(folder: Path) -> tuple[State | None, list[str]]:
     """The newest state that a run in `folder` can go on from, None for none, and what is wrong with newer ones."""
-    wrong = []
-    for path in (folder / LATEST, folder / PREVIOUS):
-        if not path.exists():
-            continue
+    wrong, rows = [], folder / "metrics.jsonl"
+    for path in filter(Path.exists, (folder / LATEST, folder / PREVIOUS)):
         try:
             state = load(path)
         except UserError as error:
             wrong.append(str(error))
             continue
-        lacks = lacking(state)
-        if lacks is None and state["record"]["size"] > _size(folder / "metrics.jsonl"):
+        needed = [(part, name) for part, names in PARTS.items() for name in ("", *names)]
+        lacks = [f"{part} {name}" for part, name in needed if part not in state or (name and name not in state[part])]
+        if lacks:
+            wrong.append(f"{path} lacks {lacks[0].strip()}")
+        elif state["record"]["size"] > (rows.stat().st_size if rows.exists() else 0):
             wrong.append(f"{path} does not fit metrics.jsonl, which holds less than when it was saved")
-        elif lacks is None:
-            return state, wrong
         else:
-            wrong.append(f"{path} lacks {lacks}")
+            return state, wrong
     return None, wrong
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def lacking(state: State) -> str | None:
-    """The first part that a state should hold and does not; None where it is whole."""
-    for part, names in PARTS.items():
-        if part not in state:
-            return part
-        for name in names:
-            if name not in state[part]:
-                return f"{part} {name}"
-    return None
 
 
 def discard(folder: Path) -> None:

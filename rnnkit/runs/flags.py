@@ -5,6 +5,7 @@ look, not that something is wrong. What is no illness is no flag: a forget gate 
 memory, and few dimensions may be all that a task needs.
 """
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable
@@ -44,12 +45,8 @@ class Flag:
 
 def judge(rows: list[Row], clip: float = 0.0, status: str = "finished") -> list[Flag]:
     """All flags of a run, from the rows of its record, its clipping threshold and how it ended."""
-    found = [
-        flag
-        for rule in (_vanishing, _exploding, _saturated, _insensitive, _dead, _unused, _update)
-        for flag in rule(rows)
-    ]
-    found += _clipped(rows, clip)
+    rules = (_vanishing, _exploding, _saturated, _insensitive, _dead, _unused, _update)
+    found = [*itertools.chain.from_iterable(rule(rows) for rule in rules), *_clipped(rows, clip)]
     if status == "diverged":
         loss = next((row["loss/train"] for row in reversed(rows) if "loss/train" in row), math.nan)
         found.insert(0, Flag("diverged", "", loss, math.inf, "Lower --learning-rate, or set --clip 1."))
@@ -58,16 +55,12 @@ def judge(rows: list[Row], clip: float = 0.0, status: str = "finished") -> list[
 
 def _last(rows: list[Row], group: str, statistic: str) -> dict[str, float]:
     """The last value of a statistic, by where in the network: `encoder.l0.f`, say."""
-    found = {}
-    for row in rows:
-        for name, value in row.items():
-            if name.startswith(f"{group}/") and name.endswith(f"/{statistic}"):
-                found[name.removeprefix(f"{group}/").removesuffix(f"/{statistic}")] = value
-    return found
-
-
-def _span(rows: list[Row]) -> float:
-    return next((row["memory/span"] for row in rows if "memory/span" in row), math.nan)
+    return {
+        name.removeprefix(f"{group}/").removesuffix(f"/{statistic}"): value
+        for row in rows
+        for name, value in row.items()
+        if name.startswith(f"{group}/") and name.endswith(f"/{statistic}")
+    }
 
 
 def _carried(rows: list[Row], statistic: str) -> tuple[str, float]:
@@ -76,7 +69,8 @@ def _carried(rows: list[Row], statistic: str) -> tuple[str, float]:
     if not rates:
         return "", math.nan
     where = max(rates, key=rates.__getitem__)
-    return where, math.exp(min(rates[where] * _span(rows), 700.0))
+    span = next((row["memory/span"] for row in rows if "memory/span" in row), math.nan)
+    return where, math.exp(min(rates[where] * span, 700.0))
 
 
 def _vanishing(rows: list[Row]) -> Iterable[Flag]:

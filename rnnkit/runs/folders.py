@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 import shutil
@@ -21,23 +22,17 @@ from rnnkit.runs.result import Result, Status
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a run belongs: `member` says which trial of which study it is, if any.
+    """Where a run belongs."""
 
-    With a `folder` it goes on there, and in no other that its configuration could take up. `mirror` is the process that
-    carries its record to W&B, where several runs share one.
-    """
-
-    member: Membership = Membership()
-    folder: Path | None = None
-    mirror: Mirror | None = None
+    member: Membership = Membership()  # the trial of a study that it is, if any
+    folder: Path | None = None  # where it goes on, and in no other that its configuration could take up
+    mirror: Mirror | None = None  # the process that carries its record to W&B, where several runs share one
 
 
 def candidates(config: BaseConfig) -> Iterator[Path]:
     """The folders that a run of this configuration can have: its name, then with -2, -3, ... for a repeat, no end."""
-    name, repeat = run_name(config), 1
-    while True:
-        yield config.runs_dir.absolute() / (name if repeat == 1 else f"{name}-{repeat}")
-        repeat += 1
+    first = config.runs_dir.absolute() / run_name(config)
+    return itertools.chain([first], (first.with_name(f"{first.name}-{repeat}") for repeat in itertools.count(2)))
 
 
 @dataclass(frozen=True)
@@ -48,10 +43,8 @@ class Claim:
     lock: int
     made: bool
 
-    def release(self, remove: bool = False) -> None:
-        """Let go of the folder, and with `remove` take it away."""
-        if remove:
-            self.remove()
+    def release(self) -> None:
+        """Let go of the folder."""
         os.close(self.lock)
 
     def remove(self) -> None:
@@ -72,53 +65,43 @@ def claim(config: BaseConfig, context: RunContext) -> Claim:
             made = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-        if _try_lock(lock) and _is_unfinished(folder, context) and _is_ours(folder, context.member):
+        if _try_lock(lock) and _can_take_up(folder, context):
             return Claim(folder, lock, made)
         os.close(lock)
     raise UserError(f"{context.folder.name if context.folder else ''} has ended, or is still running")
 
 
-def _is_unfinished(folder: Path, context: RunContext) -> bool:
+def _can_take_up(folder: Path, context: RunContext) -> bool:
+    """Whether the run in this folder, if there is one, is unfinished, and belongs to what `context` says."""
     try:
         result = Result.read(folder)
     except UserError:  # damaged: it has ended, however it did
         return False
     if result is not None and result.status == Status.FAILED:
         # A full disk, say: taken up where it is named, by resume, or by its study, which has not let it end so.
-        return context.folder is not None or context.member != Membership()
-    return result is None or result.status == Status.INTERRUPTED
-
-
-def _is_ours(folder: Path, member: Membership) -> bool:
-    """Whether the run in this folder, if there is one, belongs to what a run that starts now belongs to."""
-    try:
-        return Membership.of(files.read_json(folder / "manifest.json")) == member
-    except UserError:  # none was begun here, or what it was cannot be told any more
-        return True
+        unfinished = context.folder is not None or context.member != Membership()
+    else:
+        unfinished = result is None or result.status == Status.INTERRUPTED
+    with contextlib.suppress(UserError):  # none was begun here, or what it was cannot be told any more
+        return unfinished and Membership.of(files.read_json(folder / "manifest.json")) == context.member
+    return unfinished
 
 
 def ended(config: BaseConfig, member: Membership) -> Result | None:
-    """The result of a run of this configuration that has ended, and belongs to `member`; the last of several.
-
-    One that failed does not count: what was wrong with the machine may be right by now.
-    """
+    """The last result of a run of this configuration and `member` that has ended, other than by a failure."""
     last = None
-    for folder in candidates(config):
-        if not folder.exists():
-            return last
+    for folder in itertools.takewhile(Path.exists, candidates(config)):
         with contextlib.suppress(UserError):  # damaged
             if Membership.of(files.read_json(folder / "manifest.json")) == member:
                 result = Result.read(folder)
+                # What was wrong with the machine when one failed may be right by now.
                 if result is not None and result.status not in (Status.INTERRUPTED, Status.FAILED):
                     last = result
     return last
 
 
 def find(run: str, runs_dir: Path) -> Path:
-    """The folder of a run: by its name, its path or one inside it, or its id at Weights & Biases.
-
-    Raises `UserError` where there is none.
-    """
+    """The folder of a run: by name, path, a path inside it, or id at W&B. Raises `UserError` where there is none."""
     path = Path(os.path.abspath(run))  # `.` has no name
     places = [path, *path.parents] if path.exists() else []
     places += [runs_dir / run, runs_dir / re.sub(r"-[0-9a-f]{9,}$", "", Path(run).name)]  # W&B's id ends with the time
@@ -132,14 +115,12 @@ def _try_lock(descriptor: int, patience: float = 0.1) -> bool:
     """Lock it, if no run holds it. Whoever only asks (`is_live`) holds it for a moment, which is waited for."""
     end = time.monotonic() + patience
     while True:
-        try:
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.005)
-        else:
             return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
 
 
 def is_live(folder: Path) -> bool:
@@ -148,10 +129,7 @@ def is_live(folder: Path) -> bool:
 
 
 def take_up(folder: Path, data: dict[str, str]) -> dict[str, Any] | None:
-    """The checkpoint that the run in this folder goes on from; None where there is none, and the folder is then empty.
-
-    Raises `UserError` where the data are not those that the run began with.
-    """
+    """The checkpoint that a run goes on from; None where it starts anew. Raises `UserError` if its data changed."""
     checkpoint, wrong = checkpoints.latest(folder)
     for reason in wrong:
         print(f"{reason}; {'the one before it is used' if checkpoint else 'the run starts anew'}", file=sys.stderr)
@@ -172,9 +150,7 @@ def take_up(folder: Path, data: dict[str, str]) -> dict[str, Any] | None:
 def _clear(folder: Path) -> None:
     """Remove what a run left that had saved nothing to go on from."""
     for path in folder.iterdir():
-        if path.name in ("lock", "mirror.lock"):
-            continue
-        if path.name == "wandb":  # its mirror may still be writing there, and clears it for the new run
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():  # its mirror may still be writing into wandb, and clears it for the new run
+            shutil.rmtree(path, ignore_errors=path.name == "wandb")
+        elif path.name not in ("lock", "mirror.lock"):
+            path.unlink()

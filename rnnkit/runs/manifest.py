@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,15 +25,12 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Membership:
-    """The study that a run belongs to, its trial there, and the planned point that the trial carries out.
-
-    A run that repeats a trial's settings on a fresh seed has neither: `confirms` names the trial.
-    """
+    """The study that a run belongs to, if any, and what it is there."""
 
     study: str | None = None
-    trial: int | None = None
-    point: int | None = None
-    confirms: int | None = None
+    trial: int | None = None  # its trial
+    point: int | None = None  # the planned point that the trial carries out
+    confirms: int | None = None  # the trial whose settings it repeats on a fresh seed; it then is none itself
 
     @classmethod
     def of(cls, manifest: dict[str, Any]) -> Self:
@@ -42,22 +40,17 @@ class Membership:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All that a run starts from.
-
-    `data` maps each data set to the SHA-256 of its contents; `started` is a time in ISO format; `command` gives the
-    same configuration again. `git`, `versions`, `machine` and `numerics` are the surroundings that its bits may depend
-    on.
-    """
+    """All that a run starts from. Its bits may depend on `git`, `versions`, `machine` and `numerics`."""
 
     run: str
     experiment: str
     config: dict[str, Any]
-    command: str
+    command: str  # gives the same configuration again
     threads: int
     track: str
     seed: int = 0
-    data: dict[str, str] = field(default_factory=dict)
-    started: str = ""
+    data: dict[str, str] = field(default_factory=dict)  # the SHA-256 of each data set by name
+    started: str = ""  # in ISO format
     git: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
@@ -68,23 +61,19 @@ class Manifest:
     @classmethod
     def of(cls, config: BaseConfig, run: str, data: dict[str, str], member: Membership) -> Self:
         """The manifest of a run that starts now, in this process."""
-        import torch
-
         return cls(
             run=run,
             experiment=config.experiment,
             config=configuration.settings(config),
             command=configuration.command(config),
-            threads=torch.get_num_threads(),
             track=config.track,
             seed=config.seed,
             data=data,
             started=datetime.now(UTC).isoformat(timespec="microseconds"),
-            git=dict(git_state()),
+            git=git_state(),
             versions={"python": platform.python_version(), **installed_versions()},
-            machine=_machine(),
-            numerics=_numerics(),
             member=member,
+            **_surroundings(),
         )
 
     def write(self, folder: Path) -> None:
@@ -97,7 +86,8 @@ class Manifest:
         """The manifest of the run in a folder. Raises `UserError` where it is damaged, or changed by hand."""
         path = folder / "manifest.json"
         values = files.read_json(path)
-        for name, kind in _NEEDED.items():
+        needed = {"run": str, "experiment": str, "config": dict, "command": str, "threads": int, "track": str}
+        for name, kind in needed.items():  # whatever version wrote it
             if not isinstance(values.get(name), kind):
                 raise UserError(f"{path} is damaged: its {name} is {values.get(name)!r}")
         names = {f.name for f in dataclasses.fields(cls)} - {"member"}
@@ -108,15 +98,11 @@ class Manifest:
         return manifest
 
 
-# What a manifest must hold, whatever version wrote it.
-_NEEDED = {"run": str, "experiment": str, "config": dict, "command": str, "threads": int, "track": str}
-
-
-def _machine() -> dict[str, Any]:
+def _surroundings() -> dict[str, Any]:
     import torch
 
     gpu = torch.cuda.is_available()
-    return {
+    machine = {
         "system": platform.system(),
         "processor": processor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
@@ -125,22 +111,18 @@ def _machine() -> dict[str, Any]:
         "cuda": torch.version.cuda if gpu else None,
         "cudnn": torch.backends.cudnn.version() if gpu else None,
     }
-
-
-def _numerics() -> dict[str, Any]:
-    import torch
-
-    return {
+    numerics = {
         "MKL_CBWR": os.environ.get("MKL_CBWR"),
         "MKL_CBWR_in_force": determinism.in_force(),
         "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
     }
+    return {"threads": torch.get_num_threads(), "machine": machine, "numerics": numerics}
 
 
 @functools.cache
-def git_state(root: Path = _CHECKOUT) -> tuple[tuple[str, object], ...]:
+def git_state(root: Path = _CHECKOUT) -> dict[str, Any]:
     """The commit of this checkout, whether files in it differ from it, and the SHA-256 of what differs in Python files.
 
     All None outside a checkout; the last one also where nothing differs.
@@ -169,11 +151,8 @@ def git_state(root: Path = _CHECKOUT) -> tuple[tuple[str, object], ...]:
                 except OSError:  # an editor's lock, `.#a.py`, is a link to nowhere: its name alone counts
                     content = b""
                 digest.update(f"\n{name}\n".encode(errors="replace") + content)
-    return (
-        ("commit", commit),
-        ("dirty", None if changes is None else bool(changes)),
-        ("changes", digest and digest.hexdigest()),
-    )
+    dirty = None if changes is None else bool(changes)
+    return {"commit": commit, "dirty": dirty, "changes": digest and digest.hexdigest()}
 
 
 @functools.cache
@@ -189,8 +168,5 @@ def installed_versions() -> dict[str, str]:
 def processor() -> str:
     """The processor's model, as the system names it."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    models = re.search(r"^model name.*?: *(.*)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    return models[1].strip() if models else platform.processor() or platform.machine()

@@ -16,10 +16,7 @@ from rnnkit.core import UserError, files, processes
 
 
 class Mirror:
-    """The process that mirrors the runs of this one: started for the first of them, and again where it has died.
-
-    It ends after `close`, or with this process, once what it was told is done.
-    """
+    """The process that mirrors runs: started for the first, and where it died; it ends after `close`, or with us."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,8 +54,7 @@ def state(folder: Path) -> dict[str, Any]:
 def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict[str, Any]:
     """Wait until the mirror has all of an ended run, and return its last word, as `state` does.
 
-    Gives up after `limit` seconds, and at once where the mirror has not stirred for `patience` seconds: it goes on by
-    itself, or `make sync` completes its work.
+    Gives up after `limit` seconds, or once the mirror has not stirred for `patience`: it goes on, or `make sync` does.
     """
     end = time.monotonic() + limit
     path = folder / "wandb" / "mirror.json"

@@ -4,22 +4,31 @@
 
 They are drawn by themselves at the end of a run with `--observe full`, by a process of their own. Each is a file,
 media/<name>.png: the gradient by lag, how often gates are shut and open, how long units remember, the eigenvalues of a
-step, the hidden states' ways through their first two principal components, the loss by context, step and length, and
-how two runs from different states meet.
+step, the hidden states' ways through two principal components, losses, and how two runs from different states meet.
 """
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rnnkit.core import UserError, cli, extras, files, processes
 
 
 Curves = dict[str, Any]  # what a file of curves holds: its step, and the points of each
+Picture = Callable[[list[Curves]], Any]  # from the curves of all evaluations: a figure, or None where it has no panel
+Panel = Callable[[Any, str, list[Curves]], None]  # draws on an axis what is of this name in all curves
 SIZE = 5.0, 3.6  # inches of one panel
 SEQUENCES = 8  # whose states are drawn
+LOSSES = {
+    "with the last k inputs alone": ("truncation/contexts", "truncation/losses", "context k (steps)"),
+    "by step": (None, "loss/position", "step"),
+    "by length": ("loss/lengths", "loss/length", "length (steps), to twice that"),
+}
+PICTURES: dict[str, Picture] = {}
 
 
 def draw(folder: Path) -> list[Path]:
@@ -31,18 +40,13 @@ def draw(folder: Path) -> list[Path]:
     from matplotlib import pyplot
 
     curves = [files.read_json(path) for path in sorted((folder / "media").glob("curves-*.json"))]
-    if not curves:
-        return []
-    drawn = []
+    drawn: list[Path] = []
     with pyplot.style.context("tableau-colorblind10"):
-        for name, picture in PICTURES.items():
-            figure = picture(curves)
-            if figure is None:
-                continue
-            path = folder / "media" / f"{name}.png"
-            figure.savefig(path, dpi=110)
-            pyplot.close(figure)
-            drawn.append(path)
+        for name, picture in PICTURES.items() if curves else ():
+            if (figure := picture(curves)) is not None:
+                drawn.append(folder / "media" / f"{name}.png")
+                figure.savefig(drawn[-1], dpi=110)
+                pyplot.close(figure)
     return drawn
 
 
@@ -54,22 +58,32 @@ def draw_beside(folder: Path) -> None:
         print(f"the pictures of {folder.name} are not drawn: {error.strerror or error}", file=sys.stderr)
 
 
-def panels(names: list[str], title: str):
-    """A figure with a panel for each of `names` side by side: (figure, axes by name)."""
-    from matplotlib import pyplot
+def panels(title: str, names: Callable[[Curves], list[str]]) -> Callable[[Panel], Picture]:
+    """Make a picture of a function that draws one panel: one for each of `names`, which the last curves give."""
 
-    figure, axes = pyplot.subplots(
-        1, len(names), figsize=(SIZE[0] * len(names), SIZE[1]), squeeze=False, layout="constrained"
-    )
-    figure.suptitle(title)
-    for axis, name in zip(axes[0], names, strict=True):
-        axis.set_title(name)
-    return figure, dict(zip(names, axes[0], strict=True))
+    def with_panel(panel: Panel) -> Picture:
+        def picture(curves: list[Curves]) -> Any:
+            from matplotlib import pyplot
+
+            if not (shown := names(curves[-1])):
+                return None
+            size = SIZE[0] * len(shown), SIZE[1]
+            figure, axes = pyplot.subplots(1, len(shown), figsize=size, squeeze=False, layout="constrained")
+            figure.suptitle(title)
+            for axis, name in zip(axes[0], shown, strict=True):
+                axis.set_title(name)
+                panel(axis, name, curves)
+            return figure
+
+        PICTURES[panel.__name__] = picture
+        return picture
+
+    return with_panel
 
 
-def places(curves: Curves, kind: str) -> list[str]:
-    """The layers and directions that have curves of a kind."""
-    return [name.removeprefix(f"{kind}/") for name in curves if name.startswith(f"{kind}/")]
+def places(kind: str) -> Callable[[Curves], list[str]]:
+    """The layers and directions that have curves of a kind, whatever else their names say."""
+    return lambda curves: list(dict.fromkeys(name.split("/")[1] for name in curves if name.startswith(f"{kind}/")))
 
 
 def numbers(points: list[Any]) -> list[float]:
@@ -77,163 +91,103 @@ def numbers(points: list[Any]) -> list[float]:
     return [float(point) for point in points]
 
 
-def gradient_by_lag(curves: list[Curves]):
+@panels("Gradient that is left k steps before the end", places("lag"))
+def gradient_by_lag(axis: Any, name: str, curves: list[Curves]) -> None:
     """A heat map of log10 of the gradient that is left, by lag and training step."""
-    import numpy as np
-
-    names = places(curves[-1], "lag")
-    if not names:
-        return None
-    figure, axes = panels(names, "Gradient that is left k steps before the end")
-    image = None
-    for name, axis in axes.items():
-        rows = np.array([numbers(at[f"lag/{name}"]) for at in curves])
-        with np.errstate(divide="ignore"):
-            shades = np.clip(np.log10(rows), -8, 1)
-        steps = [at["step"] for at in curves]
-        image = axis.imshow(shades, aspect="auto", origin="lower", vmin=-8, vmax=1, cmap="cividis")
-        ticks = np.unique(np.linspace(0, len(steps) - 1, 5).astype(int))
-        axis.set_yticks(ticks, [str(steps[i]) for i in ticks])
-        axis.set_xlabel("lag k (steps)")
-        axis.set_ylabel("training step")
-    assert image is not None
-    figure.colorbar(image, ax=list(axes.values()), label="log10 of what is left (-8 and less are one colour)")
-    return figure
+    rows = np.array([numbers(at[f"lag/{name}"]) for at in curves])
+    with np.errstate(divide="ignore"):
+        shades = np.clip(np.log10(rows), -8, 1)
+    image = axis.imshow(shades, aspect="auto", origin="lower", vmin=-8, vmax=1, cmap="cividis")
+    ticks = np.unique(np.linspace(0, len(curves) - 1, 5).astype(int))
+    axis.set_yticks(ticks, [str(curves[i]["step"]) for i in ticks])
+    axis.set(xlabel="lag k (steps)", ylabel="training step")
+    if axis is axis.figure.axes[-1]:  # one bar for all panels
+        label = "log10 of what is left (-8 and less are one colour)"
+        axis.figure.colorbar(image, ax=axis.figure.axes, label=label)
 
 
-def gate_saturation(curves: list[Curves]):
+@panels("How often gates are open and shut, unit by unit", places("left"))
+def gate_saturation(axis: Any, name: str, curves: list[Curves]) -> None:
     """Each unit by how often its gate is open and how often shut (Karpathy, Johnson & Fei-Fei, 2015)."""
-    names = list(dict.fromkeys(name.rpartition("/")[0] for name in places(curves[-1], "left")))
-    if not names:
-        return None
-    figure, axes = panels(names, "How often gates are open and shut, unit by unit")
-    for name, axis in axes.items():
-        for gate, marker in zip("ifozr", "o^sDv", strict=True):
-            if f"left/{name}/{gate}" in curves[-1]:
-                right, left = (numbers(curves[-1][f"{side}/{name}/{gate}"]) for side in ("right", "left"))
-                axis.scatter(right, left, s=12, marker=marker, alpha=0.7, label=gate)
-        axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="share of steps above 0.9", ylabel="share below 0.1")
-        axis.plot([0, 1], [1, 0], color="grey", linewidth=0.6)
-        axis.legend(title="gate")
-    return figure
+    for gate, marker in zip("ifozr", "o^sDv", strict=True):
+        if f"left/{name}/{gate}" in curves[-1]:
+            right, left = (numbers(curves[-1][f"{side}/{name}/{gate}"]) for side in ("right", "left"))
+            axis.scatter(right, left, s=12, marker=marker, alpha=0.7, label=gate)
+    axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="share of steps above 0.9", ylabel="share below 0.1")
+    axis.plot([0, 1], [1, 0], color="grey", linewidth=0.6)
+    axis.legend(title="gate")
 
 
-def timescales(curves: list[Curves]):
+@panels("How long the gates let units remember", places("timescale"))
+def timescales(axis: Any, name: str, curves: list[Curves]) -> None:
     """Histograms of how long units keep their state, at the first and the last evaluation."""
-    import numpy as np
-
-    names = places(curves[-1], "timescale")
-    if not names:
-        return None
-    figure, axes = panels(names, "How long the gates let units remember")
-    for name, axis in axes.items():
-        both = [np.array(numbers(at[f"timescale/{name}"])) for at in (curves[0], curves[-1])]
-        finite = np.concatenate(both)
-        finite = finite[np.isfinite(finite) & (finite > 0)]
-        if not len(finite):
-            continue
-        low, high = math.floor(np.log10(finite.min())), math.ceil(np.log10(finite.max()) + 1e-9)
-        bins = np.logspace(low, max(high, low + 1), 30)
-        for at, values, style in zip((curves[0], curves[-1]), both, ("step", "stepfilled"), strict=True):
-            axis.hist(values, bins=bins, histtype=style, alpha=0.8, label=f"step {at['step']}")
-        axis.set(xscale="log", xlabel="timescale (steps)", ylabel="units")
-        axis.legend()
-    return figure
+    both = [np.array(numbers(at[f"timescale/{name}"])) for at in (curves[0], curves[-1])]
+    finite = np.concatenate(both)
+    finite = finite[np.isfinite(finite) & (finite > 0)]
+    if not len(finite):
+        return
+    low, high = math.floor(np.log10(finite.min())), math.ceil(np.log10(finite.max()) + 1e-9)
+    bins = np.logspace(low, max(high, low + 1), 30)
+    for at, values, style in zip((curves[0], curves[-1]), both, ("step", "stepfilled"), strict=True):
+        axis.hist(values, bins=bins, histtype=style, alpha=0.8, label=f"step {at['step']}")
+    axis.set(xscale="log", xlabel="timescale (steps)", ylabel="units")
+    axis.legend()
 
 
-def eigenvalues(curves: list[Curves]):
+@panels("Eigenvalues of a step", places("eigenvalues"))
+def eigenvalues(axis: Any, name: str, curves: list[Curves]) -> None:
     """The eigenvalues of W_hh (of gated layers: of a step's mean Jacobian) beside the unit circle."""
-    import numpy as np
-
-    names = list(dict.fromkeys(name.rpartition("/")[0] for name in places(curves[-1], "eigenvalues")))
-    if not names:
-        return None
-    figure, axes = panels(names, "Eigenvalues of a step")
     around = np.linspace(0, 2 * np.pi, 200)
-    for name, axis in axes.items():
-        axis.plot(np.cos(around), np.sin(around), color="grey", linewidth=0.8)
-        for block in [key for key in curves[-1] if key.startswith(f"eigenvalues/{name}/")]:
-            real, imaginary = np.array(numbers(curves[-1][block])).reshape(2, -1)
-            axis.scatter(real, imaginary, s=8, label=block.rpartition("/")[2])
-        axis.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
-        axis.legend(fontsize="small")
-    return figure
+    axis.plot(np.cos(around), np.sin(around), color="grey", linewidth=0.8)
+    for block in [key for key in curves[-1] if key.startswith(f"eigenvalues/{name}/")]:
+        real, imaginary = np.array(numbers(curves[-1][block])).reshape(2, -1)
+        axis.scatter(real, imaginary, s=8, label=block.rpartition("/")[2])
+    axis.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
+    axis.legend(fontsize="small")
 
 
-def trajectories(curves: list[Curves]):
+@panels("Hidden states of the watched sequences", places("states"))
+def trajectories(axis: Any, name: str, curves: list[Curves]) -> None:
     """Hidden states of some sequences on their first two principal components; the start is a dot."""
-    import numpy as np
-
-    names = places(curves[-1], "states")
-    if not names:
-        return None
-    figure, axes = panels(names, "Hidden states of the watched sequences")
-    for name, axis in axes.items():
-        points = np.array(numbers(curves[-1][f"states/{name}"])).reshape(-1, 2)
-        lengths = [int(length) for length in curves[-1]["states-lengths"]]
-        for way in np.split(points, np.cumsum(lengths)[:-1])[:SEQUENCES]:
-            (line,) = axis.plot(way[:, 0], way[:, 1], linewidth=0.9)
-            axis.plot(*way[0], "o", markersize=4, color=line.get_color())
-        shares = numbers(curves[-1][f"explained/{name}"])
-        axis.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
-        axis.set_ylabel(f"second component ({shares[1]:.0%})" if len(shares) > 1 else "second component")
-    return figure
+    points = np.array(numbers(curves[-1][f"states/{name}"])).reshape(-1, 2)
+    lengths = [int(length) for length in curves[-1]["states-lengths"]]
+    for way in np.split(points, np.cumsum(lengths)[:-1])[:SEQUENCES]:
+        (line,) = axis.plot(way[:, 0], way[:, 1], linewidth=0.9)
+        axis.plot(*way[0], "o", markersize=4, color=line.get_color())
+    shares = numbers(curves[-1][f"explained/{name}"])
+    axis.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
+    axis.set_ylabel(f"second component ({shares[1]:.0%})" if len(shares) > 1 else "second component")
 
 
-def losses(curves: list[Curves]):
+@panels(
+    "Loss of the watched sequences",
+    lambda last: [name for name, (_, values, _) in LOSSES.items() if len(last.get(values, [])) > 1],
+)
+def losses(axis: Any, name: str, curves: list[Curves]) -> None:
     """The loss with the last k inputs alone, by step of the sequence, and by the sequences' length."""
-    known = {
-        "with the last k inputs alone": ("truncation/contexts", "truncation/losses", "context k (steps)"),
-        "by step": (None, "loss/position", "step"),
-        "by length": ("loss/lengths", "loss/length", "length (steps), to twice that"),
-    }
-    names = [name for name, (_, values, _) in known.items() if len(curves[-1].get(values, [])) > 1]
-    if not names:
-        return None
-    figure, axes = panels(names, "Loss of the watched sequences")
-    for name, axis in axes.items():
-        at, values, label = known[name]
-        for found in dict.fromkeys((0, len(curves) - 1)):
-            y = numbers(curves[found][values])
-            x = range(1, len(y) + 1) if at is None else numbers(curves[found][at])
-            axis.plot(x, y, marker="o" if at else None, markersize=3, label=f"training step {curves[found]['step']}")
-        if at:
-            axis.set_xscale("log", base=2)
-        axis.set(xlabel=label, ylabel="loss")
-        axis.legend()
-    return figure
+    at, values, label = LOSSES[name]
+    for found in dict.fromkeys((0, len(curves) - 1)):
+        y = numbers(curves[found][values])
+        x = range(1, len(y) + 1) if at is None else numbers(curves[found][at])
+        axis.plot(x, y, marker="o" if at else None, markersize=3, label=f"training step {curves[found]['step']}")
+    if at:
+        axis.set_xscale("log", base=2)
+    axis.set(xlabel=label, ylabel="loss")
+    axis.legend()
 
 
-def forgetting(curves: list[Curves]):
+@panels("Two runs from different states, same inputs", places("forgetting"))
+def forgetting(axis: Any, name: str, curves: list[Curves]) -> None:
     """How two runs on the same inputs from different states meet: ln of their distance by step."""
-    names = places(curves[-1], "forgetting")
-    if not names:
-        return None
-    figure, axes = panels(names, "Two runs from different states, same inputs")
-    for name, axis in axes.items():
-        for found in dict.fromkeys((0, len(curves) - 1)):
-            axis.plot(numbers(curves[found][f"forgetting/{name}"]), label=f"training step {curves[found]['step']}")
-        axis.set(xlabel="step of the direction's own time", ylabel="ln of the distance")
-        axis.legend()
-    return figure
-
-
-PICTURES = {
-    "gradient_by_lag": gradient_by_lag,
-    "gate_saturation": gate_saturation,
-    "timescales": timescales,
-    "eigenvalues": eigenvalues,
-    "trajectories": trajectories,
-    "losses": losses,
-    "forgetting": forgetting,
-}
+    for found in dict.fromkeys((0, len(curves) - 1)):
+        axis.plot(numbers(curves[found][f"forgetting/{name}"]), label=f"training step {curves[found]['step']}")
+    axis.set(xlabel="step of the direction's own time", ylabel="ln of the distance")
+    axis.legend()
 
 
 def picture_files(folder: Path) -> Iterator[Path]:
     """The pictures that a run has."""
-    for name in PICTURES:
-        if (path := folder / "media" / f"{name}.png").exists():
-            yield path
+    return filter(Path.exists, (folder / "media" / f"{name}.png" for name in PICTURES))
 
 
 def main() -> None:

@@ -17,15 +17,11 @@ SURROUNDINGS = ("versions", "machine", "threads", "numerics", "data", "git", "fo
 
 @dataclass(frozen=True)
 class ReplayCheck:
-    """How a replay stands to its original: `difference` in words, None where every bit agrees.
+    """How a replay stands to its original."""
 
-    `surroundings` names what differs between the two manifests, each as (field, original, replay). `compared` counts
-    the values that were compared.
-    """
-
-    difference: str | None
-    surroundings: list[tuple[str, object, object]]
-    compared: int
+    difference: str | None  # in words; None where every bit agrees
+    surroundings: list[tuple[str, object, object]]  # in which manifests differ: field, original, replay
+    compared: int  # how many values were compared
 
 
 def compare(original: Path, replay: Path) -> ReplayCheck:
@@ -50,22 +46,24 @@ def difference_in_rows(original: list[Row], replay: list[Row]) -> str | None:
             ends = " and ".join(f"{len(rows)} rows" for rows in (original, replay))
             shorter = original if one is None else replay
             return f"the records have {ends}: they agree up to step {shorter[-1]['step'] if shorter else 0}"
-        first, second = comparable(one), comparable(other)
-        for name in first | second:
-            if first.get(name) != second.get(name):
-                values = " and ".join(row.get(name, "nothing") for row in (first, second))
-                return f"step {one['step']}, {name}: {values}"
+        if found := _first_difference(one, other):
+            return f"step {one['step']}, {found}"
     return None
+
+
+def _first_difference(original: Row, replay: Row) -> str | None:
+    """The first metric in which two rows differ, and what both say."""
+    first, second = comparable(original), comparable(replay)
+    differ = (name for name in first | second if first.get(name) != second.get(name))
+    return next((f"{name}: {first.get(name, 'nothing')} and {second.get(name, 'nothing')}" for name in differ), None)
 
 
 def difference_in_results(original: Result, replay: Result) -> str | None:
     """The first thing in which two results differ."""
     if original.status != replay.status:
         return f"the original {original.status}, the replay {replay.status}"
-    first, second = comparable(original.metrics), comparable(replay.metrics)
-    for name in first | second:
-        if first.get(name) != second.get(name):
-            return f"in the end, {name}: {' and '.join(m.get(name, 'nothing') for m in (first, second))}"
+    if found := _first_difference(original.metrics, replay.metrics):
+        return f"in the end, {found}"
     if original.weights_sha256 != replay.weights_sha256:
         return f"weights: {original.weights_sha256} and {replay.weights_sha256}"
     return None

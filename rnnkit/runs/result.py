@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from rnnkit.core import UserError, files
 from rnnkit.runs.flags import Flag
@@ -30,10 +30,7 @@ class ReferenceKind(StrEnum):
 
 @dataclass(frozen=True)
 class Reference:
-    """A figure on the same test part to see a result's `metric` beside, and `what` reaches it.
-
-    Raises `ValueError` for a `kind` that is none of `ReferenceKind`.
-    """
+    """A figure on the same test part to see a `metric` beside, and `what` reaches it. `ValueError` for another kind."""
 
     what: str
     metric: str
@@ -60,35 +57,29 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Result:
-    """What result.json holds, and the folder it lies in.
-
-    `metrics` holds the last value of each metric and the final ones; `reason` says in a line why a run did not finish.
-    `processor_seconds` are those that this process computed, on all its threads: unlike `seconds` they do not depend on
-    what else the machine was doing. `flags` say what in the record shows that the network cannot learn, or does not.
-    `resumed_after` names the steps after which the run was stopped or killed, and went on.
-    """
+    """What result.json holds, and the folder it lies in."""
 
     run: str
     status: Status
     step: int
     seconds: float
-    metrics: dict[str, float]
+    metrics: dict[str, float]  # the last value of each, and the final ones
     folder: Path
     weights_sha256: str | None = None
-    reason: str | None = None
+    reason: str | None = None  # in a line why it did not finish
     parameters: int | None = None
     comparison: Comparison | None = None
     references: list[Reference] | None = None
-    processor_seconds: float | None = None
-    flags: list[Flag] | None = None
-    resumed_after: list[int] | None = None
+    processor_seconds: float | None = None  # on all threads; unlike `seconds`, whatever else the machine did
+    flags: list[Flag] | None = None  # what says that the network cannot learn, or does not
+    resumed_after: list[int] | None = None  # the steps after which it was stopped or killed, and went on
 
     def write(self) -> None:
         """Write result.json into the run's folder."""
         values = {k: v for k, v in dataclasses.asdict(self).items() if k != "folder" and v is not None}
         values["metrics"] = files.encode(self.metrics)
         if self.flags is not None:
-            values["flags"] = [files.encode(dataclasses.asdict(flag)) for flag in self.flags]
+            values["flags"] = [files.encode(flag) for flag in values["flags"]]
         files.write_json(self.folder / "result.json", values)
 
     @classmethod
@@ -105,20 +96,16 @@ class Result:
         path = folder / "result.json"
         if not path.exists():
             return None
+        values = files.read_json(path)
         try:
-            return cls(**_parsed(files.read_json(path)), folder=folder)
+            values |= {"status": Status(values["status"]), "metrics": files.decode(values["metrics"])}
+            if values.get("comparison") is not None:
+                values["comparison"] = Comparison(**values["comparison"])
+            if values.get("references") is not None:
+                values["references"] = [Reference(**reference) for reference in values["references"]]
+            if values.get("flags") is not None:
+                fields = {field.name for field in dataclasses.fields(Flag)}  # another version's are no reason to fail
+                values["flags"] = [Flag(**files.decode(flag)) for flag in values["flags"] if fields == set(flag)]
+            return cls(**values, folder=folder)
         except (KeyError, TypeError, AttributeError, ValueError):
             raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder") from None
-
-
-def _parsed(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a result from what result.json holds."""
-    parsed = {**values, "status": Status(values["status"]), "metrics": files.decode(values["metrics"])}
-    if values.get("comparison") is not None:
-        parsed["comparison"] = Comparison(**values["comparison"])
-    if values.get("references") is not None:
-        parsed["references"] = [Reference(**reference) for reference in values["references"]]
-    if values.get("flags") is not None:
-        fields = {field.name for field in dataclasses.fields(Flag)}  # one of another version is no reason to fail
-        parsed["flags"] = [Flag(**files.decode(flag)) for flag in values["flags"] if fields == set(flag)]
-    return parsed

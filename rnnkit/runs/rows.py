@@ -22,10 +22,7 @@ def read_row(line: bytes) -> Row:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """All rows of a run's metrics.jsonl, in order. A last line that a crash cut short is left out.
-
-    Raises `UserError`, with the line, where one is no row.
-    """
+    """All rows of a run, without a last line cut short. Raises `UserError`, with the line, where one is no row."""
     path = folder / "metrics.jsonl"
     content = path.read_bytes() if path.exists() else b""
     rows = []

@@ -44,11 +44,7 @@ class Run:
     """
 
     def __init__(
-        self,
-        config: configuration.BaseConfig,
-        claimed: Claim,
-        mirror: Mirror,
-        checkpoint: dict[str, Any] | None = None,
+        self, config: configuration.BaseConfig, claimed: Claim, mirror: Mirror, checkpoint: dict[str, Any] | None = None
     ):
         self.config = config
         self.folder = claimed.folder
@@ -87,17 +83,17 @@ class Run:
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep what the run can go on from: the state of its training, and where the record is."""
-        seconds, processor_seconds = self._spent()
         record = {"step": self.step, "latest": dict(self.latest), "size": self._rows.tell()}
-        record |= {"seconds": seconds, "processor_seconds": processor_seconds, "resumed_after": self._resumed_after}
+        record |= {**self._spent(), "resumed_after": self._resumed_after}
         with writing(self.folder / checkpoints.LATEST):
             os.fsync(self._rows.fileno())  # what is saved must never be ahead of the rows, whatever is cut off
             checkpoints.keep(self.folder, {**state, "record": record})
 
-    def _spent(self) -> tuple[float, float]:
+    def _spent(self) -> dict[str, float]:
         """Seconds, and processor seconds, since the run began, those of earlier processes included."""
         wall, processor = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
-        return round(self._seconds + wall, 3), round(self._processor_seconds + processor, 3)
+        seconds, processor_seconds = self._seconds + wall, self._processor_seconds + processor
+        return {"seconds": round(seconds, 3), "processor_seconds": round(processor_seconds, 3)}
 
     def finish(
         self,
@@ -108,16 +104,13 @@ class Run:
     ) -> Result:
         """End the run as finished: save the model's weights, then the result with the final metrics.
 
-        `keep` holds plain values that belong with the weights (a vocabulary, say); `notes` are further fields of
-        `Result`.
+        `keep` holds plain values that belong with the weights (a vocabulary); `notes` are further fields of `Result`.
         """
         if model is not None:
             with writing(self.folder / "checkpoint.pt"):
                 checkpoints.save(self.folder / "checkpoint.pt", {"weights": model.state_dict(), **(keep or {})})
-            notes |= {
-                "weights_sha256": checkpoints.weights_sha256(model),
-                "parameters": sum(p.numel() for p in model.parameters()),
-            }
+            notes["weights_sha256"] = checkpoints.weights_sha256(model)
+            notes["parameters"] = sum(p.numel() for p in model.parameters())
         return self.end(Status.FINISHED, metrics=metrics, **notes)
 
     def end(self, status: Status, metrics: dict[str, float] | None = None, **notes: Any) -> Result:
@@ -125,19 +118,10 @@ class Run:
         self._rows.close()
         if self.step:  # it may have been taken up after its last step
             self._begin_mirror()
-        seconds, processor_seconds = self._spent()
-        self.result = Result(
-            run=self.name,
-            status=status,
-            step=self.step,
-            seconds=seconds,
-            processor_seconds=processor_seconds,
-            metrics={**self.latest, **(metrics or {})},
-            folder=self.folder,
-            resumed_after=self._resumed_after or None,
-            flags=flags.judge(read_rows(self.folder), self.config.clip, status),
-            **notes,
-        )
+        notes |= {**self._spent(), "metrics": {**self.latest, **(metrics or {})}, "folder": self.folder}
+        notes["resumed_after"] = self._resumed_after or None
+        notes["flags"] = flags.judge(read_rows(self.folder), self.config.clip, status)
+        self.result = Result(run=self.name, status=status, step=self.step, **notes)
         try:
             with writing(self.folder / "result.json"):
                 self.result.write()
@@ -148,21 +132,6 @@ class Run:
         return self.result
 
 
-def _begin(
-    config: configuration.BaseConfig, data: dict[str, str], context: RunContext, claimed: Claim, mirror: Mirror
-) -> Run:
-    """Begin the record in the folder that was claimed, or go on with it. Where that fails, the folder is let go of."""
-    try:
-        with writing(f"the runs folder {config.runs_dir}"):
-            checkpoint = take_up(claimed.folder, data)
-            if checkpoint is None:
-                Manifest.of(config, claimed.folder.name, data, context.member).write(claimed.folder)
-            return Run(config, claimed, mirror, checkpoint)
-    except UserError:
-        claimed.release(remove=True)
-        raise
-
-
 @contextlib.contextmanager
 def start(config: configuration.BaseConfig, data: dict[str, str], context: RunContext | None = None) -> Iterator[Run]:
     """Record a run from here to the end of the `with` block.
@@ -170,15 +139,21 @@ def start(config: configuration.BaseConfig, data: dict[str, str], context: RunCo
     `data` maps each data set to the SHA-256 of its contents; `context` says where the run belongs. Whatever happens
     inside ends in result.json: `Pruned` and `Diverged` end the block quietly with that status, everything else is
     recorded (interrupted, failed) and raised on. Raises `UserError` where the runs folder cannot be written, and
-    `OutOfMemory` where the memory does not hold what the configuration asks for; a run that had not begun then leaves
-    nothing.
+    `OutOfMemory` where memory does not hold it; a run that had not begun then leaves nothing.
     """
     context = context or RunContext()
     claimed, mirror = claim(config, context), context.mirror or Mirror()
-    with contextlib.ExitStack() as stack:
-        if context.mirror is None:
-            stack.callback(mirror.close)
-        run = _begin(config, data, context, claimed, mirror)
+    with contextlib.nullcontext() if context.mirror else contextlib.closing(mirror):
+        try:
+            with writing(f"the runs folder {config.runs_dir}"):
+                checkpoint = take_up(claimed.folder, data)
+                if checkpoint is None:
+                    Manifest.of(config, claimed.folder.name, data, context.member).write(claimed.folder)
+                run = Run(config, claimed, mirror, checkpoint)
+        except UserError:
+            claimed.remove()
+            claimed.release()
+            raise
         try:
             yield run
             if run.result is None:
@@ -189,19 +164,12 @@ def start(config: configuration.BaseConfig, data: dict[str, str], context: RunCo
             run.end(Status.DIVERGED, reason=str(error))
         except BaseException as error:
             if run.result is None:
-                _broken_off(run, error)
+                stopped = isinstance(error, (KeyboardInterrupt, SystemExit, Interrupted))
+                status, reason = (Status.INTERRUPTED, None) if stopped else (Status.FAILED, error_in_words(error))
+                with contextlib.suppress(UserError):  # a full disk, most likely the very error that is raised on
+                    run.end(status, reason=reason)
                 if is_out_of_memory(error):
                     if run.step == 0:  # nothing was trained: nothing is left behind
                         claimed.remove()
                     raise OutOfMemory(f"out of memory with {configuration.sizes(config)}: lower these") from None
             raise
-
-
-def _broken_off(run: Run, error: BaseException) -> None:
-    """Record how an error ended a run."""
-    stopped = isinstance(error, (KeyboardInterrupt, SystemExit, Interrupted))
-    with contextlib.suppress(UserError):  # a full disk, most likely the very error that is raised on
-        if stopped:
-            run.end(Status.INTERRUPTED)
-        else:
-            run.end(Status.FAILED, reason=error_in_words(error))

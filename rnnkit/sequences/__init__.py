@@ -1,40 +1,14 @@
 """Sequences to batches: examples, packed sequences, the layout of their rows, chunks of a long text, vocabularies."""
 
-from rnnkit.sequences import bptt_chunks, layout, schedule, vocabulary
-from rnnkit.sequences._checks import check
-from rnnkit.sequences.batching import (
-    Batch,
-    Padding,
-    batches,
-    bucketed_order,
-    collate,
-    epoch_order,
-    gathered,
-    padding,
-    shuffled_batches,
-)
+from rnnkit.sequences import bptt_chunks, schedule, vocabulary
+from rnnkit.sequences.batching import Batch, batches, bucketed_order, collate, epoch_order, gathered, shuffled_batches
 from rnnkit.sequences.bptt_chunks import State
-from rnnkit.sequences.examples import Examples
-from rnnkit.sequences.layout import PackedLayout
-from rnnkit.sequences.packed import lengths_of_rows, map_packed, mask, owners, reverse, times
-from rnnkit.sequences.schedule import Chunk, Schedule
+from rnnkit.sequences.examples import Examples, check
+from rnnkit.sequences.packed import Padding, lengths_of_rows, map_packed, mask, means, owners, padding, reverse, times
+from rnnkit.sequences.schedule import Chunk, PackedLayout, Schedule
 
 
-__all__ = ["bptt_chunks", "layout", "schedule", "vocabulary"]
-__all__ += ["check"]
-__all__ += [
-    "Batch",
-    "Padding",
-    "batches",
-    "bucketed_order",
-    "collate",
-    "epoch_order",
-    "gathered",
-    "padding",
-    "shuffled_batches",
-]
-__all__ += ["State"]
-__all__ += ["Examples"]
-__all__ += ["PackedLayout"]
-__all__ += ["lengths_of_rows", "map_packed", "mask", "owners", "reverse", "times"]
-__all__ += ["Chunk", "Schedule"]
+__all__ = ["bptt_chunks", "schedule", "vocabulary"]
+__all__ += ["Batch", "batches", "bucketed_order", "check", "collate", "epoch_order", "gathered", "shuffled_batches"]
+__all__ += ["Chunk", "Examples", "PackedLayout", "Padding", "Schedule", "State"]
+__all__ += ["lengths_of_rows", "map_packed", "mask", "means", "owners", "padding", "reverse", "times"]

@@ -8,23 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
-from rnnkit.core import UserError, require_counts, seeding
-from rnnkit.sequences._checks import require_lengths, require_sequences, require_targets
-from rnnkit.sequences.examples import Examples
+from rnnkit.core import require_counts, seeding
+from rnnkit.sequences.examples import Examples, require_lengths, require_sequences, require_targets
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A packed batch. `targets` and `lengths` stand in the order in which the examples came.
+    """A packed batch. `targets` and `lengths` stand in the order in which the examples came."""
 
-    `inputs` is packed over (steps, features); `targets` is of shape (batch,), or, where each step has one, holds those
-    of all valid steps in the order of the rows of `inputs.data`; `lengths`, of shape (batch,), lies on the CPU as
-    64-bit integers.
-    """
-
-    inputs: PackedSequence
-    targets: Tensor
-    lengths: Tensor
+    inputs: PackedSequence  # packed over (steps, features)
+    targets: Tensor  # of shape (batch,), or of all valid steps, as the rows of `inputs.data`
+    lengths: Tensor  # of shape (batch,), int64 on the CPU
 
     @property
     def valid_steps(self) -> int:
@@ -72,32 +66,6 @@ def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buck
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-@dataclass(frozen=True)
-class Padding:
-    """How many steps batches have: `valid` ones, and the places of their rectangles if they were padded."""
-
-    valid: int
-    places: int
-
-    @property
-    def share(self) -> float:
-        """The share of places that would be padding. Raises `UserError` where there are no places."""
-        if not self.places:
-            raise UserError("batches without a step have no share of padding: give at least one sequence")
-        return 1 - self.valid / self.places
-
-
-def padding(lengths: Tensor, order: Sequence[Tensor]) -> Padding:
-    """What padding batches of the given examples would cost. It tells how much `bucketed_order` saves:
-
-    >>> lengths = torch.tensor([1, 9, 2, 8])
-    >>> padding(lengths, torch.arange(4).split(2)).share, padding(lengths, bucketed_order(lengths, 2, 0, 0)).share
-    (0.4117647058823529, 0.09090909090909094)
-    """
-    chosen = [lengths[batch] for batch in order if len(batch)]
-    return Padding(sum(int(c.sum()) for c in chosen), sum(int(c.max()) * len(c) for c in chosen))
-
-
 def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
     """The batches that an order names. Raises `UserError` as `collate` does."""
     require_targets(examples)
@@ -106,10 +74,7 @@ def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
 
 
 def shuffled_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """All examples once, in batches, in the order that seed and epoch give. The last batch may be smaller.
-
-    Raises `UserError` for a `batch_size` below 1, and as `collate` does.
-    """
+    """All examples once, shuffled by seed and epoch, in batches. Raises `UserError` as `collate` does."""
     require_counts(batch_size=batch_size)
     return gathered(examples, epoch_order(len(examples), seed, epoch).split(batch_size))
 

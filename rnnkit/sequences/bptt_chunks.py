@@ -1,6 +1,6 @@
 """One long sequence to batches: contiguous streams for truncated backpropagation through time, chunks at any start."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -76,8 +76,8 @@ def chunks_at_random(ids: Tensor, batch_size: int, steps: int, count: int, seed:
         yield Chunk(rows[:, :-1], rows[:, 1:])
 
 
-def detached(state: State) -> State:
-    """A recurrent state cut from the graph that it came from."""
+def mapped(function: Callable[[Tensor], Tensor], state: State) -> State:
+    """A recurrent state with a function applied to its parts: cut from its graph, say, or moved to a device."""
     if isinstance(state, tuple):
-        return state[0].detach(), state[1].detach()
-    return None if state is None else state.detach()
+        return function(state[0]), function(state[1])
+    return None if state is None else function(state)

@@ -1,6 +1,7 @@
-"""Packed sequences: functions of their rows, to which sequence and time each row belongs."""
+"""Packed sequences: functions of their rows, to which sequence and time each row belongs, what padding would cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -8,8 +9,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import UserError
-from rnnkit.sequences._checks import kind_of, require_lengths
-from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences.examples import kind_of, require_lengths
+from rnnkit.sequences.schedule import PackedLayout
 
 
 def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
@@ -23,11 +24,35 @@ def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> PackedSequence:
-    """A function of rows applied to the valid steps; the other three fields stay, and with them the examples' order.
+@dataclass(frozen=True)
+class Padding:
+    """How many steps batches have: `valid` ones, and the places of their rectangles if they were padded."""
 
-    Raises `UserError` where the function does not give as many rows as it got.
+    valid: int
+    places: int
+
+    @property
+    def share(self) -> float:
+        """The share of places that would be padding. Raises `UserError` where there are no places."""
+        if not self.places:
+            raise UserError("batches without a step have no share of padding: give at least one sequence")
+        return 1 - self.valid / self.places
+
+
+def padding(lengths: Tensor, order: Sequence[Tensor]) -> Padding:
+    """What padding batches of the given examples would cost. It tells how much `sequences.bucketed_order` saves:
+
+    >>> from rnnkit.sequences import bucketed_order
+    >>> lengths = torch.tensor([1, 9, 2, 8])
+    >>> padding(lengths, torch.arange(4).split(2)).share, padding(lengths, bucketed_order(lengths, 2, 0, 0)).share
+    (0.4117647058823529, 0.09090909090909094)
     """
+    chosen = [lengths[batch] for batch in order if len(batch)]
+    return Padding(sum(int(c.sum()) for c in chosen), sum(int(c.max()) * len(c) for c in chosen))
+
+
+def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> PackedSequence:
+    """A function of rows applied to valid steps; all else stays. Raises `UserError` for another number of rows."""
     data = cast(object, function(packed.data))
     if not isinstance(data, Tensor) or data.shape[:1] != packed.data.shape[:1]:
         given = f"a tensor of shape {tuple(data.shape)}" if isinstance(data, Tensor) else kind_of(data)
@@ -58,6 +83,13 @@ def times(packed: PackedSequence, backward: bool = False) -> Tensor:
     layout = PackedLayout(packed.batch_sizes)
     steps = torch.arange(layout.steps).repeat_interleave(layout.tensor)
     return (steps[layout.mirrored] if backward else steps).to(packed.data.device)
+
+
+def means(rows: Tensor, places: Tensor, count: int) -> Tensor:
+    """The means of `rows` by `places`, of shape (rows,), for each of `count` places; NaN where there is none."""
+    sums = rows.new_zeros(count, *rows.shape[1:]).index_add(0, places, rows)
+    counts = torch.bincount(places, minlength=count)
+    return sums / (counts if rows.dim() == 1 else counts.unsqueeze(1))
 
 
 def lengths_of_rows(packed: PackedSequence) -> Tensor:

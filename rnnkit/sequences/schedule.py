@@ -1,4 +1,4 @@
-"""In which order the rows of a packed sequence are worked through, for one direction.
+"""How the rows of a packed batch lie, and in which order they are worked through, for one direction.
 
 Packed data hold the rows of step 0 first, then those of step 1, and so on; step t has `batch_sizes[t]` rows, and row b
 of every step belongs to sequence b. The forward direction takes the steps from the first, and sequences end on its
@@ -14,24 +14,59 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from rnnkit.sequences.layout import PackedLayout
+
+class PackedLayout:
+    """What the rows of a packed batch are, from its `batch_sizes` (a list, or a tensor on the CPU).
+
+    `batch` is the number of sequences, `steps` that of the longest, `rows` that of the valid steps of all of them.
+    `sizes` and `tensor`, of shape (steps,), hold how many rows each step has.
+    """
+
+    def __init__(self, batch_sizes: Sequence[int] | Tensor):
+        tensor = isinstance(batch_sizes, Tensor)
+        self.tensor = batch_sizes if tensor else torch.tensor(batch_sizes, device="cpu")
+        self.sizes: list[int] = batch_sizes.tolist() if tensor else list(batch_sizes)
+        self.batch, self.steps, self.rows = self.sizes[0], len(self.sizes), sum(self.sizes)
+        self.equal = self.sizes[-1] == self.batch
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """The first row of each step, of shape (steps,)."""
+        return self.tensor.cumsum(0) - self.tensor
+
+    @cached_property
+    def first(self) -> Tensor:
+        """The row of each sequence's first step, of shape (batch,)."""
+        return torch.arange(self.batch, device="cpu")
+
+    @cached_property
+    def last(self) -> Tensor:
+        """The row of each sequence's last step, of shape (batch,)."""
+        rows, stop, longer = [], self.rows, 0
+        for size, count in reversed(Counter(self.sizes).items()):  # sizes never grow: equal ones stand together
+            rows += range(stop - size + longer, stop)  # the sequences `longer`..`size` - 1 have no further step
+            stop, longer = stop - size * count, size
+        return torch.tensor(rows, device="cpu")
+
+    @cached_property
+    def mirrored(self) -> Tensor:
+        """For each row the row of the same sequence as many steps from its end as this is from its start."""
+        step = torch.arange(self.steps, device="cpu").repeat_interleave(self.tensor)
+        sequence = torch.arange(self.rows, device="cpu") - self.starts[step]
+        length = torch.bincount(sequence)
+        return self.starts[length[sequence] - 1 - step] + sequence
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive steps whose rows lie in `start`..`stop` of the packed data, small enough for the processor's cache.
+    """Consecutive steps, small enough for the processor's cache."""
 
-    `sizes` holds the rows of each step in working order, `before` is the rows of the step worked before the first of
-    them, or 0. The sequences `begins[0]`..`begins[1]` - 1 have their first worked row in this chunk, the sequences
-    `ends[0]`..`ends[1]` - 1 their last.
-    """
-
-    start: int
+    start: int  # its rows are `start`..`stop` of the packed data
     stop: int
-    sizes: Sequence[int]
-    before: int
-    begins: tuple[int, int]
-    ends: tuple[int, int]
+    sizes: Sequence[int]  # the rows of each step, in working order
+    before: int  # the rows of the step worked before the first of them, or 0
+    begins: tuple[int, int]  # the sequences `begins[0]`..`begins[1]` - 1 have their first worked row here
+    ends: tuple[int, int]  # and `ends[0]`..`ends[1]` - 1 their last
 
     @property
     def rows(self) -> slice:
@@ -43,9 +78,7 @@ class Schedule:
     """The way through a packed batch in one direction, in chunks of about `chunk_rows` rows."""
 
     def __init__(self, layout: PackedLayout, reverse: bool, chunk_rows: int):
-        self.layout = layout
-        self.reverse = reverse
-        self.chunk_rows = chunk_rows
+        self.layout, self.reverse, self.chunk_rows = layout, reverse, chunk_rows
 
     @cached_property
     def chunks(self) -> list[Chunk]:
@@ -79,9 +112,7 @@ class Schedule:
 
     def steps_back(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
         """A chunk's rows cut into its steps, against working order."""
-        if self.reverse:
-            return torch.unsafe_split_with_sizes(rows, chunk.sizes[::-1])
-        return torch.unsafe_split_with_sizes(rows, chunk.sizes)[::-1]
+        return self.steps(rows, chunk)[::-1]
 
     def begins(self, chunk: Chunk) -> Tensor:
         """The rows, counted from the chunk's first, in which the sequences `chunk.begins` are worked first."""

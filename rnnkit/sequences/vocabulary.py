@@ -44,10 +44,7 @@ class Vocabulary:
 
 
 def build(texts: Iterable[Sequence[str]], least_count: int = 1) -> Vocabulary:
-    """The vocabulary of sequences of words, the most frequent first, of equal ones the one that came first.
-
-    Words that occur less than `least_count` times are left out.
-    """
+    """The vocabulary of words that occur `least_count` times, the most frequent first, equal ones as they came."""
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)

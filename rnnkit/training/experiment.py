@@ -72,28 +72,22 @@ class Task(Generic[D]):
 
 @dataclass(frozen=True)
 class Final:
-    """How an experiment ends: its final metrics, what stands beside them, what is kept with the weights.
-
-    `keep` holds plain values that using the weights takes (a vocabulary, say).
-    """
+    """How an experiment ends: its final metrics, and what stands beside them."""
 
     metrics: dict[str, float]
     comparison: Comparison | None = None
     references: list[Reference] | None = None
-    keep: dict[str, Any] = field(default_factory=dict)
+    keep: dict[str, Any] = field(default_factory=dict)  # plain values that using the weights takes (a vocabulary, say)
 
 
 @dataclass(frozen=True)
 class Experiment(Generic[C, D]):
-    """An experiment that can be run; `experiment` makes one.
-
-    `remarks` gives further lines to print below the result of a run from the command line.
-    """
+    """An experiment that can be run: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`."""
 
     Config: type[C]
     setup: "Callable[[C, torch.device], Task[D]]"
     conclude: Callable[[C, Task[D]], Final]
-    remarks: Callable[[C, Result], list[str]] | None = None
+    remarks: Callable[[C, Result], list[str]] | None = None  # further lines below a result on the command line
 
     def __call__(self, config: C, report: Report | None = None, context: RunContext | None = None) -> Result:
         """Train a net with these settings, and test it. `report` may raise `Pruned`.
@@ -114,10 +108,7 @@ class Experiment(Generic[C, D]):
         return run.result
 
     def prepared(self, config: C) -> Task[D]:
-        """What a run with these settings would train, with its initial weights. Nothing is trained or recorded.
-
-        Sets this process up for a run; see `loop.prepare`.
-        """
+        """What a run would train, with its initial weights, in a process set up for it. Nothing is recorded."""
         from rnnkit.training.loop import prepare
 
         device = prepare(config)
@@ -152,11 +143,4 @@ class Experiment(Generic[C, D]):
             sys.exit(1)
 
 
-def experiment(
-    Config: type[C],
-    setup: "Callable[[C, torch.device], Task[D]]",
-    conclude: Callable[[C, Task[D]], Final],
-    remarks: Callable[[C, Result], list[str]] | None = None,
-) -> Experiment[C, D]:
-    """The experiment with these parts: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`."""
-    return Experiment(Config, setup, conclude, remarks)
+experiment = Experiment

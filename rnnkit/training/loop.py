@@ -3,9 +3,8 @@
 import math
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,21 +15,7 @@ from rnnkit.nn import evaluating
 from rnnkit.runs import Diverged, Run, plots
 from rnnkit.sequences import Batch, bptt_chunks
 from rnnkit.training.experiment import Report, Task
-from rnnkit.training.optim import learning_rates, optimizer_of
 from rnnkit.training.state import BestWeights, Progress, TrainingState
-
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """How training went: the best value of the objective, the evaluation it was reached in, the epochs done."""
-
-    best: float
-    best_evaluation: int
-    epochs: int
 
 
 def device_of(config: BaseConfig) -> torch.device:
@@ -56,14 +41,39 @@ def prepare(config: BaseConfig) -> torch.device:
     return device
 
 
-def fit(task: Task[Any], config: BaseConfig, run: Run, report: Report | None = None) -> Fitted:
+def optimizer_of(config: BaseConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer that `config` names, without momentum or weight decay."""
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)  # one pass over the numbers, not ten
+    if config.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=config.learning_rate)
+    return torch.optim.SGD(parameters, lr=config.learning_rate, fused=True)
+
+
+def learning_rates(
+    optimizer: torch.optim.Optimizer, config: BaseConfig, steps: int, factor: Callable[[int], float] | None = None
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The schedule that `config` names, over all steps; or `factor`, a function of the steps done.
+
+    `one-cycle`: up to `config.learning_rate`, then down to nearly 0 (Smith & Topin, Super-Convergence, 2018);
+    `cosine`: from it down to 0 (Loshchilov & Hutter, SGDR, 2017, without restarts).
+    """
+    if factor is not None or config.schedule == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor or (lambda step: 1.0))
+    if config.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=config.learning_rate, total_steps=steps, cycle_momentum=config.optimizer == "adam"
+    )
+
+
+def fit(task: Task[Any], config: BaseConfig, run: Run, report: Report | None = None) -> TrainingState:
     """Train the task's model and leave it with the weights of its best evaluation, or its last (`config.keep`).
 
     Each step is one row of the record: the loss, the gradient norms before clipping, in all and by group, and where it
     evaluates (`config.evaluate_every`) what the task's `evaluate()` returns.
 
-    Raises `Diverged` at the first loss or gradient that is not finite, before it can touch the weights, and at the
-    first evaluation that is not.
+    Raises `Diverged` at the first loss or gradient that is not finite, before it touches the weights, or evaluation.
     """
     return _Loop(task, config, run, report).fit()
 
@@ -87,8 +97,8 @@ class _Loop:
         self.initial = self.monitor.before_training() if self.state.progress.step == 0 else {}
         self.valid_steps, self.began = 0, time.perf_counter()  # since the last evaluation
 
-    def fit(self) -> Fitted:
-        """Go through the batches that are left."""
+    def fit(self) -> TrainingState:
+        """Go through the batches that are left, and return the state at the end."""
         with extras.needed("experiments", "training"):
             from tqdm import tqdm
 
@@ -98,7 +108,7 @@ class _Loop:
         bar = tqdm(total=self.steps, initial=progress.step, unit="step", disable=hidden, leave=False)
         with bar, signals.deferred() as stop:
             if progress.pending is not None:  # a signal came after the last step, before its evaluation was done
-                self.evaluate(stop, bar)
+                self.evaluate(stop)
                 self.save()
             for epoch, number, batch in progress.remaining(task.batches, config.epochs):
                 if progress.ended:
@@ -111,19 +121,19 @@ class _Loop:
                 evaluates = last or progress.step % (config.evaluate_every or task.steps_per_epoch) == 0
                 if evaluates:
                     progress.pending = row
-                    self.evaluate(stop, bar)
+                    value = self.evaluate(stop)
+                    bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{value:.3f}")
                 else:
                     self.run.log(progress.step, row)
                 saves = progress.step % config.save_every == 0 if config.save_every else evaluates
                 if saves or last or progress.ended or stop.number is not None:
                     self.save()
                 stop.leave()
-        best = self.state.best
         if config.keep == "best":
-            best.restore(task.model)
+            task.model.load_state_dict(self.state.best.weights)
         if self.monitor.full and config.track == "off":  # else the mirror draws
             plots.draw_beside(self.run.folder)
-        return Fitted(best.value, best.evaluation, -(-progress.step // task.steps_per_epoch))
+        return self.state
 
     def step(self, epoch: int, number: int, batch: Any) -> dict[str, float]:
         """One step of training: its row of the record."""
@@ -132,7 +142,7 @@ class _Loop:
         value, after = self.task.loss(self.task.model, batch, carried)
         state.optimizer.zero_grad()
         value.backward()
-        state.carried = bptt_chunks.detached(after)
+        state.carried = bptt_chunks.mapped(Tensor.detach, after)
         norms, total = gradient_norms(monitor.groups)
         row: dict[str, float] = {"loss/train": value.item(), "grad_norm/total": total.item()}
         row |= dict(zip(self.norm_names, norms.tolist(), strict=True))
@@ -156,7 +166,7 @@ class _Loop:
         state.schedule.step()
         return row if before is None else row | monitor.of_update(before)
 
-    def evaluate(self, stop: signals.Stop, bar: "tqdm[Any]") -> None:
+    def evaluate(self, stop: signals.Stop) -> float:
         """Evaluate after a step, log its row with what came out, and see whether patience has run out."""
         progress, best, watched = self.state.progress, self.state.best, self.task.objective.metric
         row = progress.pending
@@ -179,12 +189,12 @@ class _Loop:
             if not math.isfinite(value):  # weights that a last step spoilt: no such run may win
                 raise Diverged(f"{name} is {value} at the evaluation after step {progress.step}")
         best.offer(self.task.model, row[watched], progress.evaluations)
-        bar.set_postfix(loss=f"{row['loss/train']:.3f}", metric=f"{row[watched]:.3f}")
         if self.report is not None:
             self.report(progress.evaluations, row[watched])
         patience = self.config.patience
         progress.ended = bool(patience) and progress.evaluations - best.evaluation >= patience
         self.valid_steps, self.began = 0, time.perf_counter()
+        return row[watched]
 
     def save(self) -> None:
         """Keep what the run can go on from."""

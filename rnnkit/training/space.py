@@ -19,24 +19,14 @@ Values = dict[str, Any]  # settings and their values
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, whole ones where both are, on a logarithmic scale where `log` says so.
-
-    `least` and `most` are the ends beyond which there is nothing to look for. `needs` names another setting and the
-    value that it must have at least for this one to matter.
-    """
+    """Numbers from `low` to `high`, whole ones where both are, on a logarithmic scale where `log` says so."""
 
     low: float
     high: float
     log: bool = False
-    least: float | None = None
-    most: float | None = None
-    needs: tuple[str, int] | None = None
-
-    def suggest(self, trial: Any, name: str) -> float:
-        """Ask an Optuna trial for a value."""
-        if isinstance(self.low, int):
-            return trial.suggest_int(name, self.low, self.high, log=self.log)
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
+    least: float | None = None  # beyond which there is nothing to look for
+    most: float | None = None  # likewise
+    needs: tuple[str, int] | None = None  # another setting, and what it must have at least for this one to matter
 
     def widened(self, value: float) -> tuple[float, float] | None:
         """The range to look in instead, where `value` lies on a border of this one; None where it does not.
@@ -59,27 +49,25 @@ class Range:
         return float(f"{new_low:.2g}"), float(f"{new_high:.2g}")
 
 
+Ranges = dict[str, Range | tuple[Any, ...]]  # settings, and a range or the choices of each
+
+
 @dataclass(frozen=True)
 class Space:
-    """The search space of an experiment.
-
-    `studied` and `tuned` map settings to a `Range`, or to a tuple of choices. The plane is every pair of `hidden_sizes`
-    and `depths`, with `start` for the other settings.
-    """
+    """The search space of an experiment: the plane is all `hidden_sizes` and `depths`, with `start` for the rest."""
 
     hidden_sizes: tuple[int, ...]
     depths: tuple[int, ...]
-    studied: dict[str, Range | tuple[Any, ...]]
-    tuned: dict[str, Range | tuple[Any, ...]]
+    studied: Ranges
+    tuned: Ranges
     start: dict[str, Any] = field(default_factory=dict)
 
     def plane(self) -> list[Values]:
         """The points of the plane, each with all settings that the search varies there."""
-        points: list[Values] = []
-        for hidden_size, depth in itertools.product(self.hidden_sizes, self.depths):
-            point = {"hidden_size": hidden_size, "depth": depth, **self.start}
-            points.append(point | ({"dropout": 0.0} if depth > 1 else {}))
-        return points
+        return [
+            {"hidden_size": hidden_size, "depth": depth, **self.start, **({"dropout": 0.0} if depth > 1 else {})}
+            for hidden_size, depth in itertools.product(self.hidden_sizes, self.depths)
+        ]
 
     def varied(self) -> set[str]:
         """The names of the settings that the search varies."""
@@ -108,43 +96,34 @@ class Space:
             if isinstance(values, tuple):
                 point[name] = trial.suggest_categorical(name, values)
             elif values.needs is None or point[values.needs[0]] >= values.needs[1]:
-                point[name] = values.suggest(trial, name)
+                ask = trial.suggest_int if isinstance(values.low, int) else trial.suggest_float
+                point[name] = ask(name, values.low, values.high, log=values.log)
         return point
 
     def borders(self, settings: Values, grid: bool = False) -> list[tuple[str, float, Range, tuple[float, float]]]:
-        """The settings that lie on a border of their range: name, value, range, and the range to look in instead.
-
-        In a grid the ranges are those of the plane, and nothing else is searched.
-        """
+        """Settings on a border of their range (of the plane's in a grid): name, value, range, and a wider one."""
         sizes, depths = self.hidden_sizes, self.depths
-        plane = {
-            "hidden_size": Range(min(sizes), max(sizes), log=True, least=1),
-            "depth": Range(min(depths), max(depths), least=1),
-        }
-        borders = []
-        for name, values in (plane if grid else self.studied | self.tuned).items():
-            if isinstance(values, Range) and name in settings and (wider := values.widened(settings[name])):
-                borders.append((name, settings[name], values, wider))
-        return borders
+        plane: Ranges = {"hidden_size": Range(min(sizes), max(sizes), log=True, least=1)}
+        plane["depth"] = Range(min(depths), max(depths), least=1)
+        return [
+            (name, settings[name], values, wider)
+            for name, values in (plane if grid else self.studied | self.tuned).items()
+            if isinstance(values, Range) and name in settings and (wider := values.widened(settings[name]))
+        ]
 
 
 def studied(
     hidden_size: tuple[int, int], depth: int, cells: tuple[str, ...] = ("rnn", "gru", "lstm"), both: bool = True
-) -> dict[str, Range | tuple[Any, ...]]:
+) -> Ranges:
     """Hidden size within two ends, depth from 1, cell, and direction where both are possible."""
-    ranges: dict[str, Range | tuple[Any, ...]] = {
-        "hidden_size": Range(*hidden_size, log=True, least=1),
-        "depth": Range(1, depth, least=1),
-        "cell": cells,
-    }
+    ranges: Ranges = {"hidden_size": Range(*hidden_size, log=True, least=1), "depth": Range(1, depth, least=1)}
+    ranges["cell"] = cells
     if both:
         ranges["bidirectional"] = (False, True)
     return ranges
 
 
-def tuned(
-    learning_rate: tuple[float, float], clip: tuple[float, float] = (0.25, 4.0)
-) -> dict[str, Range | tuple[Any, ...]]:
+def tuned(learning_rate: tuple[float, float], clip: tuple[float, float] = (0.25, 4.0)) -> Ranges:
     """Learning rate and clipping within two ends each; dropout, which acts between layers, where there are two."""
     return {
         "learning_rate": Range(*learning_rate, log=True),

@@ -12,29 +12,24 @@ import torch
 from torch import Tensor, nn
 
 from rnnkit.core import UserError
+from rnnkit.sequences import bptt_chunks
 from rnnkit.training.objective import Objective
 
 
 @dataclass
 class Progress:
-    """Where a training is: `step` steps in all, `batch` of them in epoch `epoch`.
-
-    `pending` is the row of a step whose evaluation is still to be done; `ended` says that patience has run out.
-    """
+    """Where a training is."""
 
     epoch: int = 0
-    batch: int = 0
-    step: int = 0
+    batch: int = 0  # how many steps of the epoch are done
+    step: int = 0  # how many in all
     clipped: int = 0
     evaluations: int = 0
-    pending: dict[str, float] | None = None
-    ended: bool = False
+    pending: dict[str, float] | None = None  # the row of a step whose evaluation is still to be done
+    ended: bool = False  # patience has run out
 
     def remaining(self, batches: Callable[[int], Iterator[Any]], epochs: int) -> Iterator[tuple[int, int, Any]]:
-        """The batches that are left from here on, each with its epoch and its number there.
-
-        Those before it are made once more and left out: what an epoch's batches are depends on the epoch alone.
-        """
+        """The batches that are left, with epoch and number there; those before are made again and left out."""
         first, done = self.epoch, self.batch
         for epoch in range(first, epochs):
             skipped = done if epoch == first else 0
@@ -57,10 +52,6 @@ class BestWeights:
             self.value, self.evaluation = value, evaluation
             self.weights = copy.deepcopy(model.state_dict())
 
-    def restore(self, model: nn.Module) -> None:
-        """Give the model its best weights."""
-        model.load_state_dict(self.weights)
-
 
 @dataclass
 class TrainingState:
@@ -76,14 +67,13 @@ class TrainingState:
     def state_dict(self) -> dict[str, Any]:
         """A copy of the whole state, as `checkpoints` keeps it."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        best = {"value": self.best.value, "evaluation": self.best.evaluation, "weights": self.best.weights}
         return {
             "weights": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "carried": self.carried,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
-            "best": best,
+            "best": {"value": self.best.value, "evaluation": self.best.evaluation, "weights": self.best.weights},
             "place": dataclasses.asdict(self.progress),
         }
 
@@ -102,11 +92,4 @@ class TrainingState:
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"the run's checkpoint is of another training ({reason}): delete its folder") from None
-        self.carried = moved(state["carried"], device)
-
-
-def moved(carried: Any, device: torch.device) -> Any:
-    """A recurrent state (a tensor, a pair of them, or None) on the device."""
-    if isinstance(carried, tuple):
-        return tuple(part.to(device) for part in carried)
-    return None if carried is None else carried.to(device)
+        self.carried = bptt_chunks.mapped(lambda part: part.to(device), state["carried"])

@@ -12,10 +12,10 @@ import pytest
 
 from experiments import digits
 from rnnkit.core import determinism, files
-from rnnkit.mirror import wandb_log
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from rnnkit.training import Pruned
+from tests import wandb_log
 from tests.helpers import ROOT, agreeing_threads, offline_log, refused, run_command
 
 

@@ -11,11 +11,11 @@ import pytest
 from optuna.trial import TrialState
 
 from rnnkit.core import files, locks
-from rnnkit.mirror import wandb_log
 from rnnkit.runs import checkpoints, folders
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from sweeps.study import study as studies
+from tests import wandb_log
 from tests.conftest import SETTINGS, SWEEP
 from tests.helpers import ROOT, load, no_account, offline_log, refused, run_command
 

@@ -44,25 +44,26 @@ def test_the_rate_of_a_linear_net_is_ln_of_its_factor():
     _, last = leaky()(packed, initial)
     at_start, at_end = torch.autograd.grad(last.square().sum(), (initial, last))
     found = credit_horizon.gradient_rate(at_start[0], at_end[0], torch.tensor(LENGTHS))
-    assert found.rate == pytest.approx(LN, rel=1e-5)
-    assert found.horizon == pytest.approx(-1 / LN, rel=1e-5)
+    assert found == pytest.approx(LN, rel=1e-5)
+    assert credit_horizon.horizon(found) == pytest.approx(-1 / LN, rel=1e-5)
 
 
 def test_rates_of_gradients_that_grow_vanish_or_are_not_there():
     one, lengths = torch.ones(2, 3), torch.tensor([2, 4])
     grows = credit_horizon.gradient_rate(one * 16, one, lengths)
-    assert grows.rate == pytest.approx((math.log(4) + math.log(2)) / 2)  # the median of two is their mean
-    assert grows.horizon == math.inf
-    assert credit_horizon.gradient_rate(0 * one, one, lengths) == credit_horizon.Rate(-math.inf, 0.0)
+    assert grows == pytest.approx((math.log(4) + math.log(2)) / 2)  # the median of two is their mean
+    assert credit_horizon.horizon(grows) == math.inf
+    assert credit_horizon.gradient_rate(0 * one, one, lengths) == -math.inf
     tiny = credit_horizon.gradient_rate(one * 1e-30, one, lengths)  # whose square is 0 in float32
-    assert tiny.rate == pytest.approx(math.log(1e-30) * 3 / 8, rel=1e-5)
+    assert tiny == pytest.approx(math.log(1e-30) * 3 / 8, rel=1e-5)
     some = credit_horizon.gradient_rate(
         one, one * torch.tensor([[0.0], [1.0]]), lengths
     )  # the first one has no gradient
-    assert some == credit_horizon.Rate(0.0, math.inf)
+    assert (some, credit_horizon.horizon(some)) == (0.0, math.inf)
+    assert credit_horizon.horizon(-math.inf) == 0
     none = credit_horizon.gradient_rate(one, 0 * one, lengths)
-    assert math.isnan(none.rate)
-    assert math.isnan(none.horizon)
+    assert math.isnan(none)
+    assert math.isnan(credit_horizon.horizon(none))
 
 
 def test_the_gradient_of_a_linear_net_fades_geometrically_with_the_lag():
@@ -72,10 +73,10 @@ def test_the_gradient_of_a_linear_net_fades_geometrically_with_the_lag():
     reverse = sequences.reverse(packed)  # what the backward direction of the same net would get
     torch.testing.assert_close(credit_horizon.gradient_by_lag(reverse, backward=True), expected)
     torch.testing.assert_close(credit_horizon.gradient_by_lag(packed, cell=packed), expected)
-    found = credit_horizon.gradient_reach(expected, share=0.7)
-    assert found.farthest == 3  # 0.9^3 = 0.729
+    farthest, mean_lag = credit_horizon.gradient_reach(expected, share=0.7)
+    assert farthest == 3  # 0.9^3 = 0.729
     lags = torch.arange(9)
-    assert found.mean_lag == pytest.approx(((lags * expected).sum() / expected.sum()).item())
+    assert mean_lag == pytest.approx(((lags * expected).sum() / expected.sum()).item())
     small = gradients_of_leaky((1e-30,) * 3, dtype=torch.float32)
     torch.testing.assert_close(credit_horizon.gradient_by_lag(small), expected, rtol=1e-5, atol=0)
 
@@ -94,32 +95,33 @@ def test_sequences_without_a_gradient_are_left_out():
     assert credit_horizon.gradient_reach(some) == credit_horizon.gradient_reach(some[:4])
     none = credit_horizon.gradient_by_lag(gradients_of_leaky(scales=(0.0, 0.0, 0.0)))
     assert none.isnan().all()
-    assert credit_horizon.gradient_reach(none) == credit_horizon.Reach(0, 0.0)
+    assert credit_horizon.gradient_reach(none) == (0, 0.0)
     assert credit_horizon.gradient_by_lag(gradients_of_leaky((2.0, 1.0), lengths=(1, 1))).tolist() == [1]
 
 
 def truncation(loss, longest):
     contexts = credit_horizon.contexts_up_to(longest)
-    return credit_horizon.truncation_of(contexts, [loss(k) for k in contexts])
+    losses = [loss(k) for k in contexts]
+    return contexts, losses, credit_horizon.k95(contexts, losses)
 
 
 def test_the_truncation_curve_of_a_net_that_reads_four_inputs():
     lengths = (10, 3, 7)
-    curve = truncation(lambda k: sum(max(0, 4 - min(k, n)) for n in lengths) / 3, longest=10)
-    assert curve.contexts == [1, 2, 4, 8, 10]
-    assert curve.k95 == 4
-    assert truncation(lambda k: 3.0, 10).k95 == 1
-    assert truncation(lambda k: -k, 10).k95 == 10
-    assert truncation(lambda k: 2.0, 1) == credit_horizon.Truncation([1], [2.0], 1)
-    assert truncation(lambda k: math.nan, 10).k95 == 10
+    contexts, _, enough = truncation(lambda k: sum(max(0, 4 - min(k, n)) for n in lengths) / 3, longest=10)
+    assert contexts == [1, 2, 4, 8, 10]
+    assert enough == 4
+    assert truncation(lambda k: 3.0, 10)[2] == 1
+    assert truncation(lambda k: -k, 10)[2] == 10
+    assert truncation(lambda k: 2.0, 1) == ([1], [2.0], 1)
+    assert truncation(lambda k: math.nan, 10)[2] == 10
 
 
 def test_the_truncation_curve_of_a_linear_net():
     module = leaky(hidden=1)
-    curve = truncation(lambda k: -module(torch.ones(k, 1))[1].item(), longest=64)
-    assert curve.contexts == [1, 2, 4, 8, 16, 32, 64]
-    assert curve.losses == pytest.approx([-(1 - 0.9**k) / 0.1 for k in curve.contexts], rel=1e-5)
-    assert curve.k95 == 32  # 0.9^32 = 0.03 of what all inputs bring
+    contexts, losses, enough = truncation(lambda k: -module(torch.ones(k, 1))[1].item(), longest=64)
+    assert contexts == [1, 2, 4, 8, 16, 32, 64]
+    assert losses == pytest.approx([-(1 - 0.9**k) / 0.1 for k in contexts], rel=1e-5)
+    assert enough == 32  # 0.9^32 = 0.03 of what all inputs bring
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -128,13 +130,13 @@ def test_a_linear_net_forgets_by_its_factor(dtype):
     module = leaky().to(dtype)
     one, _ = module(packed, torch.ones(1, 3, 3, dtype=dtype))
     other, _ = module(packed, 2 * torch.ones(1, 3, 3, dtype=dtype))
-    found = credit_horizon.forgetting_curve(one, other)
-    assert found.slope.rate == pytest.approx(LN, rel=1e-3)
-    assert found.slope.horizon == pytest.approx(-1 / LN, rel=1e-3)
+    distances, slope = credit_horizon.forgetting_curve(one, other)
+    assert slope == pytest.approx(LN, rel=1e-3)
+    assert credit_horizon.horizon(slope) == pytest.approx(-1 / LN, rel=1e-3)
     expected = math.log(3) / 2 + LN * torch.arange(1, 51, dtype=torch.float64)
-    torch.testing.assert_close(found.distances[:50], expected, rtol=0, atol=2e-2)
-    swapped = credit_horizon.forgetting_curve(sequences.reverse(one), sequences.reverse(other), backward=True)
-    assert swapped.slope.rate == pytest.approx(found.slope.rate)
+    torch.testing.assert_close(distances[:50], expected, rtol=0, atol=2e-2)
+    _, swapped = credit_horizon.forgetting_curve(sequences.reverse(one), sequences.reverse(other), backward=True)
+    assert swapped == pytest.approx(slope)
 
 
 def distances_apart(*curves):
@@ -148,29 +150,29 @@ def test_the_slope_leaves_out_the_transient_and_the_end_of_precision():
     early = [5.0 - t for t in range(4)]
     late = [math.exp(-0.5 * t) for t in range(12)]
     one, other = distances_apart(early + late + [1e-16, 1e-3, 0.0], [1.0, 1.0])
-    found = credit_horizon.forgetting_curve(one, other, transient=4)
+    distances, slope = credit_horizon.forgetting_curve(one, other, transient=4)
     # of the short sequence one step is left, which tells no slope
-    assert found.slope.rate == pytest.approx(-0.5)
-    assert found.distances[0] == pytest.approx(math.log(5) / 2)
-    assert found.distances[-1] == -math.inf
-    short = credit_horizon.forgetting_curve(*distances_apart([8.0, 4.0, 2.0, 1.0]), transient=10)
-    assert short.slope.rate == pytest.approx(-math.log(2))  # of the last two of four steps
+    assert slope == pytest.approx(-0.5)
+    assert distances[0] == pytest.approx(math.log(5) / 2)
+    assert distances[-1] == -math.inf
+    _, short = credit_horizon.forgetting_curve(*distances_apart([8.0, 4.0, 2.0, 1.0]), transient=10)
+    assert short == pytest.approx(-math.log(2))  # of the last two of four steps
 
 
 def test_runs_that_never_differ_or_last_one_step_have_no_slope():
     for curves in ([[0.0, 0.0, 0.0]], [[1.0], [1.0]], [[1.0, 0.0, 0.0]]):
-        found = credit_horizon.forgetting_curve(*distances_apart(*curves))
-        assert math.isnan(found.slope.rate)
-        assert not found.distances.isnan().any()
+        distances, slope = credit_horizon.forgetting_curve(*distances_apart(*curves))
+        assert math.isnan(slope)
+        assert not distances.isnan().any()
 
 
 def test_losses_by_position_and_by_length():
     losses = pack_sequence([torch.arange(n) + 10.0 * n for n in (3, 1, 2, 5)], enforce_sorted=False)
     assert credit_horizon.loss_by_position(losses).tolist() == [27.5, 103 / 3, 42, 53, 54]
     assert credit_horizon.loss_by_position(losses, backward=True).tolist()[-1] == 50
-    found = credit_horizon.loss_by_length(losses.data, sequences.lengths_of_rows(losses))
-    assert found.shortest == [1, 2, 4]
-    assert found.losses == pytest.approx([10, (30 + 31 + 32 + 20 + 21) / 5, 52])
-    assert found.counts == [1, 5, 5]
+    shortest, means, counts = credit_horizon.loss_by_length(losses.data, sequences.lengths_of_rows(losses))
+    assert shortest == [1, 2, 4]
+    assert means == pytest.approx([10, (30 + 31 + 32 + 20 + 21) / 5, 52])
+    assert counts == [1, 5, 5]
     by_sequence = credit_horizon.loss_by_length(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([9, 1, 8]))
-    assert by_sequence == credit_horizon.ByLength([1, 8], [2.0, 2.5], [1, 2])
+    assert by_sequence == ([1, 8], [2.0, 2.5], [1, 2])

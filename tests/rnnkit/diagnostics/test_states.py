@@ -19,10 +19,10 @@ def directions(count, hidden, steps=64):
 
 
 def test_magnitude_of_known_states():
-    found = states.magnitude(torch.tensor([[1.0, -1.0], [0.5, -0.5], [0.0, 0.0], [0.5, 0.5]]))
-    assert (found.rms_mean, found.saturated) == (0.5, 0.25)
-    assert found.rms_std == pytest.approx(math.sqrt(1 / 8))
-    assert states.magnitude(torch.ones(1, 1)) == states.Magnitude(1.0, 0.0, 1.0)
+    rms, rms_std, saturated = states.magnitude(torch.tensor([[1.0, -1.0], [0.5, -0.5], [0.0, 0.0], [0.5, 0.5]]))
+    assert (rms, saturated) == (0.5, 0.25)
+    assert rms_std == pytest.approx(math.sqrt(1 / 8))
+    assert states.magnitude(torch.ones(1, 1)) == (1.0, 0.0, 1.0)
 
 
 def test_units_that_move_a_hundred_times_less_than_the_median_are_dead():
@@ -112,12 +112,12 @@ def test_own_times_of_rows():
 def test_gates_that_are_known():
     gate = torch.tensor([[0.05, 0.95, 0.5], [0.05, 0.95, 0.5], [0.5, 0.95, 0.5], [0.5, 0.5, 0.5]])
     found = states.gate_statistics(gate)
-    assert found.left.tolist() == [0.5, 0, 0]
-    assert found.right.tolist() == [0, 0.75, 0]
-    torch.testing.assert_close(found.sensitivity, torch.tensor([0.595, 0.3925, 1]))
-    torch.testing.assert_close(found.std, torch.tensor([0.225, 0.45 * math.sqrt(3 / 16), 0], dtype=torch.float64))
+    assert found["left"].tolist() == [0.5, 0, 0]
+    assert found["right"].tolist() == [0, 0.75, 0]
+    torch.testing.assert_close(found["sensitivity"], torch.tensor([0.595, 0.3925, 1]))
+    torch.testing.assert_close(found["std"], torch.tensor([0.225, 0.45 * math.sqrt(3 / 16), 0], dtype=torch.float64))
     one = states.gate_statistics(gate[:1])
-    assert one.std.tolist() == [0, 0, 0]
+    assert one["std"].tolist() == [0, 0, 0]
 
 
 def test_timescales_of_constant_gates():

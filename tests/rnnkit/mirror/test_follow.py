@@ -14,12 +14,13 @@ import pytest
 from experiments import char_lm
 from experiments.digits import Config
 from rnnkit.core import files
-from rnnkit.mirror import follow, wandb_log
+from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client, tracking
 from rnnkit.runs.folders import RunContext
 from rnnkit.runs.manifest import Membership
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
+from tests import wandb_log
 from tests.helpers import ROOT, mirrored, no_account, offline_log
 
 

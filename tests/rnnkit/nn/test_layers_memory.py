@@ -9,7 +9,7 @@ import weakref
 import torch
 
 from rnnkit.nn.kernels.stack import Stack, run
-from rnnkit.sequences.layout import PackedLayout
+from rnnkit.sequences import PackedLayout
 
 
 # Prints how many MiB a process has gained between its 40th and its 240th step, each with other lengths.

@@ -11,9 +11,9 @@ import pytest
 from matplotlib import image, pyplot
 
 from experiments import digits
-from rnnkit.mirror import wandb_log
 from rnnkit.runs import plots
 from rnnkit.runs.rows import read_rows
+from tests import wandb_log
 from tests.helpers import ROOT, offline_log
 
 

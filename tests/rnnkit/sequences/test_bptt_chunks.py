@@ -57,12 +57,12 @@ def test_chunks_start_at_every_place_and_differ_between_epochs():
 def test_a_detached_state_has_its_values_and_no_past(kind):
     layer = kind(3, 4)
     _, state = layer(torch.randn(5, 2, 3))
-    cut = bptt_chunks.detached(state)
+    cut = bptt_chunks.mapped(torch.Tensor.detach, state)
     for one, other in zip(*((s if isinstance(s, tuple) else (s,)) for s in (state, cut)), strict=True):
         assert torch.equal(one, other)
         assert one.requires_grad
         assert not other.requires_grad
-    assert bptt_chunks.detached(None) is None
+    assert bptt_chunks.mapped(torch.Tensor.detach, None) is None
 
 
 @pytest.mark.parametrize(("length", "batch_size", "count"), [(50, 4, 3), (12, 4, 9), (9, 20, 3), (7, 3, 1)])

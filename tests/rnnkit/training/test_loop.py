@@ -16,7 +16,7 @@ from rnnkit.runs import tracking
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from rnnkit.sequences import Examples, bptt_chunks
-from rnnkit.training import Objective, Pruned, Task, loop, optim
+from rnnkit.training import Objective, Pruned, Task, loop
 
 
 EXAMPLES = Examples(
@@ -88,7 +88,7 @@ def test_it_trains_as_a_plain_loop_does(config, optimizer, schedule, clip):
     model, _, rows, _ = fitted(config)
     twin = models.classifier(config, 3, 3, longest=25)
     optimizer = OPTIMIZERS[optimizer](twin.parameters(), lr=config.learning_rate)
-    rates = optim.learning_rates(optimizer, config, 9)
+    rates = loop.learning_rates(optimizer, config, 9)
     torch.manual_seed(loop.seeding.stream(config.seed, "dropout"))
     losses, norms, used = [], [], []
     for epoch in range(3):
@@ -113,7 +113,7 @@ def test_it_trains_as_a_plain_loop_does(config, optimizer, schedule, clip):
 def test_schedules_go_where_they_say(config):
     def rates(schedule, factor=None):
         optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=config.learning_rate)
-        scheduled = optim.learning_rates(optimizer, dataclasses.replace(config, schedule=schedule), 10, factor)
+        scheduled = loop.learning_rates(optimizer, dataclasses.replace(config, schedule=schedule), 10, factor)
         found = []
         for _ in range(10):
             found.append(scheduled.get_last_lr()[0])
@@ -142,13 +142,13 @@ def test_how_often_it_evaluates_changes_nothing_else(config, every):
     evaluated = [row["step"] for row in other_rows if "loss/valid" in row]
     assert evaluated == sorted({*range(every, 10, every), 9})
     assert [row["step"] for row in rows if "loss/valid" in row] == [3, 6, 9]
-    assert found.epochs == 3
+    assert found.progress.epoch == 3
 
 
 def test_the_best_or_the_last_weights_are_kept(config):
     values = [0.5, 0.2, 0.2]
     model, found, _, seen = fitted(config, values)
-    assert (found.best, found.best_evaluation) == (0.2, 2)  # the first of equal ones
+    assert (found.best.value, found.best.evaluation) == (0.2, 2)  # the first of equal ones
     assert same(model.parameters(), seen[1])
     model, _, _, seen = fitted(dataclasses.replace(config, keep="last"), values)
     assert same(model.parameters(), seen[2])
@@ -157,7 +157,7 @@ def test_the_best_or_the_last_weights_are_kept(config):
 def test_patience_counts_evaluations(config):
     patient = dataclasses.replace(config, patience=2, evaluate_every=1)
     _, found, rows, _ = fitted(patient, [0.5, 0.4, 0.6, 0.4, 0.1])
-    assert (len(rows), found.best_evaluation, found.epochs) == (4, 2, 2)
+    assert (len(rows), found.best.evaluation, found.progress.epoch) == (4, 2, 1)  # that is in the second
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -233,7 +233,7 @@ def test_a_state_is_carried_cut_from_its_past_and_dropped_between_epochs(config)
     assert all(not part.requires_grad for state in given if state for part in state)
 
     optimizer = torch.optim.Adam(twin.parameters(), lr=config.learning_rate, fused=True)
-    rates = optim.learning_rates(optimizer, config, 4)
+    rates = loop.learning_rates(optimizer, config, 4)
     inputs, targets = ids[:40].view(4, 10), ids[1:].view(4, 10)
     for _ in range(2):
         state = None

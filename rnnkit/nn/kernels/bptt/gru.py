@@ -24,9 +24,8 @@ class GRU(torch.autograd.Function):
         candidates = Buffer(x, schedule, size, keep=keep)  # n
         recurrents = Buffer(x, schedule, size, keep=keep)  # W_hn h + b_hn
         bias = add(b_ih, b_hh)
-        bias_gates, bias_candidate = (
-            (None, None) if bias is None or b_ih is None else (bias[: 2 * size], b_ih[2 * size :])
-        )
+        bias_gates = None if bias is None else bias[: 2 * size]
+        bias_candidate = None if b_ih is None else b_ih[2 * size :]
         w_gates, w_candidate = w_hh[: 2 * size].t().contiguous(), w_hh[2 * size :].t().contiguous()
         before = schedule.chunks[0].sizes[0]
         h = h_0[:before]

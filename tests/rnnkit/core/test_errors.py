@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from rnnkit.core import cli
-from rnnkit.core.errors import UserError
-from rnnkit.core.options import RunsOptions
+from rnnkit.core.errors import RunsOptions, UserError
 
 
 @dataclass(frozen=True)
