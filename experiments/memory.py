@@ -17,10 +17,11 @@ question is answered in words.
 """
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.core import BaseConfig, UserError, cli, defaults, seeding
 from rnnkit.runs import Reference, ReferenceKind, Result, Status, read_rows
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
@@ -104,7 +105,6 @@ SPACE = Space(
 def setup(config: Config, device: "torch.device") -> "Task[Examples]":
     """The net, its batches and its loss, from the settings; the test examples are kept for the end."""
     from rnnkit import sequences
-    from rnnkit.core import seeding
     from rnnkit.diagnostics import probe
     from rnnkit.nn import models
 
@@ -150,21 +150,15 @@ def conclude(config: Config, task: "Task[Examples]") -> Final:
 
 def task_of(config: Config) -> "MemoryTask":
     """The task that `config` names, of the length that it names."""
-    from rnnkit.datasets.generated import memory_tasks, reber
+    from rnnkit.datasets.generated.memory_tasks import adding, copying, temporal_order
+    from rnnkit.datasets.generated.reber import embedded
 
-    kinds = {
-        "adding": memory_tasks.adding,
-        "copying": memory_tasks.copying,
-        "temporal-order": memory_tasks.temporal_order,
-        "reber": reber.embedded,
-    }
+    kinds = {"adding": adding, "copying": copying, "temporal-order": temporal_order, "reber": embedded}
     return kinds[config.task](config.length)
 
 
 def held_out(config: Config, task: "MemoryTask") -> "tuple[Examples, Examples]":
     """The examples to validate and to test with, from streams that training takes nothing from."""
-    from rnnkit.core import seeding
-
     valid, test = (seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in ("validate", "test"))
     return task.make(VALIDATION, valid), task.make(TEST, test)
 
@@ -183,15 +177,12 @@ def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":
     from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
     from rnnkit import sequences
-    from rnnkit.nn import evaluating
+    from rnnkit.training import tasks
 
-    device = next(model.parameters()).device
-    each = []
-    with evaluating(model):
-        for batch in sequences.batches(examples, 250):
-            given = model(batch.to(device).inputs).cpu()
-            each += unpack_sequence(given) if isinstance(given, PackedSequence) else given
-    return each
+    def of_examples(given, batch):
+        return unpack_sequence(given.cpu()) if isinstance(given, PackedSequence) else given.cpu()
+
+    return list(itertools.chain(*tasks.of_batches(model, sequences.batches(examples, 250), of_examples)))
 
 
 def measured(task: "MemoryTask", given: "list[Tensor]", examples: "Examples", split: str) -> dict[str, float]:
