@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults
-from rnnkit.datasets import mysterious_island, python_docs, tinyshakespeare
+from rnnkit.datasets import Parts, mysterious_island, python_docs, tinyshakespeare
 from rnnkit.datasets.formats import text_file
 from rnnkit.datasets.formats.text_file import Text
 from rnnkit.evaluation import ngram
@@ -89,47 +89,43 @@ SPACE = Space(
 )
 
 
-def setup(config: Config, device: "torch.device") -> Task[Text]:
+@dataclass(frozen=True)
+class Numbered(Parts["torch.Tensor"]):
+    """The parts of a text as places in `symbols`, those of all of it."""
+
+    symbols: list[str]
+
+
+def setup(config: Config, device: "torch.device") -> Task[Numbered]:
     """The net, its batches and its loss, from the settings."""
     from rnnkit.nn import models
     from rnnkit.sequences import bptt_chunks
     from rnnkit.training import tasks
 
     source = load(config.text, config.data_dir)
-    symbols = symbols_of(source)
+    symbols = sorted(set(source.text))
     texts = parts(source.text, config)
-    train, valid = (numbers(text, symbols) for text in texts[:2])
+    data = Numbered(*(numbers(text, symbols) for text in texts), sha256=source.sha256, symbols=symbols)
     unseen = len(symbols) - len(set(texts[0]))
     print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")
     model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied)
     model.to(device)
     if config.reading == "streams":
-        print(f"{bptt_chunks.left_out(train, config.batch_size)} of {len(train):,} symbols are left out of each pass")
-    return tasks.on_text(
-        config,
-        model,
-        train,
-        valid,
-        config.steps,
-        round=config.round if config.reading == "chunks" else 0,
-        data=source,
-        checksums={Path(config.text).stem: source.sha256},
-        objective=OBJECTIVE,
-        evaluate=lambda: {"metric/bits_per_character/valid": bits_per_character(model, valid)},
-    )
+        left_out = bptt_chunks.left_out(data.train, config.batch_size)
+        print(f"{left_out} of {len(data.train):,} symbols are left out of each pass")
+    name, round = Path(config.text).stem, config.round if config.reading == "chunks" else 0
+    return tasks.on_text(config, OBJECTIVE, model, data, name, config.steps, measured, round)
 
 
-def conclude(config: Config, task: Task[Text]) -> Final:
+def conclude(config: Config, task: Task[Numbered]) -> Final:
     """Test the last weights, beside counts and what was published; keep the symbols with them."""
-    symbols = symbols_of(task.data)
-    train, _, test = parts(task.data.text, config)
-    bits = bits_per_character(task.model, numbers(test, symbols))
-    metric = "bits per character"
+    metric, symbols = "bits per character", task.data.symbols
+    metrics = measured(task.model, task.data.test, "test")
+    train, _, test = parts(load(config.text, config.data_dir).text, config)
     references = [Reference("counts of 6 symbols", metric, baseline(train, test, len(symbols)))]
     for what, value in PUBLISHED.get(config.text, []):
         references.append(Reference(what, metric, value, ReferenceKind.PUBLISHED))
-    metrics = task.evaluate() | {"metric/bits_per_character/test": bits}
-    return Final(metrics, references=references, keep={"symbols": "".join(symbols)})
+    return Final(task.evaluate() | metrics, references=references, keep={"symbols": "".join(symbols)})
 
 
 @functools.cache  # the trials of a sweep share it
@@ -140,11 +136,6 @@ def load(text: str, data_dir: Path | None) -> Text:
     if text == "island":
         return mysterious_island.load(data_dir)
     return tinyshakespeare.load(data_dir) if text == "shakespeare" else text_file.load(Path(text))
-
-
-def symbols_of(source: Text) -> list[str]:
-    """All symbols of a text, in order."""
-    return sorted(set(source.text))
 
 
 def parts(text: str, config: Config) -> tuple[str, str, str]:
@@ -182,6 +173,11 @@ def bits_per_character(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
         return cross_entropy(scores.double(), targets, reduction="sum")
 
     return tasks.nats_of_text(model, ids, 1_000, nats) / math.log(2) / (len(ids) - 1)
+
+
+def measured(model: "torch.nn.Module", ids: "torch.Tensor", split: str) -> dict[str, float]:
+    """Scores of a part."""
+    return {f"metric/bits_per_character/{split}": bits_per_character(model, ids)}
 
 
 # What counts of 6 symbols of the training part need for each character of the test part but its first, in bits.

@@ -65,17 +65,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     data = digits.load(config.view, config.split_seed)
     longest = max(len(sequence) for sequence in data.train.inputs)
     model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
-    return tasks.on_examples(
-        config,
-        model,
-        data.train,
-        data.valid,
-        cross_entropy,
-        data=data,
-        checksums={"digits": data.sha256},
-        objective=OBJECTIVE,
-        evaluate=lambda: tasks.classified(model, data.valid, "valid")[0],
-    )
+    return tasks.on_examples(config, OBJECTIVE, model, data, "digits", cross_entropy, tasks.classified)
 
 
 def conclude(config: Config, task: "Task[Digits]") -> Final:

@@ -16,6 +16,7 @@ stands by calculation what nets reach that remember nothing, and what the best p
 question is answered in words.
 """
 
+import functools
 import hashlib
 import itertools
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Examples]":
         steps_per_epoch=config.round,
         loss=loss,
         evaluate=lambda: measured(task, answers(model, valid), valid, "valid"),
-        probe=probe.examples(model, valid, device, task.costs),
+        probe=probe.examples(model, valid, device, functools.partial(task.loss, reduction="none")),
     )
 
 
@@ -165,11 +166,8 @@ def held_out(config: Config, task: "MemoryTask") -> "tuple[Examples, Examples]":
 
 def checksum(*parts: "Examples") -> str:
     """SHA-256 of all inputs and targets."""
-    digest = hashlib.sha256()
-    for part in parts:
-        for tensor in [*part.inputs, *part.targets]:
-            digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+    tensors = (tensor for part in parts for tensor in (*part.inputs, *part.targets))
+    return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
 
 
 def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":
@@ -209,7 +207,7 @@ def beside(config: Config, task: "MemoryTask", examples: "Examples") -> list[Ref
     They are what such nets have on just these examples, as ours was measured there. Where that is not the same on all
     examples, the expected value stands beside it.
     """
-    baseline, limit, published = ReferenceKind.BASELINE, ReferenceKind.LIMIT, ReferenceKind.PUBLISHED
+    baseline, limit = ReferenceKind.BASELINE, ReferenceKind.LIMIT
     calculated = [(NOTHING[config.task], task.without_memory, task.without_memory_on, baseline)]
     if task.own_input != task.without_memory:
         calculated.append(("knowing at each step its input alone", task.own_input, task.own_input_on, baseline))
@@ -224,7 +222,7 @@ def beside(config: Config, task: "MemoryTask", examples: "Examples") -> list[Ref
         if task.best_on is not None and kind == baseline:
             references.append(Reference(what, "excess", here - task.best_on(examples)))
     for cell, value in PUBLISHED.get((config.task, config.length), {}).items():
-        references.append(Reference(f"{cell.upper()} (Bai et al., 2018)", "loss", value, published))
+        references.append(Reference(f"{cell.upper()} (Bai et al., 2018)", "loss", value, ReferenceKind.PUBLISHED))
     return references
 
 
@@ -252,14 +250,16 @@ def answer(config: Config, result: Result) -> list[str]:
     task = task_of(config)
     remembers, why = verdict(config, task, result.metrics)
     net = f"{config.cell} with {config.init} initialisation" + ", its recurrence cut," * config.cut_recurrence
-    lines = [f"the {net} {'remembers' if remembers else 'does not remember'} {config.length} steps: {why}"]
     gap = result.metrics.get("metric/excess/test", result.metrics["metric/loss/test"])
-    lines.append(f"gap to the best possible on the test examples: {gap:+.5f}")
-    for row in read_rows(result.folder):
-        if "metric/loss/valid" in row and verdict(config, task, row, "valid")[0]:
-            lines.append(f"reached on the validation examples after {row['step']} of {result.step} steps")
-            break
-    return [f"  {line}" for line in lines]
+    lines = [
+        f"  the {net} {'remembers' if remembers else 'does not remember'} {config.length} steps: {why}",
+        f"  gap to the best possible on the test examples: {gap:+.5f}",
+    ]
+    evaluated = (row for row in read_rows(result.folder) if "metric/loss/valid" in row)
+    reached = next((row["step"] for row in evaluated if verdict(config, task, row, "valid")[0]), None)
+    if reached is not None:
+        lines.append(f"  reached on the validation examples after {reached} of {result.step} steps")
+    return lines
 
 
 run = experiment(Config, setup, conclude, remarks=answer)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults, seeding
-from rnnkit.datasets import mnist
+from rnnkit.datasets import Parts, mnist
 from rnnkit.evaluation import compare
 from rnnkit.runs import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
@@ -89,38 +89,29 @@ SPACE = Space(
 )
 
 
-def setup(config: Config, device: "torch.device") -> "Task[Examples]":
-    """The net, its batches and its loss, from the settings; the test part is kept for the end."""
+def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
+    """The net, its batches and its loss, from the settings."""
     from torch.nn.functional import cross_entropy
 
     from rnnkit import sequences
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
-    images = load(config.data, config.data_dir)
-    train, valid, test = read_in_order(chosen(config.data, config.data_dir, *sizes_of(config)), config)
-    for part in (train, valid, test):
+    sha256 = load(config.data, config.data_dir).sha256
+    data = Parts(*read_in_order(chosen(config.data, config.data_dir, *sizes_of(config)), config), sha256=sha256)
+    for part in data:
         sequences.check(part, classes=mnist.CLASSES)
-    steps, features = train.inputs[0].shape
+    steps, features = data.train.inputs[0].shape
     model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
-    return tasks.on_examples(
-        config,
-        model,
-        train,
-        valid,
-        cross_entropy,
-        data=test,
-        checksums={Path(config.data).stem: images.sha256},
-        objective=OBJECTIVE,
-        evaluate=lambda: tasks.classified(model, valid, "valid")[0],
-    )
+    name = Path(config.data).stem
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, cross_entropy, tasks.classified)
 
 
-def conclude(config: Config, task: "Task[Examples]") -> Final:
+def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     """Test the best weights, beside the baseline and what was published."""
     from rnnkit.training import tasks
 
-    metrics, right = tasks.classified(task.model, task.data, "test")
+    metrics, right = tasks.classified(task.model, task.data.test, "test")
     references = []
     if config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional:
         of = f"{config.order} {config.cell.upper()}, all 60,000 images"

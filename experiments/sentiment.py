@@ -114,18 +114,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
         shuffled = sequences.gathered(data.train, order_of(config.order, config, lengths, epoch))
         return tasks.with_unknown_words(shuffled, config.word_dropout, config.seed, epoch)
 
-    return tasks.on_examples(
-        config,
-        model,
-        data.train,
-        data.valid,
-        cost,
-        batches=batches,
-        data=data,
-        checksums={Path(config.data).stem: data.sha256},
-        objective=OBJECTIVE,
-        evaluate=lambda: measured(model, data.valid, "valid")[0],
-    )
+    return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, cost, measured, batches)
 
 
 def conclude(config: Config, task: "Task[Reviews]") -> Final:

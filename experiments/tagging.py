@@ -116,18 +116,8 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
         shuffled = sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch)
         return tasks.with_unknown_words(shuffled, config.word_dropout, config.seed, epoch)
 
-    return tasks.on_examples(
-        config,
-        model,
-        data.train,
-        data.valid,
-        cross_entropy,
-        batches=batches,
-        data=data,
-        checksums={Path(config.data).stem: source.sha256},
-        objective=OBJECTIVE,
-        evaluate=lambda: measured(model, data.valid, "valid")[0],
-    )
+    name = Path(config.data).stem
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, cross_entropy, measured, batches)
 
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:

@@ -131,28 +131,15 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
         limit=config.weight_limit,
     ).to(device)
 
-    def evaluate():
-        nats = nats_per_word(model, data.valid)
-        return {"loss/valid": nats, "metric/perplexity/valid": perplexity(nats)}
-
-    return tasks.on_text(
-        config,
-        model,
-        data.train,
-        data.valid,
-        config.steps,
-        data=data,
-        checksums={Path(config.data).stem: data.sha256},
-        objective=OBJECTIVE,
-        evaluate=evaluate,
-        rate=halving(config.full_epochs, config.decay) if config.schedule == "halving" else None,
-    )
+    name = Path(config.data).stem
+    rate = halving(config.full_epochs, config.decay) if config.schedule == "halving" else None
+    return tasks.on_text(config, OBJECTIVE, model, data, name, config.steps, measured, rate=rate)
 
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:
     """Test the last weights, beside counts, the best possible and what was published; keep the words with them."""
     metric, kinds = "perplexity", ReferenceKind
-    metrics = task.evaluate() | {"metric/perplexity/test": perplexity(nats_per_word(task.model, task.data.test))}
+    tested = perplexity(nats_per_word(task.model, task.data.test))
     counted = baseline(config.data, config.data_dir, config.least_count)
     references = [Reference("counts of 5 words (Kneser-Ney)", metric, counted)]
     best = load(config.data, config.data_dir).best_perplexity
@@ -161,6 +148,7 @@ def conclude(config: Config, task: "Task[Numbered]") -> Final:
     if config.data == "ptb":
         what, published = PUBLISHED[config.tied]
         references.append(Reference(what, metric, published, kinds.PUBLISHED))
+    metrics = task.evaluate() | {"metric/perplexity/test": tested}
     return Final(metrics, references=references, keep={"words": task.data.words})
 
 
@@ -213,6 +201,12 @@ def nats_per_word(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
         return cross_entropy(scores, targets, reduction="none").double().sum()
 
     return tasks.nats_of_text(model, ids, 500, nats) / (len(ids) - 1)
+
+
+def measured(model: "torch.nn.Module", ids: "torch.Tensor", split: str) -> dict[str, float]:
+    """Scores of a part."""
+    nats = nats_per_word(model, ids)
+    return {f"loss/{split}": nats, f"metric/perplexity/{split}": perplexity(nats)}
 
 
 def perplexity(nats: float) -> float:

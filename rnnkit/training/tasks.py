@@ -17,6 +17,7 @@ from rnnkit.nn import evaluating
 from rnnkit.sequences import Batch, Examples, State, bptt_chunks, vocabulary
 from rnnkit.training.experiment import Task
 from rnnkit.training.loop import scores
+from rnnkit.training.objective import Objective
 
 
 if TYPE_CHECKING:
@@ -26,36 +27,56 @@ T = TypeVar("T")
 
 
 def on_examples(
-    config: BaseConfig, model: nn.Module, train: Examples, valid: Examples, cost: Callable[..., Tensor], **others: Any
+    config: BaseConfig,
+    objective: Objective,
+    model: nn.Module,
+    data: Any,
+    name: str,
+    cost: Callable[..., Tensor],
+    measure: Callable[..., "tuple[dict[str, float], np.ndarray]"],
+    batches: Callable[[int], Iterator[Batch]] | None = None,
 ) -> Task[Any]:
-    """The task to learn examples in batches at random; `others` are what else a `Task` has.
+    """The task to learn `data.train`, examples whose data set has a `name`: in random order, or by other `batches`.
 
-    `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores.
+    `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores. `measure(model, examples,
+    split)` gives metrics first, as `classified` does: those of `data.valid` are the evaluation.
     """
 
     def loss(model: nn.Module, batch: Batch, state: None) -> tuple[Tensor, None]:
         given = model(batch.inputs)
         return cost(given.data if isinstance(given, PackedSequence) else given, batch.targets), None
 
-    parts: dict[str, Any] = {
-        "model": model,
-        "batches": lambda epoch: sequences.shuffled_batches(train, config.batch_size, config.seed, epoch),
-        "steps_per_epoch": -(-len(train) // config.batch_size),
-        "loss": loss,
-        "probe": probe.examples(model, valid, _device(model), functools.partial(cost, reduction="none")),
-    }
-    return Task(**parts | others)
+    return Task(
+        data=data,
+        checksums={name: data.sha256},
+        objective=objective,
+        model=model,
+        batches=batches or (lambda n: sequences.shuffled_batches(data.train, config.batch_size, config.seed, n)),
+        steps_per_epoch=-(-len(data.train) // config.batch_size),
+        loss=loss,
+        evaluate=lambda: measure(model, data.valid, "valid")[0],
+        probe=probe.examples(model, data.valid, _device(model), functools.partial(cost, reduction="none")),
+    )
 
 
 def on_text(
-    config: BaseConfig, model: nn.Module, train: Tensor, valid: Tensor, steps: int, round: int = 0, **others: Any
+    config: BaseConfig,
+    objective: Objective,
+    model: nn.Module,
+    data: Any,
+    name: str,
+    steps: int,
+    measure: Callable[[nn.Module, Tensor, str], dict[str, float]],
+    round: int = 0,
+    rate: Callable[[float], float] | None = None,
 ) -> Task[Any]:
-    """The task to say what comes next in a text, of numbers of shape (length,); `others` are what else a `Task` has.
+    """The task to say what comes next in `data.train`, a text of numbers of shape (length,) from the set `name`.
 
-    The text is read `steps` symbols at a time at `config.batch_size` places side by side, the state carried along; or,
-    with a `round`, in so many batches of chunks from anywhere, each from a zero state.
+    It is read `steps` symbols at a time at `config.batch_size` places side by side, the state carried along; or, with a
+    `round`, in so many batches of chunks from anywhere, each from a zero state. `measure(model, ids, split)` gives the
+    metrics of a text: those of `data.valid` are the evaluation.
     """
-    chunk = next(bptt_chunks.contiguous(valid, min(32, len(valid) - 1), steps)).to(_device(model))
+    train, valid = data.train, data.valid
 
     def batches(epoch: int) -> Iterator[bptt_chunks.Chunk]:
         if round:
@@ -66,9 +87,19 @@ def on_text(
         scores, after = model(chunk.inputs, None if round else state)
         return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
 
-    per_epoch = round or -(-((len(train) - 1) // config.batch_size) // steps)
-    watched = probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW])
-    return Task(model=model, batches=batches, steps_per_epoch=per_epoch, loss=loss, probe=watched, **others)
+    watched = next(bptt_chunks.contiguous(valid, min(32, len(valid) - 1), steps)).to(_device(model))
+    return Task(
+        data=data,
+        checksums={name: data.sha256},
+        objective=objective,
+        model=model,
+        batches=batches,
+        steps_per_epoch=round or -(-((len(train) - 1) // config.batch_size) // steps),
+        loss=loss,
+        evaluate=lambda: measure(model, valid, "valid"),
+        probe=probe.text(model, watched.inputs[: probe.FEW], watched.targets[: probe.FEW]),
+        rate=rate,
+    )
 
 
 def with_unknown_words(batches: Iterable[Batch], share: float, seed: int, epoch: int) -> Iterator[Batch]:
