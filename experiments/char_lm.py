@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults
-from rnnkit.datasets import Parts, mysterious_island, python_docs, tinyshakespeare
+from rnnkit.datasets import Parts, texts
 from rnnkit.datasets.formats import text_file
-from rnnkit.datasets.formats.text_file import Text
 from rnnkit.evaluation import ngram
 from rnnkit.runs import Reference, ReferenceKind, Result, Status, read_rows
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
@@ -77,7 +76,6 @@ TEXTS = ("python", "island", "shakespeare")
 # Losses on other splits, and in the book's case single batches: beside ours, not to be subtracted from it.
 PUBLISHED = {"shakespeare": [("torch-rnn, 3 x 800 LSTM, on its own validation part", 1.6292 / math.log(2))]}
 
-
 OBJECTIVE = Objective("metric/bits_per_character/valid", lower_is_better=True)
 
 SPACE = Space(
@@ -104,9 +102,10 @@ def setup(config: Config, device: "torch.device") -> Task[Numbered]:
 
     source = load(config.text, config.data_dir)
     symbols = sorted(set(source.text))
-    texts = parts(source.text, config)
-    data = Numbered(*(numbers(text, symbols) for text in texts), sha256=source.sha256, symbols=symbols)
-    unseen = len(symbols) - len(set(texts[0]))
+    train, valid, test = parts(source.text, config)
+    ids = (numbers(part, symbols) for part in (train, valid, test))
+    data = Numbered(*ids, sha256=source.sha256, symbols=symbols)
+    unseen = len(symbols) - len(set(train))
     print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")
     model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied)
     model.to(device)
@@ -129,13 +128,12 @@ def conclude(config: Config, task: Task[Numbered]) -> Final:
 
 
 @functools.cache  # the trials of a sweep share it
-def load(text: str, data_dir: Path | None) -> Text:
+def load(text: str, data_dir: Path | None) -> text_file.Text:
     """The text of a name or a path."""
     if text == "python":
-        return python_docs.load()
-    if text == "island":
-        return mysterious_island.load(data_dir)
-    return tinyshakespeare.load(data_dir) if text == "shakespeare" else text_file.load(Path(text))
+        return texts.python_docs()
+    known = {"island": texts.island, "shakespeare": texts.shakespeare}
+    return known[text](data_dir) if text in known else text_file.load(Path(text))
 
 
 def parts(text: str, config: Config) -> tuple[str, str, str]:

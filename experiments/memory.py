@@ -91,7 +91,6 @@ PUBLISHED = {
     ("copying", 1_000): {"lstm": 0.0204, "gru": 0.0197, "rnn": 0.0202},
 }
 
-
 OBJECTIVE = Objective("metric/loss/valid", lower_is_better=True)
 
 SPACE = Space(

@@ -67,7 +67,6 @@ class Config(BaseConfig):
 # Bai, Kolter & Koltun (2018), table 1; the LSTM of 2 x 200, by their table 3.
 PUBLISHED = {"lstm": 8.45, "gru": 8.43, "rnn": 8.91}
 
-
 OBJECTIVE = Objective("metric/nats_per_step/valid", lower_is_better=True)
 
 SPACE = Space(

@@ -77,7 +77,6 @@ PUBLISHED = {
     ("permuted", "rnn"): [("Bai et al. (2018)", 0.253), ("Le et al. (2015), identity and relu", 0.820)],
 }
 
-
 OBJECTIVE = Objective("metric/accuracy/valid")
 
 SPACE = Space(
@@ -103,8 +102,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
         sequences.check(part, classes=mnist.CLASSES)
     steps, features = data.train.inputs[0].shape
     model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
-    name = Path(config.data).stem
-    return tasks.on_examples(config, OBJECTIVE, model, data, name, cross_entropy, tasks.classified)
+    return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, cross_entropy, tasks.classified)
 
 
 def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:

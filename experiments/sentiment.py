@@ -73,7 +73,6 @@ class Config(BaseConfig):
 # What the book reports (results of its printed notebook, one run each).
 PUBLISHED = {False: 0.8598, True: 0.8566}
 
-
 OBJECTIVE = Objective("metric/accuracy/valid")
 
 SPACE = Space(
@@ -87,17 +86,15 @@ SPACE = Space(
 
 def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
     """The net, its batches and its loss, from the settings."""
-    from rnnkit import sequences
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
     data = numbered(config.data, config.data_dir, config.least_count)
-    lengths = data.train.lengths
     model = models.classifier(
         config,
         config.embedding_size,
         1,
-        int(lengths.max()),
+        int(data.train.lengths.max()),
         vocabulary=data.known,
         pool=config.pool,
         head_size=config.head_size,
@@ -110,11 +107,9 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
             f"{shares['shuffled']:.1%} in batches at random"
         )
 
-    def batches(epoch):
-        shuffled = sequences.gathered(data.train, order_of(config.order, config, lengths, epoch))
-        return tasks.with_unknown_words(shuffled, config.word_dropout, config.seed, epoch)
-
-    return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, cost, measured, batches)
+    order = functools.partial(order_of, config.order, config, data.train.lengths)
+    name, dropped = Path(config.data).stem, config.word_dropout
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, cost, measured, order, dropped)
 
 
 def conclude(config: Config, task: "Task[Reviews]") -> Final:

@@ -77,7 +77,6 @@ PUBLISHED = [
     ("B. Trevett's biLSTM of words with GloVe vectors (EWT 2.0, mean of batches)", 0.8826),
 ]
 
-
 OBJECTIVE = Objective("metric/accuracy/valid")
 
 SPACE = Space(
@@ -93,7 +92,6 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     """The net, its batches and its loss, from the settings."""
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import sequences
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
@@ -112,12 +110,8 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
         outer_dropout=config.outer_dropout,
     ).to(device)
 
-    def batches(epoch):
-        shuffled = sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch)
-        return tasks.with_unknown_words(shuffled, config.word_dropout, config.seed, epoch)
-
-    name = Path(config.data).stem
-    return tasks.on_examples(config, OBJECTIVE, model, data, name, cross_entropy, measured, batches)
+    name, dropped = Path(config.data).stem, config.word_dropout
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, cross_entropy, measured, word_dropout=dropped)
 
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:
@@ -126,12 +120,12 @@ def conclude(config: Config, task: "Task[Numbered]") -> Final:
     theirs, new = baseline(config.data, config.data_dir)
     if new.any():
         metrics["metric/accuracy_on_new_words/test"] = float(right[new].mean())
-    published = PUBLISHED if config.data == "ewt" else []
-    return Final(
-        task.evaluate() | metrics,
-        compare(f"most frequent tag of each {unit(config.data)}", right, theirs),
-        [Reference(what, "accuracy", value, ReferenceKind.PUBLISHED) for what, value in published],
+    comparison = compare(
+        f"most frequent tag of each {'character' if config.data == 'python' else 'word'}", right, theirs
     )
+    published = PUBLISHED if config.data == "ewt" else []
+    references = [Reference(what, "accuracy", value, ReferenceKind.PUBLISHED) for what, value in published]
+    return Final(task.evaluate() | metrics, comparison, references)
 
 
 def load(data: str, data_dir: Path | None) -> conllu.Tagged:
@@ -139,11 +133,6 @@ def load(data: str, data_dir: Path | None) -> conllu.Tagged:
     if data == "ewt":
         return ud_ewt.load(data_dir)
     return python_source.load() if data == "python" else conllu.read(Path(data))
-
-
-def unit(data: str) -> str:
-    """What has a tag."""
-    return "character" if data == "python" else "word"
 
 
 def folded(data: str, step: str) -> str:
@@ -184,7 +173,7 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     ]
     for part in examples:
         check(part, vocabulary=len(words), classes=len(source.names))
-    if not spelled or unit(data) == "character":
+    if not spelled or data == "python":
         return Numbered(*examples, sha256=source.sha256, known=len(words))
 
     spellings: dict[str, int] = {}

@@ -98,7 +98,6 @@ PUBLISHED = {
     True: ("small LSTM, tied weights (Press & Wolf, 2017)", 112.4),
 }
 
-
 OBJECTIVE = Objective("metric/perplexity/valid", lower_is_better=True)
 
 SPACE = Space(
@@ -130,7 +129,6 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
         outer_dropout=config.outer_dropout,
         limit=config.weight_limit,
     ).to(device)
-
     name = Path(config.data).stem
     rate = halving(config.full_epochs, config.decay) if config.schedule == "halving" else None
     return tasks.on_text(config, OBJECTIVE, model, data, name, config.steps, measured, rate=rate)

@@ -55,8 +55,7 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
         from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)
-    indices = np.arange(len(images))
-    rest, test = train_test_split(indices, test_size=0.2, stratify=labels, random_state=split_seed)
+    rest, test = train_test_split(np.arange(len(images)), test_size=0.2, stratify=labels, random_state=split_seed)
     train, valid = train_test_split(rest, test_size=0.25, stratify=labels[rest], random_state=split_seed)
 
     sequences = [_sequence(image.reshape(8, 8), view) for image in images]

@@ -15,8 +15,8 @@ from rnnkit.diagnostics import probe
 from rnnkit.evaluation import classification
 from rnnkit.nn import evaluating
 from rnnkit.sequences import Batch, Examples, State, bptt_chunks, vocabulary
+from rnnkit.training import loop
 from rnnkit.training.experiment import Task
-from rnnkit.training.loop import scores
 from rnnkit.training.objective import Objective
 
 
@@ -33,14 +33,27 @@ def on_examples(
     data: Any,
     name: str,
     cost: Callable[..., Tensor],
-    measure: Callable[..., "tuple[dict[str, float], np.ndarray]"],
-    batches: Callable[[int], Iterator[Batch]] | None = None,
+    measure: "Callable[..., tuple[dict[str, float], np.ndarray]]",
+    order: Callable[[int], Sequence[Tensor]] | None = None,
+    word_dropout: float = 0.0,
 ) -> Task[Any]:
-    """The task to learn `data.train`, examples whose data set has a `name`: in random order, or by other `batches`.
+    """The task to learn `data.train`, examples from the set `name`: at random, or in batches that `order` names.
 
     `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores. `measure(model, examples,
-    split)` gives metrics first, as `classified` does: those of `data.valid` are the evaluation.
+    split)` is as `classified`: what it gives first for `data.valid` is the evaluation. `word_dropout` is the share of
+    words read as unknown in training; words are rows, or come first in them.
     """
+    count = len(data.train)
+    order = order or (lambda epoch: sequences.epoch_order(count, config.seed, epoch).split(config.batch_size))
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        noise = seeding.generator(config.seed, "word dropout", epoch)
+        for batch in sequences.gathered(data.train, order(epoch)):
+            rows = batch.inputs.data
+            words = rows if rows.dim() == 1 else rows[:, 0]
+            if word_dropout:
+                words[torch.rand(len(words), generator=noise) < word_dropout] = vocabulary.UNKNOWN
+            yield batch
 
     def loss(model: nn.Module, batch: Batch, state: None) -> tuple[Tensor, None]:
         given = model(batch.inputs)
@@ -51,8 +64,8 @@ def on_examples(
         checksums={name: data.sha256},
         objective=objective,
         model=model,
-        batches=batches or (lambda n: sequences.shuffled_batches(data.train, config.batch_size, config.seed, n)),
-        steps_per_epoch=-(-len(data.train) // config.batch_size),
+        batches=batches,
+        steps_per_epoch=-(-count // config.batch_size),
         loss=loss,
         evaluate=lambda: measure(model, data.valid, "valid")[0],
         probe=probe.examples(model, data.valid, _device(model), functools.partial(cost, reduction="none")),
@@ -102,19 +115,7 @@ def on_text(
     )
 
 
-def with_unknown_words(batches: Iterable[Batch], share: float, seed: int, epoch: int) -> Iterator[Batch]:
-    """The batches, that share of their words read as unknown. Words are rows, or in them come first."""
-    noise = seeding.generator(seed, "word dropout", epoch)
-    for batch in batches:
-        rows = batch.inputs.data
-        words = rows if rows.dim() == 1 else rows[:, 0]
-        if share:
-            words[torch.rand(len(words), generator=noise) < share] = vocabulary.UNKNOWN
-        yield batch
-
-
 def _device(model: nn.Module) -> torch.device:
-    """Where a model computes."""
     return next(model.parameters()).device
 
 
@@ -152,7 +153,7 @@ def classified(
     `decide` makes classes of scores; batches are those that `order` names.
     """
     order = order or torch.arange(len(examples)).split(256)
-    outputs, targets = scores(model, sequences.gathered(examples, order))
+    outputs, targets = loop.scores(model, sequences.gathered(examples, order))
     predicted = decide(outputs)
     right = torch.empty(len(examples), dtype=torch.bool)
     right[torch.cat(list(order))] = predicted == targets
