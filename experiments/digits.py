@@ -63,7 +63,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     from rnnkit.training import tasks
 
     data = digits.load(config.view, config.split_seed)
-    longest = max(len(sequence) for sequence in data.train.inputs)
+    longest = max(map(len, data.train.inputs))
     model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
     return tasks.on_examples(config, OBJECTIVE, model, data, "digits", cross_entropy, tasks.classified)
 
@@ -74,9 +74,8 @@ def conclude(config: Config, task: "Task[Digits]") -> Final:
 
     metrics, right = tasks.classified(task.model, task.data.test, "test")
     del metrics["loss/test"]  # which records of digits do not have
-    return Final(
-        task.evaluate() | metrics, compare("logistic regression on pixels", right, baseline(config.split_seed))
-    )
+    comparison = compare("logistic regression on pixels", right, baseline(config.split_seed))
+    return Final(task.evaluate() | metrics, comparison)
 
 
 @functools.cache  # the trials of a sweep share it
