@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.datasets import Parts, texts
+from rnnkit.datasets.formats import text_file
+from rnnkit.evaluation import ngram
 from rnnkit.runs import Reference, ReferenceKind, Result, Status, read_rows
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
 if TYPE_CHECKING:
     import torch
-
-    from rnnkit.datasets.formats.text_file import Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +74,7 @@ class Config(BaseConfig):
 TEXTS = ("python", "island", "shakespeare")
 
 # Losses on other splits, and in the book's case single batches: beside ours, not to be subtracted from it.
-PUBLISHED = {
-    "shakespeare": [("torch-rnn, 3 x 800 LSTM, on its own validation part", 1.6292 / math.log(2))],
-}
-
+PUBLISHED = {"shakespeare": [("torch-rnn, 3 x 800 LSTM, on its own validation part", 1.6292 / math.log(2))]}
 
 OBJECTIVE = Objective("metric/bits_per_character/valid")
 
@@ -90,81 +88,52 @@ SPACE = Space(
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The training and the test part of a text, as text, and the symbols of all of it."""
+class Numbered(Parts["torch.Tensor"]):
+    """The parts of a text as places in `symbols`, those of all of it."""
 
-    train: str
-    test: str
     symbols: list[str]
 
 
-def setup(config: Config, device: "torch.device") -> Task[Parts]:
+def setup(config: Config, device: "torch.device") -> Task[Numbered]:
     """The net, its batches and its loss, from the settings."""
-    from torch.nn.functional import cross_entropy
-
-    from rnnkit.diagnostics import probe
     from rnnkit.nn import models
     from rnnkit.sequences import bptt_chunks
+    from rnnkit.training import tasks
 
     source = load(config.text, config.data_dir)
     symbols = sorted(set(source.text))
-    texts = parts(source.text, config)
-    train, valid = (numbers(text, symbols) for text in texts[:2])
-    unseen = len(symbols) - len(set(texts[0]))
+    train, valid, test = parts(source.text, config)
+    ids = (numbers(part, symbols) for part in (train, valid, test))
+    data = Numbered(*ids, sha256=source.sha256, symbols=symbols)
+    unseen = len(symbols) - len(set(train))
     print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")
     model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied)
     model.to(device)
-    chunk = next(bptt_chunks.contiguous(valid, 32, config.steps)).to(device)
-
-    def batches(epoch):
-        if config.reading == "streams":
-            return bptt_chunks.contiguous(train, config.batch_size, config.steps)
-        return bptt_chunks.chunks_at_random(train, config.batch_size, config.steps, config.round, config.seed, epoch)
-
-    def loss(model, chunk, state):
-        scores, after = model(chunk.inputs, state if config.reading == "streams" else None)
-        return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
-
-    steps_per_epoch = config.round
     if config.reading == "streams":
-        print(f"{bptt_chunks.left_out(train, config.batch_size)} of {len(train):,} symbols are left out of each pass")
-        steps_per_epoch = -(-((len(train) - 1) // config.batch_size) // config.steps)
-    return Task(
-        data=Parts(texts[0], texts[2], symbols),
-        checksums={Path(config.text).stem: source.sha256},
-        objective=OBJECTIVE,
-        model=model,
-        batches=batches,
-        steps_per_epoch=steps_per_epoch,
-        loss=loss,
-        evaluate=lambda: {"metric/bits_per_character/valid": bits_per_character(model, valid)},
-        probe=probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW]),
-    )
+        left_out = bptt_chunks.left_out(data.train, config.batch_size)
+        print(f"{left_out} of {len(data.train):,} symbols are left out of each pass")
+    name, round = Path(config.text).stem, config.round if config.reading == "chunks" else 0
+    return tasks.on_text(config, OBJECTIVE, model, data, name, config.steps, measured, round)
 
 
-def conclude(config: Config, task: Task[Parts]) -> Final:
+def conclude(config: Config, task: Task[Numbered]) -> Final:
     """Test the last weights, beside counts and what was published; keep the symbols with them."""
-    data = task.data
-    bits = bits_per_character(task.model, numbers(data.test, data.symbols))
-    metric = "bits per character"
-    references = [Reference("counts of 6 symbols", metric, baseline(data.train, data.test, len(data.symbols)))]
+    metric, symbols = "bits per character", task.data.symbols
+    metrics = measured(task.model, task.data.test, "test")
+    train, _, test = parts(load(config.text, config.data_dir).text, config)
+    references = [Reference("counts of 6 symbols", metric, baseline(train, test, len(symbols)))]
     for what, value in PUBLISHED.get(config.text, []):
         references.append(Reference(what, metric, value, ReferenceKind.PUBLISHED))
-    metrics = task.evaluate() | {"metric/bits_per_character/test": bits}
-    return Final(metrics, references=references, keep={"symbols": "".join(data.symbols)})
+    return Final(task.evaluate() | metrics, references=references, keep={"symbols": "".join(symbols)})
 
 
 @functools.cache  # the trials of a sweep share it
-def load(text: str, data_dir: Path | None) -> "Text":
+def load(text: str, data_dir: Path | None) -> text_file.Text:
     """The text of a name or a path."""
-    from rnnkit.datasets import mysterious_island, python_docs, tinyshakespeare
-    from rnnkit.datasets.formats import text_file
-
     if text == "python":
-        return python_docs.load()
-    if text == "island":
-        return mysterious_island.load(data_dir)
-    return tinyshakespeare.load(data_dir) if text == "shakespeare" else text_file.load(Path(text))
+        return texts.python_docs()
+    known = {"island": texts.island, "shakespeare": texts.shakespeare}
+    return known[text](data_dir) if text in known else text_file.load(Path(text))
 
 
 def parts(text: str, config: Config) -> tuple[str, str, str]:
@@ -196,25 +165,21 @@ def bits_per_character(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
     """
     from torch.nn.functional import cross_entropy
 
-    from rnnkit.nn import evaluating
-    from rnnkit.sequences import bptt_chunks
+    from rnnkit.training import tasks
 
-    device = next(model.parameters()).device
-    nats, state = 0.0, None
-    with evaluating(model):
-        for chunk in bptt_chunks.contiguous(ids, 1, 1_000):
-            chunk = chunk.to(device)
-            scores, state = model(chunk.inputs, state)
-            nats += cross_entropy(scores[0].double(), chunk.targets[0], reduction="sum").item()
-    return nats / math.log(2) / (len(ids) - 1)
+    def nats(scores, targets):
+        return cross_entropy(scores.double(), targets, reduction="sum")
+
+    return tasks.nats_of_text(model, ids, 1_000, nats) / math.log(2) / (len(ids) - 1)
 
 
-@functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def baseline(train: str, test: str, symbols: int) -> float:
-    """What counts of 6 symbols of the training part need for each character of the test part but its first, in bits."""
-    from rnnkit.evaluation import ngram
+def measured(model: "torch.nn.Module", ids: "torch.Tensor", split: str) -> dict[str, float]:
+    """Scores of a part."""
+    return {f"metric/bits_per_character/{split}": bits_per_character(model, ids)}
 
-    return ngram.bits_per_character(train, test, symbols)
+
+# What counts of 6 symbols of the training part need for each character of the test part but its first, in bits.
+baseline = functools.lru_cache(maxsize=2)(ngram.bits_per_character)  # the trials of a sweep share it
 
 
 # The loss of single batches that the book prints, by iteration: neighbours jump by some 0.05.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import BaseConfig, cli
+from rnnkit.evaluation import compare
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
@@ -57,50 +58,24 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     # Imports that take a second stand here, so that --help need not wait for them.
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import sequences
     from rnnkit.datasets import digits
-    from rnnkit.diagnostics import probe
-    from rnnkit.evaluation import classification
     from rnnkit.nn import models
-    from rnnkit.training import loop
+    from rnnkit.training import tasks
 
     data = digits.load(config.view, config.split_seed)
-    longest = max(len(sequence) for sequence in data.train.inputs)
+    longest = max(map(len, data.train.inputs))
     model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
-    valid = list(sequences.batches(data.valid, 256))
-
-    def loss(model, batch, state):
-        return cross_entropy(model(batch.inputs), batch.targets), None
-
-    def evaluate():
-        outputs, targets = loop.scores(model, valid)
-        loss = cross_entropy(outputs, targets).item()
-        return {"loss/valid": loss, **classification(targets, outputs.argmax(1), "valid")}
-
-    return Task(
-        data=data,
-        checksums={"digits": data.sha256},
-        objective=OBJECTIVE,
-        model=model,
-        batches=lambda epoch: sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch),
-        steps_per_epoch=-(-len(data.train) // config.batch_size),
-        loss=loss,
-        evaluate=evaluate,
-        probe=probe.examples(model, data.valid, device, functools.partial(cross_entropy, reduction="none")),
-    )
+    return tasks.on_examples(config, OBJECTIVE, model, data, "digits", cross_entropy, tasks.classified)
 
 
 def conclude(config: Config, task: "Task[Digits]") -> Final:
     """Test the best weights, beside the baseline."""
-    from rnnkit import sequences
-    from rnnkit.evaluation import classification, compare
-    from rnnkit.training import loop
+    from rnnkit.training import tasks
 
-    outputs, targets = loop.scores(task.model, sequences.batches(task.data.test, 256))
-    predicted = outputs.argmax(1)
-    metrics = task.evaluate() | classification(targets, predicted, "test")
-    right = (predicted == targets).numpy()
-    return Final(metrics, compare("logistic regression on pixels", right, baseline(config.split_seed)))
+    metrics, right = tasks.classified(task.model, task.data.test, "test")
+    del metrics["loss/test"]  # which records of digits do not have
+    comparison = compare("logistic regression on pixels", right, baseline(config.split_seed))
+    return Final(task.evaluate() | metrics, comparison)
 
 
 @functools.cache  # the trials of a sweep share it

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import recorded
-from rnnkit.core import UserError, cli, writing
-from rnnkit.runs import folders, printing
+from rnnkit.core import cli, files, writing
+from rnnkit.runs import Result, folders, plots, printing
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class Options(recorded.Options):
     """How many Lyapunov exponents, the largest first."""
 
     def __post_init__(self):
-        if self.count < 1:
-            raise UserError(f"--count must be at least 1, not {self.count}")
+        self._require("count", self.count >= 1, "at least 1")
 
 
 def of_layers(model, probe, count: int) -> dict[str, dict]:
@@ -49,11 +48,12 @@ def of_layers(model, probe, count: int) -> dict[str, dict]:
                 rows = (owner == sequence).nonzero().flatten()
                 x = one.starts[0][rows[time[rows].argsort()]]
                 if len(x) > 1:
-                    of_sequence = dynamics.lyapunov_exponents(module, x, most, layer=layer, backward=backward)
-                    exponents.append(of_sequence.tolist())
+                    exponents.append(
+                        dynamics.lyapunov_exponents(module, x, most, layer=layer, backward=backward).tolist()
+                    )
             weight = getattr(module, f"weight_hh_l{layer}{'_reverse' * backward}")
             filled = states.dimensions(one.hidden.data)
-            found[f"{name}.{place}"] = {
+            found[f"{name}.{place}"] = of = {
                 "lyapunov": [statistics.median(values) for values in zip(*exponents, strict=True)],
                 "singular_values": dynamics.gate_singular_values(weight)[:, 0].tolist(),
                 "participation_ratio": filled.participation_ratio,
@@ -62,18 +62,13 @@ def of_layers(model, probe, count: int) -> dict[str, dict]:
             }
             if isinstance(module, nn.RNN):
                 spectrum = dynamics.spectrum(weight)
-                found[f"{name}.{place}"] |= {
-                    "spectral_radius": spectrum.eigenvalues[0].abs().item(),
-                    "henrici": spectrum.henrici,
-                }
+                of |= {"spectral_radius": spectrum.eigenvalues[0].abs().item(), "henrici": spectrum.henrici}
     return found
 
 
 def write(folder: Path, model, probe, found: dict[str, dict]) -> None:
     """Write media/dynamics.json, and what the pictures are drawn from."""
-    from rnnkit.core import files
     from rnnkit.diagnostics import monitor
-    from rnnkit.runs import Result, plots
 
     with writing(folder / "media"):
         (folder / "media").mkdir(exist_ok=True)
@@ -82,8 +77,8 @@ def write(folder: Path, model, probe, found: dict[str, dict]) -> None:
             for where, of in found.items()
         }
         files.write_json(folder / "media" / "dynamics.json", plain)
-        last = Result.of(folder).step
-        monitor.write_curves(folder, last, monitor.look(model, probe).curves | monitor.portrait(model, probe))
+        curves = monitor.look(model, probe).curves | monitor.portrait(model, probe)
+        monitor.write_curves(folder, Result.of(folder).step, curves)
     plots.draw(folder)
 
 

@@ -16,11 +16,13 @@ stands by calculation what nets reach that remember nothing, and what the best p
 question is answered in words.
 """
 
+import functools
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.core import BaseConfig, UserError, cli, defaults, seeding
 from rnnkit.runs import Reference, ReferenceKind, Result, Status, read_rows
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
@@ -89,7 +91,6 @@ PUBLISHED = {
     ("copying", 1_000): {"lstm": 0.0204, "gru": 0.0197, "rnn": 0.0202},
 }
 
-
 OBJECTIVE = Objective("metric/loss/valid")
 
 SPACE = Space(
@@ -104,7 +105,6 @@ SPACE = Space(
 def setup(config: Config, device: "torch.device") -> "Task[Examples]":
     """The net, its batches and its loss, from the settings; the test examples are kept for the end."""
     from rnnkit import sequences
-    from rnnkit.core import seeding
     from rnnkit.diagnostics import probe
     from rnnkit.nn import models
 
@@ -137,7 +137,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Examples]":
         steps_per_epoch=config.round,
         loss=loss,
         evaluate=lambda: measured(task, answers(model, valid), valid, "valid"),
-        probe=probe.examples(model, valid, device, task.costs),
+        probe=probe.examples(model, valid, device, functools.partial(task.loss, reduction="none")),
     )
 
 
@@ -150,32 +150,23 @@ def conclude(config: Config, task: "Task[Examples]") -> Final:
 
 def task_of(config: Config) -> "MemoryTask":
     """The task that `config` names, of the length that it names."""
-    from rnnkit.datasets.generated import memory_tasks, reber
+    from rnnkit.datasets.generated.memory_tasks import adding, copying, temporal_order
+    from rnnkit.datasets.generated.reber import embedded
 
-    kinds = {
-        "adding": memory_tasks.adding,
-        "copying": memory_tasks.copying,
-        "temporal-order": memory_tasks.temporal_order,
-        "reber": reber.embedded,
-    }
+    kinds = {"adding": adding, "copying": copying, "temporal-order": temporal_order, "reber": embedded}
     return kinds[config.task](config.length)
 
 
 def held_out(config: Config, task: "MemoryTask") -> "tuple[Examples, Examples]":
     """The examples to validate and to test with, from streams that training takes nothing from."""
-    from rnnkit.core import seeding
-
     valid, test = (seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in ("validate", "test"))
     return task.make(VALIDATION, valid), task.make(TEST, test)
 
 
 def checksum(*parts: "Examples") -> str:
     """SHA-256 of all inputs and targets."""
-    digest = hashlib.sha256()
-    for part in parts:
-        for tensor in [*part.inputs, *part.targets]:
-            digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+    tensors = (tensor for part in parts for tensor in (*part.inputs, *part.targets))
+    return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
 
 
 def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":
@@ -183,15 +174,12 @@ def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":
     from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
     from rnnkit import sequences
-    from rnnkit.nn import evaluating
+    from rnnkit.training import tasks
 
-    device = next(model.parameters()).device
-    each = []
-    with evaluating(model):
-        for batch in sequences.batches(examples, 250):
-            given = model(batch.to(device).inputs).cpu()
-            each += unpack_sequence(given) if isinstance(given, PackedSequence) else given
-    return each
+    def of_examples(given, batch):
+        return unpack_sequence(given.cpu()) if isinstance(given, PackedSequence) else given.cpu()
+
+    return list(itertools.chain(*tasks.of_batches(model, sequences.batches(examples, 250), of_examples)))
 
 
 def measured(task: "MemoryTask", given: "list[Tensor]", examples: "Examples", split: str) -> dict[str, float]:
@@ -218,7 +206,7 @@ def beside(config: Config, task: "MemoryTask", examples: "Examples") -> list[Ref
     They are what such nets have on just these examples, as ours was measured there. Where that is not the same on all
     examples, the expected value stands beside it.
     """
-    baseline, limit, published = ReferenceKind.BASELINE, ReferenceKind.LIMIT, ReferenceKind.PUBLISHED
+    baseline, limit = ReferenceKind.BASELINE, ReferenceKind.LIMIT
     calculated = [(NOTHING[config.task], task.without_memory, task.without_memory_on, baseline)]
     if task.own_input != task.without_memory:
         calculated.append(("knowing at each step its input alone", task.own_input, task.own_input_on, baseline))
@@ -233,7 +221,7 @@ def beside(config: Config, task: "MemoryTask", examples: "Examples") -> list[Ref
         if task.best_on is not None and kind == baseline:
             references.append(Reference(what, "excess", here - task.best_on(examples)))
     for cell, value in PUBLISHED.get((config.task, config.length), {}).items():
-        references.append(Reference(f"{cell.upper()} (Bai et al., 2018)", "loss", value, published))
+        references.append(Reference(f"{cell.upper()} (Bai et al., 2018)", "loss", value, ReferenceKind.PUBLISHED))
     return references
 
 
@@ -261,14 +249,16 @@ def answer(config: Config, result: Result) -> list[str]:
     task = task_of(config)
     remembers, why = verdict(config, task, result.metrics)
     net = f"{config.cell} with {config.init} initialisation" + ", its recurrence cut," * config.cut_recurrence
-    lines = [f"the {net} {'remembers' if remembers else 'does not remember'} {config.length} steps: {why}"]
     gap = result.metrics.get("metric/excess/test", result.metrics["metric/loss/test"])
-    lines.append(f"gap to the best possible on the test examples: {gap:+.5f}")
-    for row in read_rows(result.folder):
-        if "metric/loss/valid" in row and verdict(config, task, row, "valid")[0]:
-            lines.append(f"reached on the validation examples after {row['step']} of {result.step} steps")
-            break
-    return [f"  {line}" for line in lines]
+    lines = [
+        f"  the {net} {'remembers' if remembers else 'does not remember'} {config.length} steps: {why}",
+        f"  gap to the best possible on the test examples: {gap:+.5f}",
+    ]
+    evaluated = (row for row in read_rows(result.folder) if "metric/loss/valid" in row)
+    reached = next((row["step"] for row in evaluated if verdict(config, task, row, "valid")[0]), None)
+    if reached is not None:
+        lines.append(f"  reached on the validation examples after {reached} of {result.step} steps")
+    return lines
 
 
 run = experiment(Config, setup, conclude, remarks=answer)

@@ -67,7 +67,6 @@ class Config(BaseConfig):
 # Bai, Kolter & Koltun (2018), table 1; the LSTM of 2 x 200, by their table 3.
 PUBLISHED = {"lstm": 8.45, "gru": 8.43, "rnn": 8.91}
 
-
 OBJECTIVE = Objective("metric/nats_per_step/valid")
 
 SPACE = Space(
@@ -163,19 +162,14 @@ def nats_of_pieces(model: "torch.nn.Module", examples: "Examples") -> "tuple[tor
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     from rnnkit import sequences
-    from rnnkit.nn import evaluating
+    from rnnkit.training import tasks
 
-    device = next(model.parameters()).device
-    nats, steps = [], []
-    with evaluating(model):
-        for batch in sequences.batches(examples, 256):
-            batch = batch.to(device)
-            scores = model(batch.inputs).data.double()
-            costs = binary_cross_entropy_with_logits(scores, batch.targets.double(), reduction="none").sum(1)
-            sums = costs.new_zeros(len(batch.lengths)).index_add(0, sequences.owners(batch.inputs), costs)
-            nats.append(sums.cpu())
-            steps.append(batch.lengths)
-    return torch.cat(nats), torch.cat(steps)
+    def of_pieces(scores, batch):
+        costs = binary_cross_entropy_with_logits(scores.data.double(), batch.targets.double(), reduction="none").sum(1)
+        return costs.new_zeros(len(batch.lengths)).index_add(0, sequences.owners(batch.inputs), costs).cpu()
+
+    nats = tasks.of_batches(model, sequences.batches(examples, 256), of_pieces)
+    return torch.cat(nats), examples.lengths
 
 
 def measured(nats: "torch.Tensor", steps: "torch.Tensor", split: str) -> dict[str, float]:
@@ -202,15 +196,13 @@ def baselines(data: str, data_dir: Path | None) -> dict[str, float]:
     def counted(sounded):  # a key's frequency after the steps in which it did sound, or did not
         return ((after * sounded).sum(0) + 0.5) / (sounded.sum(0) + 1)
 
-    chances = {
-        "each key's frequency": frequencies(after).expand_as(expected),
-        "each key's frequency, by whether it sounded before": torch.where(
-            last > 0, counted(before), counted(1 - before)
-        ),
-    }
+    def nats(chances):
+        return (binary_cross_entropy(chances, expected, reduction="sum") / len(expected)).item()
+
+    by_last = torch.where(last > 0, counted(before), counted(1 - before))
     return {
-        what: (binary_cross_entropy(chance, expected, reduction="sum") / len(expected)).item()
-        for what, chance in chances.items()
+        "each key's frequency": nats(frequencies(after).expand_as(expected)),
+        "each key's frequency, by whether it sounded before": nats(by_last),
     }
 
 

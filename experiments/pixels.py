@@ -19,16 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rnnkit.core import BaseConfig, UserError, cli, defaults
+import numpy as np
+
+from rnnkit.core import BaseConfig, UserError, cli, defaults, seeding
+from rnnkit.datasets import Parts, mnist
+from rnnkit.evaluation import compare
 from rnnkit.runs import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
-    from rnnkit.datasets.mnist import Images, Part
     from rnnkit.sequences import Examples
 
 
@@ -75,7 +77,6 @@ PUBLISHED = {
     ("permuted", "rnn"): [("Bai et al. (2018)", 0.253), ("Le et al. (2015), identity and relu", 0.820)],
 }
 
-
 OBJECTIVE = Objective("metric/accuracy/valid")
 
 SPACE = Space(
@@ -87,65 +88,35 @@ SPACE = Space(
 )
 
 
-def setup(config: Config, device: "torch.device") -> "Task[Examples]":
-    """The net, its batches and its loss, from the settings; the test part is kept for the end."""
+def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
+    """The net, its batches and its loss, from the settings."""
     from torch.nn.functional import cross_entropy
 
     from rnnkit import sequences
-    from rnnkit.datasets import mnist
-    from rnnkit.diagnostics import probe
     from rnnkit.nn import models
+    from rnnkit.training import tasks
 
-    images = load(config.data, config.data_dir)
-    train, valid, test = read_in_order(chosen(config.data, config.data_dir, *sizes_of(config)), config)
-    for part in (train, valid, test):
+    sha256 = load(config.data, config.data_dir).sha256
+    data = Parts(*read_in_order(chosen(config.data, config.data_dir, *sizes_of(config)), config), sha256=sha256)
+    for part in data:
         sequences.check(part, classes=mnist.CLASSES)
-    steps, features = train.inputs[0].shape
+    steps, features = data.train.inputs[0].shape
     model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
-
-    def loss(model, batch, state):
-        return cross_entropy(model(batch.inputs), batch.targets), None
-
-    return Task(
-        data=test,
-        checksums={Path(config.data).stem: images.sha256},
-        objective=OBJECTIVE,
-        model=model,
-        batches=lambda epoch: sequences.shuffled_batches(train, config.batch_size, config.seed, epoch),
-        steps_per_epoch=-(-len(train) // config.batch_size),
-        loss=loss,
-        evaluate=lambda: measured(model, valid, "valid")[0],
-        probe=probe.examples(model, valid, device, functools.partial(cross_entropy, reduction="none")),
-    )
+    return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, cross_entropy, tasks.classified)
 
 
-def conclude(config: Config, task: "Task[Examples]") -> Final:
+def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     """Test the best weights, beside the baseline and what was published."""
-    from rnnkit.evaluation import compare
+    from rnnkit.training import tasks
 
-    metrics, right = measured(task.model, task.data, "test")
+    metrics, right = tasks.classified(task.model, task.data.test, "test")
     references = []
     if config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional:
         of = f"{config.order} {config.cell.upper()}, all 60,000 images"
         for who, value in PUBLISHED[config.order, config.cell]:
             references.append(Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED))
     theirs = baseline(config.data, config.data_dir, *sizes_of(config))
-    comparison = compare("logistic regression on pixels", right, theirs)
-    return Final(task.evaluate() | metrics, comparison, references)
-
-
-def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
-    """Scores of a part, and which of its images are named rightly, of shape (examples,)."""
-    from torch.nn.functional import cross_entropy
-
-    from rnnkit import sequences
-    from rnnkit.evaluation import classification
-    from rnnkit.training import loop
-
-    outputs, targets = loop.scores(model, sequences.batches(examples, 256))
-    predicted = outputs.argmax(1)
-    row = {f"loss/{split}": cross_entropy(outputs, targets).item(), **classification(targets, predicted, split)}
-    return row, (predicted == targets).numpy()
+    return Final(task.evaluate() | metrics, compare("logistic regression on pixels", right, theirs), references)
 
 
 def sizes_of(config: Config) -> tuple[int, int, int]:
@@ -154,58 +125,47 @@ def sizes_of(config: Config) -> tuple[int, int, int]:
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def load(data: str, data_dir: Path | None) -> "Images":
+def load(data: str, data_dir: Path | None) -> mnist.Images:
     """The images of a name or a folder."""
-    from rnnkit.datasets import mnist
-
     if data == "mnist":
         return mnist.load(data_dir)
     return mnist.made() if data == "made" else mnist.read(Path(data))
 
 
 @functools.lru_cache(maxsize=2)
-def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, test_size: int) -> "list[Part]":
+def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, test_size: int) -> list[mnist.Part]:
     """Images to train, validate and test with: of a random order that is always the same, as many as asked for.
 
     Which ones are for validation does not depend on how many are for training. Raises `UserError` for too few.
     """
-    import numpy as np
     import torch
 
-    from rnnkit.core import seeding
-    from rnnkit.datasets.mnist import Part
-
     images = load(data, data_dir)
-    orders = [
+    some, rest = (
         torch.randperm(len(part.labels), generator=seeding.generator(0, f"{name} images")).numpy()
         for name, part in (("training", images.train), ("test", images.test))
-    ]
-    held_out = min(valid_size, len(orders[0]) // 5)
+    )
+    held_out = min(valid_size, len(some) // 5)
     if not held_out:
-        raise UserError(f"--data {data}: {len(orders[0])} images to train and to validate with are too few: 5 or more")
-    train = orders[0][held_out:][: train_size or None]
-    valid = orders[0][:held_out]
-    classes = np.unique(images.train.labels[np.concatenate([train, valid])])
+        raise UserError(f"--data {data}: {len(some)} images to train and to validate with are too few: 5 or more")
+    valid, train = some[:held_out], some[held_out:][: train_size or None]
+    used = [images.train.subset(train), images.train.subset(valid), images.test.subset(rest[: test_size or None])]
+    classes = np.unique(np.concatenate([part.labels for part in used[:2]]))
     if len(classes) == 1:
         raise UserError(
             f"--data {data}: all {len(train) + len(valid)} images to train and to validate with are of class "
             f"{classes[0]}: there is nothing to tell apart"
         )
-    test = orders[1][: test_size or None]
-    return [
-        Part(part.images[places], part.labels[places])
-        for part, places in ((images.train, train), (images.train, valid), (images.test, test))
-    ]
+    return used
 
 
-def read_in_order(images: "list[Part]", config: Config) -> "list[Examples]":
+def read_in_order(images: list[mnist.Part], config: Config) -> "list[Examples]":
     """The images of each part as sequences: of shape (steps, pixels a step), in the order that `config` says.
 
     Pixels are standardised by the mean and the deviation of all pixels of the training part, the first one.
     """
     import torch
 
-    from rnnkit.core import seeding
     from rnnkit.sequences import Examples
 
     pixels = images[0].images[0].size
@@ -224,12 +184,11 @@ def read_in_order(images: "list[Part]", config: Config) -> "list[Examples]":
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def baseline(data: str, data_dir: Path | None, *sizes: int) -> "np.ndarray":
+def baseline(data: str, data_dir: Path | None, *sizes: int) -> np.ndarray:
     """Which test images a logistic regression on all pixels names rightly, of shape (examples,).
 
     It learns from the training and the validation part together, as it needs no validation.
     """
-    import numpy as np
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import tyro
 
 import experiments
-from rnnkit.core import BaseConfig, UserError, cli
+from rnnkit.core import BaseConfig, Checked, UserError, cli
 from rnnkit.core import config as configuration
 from rnnkit.runs import Manifest, Result, Status, checkpoints
 from rnnkit.training import Task
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Checked):
     """What all commands on one run can be told; each adds its own."""
 
     run: Annotated[str, tyro.conf.Positional]

@@ -29,16 +29,16 @@ class Options(recorded.Options):
     """Folder for the replay; by default reproduced/ beside the run."""
 
     def __post_init__(self):
-        if self.threads < 0:
-            raise UserError(f"--threads must be 0 or more, not {self.threads}")
+        self._require("threads", self.threads >= 0, "0 or more")
 
 
 def replay_run(folder: Path, options: Options) -> Result:
     """Train the run in `folder` again, and return what came out."""
     result = Result.read(folder)
     if result is None or result.status in (Status.INTERRUPTED, Status.FAILED):
-        states = {Status.INTERRUPTED: "was interrupted", Status.FAILED: "has failed"}
-        state = states[result.status] if result else "has not ended"
+        state = (
+            f"{'was' if result.status == Status.INTERRUPTED else 'has'} {result.status}" if result else "has not ended"
+        )
         raise UserError(
             f"{folder.name} {state}: there is nothing to compare with; let it go on with experiments.resume"
         )

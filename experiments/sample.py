@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from rnnkit.core import UserError, cli, files, seeding
-from rnnkit.runs import folders
+from experiments import char_lm
+from rnnkit.core import Checked, UserError, cli, files, seeding
+from rnnkit.core import config as configuration
+from rnnkit.runs import Manifest, Result, checkpoints, folders
 
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Checked):
     """What to write, and with which run."""
 
     run: Annotated[str, tyro.conf.Positional]
@@ -44,20 +46,14 @@ class Options:
     """Folder that holds the runs."""
 
     def __post_init__(self):
-        if self.length < 1:
-            raise UserError(f"--length must be at least 1, not {self.length}")
-        if not 0 <= self.temperature < float("inf"):
-            raise UserError(f"--temperature must be 0 or more and finite, not {self.temperature}")
-        if not 0 <= self.seed < 2**63:
-            raise UserError(f"--seed must be 0 or more and below 2^63, not {self.seed}")
+        self._require("length", self.length >= 1, "at least 1")
+        self._require("temperature", 0 <= self.temperature < float("inf"), "0 or more and finite")
+        self._require("seed", 0 <= self.seed < 2**63, "0 or more and below 2^63")
 
 
 def load(folder: Path) -> "tuple[LanguageModel, str]":
     """The trained model of a run's folder, and its symbols. Raises `UserError` where there is none."""
-    from experiments import char_lm
-    from rnnkit.core import config as configuration
     from rnnkit.nn import models
-    from rnnkit.runs import Manifest, Result, checkpoints
 
     manifest = Manifest.read(folder)
     if manifest.experiment != "char_lm":

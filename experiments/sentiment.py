@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults, settings
+from rnnkit.datasets import Parts, imdb
+from rnnkit.datasets.formats import labelled_text
+from rnnkit.datasets.generated import made_reviews
+from rnnkit.evaluation import compare, text_regression
 from rnnkit.runs import Reference, ReferenceKind, Result
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from rnnkit.datasets.formats.labelled_text import LabelledTexts
     from rnnkit.sequences import Examples
 
 
@@ -70,7 +73,6 @@ class Config(BaseConfig):
 # What the book reports (results of its printed notebook, one run each).
 PUBLISHED = {False: 0.8598, True: 0.8566}
 
-
 OBJECTIVE = Objective("metric/accuracy/valid")
 
 SPACE = Space(
@@ -84,23 +86,15 @@ SPACE = Space(
 
 def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
     """The net, its batches and its loss, from the settings."""
-    import torch
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
-    from rnnkit import sequences
-    from rnnkit.core import seeding
-    from rnnkit.diagnostics import probe
     from rnnkit.nn import models
-    from rnnkit.sequences import vocabulary
+    from rnnkit.training import tasks
 
-    reviews = load(config.data, config.data_dir)
     data = numbered(config.data, config.data_dir, config.least_count)
-    lengths = data.train.lengths
     model = models.classifier(
         config,
         config.embedding_size,
         1,
-        int(lengths.max()),
+        int(data.train.lengths.max()),
         vocabulary=data.known,
         pool=config.pool,
         head_size=config.head_size,
@@ -113,37 +107,13 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
             f"{shares['shuffled']:.1%} in batches at random"
         )
 
-    def batches(epoch):
-        noise = seeding.generator(config.seed, "word dropout", epoch)
-        for batch in sequences.gathered(data.train, order_of(config.order, config, lengths, epoch)):
-            words = batch.inputs.data
-            if config.word_dropout:
-                words[torch.rand(len(words), generator=noise) < config.word_dropout] = vocabulary.UNKNOWN
-            yield batch
-
-    def loss(model, batch, state):
-        return binary_cross_entropy_with_logits(model(batch.inputs).squeeze(1), batch.targets.float()), None
-
-    def cost(given, targets):
-        return binary_cross_entropy_with_logits(given[:, 0], targets.float(), reduction="none")
-
-    return Task(
-        data=data,
-        checksums={Path(config.data).stem: reviews.sha256},
-        objective=OBJECTIVE,
-        model=model,
-        batches=batches,
-        steps_per_epoch=-(-len(data.train) // config.batch_size),
-        loss=loss,
-        evaluate=lambda: measured(model, data.valid, "valid")[0],
-        probe=probe.examples(model, data.valid, device, cost),
-    )
+    order = functools.partial(order_of, config.order, config, data.train.lengths)
+    name, dropped = Path(config.data).stem, config.word_dropout
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, cost, measured, order, dropped)
 
 
 def conclude(config: Config, task: "Task[Reviews]") -> Final:
     """Test the best weights, beside the baselines and the book's figure."""
-    from rnnkit.evaluation import compare
-
     metrics, right = measured(task.model, task.data.test, "test")
     every = {name: baseline(config.data, config.data_dir, name) for name in BASELINES}
     theirs = {name: answers for name, answers in every.items() if answers is not None}
@@ -153,29 +123,25 @@ def conclude(config: Config, task: "Task[Reviews]") -> Final:
         references.append(Reference(what, "accuracy", PUBLISHED[config.bidirectional], ReferenceKind.PUBLISHED))
     name = next(reversed(theirs), None)  # which one is fixed beforehand: the last, on words and pairs
     comparison = compare(name, right, theirs[name]) if name else None
-    padded = {}
     if config.order == "bucketed":
-        padded = {f"padding/{name}": share for name, share in padding(config, task.data.train).items()}
-    return Final(task.evaluate() | metrics | padded, comparison, references)
+        metrics |= {f"padding/{name}": share for name, share in padding(config, task.data.train).items()}
+    return Final(task.evaluate() | metrics, comparison, references)
+
+
+def cost(scores: "torch.Tensor", targets: "torch.Tensor", reduction: str = "mean") -> "torch.Tensor":
+    """The cross-entropy of scores, of shape (reviews, 1): how likely each is positive."""
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    return binary_cross_entropy_with_logits(scores.squeeze(1), targets.float(), reduction=reduction)
 
 
 def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
     """Scores of a part, and which of its reviews are judged rightly, of shape (examples,)."""
-    import torch
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
-    from rnnkit import sequences
-    from rnnkit.evaluation import classification
-    from rnnkit.training import loop
+    from rnnkit.training import tasks
 
     # In the order of their lengths: less padding to compute, and the same scores.
     order = examples.lengths.argsort(stable=True).split(64)
-    outputs, targets = loop.scores(model, sequences.gathered(examples, order))
-    predicted = (outputs.squeeze(1) > 0).long()
-    loss = binary_cross_entropy_with_logits(outputs.squeeze(1), targets.float()).item()
-    right = torch.empty(len(examples), dtype=torch.bool)
-    right[torch.cat(order)] = predicted == targets
-    return {f"loss/{split}": loss, **classification(targets, predicted, split)}, right.numpy()
+    return tasks.classified(model, examples, split, cost, lambda scores: (scores.squeeze(1) > 0).long(), order)
 
 
 def order_of(name: str, config: Config, lengths: "torch.Tensor", epoch: int) -> "Sequence[torch.Tensor]":
@@ -204,24 +170,17 @@ def is_the_books(config: Config) -> bool:
     return all(book[name] == value for name, value in settings(config).items() if name not in apart)
 
 
-def load(data: str, data_dir: Path | None) -> "LabelledTexts":
+def load(data: str, data_dir: Path | None) -> labelled_text.LabelledTexts:
     """The reviews of a name or a path."""
-    from rnnkit.datasets import imdb
-    from rnnkit.datasets.formats import labelled_text
-    from rnnkit.datasets.generated import made_reviews
-
     if data == "imdb":
         return imdb.load(data_dir)
     return made_reviews.load() if data == "made" else labelled_text.read_table(Path(data))
 
 
 @dataclass(frozen=True)
-class Reviews:
-    """Training, validation and test part as numbers of words, and how many words are known."""
+class Reviews(Parts["Examples"]):
+    """The parts as numbers of words, and how many words are known."""
 
-    train: "Examples"
-    valid: "Examples"
-    test: "Examples"
     known: int
 
 
@@ -237,31 +196,22 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Reviews:
     from rnnkit.sequences import vocabulary
 
     reviews = load(data, data_dir)
-    parts = (reviews.train, reviews.valid, reviews.test)
     # Interned, a word is in memory once, not once for each of its 12 million places.
-    texts = [[[sys.intern(word) for word in vocabulary.words(text)] for text in part.texts] for part in parts]
+    texts = [[[sys.intern(word) for word in vocabulary.words(text)] for text in part.texts] for part in reviews]
     known = vocabulary.build(texts[0], least_count)
-    train, valid, test = (
+    examples = [
         sequences.Examples(
-            [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN]) for words in part_texts],
-            torch.tensor(part.targets),
+            [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN]) for words in part_texts], torch.tensor(part.targets)
         )
-        for part, part_texts in zip(parts, texts, strict=True)
-    )
-    for part in (train, valid, test):
+        for part, part_texts in zip(reviews, texts, strict=True)
+    ]
+    for part in examples:
         sequences.check(part, vocabulary=len(known), classes=len(reviews.labels))
-    return Reviews(train, valid, test, len(known))
+    return Reviews(*examples, sha256=reviews.sha256, known=len(known))
 
 
-BASELINES: dict[str, dict[str, Any]] = {
-    "TF-IDF + logistic regression": {},
-    "TF-IDF of words and pairs + logistic regression": {
-        "ngram_range": (1, 2),
-        "sublinear_tf": True,
-        "min_df": 2,
-        "c": 10.0,
-    },
-}
+_PAIRS: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "min_df": 2, "c": 10.0}
+BASELINES = {"TF-IDF + logistic regression": {}, "TF-IDF of words and pairs + logistic regression": _PAIRS}
 
 
 @functools.cache
@@ -271,8 +221,6 @@ def baseline(data: str, data_dir: Path | None, name: str) -> "np.ndarray | None"
     It learns from the training and the validation part together, as it needs no validation. None, and a printed word,
     where the texts have no words that it could count.
     """
-    from rnnkit.evaluation import text_regression
-
     reviews = load(data, data_dir)
     texts, targets = reviews.train.texts + reviews.valid.texts, reviews.train.targets + reviews.valid.targets
     try:
@@ -284,9 +232,8 @@ def baseline(data: str, data_dir: Path | None, name: str) -> "np.ndarray | None"
 
 def remarks(config: Config, result: Result) -> list[str]:
     """What a reader has to know of the comparison."""
-    if not result.comparison:
-        return []
-    return ["  (the logistic regressions learned from the training and the validation part together)"]
+    words = "  (the logistic regressions learned from the training and the validation part together)"
+    return [words] if result.comparison else []
 
 
 run = experiment(Config, setup, conclude, remarks=remarks)

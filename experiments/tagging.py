@@ -18,16 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.datasets import Parts, python_source, ud_ewt
+from rnnkit.datasets.formats import conllu
+from rnnkit.evaluation import classification, compare
 from rnnkit.runs import Reference, ReferenceKind, Result
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
-    from rnnkit.datasets.formats.tagged import Tagged
     from rnnkit.sequences import Examples
 
 
@@ -74,7 +77,6 @@ PUBLISHED = [
     ("B. Trevett's biLSTM of words with GloVe vectors (EWT 2.0, mean of batches)", 0.8826),
 ]
 
-
 OBJECTIVE = Objective("metric/accuracy/valid")
 
 SPACE = Space(
@@ -88,14 +90,10 @@ SPACE = Space(
 
 def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     """The net, its batches and its loss, from the settings."""
-    import torch
     from torch.nn.functional import cross_entropy
 
-    from rnnkit import sequences
-    from rnnkit.core import seeding
-    from rnnkit.diagnostics import probe
     from rnnkit.nn import models
-    from rnnkit.sequences import vocabulary
+    from rnnkit.training import tasks
 
     source = load(config.data, config.data_dir)
     data = numbered(config.data, config.data_dir, config.least_count, config.reader_size > 0)
@@ -112,60 +110,29 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
         outer_dropout=config.outer_dropout,
     ).to(device)
 
-    def batches(epoch):
-        noise = seeding.generator(config.seed, "word dropout", epoch)
-        for batch in sequences.shuffled_batches(data.train, config.batch_size, config.seed, epoch):
-            rows = batch.inputs.data
-            if config.word_dropout:
-                words = rows if rows.dim() == 1 else rows[:, 0]
-                words[torch.rand(len(words), generator=noise) < config.word_dropout] = vocabulary.UNKNOWN
-            yield batch
-
-    def loss(model, batch, state):
-        return cross_entropy(model(batch.inputs).data, batch.targets), None
-
-    return Task(
-        data=data,
-        checksums={Path(config.data).stem: source.sha256},
-        objective=OBJECTIVE,
-        model=model,
-        batches=batches,
-        steps_per_epoch=-(-len(data.train) // config.batch_size),
-        loss=loss,
-        evaluate=lambda: measured(model, data.valid, "valid")[0],
-        probe=probe.examples(model, data.valid, device, functools.partial(cross_entropy, reduction="none")),
-    )
+    name, dropped = Path(config.data).stem, config.word_dropout
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, cross_entropy, measured, word_dropout=dropped)
 
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:
     """Test the best weights, beside the baseline and what others published."""
-    from rnnkit.evaluation import compare
-
     metrics, right = measured(task.model, task.data.test, "test")
     theirs, new = baseline(config.data, config.data_dir)
     if new.any():
         metrics["metric/accuracy_on_new_words/test"] = float(right[new].mean())
-    published = PUBLISHED if config.data == "ewt" else []
-    return Final(
-        task.evaluate() | metrics,
-        compare(f"most frequent tag of each {unit(config.data)}", right, theirs),
-        [Reference(what, "accuracy", value, ReferenceKind.PUBLISHED) for what, value in published],
+    comparison = compare(
+        f"most frequent tag of each {'character' if config.data == 'python' else 'word'}", right, theirs
     )
+    published = PUBLISHED if config.data == "ewt" else []
+    references = [Reference(what, "accuracy", value, ReferenceKind.PUBLISHED) for what, value in published]
+    return Final(task.evaluate() | metrics, comparison, references)
 
 
-def load(data: str, data_dir: Path | None) -> "Tagged":
+def load(data: str, data_dir: Path | None) -> conllu.Tagged:
     """The sequences and tags of a name or a path."""
-    from rnnkit.datasets import python_source, ud_ewt
-    from rnnkit.datasets.formats import conllu
-
     if data == "ewt":
         return ud_ewt.load(data_dir)
     return python_source.load() if data == "python" else conllu.read(Path(data))
-
-
-def unit(data: str) -> str:
-    """What has a tag."""
-    return "character" if data == "python" else "word"
 
 
 def folded(data: str, step: str) -> str:
@@ -174,19 +141,16 @@ def folded(data: str, step: str) -> str:
 
 
 @dataclass(frozen=True)
-class Numbered:
-    """Three parts as numbers, how many words and letters are known, and the letters of each spelling.
+class Numbered(Parts["Examples"]):
+    """The parts as numbers, how many words and letters are known, and the letters of each spelling.
 
     With `spellings` each step is a pair, the number of the word and that of its spelling (`models.Spelled`); without,
     it is the number of the word alone.
     """
 
-    train: "Examples"
-    valid: "Examples"
-    test: "Examples"
     known: int
-    letters: int
-    spellings: "list[torch.Tensor] | None"
+    letters: int = 0
+    spellings: "list[torch.Tensor] | None" = None
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share them
@@ -194,43 +158,36 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     """All parts as numbers. Words and letters are known from the training part; letters that it has once are not."""
     import torch
 
-    from rnnkit import sequences
-    from rnnkit.sequences import vocabulary
+    from rnnkit.sequences import Examples, check, vocabulary
 
     source = load(data, data_dir)
-    parts = (source.train, source.valid, source.test)
-    texts = [[[folded(data, step) for step in sequence] for sequence in part.sequences] for part in parts]
+    texts = [[[folded(data, step) for step in sequence] for sequence in part.sequences] for part in source]
     words = vocabulary.build(texts[0], least_count)
     tags = {name: number for number, name in enumerate(source.names)}
     examples = [
-        sequences.Examples(
+        Examples(
             [torch.tensor(words.ids(sequence)) for sequence in part_texts],
             [torch.tensor([tags[tag] for tag in of_sequence]) for of_sequence in part.tags],
         )
-        for part, part_texts in zip(parts, texts, strict=True)
+        for part, part_texts in zip(source, texts, strict=True)
     ]
     for part in examples:
-        sequences.check(part, vocabulary=len(words), classes=len(source.names))
-    if not spelled or unit(data) == "character":
-        return Numbered(examples[0], examples[1], examples[2], len(words), 0, None)
+        check(part, vocabulary=len(words), classes=len(source.names))
+    if not spelled or data == "python":
+        return Numbered(*examples, sha256=source.sha256, known=len(words))
 
     spellings: dict[str, int] = {}
-    joined = []
-    for part, of_part in zip(parts, examples, strict=True):
-        numbers = [[spellings.setdefault(step, len(spellings)) for step in sequence] for sequence in part.sequences]
-        pairs = [torch.stack([ids, torch.tensor(n)], 1) for ids, n in zip(of_part.inputs, numbers, strict=True)]
-        joined.append(sequences.Examples(pairs, of_part.targets))
+    for part, of_part in zip(source, examples, strict=True):
+        for i, sequence in enumerate(part.sequences):
+            numbers = [spellings.setdefault(step, len(spellings)) for step in sequence]
+            of_part.inputs[i] = torch.stack([of_part.inputs[i], torch.tensor(numbers)], 1)
     letters = vocabulary.build({step: step for sequence in source.train.sequences for step in sequence}, least_count=2)
-    train, valid, test = joined
-    ids_of_letters = [torch.tensor(letters.ids(spelling)) for spelling in spellings]
-    return Numbered(train, valid, test, len(words), len(letters), ids_of_letters)
+    ids = [torch.tensor(letters.ids(spelling)) for spelling in spellings]
+    return Numbered(*examples, sha256=source.sha256, known=len(words), letters=len(letters), spellings=ids)
 
 
-def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
+def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> tuple[dict[str, float], np.ndarray]:
     """Scores of a part, and which of its steps are tagged rightly, of shape (steps,)."""
-
-    from rnnkit.evaluation import classification
-
     predicted, nats = answers(model, examples)
     targets = examples.joined_targets
     return {f"loss/{split}": nats, **classification(targets, predicted, split)}, (predicted == targets).numpy()
@@ -243,27 +200,25 @@ def answers(model: "torch.nn.Module", examples: "Examples") -> "tuple[torch.Tens
     from torch.nn.utils.rnn import unpack_sequence
 
     from rnnkit import sequences
-    from rnnkit.nn import evaluating
+    from rnnkit.training import tasks
 
-    device = next(model.parameters()).device
+    def of_batch(scores, batch):
+        nats = cross_entropy(scores.data, batch.targets, reduction="none").double().sum().item()
+        return unpack_sequence(sequences.map_packed(lambda rows: rows.argmax(1), scores)), nats
+
     predicted, nats = [], 0.0
-    with evaluating(model):
-        for batch in sequences.batches(examples, 256):
-            batch = batch.to(device)
-            scores = model(batch.inputs)
-            nats += cross_entropy(scores.data, batch.targets, reduction="none").double().sum().item()
-            predicted += unpack_sequence(sequences.map_packed(lambda rows: rows.argmax(1), scores))
+    for tags, of_tags in tasks.of_batches(model, sequences.batches(examples, 256), of_batch):
+        predicted += tags
+        nats += of_tags
     return torch.cat(predicted).cpu(), nats / sum(map(len, predicted))
 
 
 @functools.lru_cache(maxsize=2)
-def baseline(data: str, data_dir: Path | None) -> "tuple[np.ndarray, np.ndarray]":
+def baseline(data: str, data_dir: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Which steps of the test part have their most frequent tag of the training part, and which are new there.
 
     Both of shape (steps,). A new one gets the most frequent tag of all, of equally frequent ones the first to come.
     """
-    import numpy as np
-
     source = load(data, data_dir)
     counts: dict[str, Counter] = defaultdict(Counter)
     for sequence, tags in zip(source.train.sequences, source.train.tags, strict=True):

@@ -26,14 +26,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.datasets import Parts, ptb
+from rnnkit.datasets.formats import word_lines
+from rnnkit.datasets.generated import made_sentences
+from rnnkit.evaluation import ngram
 from rnnkit.runs import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
 
 if TYPE_CHECKING:
     import torch
-
-    from rnnkit.datasets.formats.word_lines import Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,6 @@ PUBLISHED = {
     True: ("small LSTM, tied weights (Press & Wolf, 2017)", 112.4),
 }
 
-
 OBJECTIVE = Objective("metric/perplexity/valid")
 
 SPACE = Space(
@@ -110,13 +111,9 @@ SPACE = Space(
 
 def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     """The net, its batches and its loss, from the settings."""
-    from torch.nn.functional import cross_entropy
-
-    from rnnkit.diagnostics import probe
     from rnnkit.nn import models
-    from rnnkit.sequences import bptt_chunks
+    from rnnkit.training import tasks
 
-    source = load(config.data, config.data_dir)
     data = numbered(config.data, config.data_dir, config.least_count)
     if len(data.train) <= config.batch_size:
         raise UserError(
@@ -132,34 +129,15 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
         outer_dropout=config.outer_dropout,
         limit=config.weight_limit,
     ).to(device)
-    chunk = next(bptt_chunks.contiguous(data.valid, min(32, len(data.valid) - 1), config.steps)).to(device)
-
-    def loss(model, chunk, state):
-        scores, after = model(chunk.inputs, state)
-        return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
-
-    def evaluate():
-        nats = nats_per_word(model, data.valid)
-        return {"loss/valid": nats, "metric/perplexity/valid": perplexity(nats)}
-
-    return Task(
-        data=data,
-        checksums={Path(config.data).stem: source.sha256},
-        objective=OBJECTIVE,
-        model=model,
-        batches=lambda epoch: bptt_chunks.contiguous(data.train, config.batch_size, config.steps),
-        steps_per_epoch=-(-((len(data.train) - 1) // config.batch_size) // config.steps),
-        loss=loss,
-        evaluate=evaluate,
-        probe=probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW]),
-        rate=halving(config.full_epochs, config.decay) if config.schedule == "halving" else None,
-    )
+    name = Path(config.data).stem
+    rate = halving(config.full_epochs, config.decay) if config.schedule == "halving" else None
+    return tasks.on_text(config, OBJECTIVE, model, data, name, config.steps, measured, rate=rate)
 
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:
     """Test the last weights, beside counts, the best possible and what was published; keep the words with them."""
     metric, kinds = "perplexity", ReferenceKind
-    metrics = task.evaluate() | {"metric/perplexity/test": perplexity(nats_per_word(task.model, task.data.test))}
+    tested = perplexity(nats_per_word(task.model, task.data.test))
     counted = baseline(config.data, config.data_dir, config.least_count)
     references = [Reference("counts of 5 words (Kneser-Ney)", metric, counted)]
     best = load(config.data, config.data_dir).best_perplexity
@@ -168,27 +146,21 @@ def conclude(config: Config, task: "Task[Numbered]") -> Final:
     if config.data == "ptb":
         what, published = PUBLISHED[config.tied]
         references.append(Reference(what, metric, published, kinds.PUBLISHED))
+    metrics = task.evaluate() | {"metric/perplexity/test": tested}
     return Final(metrics, references=references, keep={"words": task.data.words})
 
 
-def load(data: str, data_dir: Path | None) -> "Words":
+def load(data: str, data_dir: Path | None) -> word_lines.Words:
     """The text of a name or a path."""
-    from rnnkit.datasets import ptb
-    from rnnkit.datasets.formats import word_lines
-    from rnnkit.datasets.generated import made_sentences
-
     if data == "ptb":
         return ptb.load(data_dir)
     return made_sentences.load() if data == "made" else word_lines.read(Path(data))
 
 
 @dataclass(frozen=True)
-class Numbered:
-    """Training, validation and test part as numbers of words, each after a line end, and the words by number."""
+class Numbered(Parts["torch.Tensor"]):
+    """The parts as numbers of words, each after a line end, and the words by number."""
 
-    train: "torch.Tensor"
-    valid: "torch.Tensor"
-    test: "torch.Tensor"
     words: list[str]
 
 
@@ -197,17 +169,12 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Numbered:
     """The text as numbers of words."""
     import torch
 
-    from rnnkit.datasets.formats import word_lines
-
     source = load(data, data_dir)
     words = word_lines.vocabulary(source.train, least_count)
     numbers = {word: number for number, word in enumerate(words)}
     unknown = numbers[word_lines.UNKNOWN]
-    train, valid, test = (
-        torch.tensor([numbers.get(word, unknown) for word in (word_lines.END, *part)])
-        for part in (source.train, source.valid, source.test)
-    )
-    return Numbered(train, valid, test, words)
+    parts = [torch.tensor([numbers.get(word, unknown) for word in (word_lines.END, *part)]) for part in source]
+    return Numbered(*parts, sha256=source.sha256, words=words)
 
 
 def halving(full_epochs: int, decay: float) -> Callable[[float], float]:
@@ -226,17 +193,18 @@ def nats_per_word(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
     """
     from torch.nn.functional import cross_entropy
 
-    from rnnkit.nn import evaluating
-    from rnnkit.sequences import bptt_chunks
+    from rnnkit.training import tasks
 
-    device = next(model.parameters()).device
-    nats, state = 0.0, None
-    with evaluating(model):
-        for chunk in bptt_chunks.contiguous(ids, 1, 500):
-            chunk = chunk.to(device)
-            scores, state = model(chunk.inputs, state)
-            nats += cross_entropy(scores[0], chunk.targets[0], reduction="none").double().sum().item()
-    return nats / (len(ids) - 1)
+    def nats(scores, targets):
+        return cross_entropy(scores, targets, reduction="none").double().sum()
+
+    return tasks.nats_of_text(model, ids, 500, nats) / (len(ids) - 1)
+
+
+def measured(model: "torch.nn.Module", ids: "torch.Tensor", split: str) -> dict[str, float]:
+    """Scores of a part."""
+    nats = nats_per_word(model, ids)
+    return {f"loss/{split}": nats, f"metric/perplexity/{split}": perplexity(nats)}
 
 
 def perplexity(nats: float) -> float:
@@ -247,8 +215,6 @@ def perplexity(nats: float) -> float:
 @functools.lru_cache(maxsize=2)
 def baseline(data: str, data_dir: Path | None, least_count: int) -> float:
     """The perplexity of the test part by counts of 5 words of the training part, over the same words."""
-    from rnnkit.evaluation import ngram
-
     text = numbered(data, data_dir, least_count)
     return perplexity(ngram.kneser_ney(text.train.numpy(), text.test.numpy(), len(text.words), order=5).mean())
 

@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from rnnkit.core import UserError, cli
 
 
+class Disagreement(Exception):
+    """Two ways that must give the same do not. The message is one line that holds both values."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the lesson can be told."""
@@ -53,9 +57,7 @@ def blocks() -> dict[str, Callable[[], dict]]:
 def chosen(only: str) -> dict[str, Callable[[], dict]]:
     """The blocks that `only` names, in reading order. Raises `UserError` for one that there is not."""
     known = blocks()
-    if only == "all":
-        return known
-    wanted = [number.strip() for number in only.split(",")]
+    wanted = [number.strip() for number in only.split(",")] if only != "all" else list(known)
     for number in wanted:
         if number not in known:
             raise UserError(f"there is no block {number!r}: choose from {', '.join(known)}, separated by commas")
@@ -65,13 +67,12 @@ def chosen(only: str) -> dict[str, Callable[[], dict]]:
 def run(only: str = "all") -> dict[str, dict]:
     """Print the blocks and check them; returns what each has found, by number.
 
-    Raises `lessons.page.Disagreement`, which names the block, where two ways that must agree do not.
+    Raises `Disagreement`, which names the block, where two ways that must agree do not.
     """
-    from experiments.building_blocks.page import Disagreement
-
     found = {}
     for number, block in chosen(only).items():
-        title, text = explanation(block)
+        title, _, text = (inspect.getdoc(block) or "").partition("\n\n")
+        title, text = title.rstrip("."), text.partition("\n\nReturns ")[0]
         print(f"{number:<4}{title}\n{'-' * (4 + len(title))}\n\n{text}\n")
         try:
             found[number] = block()
@@ -82,18 +83,9 @@ def run(only: str = "all") -> dict[str, dict]:
     return found
 
 
-def explanation(block: Callable[[], dict]) -> tuple[str, str]:
-    """A block's title and what it says, from its docstring, without what it returns."""
-    title, _, text = (inspect.getdoc(block) or "").partition("\n\n")
-    return title.rstrip("."), text.partition("\n\nReturns ")[0]
-
-
 def main() -> None:
     """Run the blocks that the command line names; exit with 1 where two ways disagree."""
     options = cli.parse(Options, "python -m experiments.building_blocks", sys.argv[1:], __doc__)
-
-    from experiments.building_blocks.page import Disagreement
-
     try:
         run(options.only)
     except Disagreement as error:

@@ -76,7 +76,7 @@ def sentiment_rnn() -> dict:
             model = SentimentRNN(library)
         found[name] = model(x)
     draw(str(model))
-    found["kind"], found["gates"] = type(model.rnn).__name__, len(model.rnn.weight_ih_l0) // 32
+    found |= {"kind": type(model.rnn).__name__, "gates": len(model.rnn.weight_ih_l0) // 32}
     same("model.rnn is", found["kind"], "LSTM")
     same("its gates", found["gates"], 4)
     same("shape of the scores", tuple(found["rnnkit"].shape), (3, 1))
@@ -105,14 +105,13 @@ def two_layers() -> dict:
     x = randn(15, 3, 5, 64)
     zeros = torch.zeros(5, 32)
     found = {}
+    with seeded(16):
+        head = nn.Linear(32, 1)
     for kind, cell in (("RNN", cells.rnn_cell), ("GRU", cells.gru_cell), ("LSTM", cells.lstm_cell)):
-        with seeded(16):
-            head = nn.Linear(32, 1)
         found[kind] = {}
         for name, layer in both(kind, 64, 32, seed=15, num_layers=2).items():
             _, state = layer(x)
-            h_n = state[0] if kind == "LSTM" else state
-            found[kind][name] = head(h_n[-1])
+            found[kind][name] = head((state[0] if kind == "LSTM" else state)[-1])
 
         start = (zeros, zeros) if kind == "LSTM" else zeros
         weights = list(layer.parameters())
@@ -183,20 +182,16 @@ def bidirectional_lstm() -> dict:
     found["by hand"] = model.probability(torch.cat(final))
     agree("by hand and by rnnkit", found["by hand"], found["rnnkit"])
     _, (h_n, _) = model.lstm(pack_sequence([model.embedding(text) for text in texts], enforce_sorted=False))
-    agree(
-        "final states by hand and by rnnkit.nn.heads.LastState",
-        torch.cat(final),
-        LastState(bidirectional=True)(None, h_n),
-    )
+    last = LastState(bidirectional=True)(None, h_n)
+    agree("final states by hand and by rnnkit.nn.heads.LastState", torch.cat(final), last)
     alone = [model(text[:, None], torch.tensor([len(text)])) for text in texts]
     agree("each text alone and in the batch", torch.cat(alone), found["rnnkit"])
 
     nn.functional.binary_cross_entropy(found["rnnkit"], torch.tensor([1.0, 0.0, 1.0])).backward()
-    gradient = model.embedding.weight.grad
+    found["gradient"] = gradient = model.embedding.weight.grad
     assert gradient is not None
-    found["gradient"] = gradient
-    show("gradient, size by row", found["gradient"].norm(dim=1))
-    agree("the gradient of the padding's row and zero", found["gradient"][0], torch.zeros(8), tolerance=0)
+    show("gradient, size by row", gradient.norm(dim=1))
+    agree("the gradient of the padding's row and zero", gradient[0], torch.zeros(8), tolerance=0)
     with torch.no_grad():
         model.embedding.weight[0] = torch.nan
     found["poisoned"] = model(symbols, lengths)

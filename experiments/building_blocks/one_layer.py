@@ -7,6 +7,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequenc
 
 from experiments.building_blocks.page import LENGTHS, STEPS, agree, both, differ, draw, ragged, randn, same, show
 from rnnkit.nn import cells
+from rnnkit.sequences import owners
 
 
 def hidden_state() -> dict:
@@ -20,11 +21,10 @@ def hidden_state() -> dict:
     """
     x = randn(1, 2 * STEPS, 3, 3)
     found = {}
-    for options in ({}, {"num_layers": 2}, {"num_layers": 2, "bidirectional": True}):
-        layers = both("RNN", 3, 5, seed=1, **options)
-        counts = f"{options.get('num_layers', 1)} x {2 if 'bidirectional' in options else 1}"
-        _, h_n = layers["rnnkit"](x)
-        found[counts] = tuple(h_n.shape)
+    for depth, bidirectional in ((1, False), (2, False), (2, True)):
+        layers = both("RNN", 3, 5, seed=1, num_layers=depth, bidirectional=bidirectional)
+        counts = f"{depth} x {1 + bidirectional}"
+        found[counts] = tuple(layers["rnnkit"](x)[1].shape)
         show("h_0, h_n", f"{found[counts]} for {counts} layers x directions, batch 3, hidden size 5")
 
     for name, layer in both("RNN", 3, 5, seed=1, num_layers=2).items():
@@ -76,15 +76,8 @@ def input_forms() -> dict:
 
 def _draw_packed(packed: PackedSequence) -> list[list[int]]:
     """Draw which row of the packed data is which step of which sequence; returns the rows of each sequence."""
-    sizes = packed.batch_sizes.tolist()
-    rows: list[list[int]] = [[] for _ in range(sizes[0])]
-    row = 0
-    order = packed.sorted_indices
-    assert order is not None
-    for size in sizes:
-        for sequence in order[:size].tolist():
-            rows[sequence].append(row)
-            row += 1
+    sizes, owner_of = packed.batch_sizes.tolist(), owners(packed).tolist()
+    rows = [[row for row, owner in enumerate(owner_of) if owner == sequence] for sequence in range(sizes[0])]
     lines = [(f"sequence {i}", numbers) for i, numbers in enumerate(rows)] + [("batch_sizes", sizes)]
     draw("\n".join(f"{name:<12}" + "".join(f"{number:3}" for number in numbers) for name, numbers in lines))
     return rows

@@ -8,14 +8,11 @@ import torch
 from torch import Tensor, nn
 
 import rnnkit
+from experiments.building_blocks.lesson import Disagreement
 
 
 LENGTHS = (16, 6, 11)  # steps of the sequences in a batch; rnnkit's layers leave fewer than 12 to torch's code
 STEPS = max(LENGTHS)
-
-
-class Disagreement(Exception):
-    """Two ways that must give the same do not. The message is one line that holds both values."""
 
 
 def agree(name: str, one, other, tolerance: float = 1e-6) -> None:
@@ -26,18 +23,16 @@ def agree(name: str, one, other, tolerance: float = 1e-6) -> None:
     one, other = _tensor(one), _tensor(other)
     if one.shape != other.shape:
         raise Disagreement(f"{name} differ in shape: {tuple(one.shape)} and {tuple(other.shape)}")
-    place, largest = _largest_difference(one, other)
+    largest, values = _largest_difference(one, other)
     if not largest <= tolerance:
-        raise Disagreement(f"{name} differ: {one.flatten()[place]:.8g} and {other.flatten()[place]:.8g}")
+        raise Disagreement(f"{name} differ: {values}")
     print(f"    agree   {name:<62} largest difference {largest:.1g}")
 
 
 def differ(name: str, one, other, least: float = 1e-3) -> None:
     """Say by how much a mistake differs from what is right. Raises `Disagreement` where it is less than `least`."""
-    one, other = _tensor(one), _tensor(other)
-    place, largest = _largest_difference(one, other)
+    largest, values = _largest_difference(_tensor(one), _tensor(other))
     if not largest >= least:
-        values = f"{one.flatten()[place]:.8g} and {other.flatten()[place]:.8g}"
         raise Disagreement(f"{name} must differ, and do not: {values}")
     print(f"    differ  {name:<62} largest difference {largest:.4f}")
 
@@ -101,8 +96,8 @@ def _tensor(value) -> Tensor:
     return torch.as_tensor(value).detach().double()
 
 
-def _largest_difference(one: Tensor, other: Tensor) -> tuple[int, float]:
-    """Where two tensors of one shape differ most, in the flattened order, and by how much. NaN counts as most."""
+def _largest_difference(one: Tensor, other: Tensor) -> tuple[float, str]:
+    """By how much two tensors of one shape differ most, and both values there. NaN counts as most."""
     difference = (one - other).abs().flatten()
     place = int(difference.nan_to_num(nan=torch.inf).argmax())
-    return place, float(difference[place])
+    return float(difference[place]), f"{one.flatten()[place]:.8g} and {other.flatten()[place]:.8g}"

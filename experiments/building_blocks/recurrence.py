@@ -1,5 +1,7 @@
 """The recurrence as a loop: with the layer's equation, without its tanh, and with the mistakes that are easily made."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
@@ -48,12 +50,10 @@ def manual_recurrence() -> dict:
     """
     layers = both("RNN", 5, 2, seed=1, batch_first=True)
     w_ih, w_hh, b_ih, b_hh = layers["torch.nn"].parameters()
-    h = torch.zeros(2)
-    states = []
+    states = [torch.zeros(2)]
     for x_t in ONES_TWOS_THREES:
-        h = cells.rnn_cell(x_t, h, w_ih, w_hh, b_ih, b_hh)
-        states.append(h)
-    found = {"by hand": torch.stack(states)}
+        states.append(cells.rnn_cell(x_t, states[-1], w_ih, w_hh, b_ih, b_hh))
+    found = {"by hand": torch.stack(states[1:])}
     found |= {name: layer(ONES_TWOS_THREES[None])[0][0] for name, layer in layers.items()}
     for name, value in found.items():
         show(name, value, digits=7)
@@ -66,8 +66,7 @@ def manual_recurrence() -> dict:
     for kind, cell in (("RNN", cells.rnn_cell), ("GRU", cells.gru_cell), ("LSTM", cells.lstm_cell)):
         layers = both(kind, 5, 2, seed=1)
         start = (torch.zeros(2), torch.zeros(2)) if kind == "LSTM" else torch.zeros(2)
-        weights = list(layers["torch.nn"].parameters())
-        by_hand = torch.cat([cells.unroll(cell, x, start, *weights)[0] for x in sequences])
+        by_hand = torch.cat([cells.unroll(cell, x, start, *layers["torch.nn"].parameters())[0] for x in sequences])
         for name, layer in layers.items():
             output, lengths = pad_packed_sequence(layer(pack_sequence(sequences, enforce_sorted=False))[0])
             by_layer = torch.cat([output[:length, i] for i, length in enumerate(lengths)])
@@ -184,53 +183,17 @@ def linear_sentence() -> dict:
 class Units:
     """One or more recurrent units that keep every state they have been in, each of shape (hidden,), h_0 first.
 
-    What a step does is left to those below: `step(e, h)` is the state after the word `e`, of shape (features,).
+    `step(e, h)` is the state after the word `e`, of shape (features,), which is read in the state `h`.
     """
 
-    def __init__(self, hidden_size: int):
-        self.history = [torch.zeros(hidden_size)]
-
-    def step(self, e: Tensor, h: Tensor) -> Tensor:
-        """The state after one more word."""
-        raise NotImplementedError
+    def __init__(self, hidden_size: int, step: Callable[[Tensor, Tensor], Tensor]):
+        self.history, self.step = [torch.zeros(hidden_size)], step
 
     def read(self, words: Tensor) -> Tensor:
         """Read words, of shape (words, features); returns all states so far, of shape (1 + words, hidden)."""
         for e in words:
             self.history.append(self.step(e, self.history[-1]))
         return torch.stack(self.history)
-
-
-class PlainUnits(Units):
-    """Units on plain tensors: `w_e` of shape (features, hidden) and `w_h` of shape (hidden, hidden)."""
-
-    def __init__(self, w_e: Tensor, w_h: Tensor):
-        super().__init__(len(w_h))
-        self.w_e, self.w_h = w_e, w_h
-
-    def step(self, e: Tensor, h: Tensor) -> Tensor:
-        """Add, then squash the sum."""
-        return torch.tanh(h @ self.w_h + e @ self.w_e)
-
-
-class TanhTwiceUnits(PlainUnits):
-    """The mistake: what comes from the word is squashed by itself, and then once more with the rest."""
-
-    def step(self, e: Tensor, h: Tensor) -> Tensor:
-        """Squash, add, squash again."""
-        return torch.tanh(h @ self.w_h + torch.tanh(e @ self.w_e))
-
-
-class LinearUnits(Units):
-    """Units on two Linear layers, which bring the biases with them."""
-
-    def __init__(self, from_word: nn.Linear, from_state: nn.Linear):
-        super().__init__(from_state.out_features)
-        self.from_word, self.from_state = from_word, from_state
-
-    def step(self, e: Tensor, h: Tensor) -> Tensor:
-        """Add, then squash the sum."""
-        return torch.tanh(self.from_word(e) + self.from_state(h))
 
 
 def history_of_states() -> dict:
@@ -246,35 +209,35 @@ def history_of_states() -> dict:
 
     Returns for one unit and for three the histories of the Linear and the plain units, of the mistake and by torch.nn.
     """
+    return {"1 unit": histories_of("1 unit", 1), "3 units": histories_of("3 units", 3)}
+
+
+def histories_of(units: str, hidden: int) -> dict[str, Tensor]:
+    """The histories of so many units, each of shape (1 + words, hidden) or without h_0, shown for one unit alone."""
     words = WORDS.T
-    found = {}
-    for hidden in (1, 3):
-        layers = both("RNN", 4, hidden, seed=7)
-        with seeded(7):
-            from_word, from_state = nn.Linear(4, hidden), nn.Linear(hidden, hidden)
-        w_ih, w_hh, b_ih, b_hh = layers["torch.nn"].parameters()
-        from_word.load_state_dict({"weight": w_ih, "bias": b_ih})
-        from_state.load_state_dict({"weight": w_hh, "bias": b_hh})
+    layers = both("RNN", 4, hidden, seed=7)
+    with seeded(7):
+        from_word, from_state = nn.Linear(4, hidden), nn.Linear(hidden, hidden)
+    w_ih, w_hh, b_ih, b_hh = layers["torch.nn"].parameters()
+    from_word.load_state_dict({"weight": w_ih, "bias": b_ih})
+    from_state.load_state_dict({"weight": w_hh, "bias": b_hh})
+    histories = {"Linear": Units(hidden, lambda e, h: torch.tanh(from_word(e) + from_state(h))).read(words)}
+    if hidden == 1:
+        show(f"{units}, Linear", histories["Linear"].T)
+    same(f"{units}: states kept and words + 1", len(histories["Linear"]), len(words) + 1)
+    for name, layer in layers.items():
+        histories[name], _ = layer(words)
+        agree(f"{units}: Linear layers and {name}", histories["Linear"][1:], histories[name])
 
-        histories = {"Linear": LinearUnits(from_word, from_state).read(words)}
-        units = f"{hidden} unit{'s' if hidden > 1 else ''}"
-        if hidden == 1:
-            show(f"{units}, Linear", histories["Linear"].T)
-        same(f"{units}: states kept and words + 1", len(histories["Linear"]), len(words) + 1)
-        for name, layer in layers.items():
-            histories[name], _ = layer(words)
-            agree(f"{units}: Linear layers and {name}", histories["Linear"][1:], histories[name])
-
-        bare = both("RNN", 4, hidden, seed=7, bias=False)["torch.nn"]
-        w_ih, w_hh = bare.parameters()
-        histories["plain"] = PlainUnits(w_ih.T, w_hh.T).read(words)
-        histories["mistake"] = TanhTwiceUnits(w_ih.T, w_hh.T).read(words)
-        if hidden == 1:
-            show(f"{units}, plain", histories["plain"].T)
-            show(f"{units}, tanh twice", histories["mistake"].T)
-        agree(f"{units}: plain tensors and torch.nn without bias", histories["plain"][1:], bare(words)[0])
-        differ(f"{units}: tanh twice and torch.nn without bias", histories["mistake"][1:], bare(words)[0], least=0.01)
-        undone = torch.atanh(histories["mistake"][1])
-        agree(f"{units}: the first tanh twice with one undone and plain", undone, histories["plain"][1])
-        found[units] = histories
-    return found
+    bare = both("RNN", 4, hidden, seed=7, bias=False)["torch.nn"]
+    w_e, w_h = (weight.T for weight in bare.parameters())
+    histories["plain"] = Units(hidden, lambda e, h: torch.tanh(h @ w_h + e @ w_e)).read(words)
+    histories["mistake"] = Units(hidden, lambda e, h: torch.tanh(h @ w_h + torch.tanh(e @ w_e))).read(words)
+    if hidden == 1:
+        show(f"{units}, plain", histories["plain"].T)
+        show(f"{units}, tanh twice", histories["mistake"].T)
+    agree(f"{units}: plain tensors and torch.nn without bias", histories["plain"][1:], bare(words)[0])
+    differ(f"{units}: tanh twice and torch.nn without bias", histories["mistake"][1:], bare(words)[0], least=0.01)
+    undone = torch.atanh(histories["mistake"][1])
+    agree(f"{units}: the first tanh twice with one undone and plain", undone, histories["plain"][1])
+    return histories

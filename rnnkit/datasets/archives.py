@@ -21,14 +21,8 @@ _MAGIC: dict[bytes, Opener] = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ": lzma.LZM
 _NAME = re.compile(r"[^.].*\.(tar|tar\.(gz|xz|bz2|zst)|tgz|txz|tbz2?|zip)")
 # What damaged files raise, by library; RuntimeError is an encrypted zip's, and that of headers without end.
 DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RuntimeError,
+    *(tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error),
+    *(EOFError, OSError, ValueError, RuntimeError),
 )
 
 

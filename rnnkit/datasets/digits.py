@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from rnnkit.core import extras
+from rnnkit.datasets import Parts
 from rnnkit.sequences import Examples
 
 
@@ -30,18 +31,13 @@ CLASSES = 10
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(Parts[Examples]):
     """Three stratified parts (60, 20 and 20 %), and the images themselves for a baseline.
 
-    `images[part]` is of shape (examples, 64), intensities 0..16, row by row as the part's examples. `sha256` is the
-    checksum of all images and labels.
+    `images[part]` is of shape (examples, 64), intensities 0..16, row by row as the part's examples.
     """
 
-    train: Examples
-    valid: Examples
-    test: Examples
     images: dict[str, np.ndarray]
-    sha256: str
 
     @property
     def features(self) -> int:
@@ -59,8 +55,7 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
         from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)
-    indices = np.arange(len(images))
-    rest, test = train_test_split(indices, test_size=0.2, stratify=labels, random_state=split_seed)
+    rest, test = train_test_split(np.arange(len(images)), test_size=0.2, stratify=labels, random_state=split_seed)
     train, valid = train_test_split(rest, test_size=0.25, stratify=labels[rest], random_state=split_seed)
 
     sequences = [_sequence(image.reshape(8, 8), view) for image in images]
@@ -70,10 +65,9 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
     tensors = [torch.tensor((s - mean) / deviation, dtype=torch.float32) for s in sequences]
 
     everything = Examples(tensors, torch.tensor(labels))
-    parts = {"train": train, "valid": valid, "test": test}
     return Digits(
-        **{name: everything.subset([int(i) for i in chosen]) for name, chosen in parts.items()},
-        images={name: images[chosen] for name, chosen in parts.items()},
+        *(everything.subset([int(i) for i in chosen]) for chosen in (train, valid, test)),
+        images={"train": images[train], "valid": images[valid], "test": images[test]},
         sha256=hashlib.sha256(images.astype("<f8").tobytes() + labels.astype("<i8").tobytes()).hexdigest(),
     )
 

@@ -37,13 +37,8 @@ def load(data_dir: Path | None = None) -> LabelledTexts:
     files = store.contents(ORIGIN, data_dir)
     train, test = (_in_order(files, part) for part in ("train", "test"))
     order = torch.randperm(len(train.texts), generator=torch.Generator().manual_seed(1)).tolist()
-    return LabelledTexts(
-        train=train.subset(order[:-VALIDATION]),
-        valid=train.subset(order[-VALIDATION:]),
-        test=test,
-        labels=LABELS,
-        sha256=ORIGIN.sha256,
-    )
+    parts = train.subset(order[:-VALIDATION]), train.subset(order[-VALIDATION:]), test
+    return LabelledTexts(*parts, ORIGIN.sha256, LABELS)
 
 
 def _in_order(files: dict[str, bytes], part: str) -> Part:

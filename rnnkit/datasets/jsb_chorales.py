@@ -12,14 +12,13 @@ the list of the notes that sound, as MIDI numbers of the 88 keys of a piano. A s
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from rnnkit.core import UserError
-from rnnkit.datasets import store
+from rnnkit.datasets import Parts, store
 from rnnkit.datasets.formats import text_file
 from rnnkit.sequences import Examples
 
@@ -36,17 +35,7 @@ LOWEST, HIGHEST = 21, 108
 KEYS = HIGHEST - LOWEST + 1
 
 
-@dataclass(frozen=True)
-class Music:
-    """Pieces to train, validate and test with: each of shape (steps, 88), 1 where a key sounds, else 0.
-
-    `sha256` is the checksum of the file they came from.
-    """
-
-    train: list[Tensor]
-    valid: list[Tensor]
-    test: list[Tensor]
-    sha256: str
+Music = Parts[list[Tensor]]  # each piece of shape (steps, 88), 1 where a key sounds, else 0
 
 
 def load(data_dir: Path | None = None) -> Music:

@@ -28,6 +28,6 @@ ORIGIN = store.Origin(
 def load(data_dir: Path | None = None) -> word_lines.Words:
     """The three parts that everybody uses."""
     files = store.contents(ORIGIN, data_dir)
-    texts = (files[f"ptb.{part}.txt"].decode("ascii") for part in ("train", "valid", "test"))
-    train, valid, test = (word_lines.joined(map(str.split, text.splitlines())) for text in texts)
-    return word_lines.Words(train, valid, test, ORIGIN.sha256)
+    texts = [files[f"ptb.{part}.txt"].decode("ascii") for part in ("train", "valid", "test")]
+    parts = [word_lines.joined(map(str.split, text.splitlines())) for text in texts]
+    return word_lines.Words(*parts, sha256=ORIGIN.sha256)

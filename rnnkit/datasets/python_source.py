@@ -14,11 +14,11 @@ import functools
 import hashlib
 import importlib.util
 import io
+import itertools
 import tokenize
-from collections.abc import Sequence
 
 from rnnkit.core import UserError
-from rnnkit.datasets.formats.tagged import Part, Tagged
+from rnnkit.datasets.formats.conllu import Part, Tagged
 
 
 KINDS = ("name", "number", "operator", "string", "comment", "blank")
@@ -36,19 +36,15 @@ _KIND_OF = {"NAME": "name", "NUMBER": "number", "OP": "operator", "STRING": "str
 def load() -> Tagged:
     """The lines of all modules that are not blank."""
     texts = [[_source(module) for module in modules] for modules in (TRAIN, VALID, TEST)]
-    parts: list[Part] = []
-    for part in texts:
-        lines: list[Sequence[str]] = []
-        tags: list[Sequence[str]] = []
-        for text in part:
+    parts = [Part([], []), Part([], []), Part([], [])]
+    for part, of_part in zip(parts, texts, strict=True):
+        for text in of_part:
             for line, kinds_of_line in zip(text.split("\n"), kinds(text), strict=True):
                 if line.strip():
-                    lines.append(line)
-                    tags.append(kinds_of_line)
-        parts.append(Part(lines, tags))
-    train, valid, test = parts
-    digest = hashlib.sha256("\0".join(text for part in texts for text in part).encode()).hexdigest()
-    return Tagged(train, valid, test, KINDS, digest)
+                    part.sequences.append(line)
+                    part.tags.append(kinds_of_line)
+    digest = hashlib.sha256("\0".join(itertools.chain(*texts)).encode()).hexdigest()
+    return Tagged(*parts, sha256=digest, names=KINDS)
 
 
 def kinds(text: str) -> list[list[str]]:

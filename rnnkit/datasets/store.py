@@ -149,14 +149,12 @@ def _download(origin: Origin, folder: Path) -> dict[str, bytes]:
             try:
                 for address in origin.addresses:
                     _fetch(origin, address, temporary, folder)
-                try:
-                    files = _read(origin, temporary)
-                except archives.Unfit as error:
-                    raise _not_had(origin, folder, f"what {origin.addresses[0]} sent is not it ({error})") from None
-                if files is None:
-                    raise _not_had(origin, folder, f"what {origin.addresses[0]} sent is not it (nothing of it)")
+                if (files := _read(origin, temporary)) is None:
+                    raise archives.Unfit("nothing of it")
                 for path in sorted(temporary.iterdir()):
                     os.replace(path, folder / path.name)
+            except archives.Unfit as error:
+                raise _not_had(origin, folder, f"what {origin.addresses[0]} sent is not it ({error})") from None
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
     return files

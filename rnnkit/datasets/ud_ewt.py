@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rnnkit.datasets import store
 from rnnkit.datasets.formats import conllu
-from rnnkit.datasets.formats.tagged import Part, Tagged
 
 
 _ADDRESS = "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/r2.8/en_ewt-ud-{}.conllu"
@@ -26,15 +25,12 @@ ORIGIN = store.Origin(
 
 
 @functools.cache
-def load(data_dir: Path | None = None) -> Tagged:
+def load(data_dir: Path | None = None) -> conllu.Tagged:
     """The official parts."""
     files = store.contents(ORIGIN, data_dir)
-    parts: list[Part] = []
+    names = [f"en_ewt-ud-{part}.conllu" for part in ("train", "dev", "test")]
+    parts, counts = zip(*(conllu.parse(files[name].decode("utf-8"), name) for name in names), strict=True)
     left_out: Counter[str] = Counter()
-    for name in ("train", "dev", "test"):
-        file = f"en_ewt-ud-{name}.conllu"
-        part, count = conllu.parse(files[file].decode("utf-8"), file)
-        parts.append(part)
+    for count in counts:
         left_out.update(count)
-    train, valid, test = parts
-    return Tagged(train, valid, test, conllu.TAGS, ORIGIN.sha256, dict(left_out))
+    return conllu.Tagged(*parts, sha256=ORIGIN.sha256, names=conllu.TAGS, left_out=dict(left_out))

@@ -11,7 +11,7 @@ import torch
 from experiments import char_lm, sample
 from rnnkit.core import files, seeding
 from rnnkit.core.errors import UserError
-from rnnkit.datasets import python_docs
+from rnnkit.datasets import texts
 from rnnkit.nn import models
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
@@ -101,7 +101,7 @@ def test_the_default_text_needs_no_download(tmp_path):
     config = char_lm.Config(hidden_size=8, embedding_size=4, epochs=1, round=2, track="off", runs_dir=tmp_path)
     result = char_lm.run(config)
     assert result.status == "finished"
-    found = python_docs.load()
+    found = texts.python_docs()
     assert files.read_json(result.folder / "manifest.json")["data"] == {"python": found.sha256}
     assert len(found.text) > 200_000
 

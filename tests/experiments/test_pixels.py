@@ -9,7 +9,6 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from experiments import pixels
-from rnnkit import evaluation
 from rnnkit.core import files
 from rnnkit.datasets import mnist
 from rnnkit.nn import models
@@ -50,13 +49,13 @@ def test_the_baseline_is_scikit_learns_on_the_same_images(trained):
 
 def test_right_answers_stand_in_the_order_of_the_test_part(tmp_path, monkeypatch):
     seen = {}
-    compare = evaluation.compare
+    compare = pixels.compare
 
     def listening(baseline, ours, theirs):
         seen.update(ours=ours)
         return compare(baseline, ours, theirs)
 
-    monkeypatch.setattr(evaluation, "compare", listening)
+    monkeypatch.setattr(pixels, "compare", listening)
     config = pixels.Config(data="made", pixels_per_step=56, epochs=1, hidden_size=8, track="off", runs_dir=tmp_path)
     result = pixels.run(config)
     weights = checkpoints.load(result.folder / "checkpoint.pt")["weights"]

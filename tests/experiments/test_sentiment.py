@@ -74,7 +74,7 @@ def test_right_and_wrong_answers_stand_in_the_order_of_the_test_part(tmp_path, m
         seen.update(ours=ours, theirs=theirs)
         return type("Nothing", (), {"as_dict": lambda self: None})()
 
-    monkeypatch.setattr("rnnkit.evaluation.compare", compare)
+    monkeypatch.setattr(sentiment, "compare", compare)
     config = sentiment.Config(data="made", epochs=1, least_count=10**6, track="off", runs_dir=tmp_path)
     sentiment.run(config)  # knows no word: whatever it says, it says of texts by their lengths alone
     data = sentiment.numbered("made", None, 10**6)

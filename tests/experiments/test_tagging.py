@@ -167,7 +167,7 @@ def test_accuracy_counts_words_and_not_sentences(treebank, tmp_path, monkeypatch
         tagging, "answers", lambda m, examples: (torch.full((sum(map(len, examples.inputs)),), noun), 1.0)
     )
     seen = {}
-    monkeypatch.setattr("rnnkit.evaluation.compare", lambda name, ours, theirs: seen.update(ours=ours) or _Nothing())
+    monkeypatch.setattr(tagging, "compare", lambda name, ours, theirs: seen.update(ours=ours) or _Nothing())
     config = tagging.Config(data=str(treebank), hidden_size=4, epochs=1, track="off", runs_dir=tmp_path)
     metrics = tagging.run(config).metrics
     tags = [tag for sentence in made()[360:] for _, tag in sentence]

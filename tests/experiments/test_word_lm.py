@@ -143,7 +143,7 @@ def test_its_steps_are_the_published_ones(sentences, tmp_path):
     whole = train[: 20 * length + 1]
     result = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(word_lm, "numbered", lambda *_: word_lm.Numbered(whole, whole[:50], whole[:50], words))
+        patch.setattr(word_lm, "numbered", lambda *_: word_lm.Numbered(whole, whole[:50], whole[:50], "", words))
         patch.setattr(word_lm, "baseline", lambda *_: 1.0)
         result = word_lm.run(config)
     clipped = 0

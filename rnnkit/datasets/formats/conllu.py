@@ -5,15 +5,15 @@ with an empty line; comments start with #. Words are numbered from 1. Ranges of 
 2-3) and words that are only meant (empty nodes, 5.1) are no words of the sentence: they are left out and counted.
 """
 
-import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnnkit.core import UserError
+from rnnkit.datasets import Parts
 from rnnkit.datasets.formats import text_file
-from rnnkit.datasets.formats.tagged import Part, Tagged
 
 
 TAGS = (
@@ -26,6 +26,30 @@ FEWEST = 10  # sentences: with fewer, a part would have none
 _FIELDS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _NUMBER = r"[1-9][0-9]{0,8}"  # a sentence has no billion words, and numbers beyond count cannot be read
 _WORD, _RANGE, _EMPTY = map(re.compile, (_NUMBER, rf"({_NUMBER})-({_NUMBER})", rf"(0|{_NUMBER})\.({_NUMBER})"))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Sequences of words or characters, and the tags of each one's steps."""
+
+    sequences: list[Sequence[str]]
+    tags: list[Sequence[str]]
+
+    @property
+    def steps(self) -> int:
+        """The steps of all sequences together."""
+        return sum(map(len, self.sequences))
+
+
+@dataclass(frozen=True)
+class Tagged(Parts[Part]):
+    """Three parts, and the names of the tags: what `ud_ewt`, `python_source` and a file of yours become.
+
+    `left_out` counts what the source holds that is no step of a sequence, by what it is.
+    """
+
+    names: tuple[str, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -43,16 +67,17 @@ def read(path: Path) -> Tagged:
 
     Raises `UserError`, with line and field, for what is no CoNLL-U, or has a word without a universal tag.
     """
-    text = text_file.read(path)
-    sentences, left_out = parse(text, str(path))
-    if len(sentences) < FEWEST:
-        raise UserError(f"{path}: {len(sentences)} sentences, and at least {FEWEST} are needed")
-    cuts = len(sentences) * 80 // 100, len(sentences) * 90 // 100
-    parts = sentences.sequences, sentences.tags
-    train, valid, test = (
-        Part(*(part[where] for part in parts)) for where in (slice(cuts[0]), slice(*cuts), slice(cuts[1], None))
+    source = text_file.load(path)
+    sentences, left_out = parse(source.text, str(path))
+    count = len(sentences.sequences)
+    if count < FEWEST:
+        raise UserError(f"{path}: {count} sentences, and at least {FEWEST} are needed")
+    cuts = count * 80 // 100, count * 90 // 100
+    parts = (
+        Part(sentences.sequences[where], sentences.tags[where])
+        for where in (slice(cuts[0]), slice(*cuts), slice(cuts[1], None))
     )
-    return Tagged(train, valid, test, TAGS, hashlib.sha256(text.encode()).hexdigest(), dict(left_out))
+    return Tagged(*parts, sha256=source.sha256, names=TAGS, left_out=dict(left_out))
 
 
 def parse(text: str, name: str) -> tuple[Part, Counter[str]]:
@@ -93,9 +118,9 @@ def _take(sentence: _Sentence, line: str, where: str, left_out: Counter[str]) ->
     fields = line.split("\t")
     if len(fields) != len(_FIELDS):
         raise UserError(f"{where}: {len(fields)} fields with tabs between them, where CoNLL-U has {len(_FIELDS)}")
-    for field, value in zip(_FIELDS, fields, strict=True):
+    for name, value in zip(_FIELDS, fields, strict=True):
         if not value.strip():
-            raise UserError(f"{where}, field {field}: is empty; CoNLL-U writes _ for nothing")
+            raise UserError(f"{where}, field {name}: is empty; CoNLL-U writes _ for nothing")
     identity, form, _, tag = fields[:4]
     count = len(sentence.words)
     if _WORD.fullmatch(identity):

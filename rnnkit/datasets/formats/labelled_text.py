@@ -1,7 +1,6 @@
 """Texts with a label each, in three parts: what `imdb`, `made_reviews` and a table of your own become."""
 
 import csv
-import hashlib
 import io
 import reprlib
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit.core import UserError, extras
+from rnnkit.datasets import Parts
 from rnnkit.datasets.formats import text_file
 
 
@@ -25,17 +25,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class LabelledTexts:
-    """Three parts of labelled texts; target i of a part is an index into `labels`.
+class LabelledTexts(Parts[Part]):
+    """Three parts of labelled texts; target i of a part is an index into `labels`."""
 
-    `sha256` is the checksum of what they came from.
-    """
-
-    train: Part
-    valid: Part
-    test: Part
     labels: tuple[str, ...]
-    sha256: str
 
 
 def split(part: Part, labels: tuple[str, ...], sha256: str, seed: int) -> LabelledTexts:
@@ -43,11 +36,11 @@ def split(part: Part, labels: tuple[str, ...], sha256: str, seed: int) -> Labell
     with extras.needed("experiments", "splitting texts"):
         from sklearn.model_selection import train_test_split
 
-    everything = range(len(part.texts))
-    rest, test = train_test_split(everything, test_size=0.2, stratify=part.targets, random_state=seed)
+    rest, test = train_test_split(range(len(part.texts)), test_size=0.2, stratify=part.targets, random_state=seed)
     remaining = [part.targets[i] for i in rest]
     train, valid = train_test_split(rest, test_size=0.25, stratify=remaining, random_state=seed)
-    return LabelledTexts(part.subset(list(train)), part.subset(list(valid)), part.subset(list(test)), labels, sha256)
+    parts = (part.subset(list(chosen)) for chosen in (train, valid, test))
+    return LabelledTexts(*parts, sha256=sha256, labels=labels)
 
 
 FEWEST = 5  # of each label: with fewer, a part would have none
@@ -59,11 +52,11 @@ def read_table(path: Path, seed: int = 0) -> LabelledTexts:
     The labels are two words of your choice; the second in alphabetical order counts as positive. Raises `UserError`,
     with the row, for what cannot be used.
     """
-    text = text_file.read(path)
+    source = text_file.load(path)
     texts: list[str] = []
     names: list[str] = []
     labels: list[str] = []
-    for line, content, name in _rows(path, text):
+    for line, content, name in _rows(path, source.text):
         if name not in labels:
             labels.append(name)
         if len(labels) > 2:
@@ -79,8 +72,7 @@ def read_table(path: Path, seed: int = 0) -> LabelledTexts:
             raise UserError(f"{path}: {count} rows of label {reprlib.repr(label)}, and at least {FEWEST} are needed")
     if len(labels) < 2:
         raise UserError(f"{path}: every row has the label {reprlib.repr(labels[0])}; two labels are needed")
-    part = Part(texts, [labels.index(name) for name in names])
-    return split(part, tuple(labels), hashlib.sha256(text.encode()).hexdigest(), seed)
+    return split(Part(texts, [labels.index(name) for name in names]), tuple(labels), source.sha256, seed)
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:

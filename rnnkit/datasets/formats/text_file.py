@@ -28,12 +28,6 @@ class Text:
     sha256: str
 
 
-def load(path: Path) -> Text:
-    """The text of a file with its checksum. Raises `UserError` as `read` does."""
-    text = read(path)
-    return Text(text, hashlib.sha256(text.encode()).hexdigest())
-
-
 def require_regular(path: Path) -> None:
     """Raise `UserError` for a pipe or a device, which may never end, and `OSError` for what is not there."""
     mode = path.stat().st_mode
@@ -50,7 +44,7 @@ def content_of(path: Path) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
 
 
-def read(path: Path) -> str:
+def load(path: Path) -> Text:
     """The text of a file, line ends as they are. Raises `UserError`, with the line, for what is no UTF-8 text.
 
     A byte-order mark is an error too: it would count as a symbol of the text, or stick to the first column's name.
@@ -71,7 +65,7 @@ def read(path: Path) -> str:
         raise UserError(f"{path}, line {line}: a NUL character: this is no text, or not in UTF-8")
     if not text.strip():
         raise UserError(f"{path} holds nothing but white space")
-    return text
+    return Text(text, hashlib.sha256(content).hexdigest())
 
 
 def lines(text: str) -> list[str]:

@@ -1,12 +1,12 @@
 """Lines of words in three parts: what `ptb`, `made_sentences` and a text of your own become."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit.core import UserError
+from rnnkit.datasets import Parts
 from rnnkit.datasets.formats import text_file
 
 
@@ -15,17 +15,13 @@ FEWEST = 20  # lines: with fewer, a part would have none
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(Parts[list[str]]):
     """Three texts as words, one after the other, with END after each line.
 
-    `sha256` is the checksum of what they came from. `best_perplexity`, where it is known, is that of the test part
-    under the very process that made it: what no model can beat but by luck.
+    `best_perplexity`, where it is known, is that of the test part under the very process that made it: what no model
+    can beat but by luck.
     """
 
-    train: list[str]
-    valid: list[str]
-    test: list[str]
-    sha256: str
     best_perplexity: float | None = None
 
 
@@ -39,11 +35,10 @@ def read(path: Path) -> Words:
 
     Raises `UserError`, with the line, for what cannot be used.
     """
-    text = text_file.read(path)
-    lines = text_file.lines(text)
-    if not lines[-1]:  # what follows the last line's end
-        lines.pop()
-    lines = [line.split() for line in lines]
+    source = text_file.load(path)
+    lines = [line.split() for line in text_file.lines(source.text)]
+    if source.text.endswith(("\n", "\r")):
+        lines.pop()  # what follows the last line's end
     for number, words in enumerate(lines, start=1):
         if not words:
             raise UserError(f"{path}, line {number}: an empty line where a sentence was expected: delete it")
@@ -56,7 +51,7 @@ def read(path: Path) -> Words:
         raise UserError(f"{path}: {len(lines)} lines, and at least {FEWEST} are needed, one sentence a line")
     cuts = len(lines) * 90 // 100, len(lines) * 95 // 100
     train, valid, test = lines[: cuts[0]], lines[cuts[0] : cuts[1]], lines[cuts[1] :]
-    return Words(joined(train), joined(valid), joined(test), hashlib.sha256(text.encode()).hexdigest())
+    return Words(joined(train), joined(valid), joined(test), source.sha256)
 
 
 def vocabulary(train: list[str], least_count: int) -> list[str]:

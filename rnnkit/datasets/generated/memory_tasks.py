@@ -8,10 +8,9 @@ the cross-entropy of a class in nats, for each sequence or for each step. (The R
 (True, 0.0204)
 """
 
-import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -27,8 +26,9 @@ class Task:
     `features` are the numbers of a step, `scores` those that a net gives: one for each class, or the sum. `every_step`
     says whether it gives them at each step, or once for the sequence. `make(count, generator)` makes examples.
 
-    `loss(rows, targets)` is the mean loss of rows of scores, `costs` that of each. `right(given, examples)`, given a
-    tensor for each example, says which of those answers are right that take memory; None where none is just right.
+    `loss(rows, targets, reduction="mean")` is as torch's losses are, for rows of scores. `right(given, examples)`,
+    given a tensor for each example, says which of those answers are right that take memory; None where none is just
+    right.
 
     The other losses are expected values: `without_memory` of a net that knows all but what has to be remembered,
     `own_input` of one that at each step knows the input of this step alone, `best` of the best possible net.
@@ -46,8 +46,7 @@ class Task:
     without_memory_on: Callable[[Examples], float] | None = None
     own_input_on: Callable[[Examples], float] | None = None
     best_on: Callable[[Examples], float] | None = None
-    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
-    costs: Callable[[Tensor, Tensor], Tensor] = functools.partial(cross_entropy, reduction="none")
+    loss: Callable[..., Tensor] = cross_entropy
     right: Callable[[list[Tensor], Examples], Tensor] | None = None
 
 
@@ -71,28 +70,14 @@ def adding(length: int) -> Task:
         marks = torch.zeros(count, length).scatter_(1, torch.cat([first, second], dim=1), 1.0)
         return Examples(list(torch.stack([numbers, marks], dim=2)), (numbers * marks).sum(1))
 
-    def loss(rows: Tensor, targets: Tensor) -> Tensor:
-        return mse_loss(rows.squeeze(1), targets)
-
-    def costs(rows: Tensor, targets: Tensor) -> Tensor:
-        return (rows.squeeze(1) - targets).square()
+    def loss(rows: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        return mse_loss(rows.squeeze(1), targets, reduction=reduction)
 
     def nothing_on(examples: Examples) -> float:
         return (torch.stack(list(examples.targets)).double() - 1).square().mean().item()
 
-    nothing = 2 / 12
-    return Task(
-        2,
-        1,
-        every_step=False,
-        make=make,
-        without_memory=nothing,
-        own_input=nothing,
-        without_memory_on=nothing_on,
-        own_input_on=nothing_on,
-        loss=loss,
-        costs=costs,
-    )
+    task = Task(2, 1, every_step=False, make=make, loss=loss, without_memory=2 / 12, own_input=2 / 12)
+    return replace(task, without_memory_on=nothing_on, own_input_on=nothing_on)
 
 
 COPIED = 10  # symbols to copy
@@ -122,15 +107,8 @@ def copying(length: int) -> Task:
         copies = torch.stack([scores[-COPIED:].argmax(1) for scores in given])
         return (copies == torch.stack([targets[-COPIED:] for targets in examples.targets])).flatten()
 
-    return Task(
-        GO + 1,
-        BLANK + 1,
-        every_step=True,
-        make=make,
-        without_memory=COPIED * math.log(8) / steps,
-        own_input=nats([length - 1] + [COPIED / 8] * 8) / steps,
-        right=right,
-    )
+    without, own = COPIED * math.log(8) / steps, nats([length - 1] + [COPIED / 8] * 8) / steps
+    return Task(GO + 1, BLANK + 1, every_step=True, make=make, without_memory=without, own_input=own, right=right)
 
 
 _ORDER = "EBabcdXY"
@@ -153,9 +131,8 @@ def temporal_order(length: int) -> Task:
 
         first, second = uniform(length // 10, length // 5), uniform(length // 2, 3 * length // 5)
         which = uniform(0, 1, (count, 2))
-        symbols = uniform(a, a + 3, (count, length + length // 10)).scatter_(
-            1, torch.cat([first, second], dim=1), x + which
-        )
+        symbols = uniform(a, a + 3, (count, length + length // 10))
+        symbols.scatter_(1, torch.cat([first, second], dim=1), x + which)
         lengths = uniform(length, length + length // 10)
         symbols[:, :1] = e
         symbols.scatter_(1, lengths - 1, b)

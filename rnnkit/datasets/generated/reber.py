@@ -31,17 +31,8 @@ INNER = 8  # symbols of a Reber string in the mean, B and E included
 
 # The automaton by its edges: each is named after its symbol and the node it leaves, and leads to the ones named.
 _EDGES = {
-    "B0": ["T1", "P1"],
-    "T1": ["S2", "X2"],
-    "P1": ["T3", "V3"],
-    "S2": ["S2", "X2"],
-    "X2": ["X4", "S4"],
-    "T3": ["T3", "V3"],
-    "V3": ["P5", "V5"],
-    "X4": ["T3", "V3"],
-    "P5": ["X4", "S4"],
-    "S4": ["E6"],
-    "V5": ["E6"],
+    **{"B0": ["T1", "P1"], "T1": ["S2", "X2"], "P1": ["T3", "V3"], "S2": ["S2", "X2"], "X2": ["X4", "S4"]},
+    **{"T3": ["T3", "V3"], "V3": ["P5", "V5"], "X4": ["T3", "V3"], "P5": ["X4", "S4"], "S4": ["E6"], "V5": ["E6"]},
 }
 
 
@@ -94,8 +85,7 @@ def chain(length: float) -> Chain:
 
     Behind each inner string stands another one with the probability that makes the mean.
     """
-    strings = (length - 4) / INNER
-    again = 1 - 1 / strings
+    again = 1 - 1 / ((length - 4) / INNER)
     ways: dict[tuple[str, str], dict[tuple[str, str], float]] = {("", "B"): {("T", "open"): 0.5, ("P", "open"): 0.5}}
     for second in "TP":
         ways[second, "open"] = {(second, "B0"): 1.0}
@@ -155,8 +145,8 @@ def embedded(length: int) -> Task:
     t, p = SYMBOLS.index("T"), SYMBOLS.index("P")
 
     def right(given: list[Tensor], examples: Examples) -> Tensor:
-        say_t = [scores[-2, t] > scores[-2, p] for scores in given]
-        return torch.tensor([a == (b[-2] == t) for a, b in zip(say_t, examples.targets, strict=True)])
+        pairs = zip(given, examples.targets, strict=True)
+        return torch.tensor([(scores[-2, t] > scores[-2, p]) == (targets[-2] == t) for scores, targets in pairs])
 
     # What there is to know of a state: all, where in the grammar it is, or its symbol alone.
     all_of_it, place, symbol = states.names, [edge for _, edge in states.names], states.symbols.tolist()

@@ -4,21 +4,20 @@ import hashlib
 import pytest
 
 from rnnkit.core.errors import UserError
-from rnnkit.datasets import mysterious_island, python_docs, store, tinyshakespeare
+from rnnkit.datasets import store, texts
 
 
 @pytest.fixture
 def small(tmp_path, monkeypatch, on_its_own):
     """A data folder, and a way to put a small text in the place of a set's."""
 
-    def put(module, name, content):
-        folder = tmp_path / module.ORIGIN.name
+    def put(text, name, content):
+        origin = getattr(texts, text)
+        folder = tmp_path / origin.name
         folder.mkdir()
         (folder / name).write_bytes(content)
-        monkeypatch.setattr(
-            module, "ORIGIN", dataclasses.replace(module.ORIGIN, sha256=store.checksum({name: content}))
-        )
-        return module.load(tmp_path)
+        monkeypatch.setattr(texts, text, dataclasses.replace(origin, sha256=store.checksum({name: content})))
+        return getattr(texts, text.lower())(tmp_path)
 
     return put
 
@@ -28,29 +27,32 @@ def test_the_novel_is_cut_out_of_its_file(small):
         "\ufeffThe Project Gutenberg eBook\r\n\r\nTHE MYSTERIOUS ISLAND\r\nby Jules Verne\r\n\r\n"
         "THE MYSTERIOUS ISLAND again, “été”\r\n\r\nEnd of the Project Gutenberg EBook\r\n\r\nlicence\r\n"
     ).encode()
-    loaded = small(mysterious_island, "1268-0.txt", content)
+    loaded = small("ISLAND", "1268-0.txt", content)
     assert loaded.text == "THE MYSTERIOUS ISLAND\nby Jules Verne\n\nTHE MYSTERIOUS ISLAND again, “été”\n\n"
-    assert loaded.sha256 == mysterious_island.ORIGIN.sha256
+    assert loaded.sha256 == texts.ISLAND.sha256
 
 
 def test_the_plays_come_as_they_are(small):
-    loaded = small(tinyshakespeare, "input.txt", b"First Citizen:\nBefore\r\n")
+    loaded = small("SHAKESPEARE", "input.txt", b"First Citizen:\nBefore\r\n")
     assert loaded.text == "First Citizen:\nBefore\r\n"
-    assert loaded.sha256 == tinyshakespeare.ORIGIN.sha256
+    assert loaded.sha256 == texts.SHAKESPEARE.sha256
 
 
-@pytest.mark.parametrize(("module", "name"), [(mysterious_island, "1268-0.txt"), (tinyshakespeare, "input.txt")])
-def test_another_text_under_the_name_is_refused(tmp_path, on_its_own, module, name):
-    folder = tmp_path / module.ORIGIN.name
+@pytest.mark.parametrize(
+    ("load", "origin", "name"),
+    [(texts.island, texts.ISLAND, "1268-0.txt"), (texts.shakespeare, texts.SHAKESPEARE, "input.txt")],
+)
+def test_another_text_under_the_name_is_refused(tmp_path, on_its_own, load, origin, name):
+    folder = tmp_path / origin.name
     folder.mkdir()
     (folder / name).write_bytes(b"THE MYSTERIOUS ISLAND End of the Project Gutenberg")
-    with pytest.raises(UserError, match=f"{folder} does not hold the data set {module.ORIGIN.name}"):
-        module.load(tmp_path)
+    with pytest.raises(UserError, match=f"{folder} does not hold the data set {origin.name}"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("real_data", ["mysterious_island"], indirect=True)
 def test_the_real_novel_gives_the_books_numbers(real_data):
-    text = mysterious_island.load(real_data).text
+    text = texts.island(real_data).text
     symbols = sorted(set(text))
     assert (len(text), len(symbols)) == (1_112_350, 80)
     numbers = [symbols.index(symbol) for symbol in text[:21]]
@@ -60,14 +62,14 @@ def test_the_real_novel_gives_the_books_numbers(real_data):
 
 @pytest.mark.parametrize("real_data", ["tinyshakespeare"], indirect=True)
 def test_the_real_plays(real_data):
-    text = tinyshakespeare.load(real_data).text
+    text = texts.shakespeare(real_data).text
     assert (len(text), len(set(text))) == (1_115_394, 65)
     assert text.startswith("First Citizen:\nBefore we proceed any further, hear me speak.\n")
 
 
 def test_pythons_documentation():
-    loaded = python_docs.load()
+    loaded = texts.python_docs()
     assert 300_000 < len(loaded.text) < 900_000
     assert loaded.text.index('The "assert" statement') < loaded.text.index('The "while" statement')
     assert loaded.sha256 == hashlib.sha256(loaded.text.encode()).hexdigest()
-    assert python_docs.load() == loaded
+    assert texts.python_docs() == loaded

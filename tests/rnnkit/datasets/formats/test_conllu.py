@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rnnkit.core.errors import UserError
 from rnnkit.datasets import store, ud_ewt
 from rnnkit.datasets.formats import conllu
-from rnnkit.datasets.formats.tagged import Part
+from rnnkit.datasets.formats.conllu import Part
 from tests.helpers import data_at_hand
 
 
@@ -101,8 +101,8 @@ def test_an_odd_character_does_not_end_a_line():
 def test_a_file_of_ones_own_is_cut_in_order(tmp_path):
     (tmp_path / "mine.conllu").write_text("".join(file_of(row(1, form=f"w{n}"), "") for n in range(25)))
     treebank = conllu.read(tmp_path / "mine.conllu")
-    assert [len(part) for part in (treebank.train, treebank.valid, treebank.test)] == [20, 2, 3]
-    forms = [form for part in (treebank.train, treebank.valid, treebank.test) for (form,) in part.sequences]
+    assert [len(part.sequences) for part in treebank] == [20, 2, 3]
+    forms = [form for part in treebank for (form,) in part.sequences]
     assert forms == [f"w{n}" for n in range(25)]
     assert treebank.left_out == {conllu.RANGES: 0, conllu.EMPTY: 0}
     (tmp_path / "few.conllu").write_text("".join(file_of(row(1), "") for _ in range(9)))
@@ -125,7 +125,7 @@ def test_the_treebanks_parts_are_told_apart(tmp_path, monkeypatch):
 def test_the_real_treebank_has_the_published_counts():
     treebank = ud_ewt.load(data_at_hand("ud_ewt"))
     parts = (treebank.train, treebank.valid, treebank.test)
-    assert [len(part) for part in parts] == [12_543, 2_001, 2_077]
+    assert [len(part.sequences) for part in parts] == [12_543, 2_001, 2_077]
     assert [part.steps for part in parts] == [204_584, 25_149, 25_097]
     assert treebank.left_out == {conllu.RANGES: 2_616 + 360 + 357, conllu.EMPTY: 24 + 2 + 1}  # counted by grep
     assert {tag for part in parts for tags in part.tags for tag in tags} == set(conllu.TAGS)
