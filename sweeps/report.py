@@ -18,14 +18,13 @@ import tyro
 import experiments
 from rnnkit.core import UserError, cli, files, wording, writing
 from rnnkit.runs import printing
+from sweeps import web
 from sweeps.analysis import figures
 from sweeps.reading import Card, RunIndex, Study, Trial, answers, spans_much, studies
 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-PAGES = Path(__file__).parent / "web" / "pages"
 
 
 @dataclass(frozen=True)
@@ -151,26 +150,25 @@ def curves(axes: "Axes", best: Trial | None, index: RunIndex) -> str | None:
 
 def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmation_runs: list[Card]) -> str:
     """The report as HTML that holds all of itself."""
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(PAGES)
-    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    templates.filters |= {"number": wording.number, "settings": wording.settings, "seconds": wording.seconds}
     best = answers.chosen(study)
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}
-    return templates.get_template("report.html").render(
-        study=study,
-        question=question(study),
-        ran=was_run(study, manifest),
-        answer=answers.answer(study, index.result(run.name) if run else {}),
-        findings=answers.findings(study),
-        confirmations=answers.confirmations(study),
-        figures=drawn,
-        flags=raised(study),
-        command=manifest.get("command", ""),
-        confirmation_runs=confirmation_runs,
-        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    return (
+        web.templates()
+        .get_template("report.html")
+        .render(
+            study=study,
+            question=question(study),
+            ran=was_run(study, manifest),
+            answer=answers.answer(study, index.result(run.name) if run else {}),
+            findings=answers.findings(study),
+            confirmations=answers.confirmations(study),
+            figures=drawn,
+            flags=raised(study),
+            command=manifest.get("command", ""),
+            confirmation_runs=confirmation_runs,
+            made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        )
     )
 
 
