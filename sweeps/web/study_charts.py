@@ -27,16 +27,9 @@ def history(study: Study) -> dict | None:
             traces.append(charts.points(named, numbers, values, lines, state=state))
     without = [t for t in study.trials if charts.number(t.value) is None and t.state != "waiting"]
     if without:
-        traces.append(
-            charts.points(
-                "no value",
-                [t.number for t in without],
-                [0.03] * len(without),
-                map(trial_in_words, without),
-                state="failed",
-            )
-            | {"yaxis": "y2"}
-        )
+        numbers, lines = [t.number for t in without], map(trial_in_words, without)
+        low = charts.points("no value", numbers, [0.03] * len(without), lines, state="failed")
+        traces.append(low | {"yaxis": "y2"})
     finished = charts.valued(sorted(study.of_state("finished"), key=lambda trial: trial.number))
     if finished:
         best = list(itertools.accumulate((value for _, value in finished), min if study.lower_is_better else max))
@@ -57,21 +50,17 @@ def plane(study: Study) -> dict | None:
     depths = list(dict.fromkeys(cell.depth for cell in cells))
     at = {(cell.hidden_size, cell.depth): cell for cell in cells}
     rows = [[at[size, depth] for depth in depths] for size in sizes]
-    heat = {
-        "type": "heatmap",
-        "x": [str(depth) for depth in depths],
-        "y": [str(size) for size in sizes],
-        "z": [[charts.number(cell.value) for cell in row] for row in rows],
-        "text": [[_cell(cell) for cell in row] for row in rows],
-        "texttemplate": "%{text}",
-        "hovertemplate": "hidden size %{y}, depth %{x}<br>%{text}<extra></extra>",
-        "colorscale": "Cividis",
-        "reversescale": study.lower_is_better,
-        "colorbar": {"title": {"text": charts.text(study.metric), "side": "right"}, "thickness": 12},
-        "xgap": 2,
-        "ygap": 2,
-    }
-    missing = [_missing(cell) for cell in cells if not cell.values]
+    heat = {"type": "heatmap", "x": list(map(str, depths)), "y": list(map(str, sizes)), "xgap": 2, "ygap": 2}
+    heat["z"] = [[charts.number(cell.value) for cell in row] for row in rows]
+    heat["text"] = [[_cell(cell) for cell in row] for row in rows]
+    heat |= {"texttemplate": "%{text}", "colorscale": "Cividis", "colorbar": charts.colour_bar(study.metric)}
+    heat |= {"hovertemplate": "hidden size %{y}, depth %{x}<br>%{text}<extra></extra>"}
+    heat["reversescale"] = study.lower_is_better
+    missing = [
+        {"x": str(cell.depth), "y": str(cell.hidden_size), "text": "not finished", "showarrow": False}
+        for cell in cells
+        if not cell.values
+    ]
     title = "Hidden size and depth, other settings fixed (below: parameters)"
     category = {"type": "category"}
     axes = "depth (layers)", "hidden size (units)"
@@ -86,53 +75,37 @@ def _cell(cell: GridCell) -> str:
     return f"{cell.value:.4f}{several}{count}"
 
 
-def _missing(cell: GridCell) -> dict:
-    return {"x": str(cell.depth), "y": str(cell.hidden_size), "text": "not finished", "showarrow": False}
-
-
 def importances(study: Study) -> dict | None:
     """How much of the spread of values each setting accounts for."""
     if not study.importances:
         return None
     order = sorted(study.importances.items(), key=lambda item: item[1])
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [max(share, 5e-4) for _, share in order],  # of a bar without any length no number is shown
-        "y": [charts.text(name.replace("_", " ")) for name, _ in order],
-        "text": [f"{share:.2f}" for _, share in order],
-        "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
-        "meta": {"hue": 0},
-    }
-    return charts.figure(
-        "importances", "What mattered (fANOVA over finished trials)", "importance (shares of 1)", "setting", [bars]
-    )
+    bars: dict = {"type": "bar", "orientation": "h", "meta": {"hue": 0}}
+    bars["x"] = [max(share, 5e-4) for _, share in order]  # of a bar without any length no number is shown
+    bars["y"] = [charts.text(name.replace("_", " ")) for name, _ in order]
+    bars |= {"text": [f"{share:.2f}" for _, share in order], "hovertemplate": "%{y}: %{x:.3f}<extra></extra>"}
+    titles = "What mattered (fANOVA over finished trials)", "importance (shares of 1)", "setting"
+    return charts.figure("importances", *titles, [bars])
 
 
 def reported(study: Study) -> dict | None:
     """What each trial reported as it went on."""
-    trials = [t for t in study.trials if t.reported]
-    if not trials:
-        return None
     traces, named = [], set()
     best = answers.chosen(study)
-    for trial in trials:
+    for trial in [t for t in study.trials if t.reported]:
         is_best = best is not None and trial.number == best.number
-        look = "best" if is_best else trial.state
-        trace = charts.line(trial.state, list(trial.reported), list(trial.reported.values()))
-        label = f"best (trial {trial.number})" if is_best else trial.state
-        meta = {"state": "best" if is_best else trial.state, "trial": trial.number}
-        hover = {
-            "text": [charts.text(trial_in_words(trial))] * len(trace["x"]),
-            "hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>",
-        }
-        group = {"name": charts.text(label), "legendgroup": look, "showlegend": look not in named, "mode": "lines"}
-        traces.append(trace | {"meta": meta, "opacity": 1.0 if is_best else 0.55} | hover | group)
+        look, label = ("best", f"best (trial {trial.number})") if is_best else (trial.state, trial.state)
+        trace = charts.line(label, list(trial.reported), list(trial.reported.values()))
+        trace |= {"mode": "lines", "legendgroup": look, "showlegend": look not in named}
+        trace |= {"meta": {"state": look, "trial": trial.number}, "opacity": 1.0 if is_best else 0.55}
+        trace["text"] = [charts.text(trial_in_words(trial))] * len(trace["x"])
+        traces.append({**trace, "hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>"})
         named.add(look)
+    if not traces:
+        return None
     traces.sort(key=lambda trace: trace["meta"]["state"] == "best")  # drawn last, on top
-    return charts.figure(
-        "reported", "What trials reported on their way", "epoch", study.metric, traces, showlegend=True
-    )
+    titles = "What trials reported on their way", "epoch", study.metric
+    return charts.figure("reported", *titles, traces, showlegend=True)
 
 
 def timeline(study: Study) -> dict | None:
@@ -153,17 +126,10 @@ def timeline(study: Study) -> dict | None:
         bars["text"].append(str(trial.number))
         bars["customdata"].append(f"{charts.text(trial_in_words(trial))}<br>{seconds:.1f} s")
     order = [charts.text(lane) for lane in sorted(set(lanes.values()), key=int)]
-    return charts.figure(
-        "timeline",
-        "When trials ran",
-        f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC",
-        "worker",
-        list(traces.values()),
-        yaxis={"type": "category", "categoryorder": "array", "categoryarray": order, "autorange": "reversed"},
-        meta={"wide": True},
-        barmode="overlay",
-        showlegend=True,
-    )
+    titles = "When trials ran", f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC", "worker"
+    axis = {"type": "category", "categoryorder": "array", "categoryarray": order, "autorange": "reversed"}
+    layout = {"yaxis": axis, "meta": {"wide": True}, "barmode": "overlay", "showlegend": True}
+    return charts.figure("timeline", *titles, list(traces.values()), **layout)
 
 
 def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
@@ -181,17 +147,6 @@ def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
 
 
 def _bars(state: str) -> dict:
-    return {
-        "type": "bar",
-        "orientation": "h",
-        "name": state,
-        "base": [],
-        "x": [],
-        "y": [],
-        "text": [],
-        "textposition": "inside",
-        "insidetextanchor": "middle",
-        "customdata": [],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "meta": {"state": state},
-    }
+    bars = {"type": "bar", "orientation": "h", "name": state, "meta": {"state": state}}
+    bars |= {"textposition": "inside", "insidetextanchor": "middle", "hovertemplate": "%{customdata}<extra></extra>"}
+    return bars | {key: [] for key in ("base", "x", "y", "text", "customdata")}
