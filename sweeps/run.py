@@ -27,12 +27,13 @@ from typing import Annotated, Literal
 import tyro
 
 import experiments
-from rnnkit.core import BaseConfig, UserError, cli, locks, processes, writing
-from sweeps.study import MOST_TRIALS
+from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, writing
+from sweeps.study import MOST_TRIALS, Progress, folders, local_workers, points, storage
+from sweeps.study import study as studies
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Checked):
     """What a sweep can be told."""
 
     experiment: Annotated[str, tyro.conf.Positional]
@@ -68,31 +69,21 @@ class Options:
         if self.trials is not None:
             self._require("trials", 1 <= self.trials <= MOST_TRIALS, f"between 1 and {MOST_TRIALS:,}")
         self._require("workers", 0 <= self.workers <= 1_000, "between 0 and 1,000")
-        if not 0 <= self.seed < 2**31:
-            raise UserError(f"--seed must be between 0 and 2^31 - 1, not {self.seed}")
+        self._require("seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1")
         self._require("confirm", 0 <= self.confirm <= 100, "between 0 and 100")
         self._require("confirm_seeds", 2 <= self.confirm_seeds <= 1_000, "between 2 and 1,000")
         name = self.study or ""
         if self.study is not None and not (name.replace("-", "").isascii() and name.replace("-", "").isalnum()):
             raise UserError(f"--study must be made of letters, digits and dashes, not {self.study!r}")
         self._require("study", len(name) <= 100, "of at most 100 characters")
-        if self.storage != "journal":
-            from sweeps.study import storage
-
-            storage.check(self.storage)
-        elif self.workers == 0:
+        storage.check(self.storage)
+        if self.storage == "journal" and self.workers == 0:
             raise UserError("--workers 0 needs workers elsewhere, which find each other by --storage postgresql://...")
-
-    def _require(self, name: str, holds: bool, what: str) -> None:
-        if not holds:
-            raise UserError(f"--{name.replace('_', '-')} must be {what}, not {getattr(self, name)}")
 
 
 def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
     from sweeps.analysis import summary
-    from sweeps.study import Progress, folders, local_workers, points
-    from sweeps.study import study as studies
 
     base = base_config(options, flags)
     gpus = visible_gpus(options.gpus)
@@ -160,18 +151,14 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     if not hasattr(module, "SPACE"):
         raise UserError(f"experiments/{options.experiment}.py states no SPACE: there is nothing to sweep")
     base = cli.parse(module.Config, f"python -m experiments.{options.experiment}", flags)
-    own = {field.name for field in dataclasses.fields(Options)}
-    varied = module.SPACE.varied()
+    refused = {"threads": "is 1 in a sweep: choose with --workers, before the --, what it takes"}
+    refused["screen"] = f"trains nothing: give it to python -m experiments.{options.experiment}"
+    refused |= dict.fromkeys(module.SPACE.varied(), "is what the sweep varies: leave it out")
+    own = [field.name for field in dataclasses.fields(Options)]
+    refused |= dict.fromkeys(own, "is the sweep's own option: give it before the --")
     for name in given(flags):
-        flag = f"--{name.replace('_', '-')}"
-        if name in own:
-            raise UserError(f"{flag} is the sweep's own option: give it before the --")
-        if name in varied:
-            raise UserError(f"{flag} is what the sweep varies: leave it out")
-        if name == "threads":
-            raise UserError("--threads is 1 in a sweep: choose with --workers, before the --, what it takes")
-        if name == "screen":
-            raise UserError(f"--screen trains nothing: give it to python -m experiments.{options.experiment}")
+        if name in refused:
+            raise UserError(f"--{name.replace('_', '-')} {refused[name]}")
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
 
 

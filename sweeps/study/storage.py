@@ -7,7 +7,6 @@ database's clock.
 
 import contextlib
 import fcntl
-import itertools
 import json
 import os
 import sys
@@ -130,7 +129,6 @@ def heal(folder: Path) -> None:
     path = folder / "journal.log"
     if not path.exists() or _torn(path) is None:
         return
-    _require_torn_only(path)
     with locks.opened(folder / "workers.lock") as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,23 +143,23 @@ def heal(folder: Path) -> None:
             print(f"{path}: dropped {torn} bytes at its end, which a full disk or a crash had torn", flush=True)
 
 
-def _require_torn_only(path: Path) -> None:
-    """Raise `UserError` where more follows the first line that is not whole than could follow a torn one."""
+def _torn(path: Path) -> int | None:
+    """The number of bytes before the first torn line; None where all lines are whole.
+
+    Raises `UserError` where more follows that line than could follow a torn one.
+    """
     with path.open("rb") as file:
-        whole = [_is_whole(line) for line in file]
+        lines = file.readlines()
+    whole = [_is_whole(line) for line in lines]
+    if all(whole):
+        return None
     first = whole.index(False)
     if (follow := sum(whole[first:])) > AFTER_TORN:
         raise UserError(
             f"{path}, line {first + 1} is damaged, and {follow} good ones follow: no crash does that. "
             "Put back a copy of the file, or choose a new name with --study"
         )
-
-
-def _torn(path: Path) -> int | None:
-    """The number of bytes before the first torn line; None where all lines are whole."""
-    with path.open("rb") as file:
-        whole = sum(len(line) for line in itertools.takewhile(_is_whole, file))
-        return whole if whole < os.fstat(file.fileno()).st_size else None
+    return sum(map(len, lines[:first]))
 
 
 def _is_whole(line: bytes) -> bool:
