@@ -65,20 +65,17 @@ def was_run(study: Study, manifest: dict) -> dict[str, str]:
     if isinstance(study.described.get("sampler"), str):
         facts["sampler"] = study.described["sampler"]
     if starts and ends:
-        facts["time"] = (
-            f"{min(starts):%Y-%m-%d %H:%M} UTC, {wording.seconds((max(ends) - min(starts)).total_seconds())}"
-        )
+        took = (max(ends) - min(starts)).total_seconds()
+        facts["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {wording.seconds(took)}"
     facts["training in all"] = wording.seconds(sum(spent))
     varied = {*study.settings, "seed"}
     config = study.described.get("config")
     if isinstance(config, dict):
         facts["fixed settings"] = wording.settings({k: v for k, v in config.items() if k not in varied})
     for key in ("versions", "machine", "git", "data"):
-        values = manifest.get(key)
-        if isinstance(values, dict):
-            facts[key] = ", ".join(
-                f"{name} {wording.plain(value)}" for name, value in values.items() if value is not None
-            )
+        if isinstance(values := manifest.get(key), dict):
+            there = {name: value for name, value in values.items() if value is not None}
+            facts[key] = ", ".join(f"{name} {wording.plain(value)}" for name, value in there.items())
     return facts
 
 
@@ -110,23 +107,19 @@ def reported(axes: "Axes", study: Study) -> str | None:
     if not trials:
         return None
     colours = {"finished": figures.BLUE, "pruned": figures.GREY}
-    labelled = set()
+    firsts = {trial.state: trial for trial in reversed(trials)}
     for trial in trials:
-        label = trial.state if trial.state not in labelled else None
-        labelled.add(trial.state)
-        colour = colours.get(trial.state, figures.PURPLE)
-        axes.plot(*_reports(trial), color=colour, linewidth=0.7, alpha=0.7, label=label)
+        look = {"color": colours.get(trial.state, figures.PURPLE), "linewidth": 0.7, "alpha": 0.7}
+        label = trial.state if firsts[trial.state] is trial else None
+        axes.plot(list(trial.reported), list(trial.reported.values()), **look, label=label)
     best = answers.chosen(study)
     if best and best.reported:
-        axes.plot(*_reports(best), color=figures.ORANGE, linewidth=2, label=f"best (trial {best.number})")
+        look = {"color": figures.ORANGE, "linewidth": 2, "label": f"best (trial {best.number})"}
+        axes.plot(list(best.reported), list(best.reported.values()), **look)
     axes.set(xlabel="epoch", ylabel=study.metric)
     axes.set_title("What trials reported on their way", loc="left")
     axes.legend()
     return "What trials reported on their way."
-
-
-def _reports(trial: Trial) -> tuple[list[int], list[float]]:
-    return list(trial.reported), list(trial.reported.values())
 
 
 def curves(axes: "Axes", best: Trial | None, index: RunIndex) -> str | None:

@@ -23,19 +23,8 @@ from sweeps.runs import table
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 40  # characters of a curve
 # The charts that are shown unless all are asked for, beside those of scores.
-USUAL = {
-    "loss",
-    "gradient",
-    "clip",
-    "rms",
-    "saturated",
-    "dead",
-    "timescale",
-    "sensitivity",
-    "horizon",
-    "context",
-    "k95",
-}
+USUAL = {"loss", "gradient", "clip", "rms", "saturated", "dead", "timescale", "sensitivity", "horizon"}
+USUAL |= {"context", "k95"}
 
 
 @dataclass(frozen=True)

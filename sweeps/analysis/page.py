@@ -73,16 +73,9 @@ def confirmations_table(summary: Summary) -> list[list[str]]:
     tests = list(summary.confirmations[0].test)
     rows = [["trial", "found with", "on fresh seeds", "95 % interval", *map(wording.metric, tests), "parameters"]]
     for row in summary.confirmations:
-        rows.append(
-            [
-                str(row.trial),
-                f"{row.found:.4f}",
-                f"{row.mean:.4f}",
-                row.interval or "-",
-                *(f"{row.test[name].mean:.4f}" if name in row.test else "-" for name in tests),
-                "-" if row.parameters is None else f"{row.parameters:,}",
-            ]
-        )
+        scores = [f"{row.test[name].mean:.4f}" for name in tests]
+        count = "-" if row.parameters is None else f"{row.parameters:,}"
+        rows.append([str(row.trial), f"{row.found:.4f}", f"{row.mean:.4f}", row.interval or "-", *scores, count])
     return rows
 
 

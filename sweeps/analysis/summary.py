@@ -11,8 +11,7 @@ from rnnkit.core import UserError, files, wording
 from rnnkit.core import config as configuration
 from rnnkit.runs import Comparison, Reference, Result
 from sweeps.analysis import figures, inference, page
-from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells
-from sweeps.analysis.fanova import importances
+from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells, importances
 from sweeps.study import Study
 
 

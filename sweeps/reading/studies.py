@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rnnkit.core import UserError, error_in_words, locks, wording
 from sweeps.analysis import GridCell, TrialRow, grid_cells
+from sweeps.analysis import importances as fanova
 from sweeps.reading.run_index import Card, RunIndex, best_of
 
 
@@ -152,11 +153,7 @@ def read(index: RunIndex, name: str) -> Study:
 @functools.lru_cache(maxsize=32)
 def _importances(journal: Path, name: str, finished: tuple) -> dict[str, float]:
     """The importances over these finished trials, which take a second: not anew for each line of a living journal."""
-    if not finished:
-        return {}
-    from sweeps.analysis import fanova
-
-    return fanova.importances(of_journal(journal, name, journal.stat().st_size))
+    return fanova(of_journal(journal, name, journal.stat().st_size)) if finished else {}
 
 
 @functools.lru_cache(maxsize=32)

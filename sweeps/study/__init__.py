@@ -7,8 +7,5 @@ from sweeps.study.progress import Progress
 from sweeps.study.study import Study
 
 
-__all__ = ["folders", "local_workers", "points", "progress", "storage"]
-__all__ += ["MOST_TRIALS", "StudyFolder"]
-__all__ += ["Claim"]
-__all__ += ["Progress"]
-__all__ += ["Study"]
+__all__ = ["folders", "local_workers", "points", "progress", "storage", "MOST_TRIALS", "StudyFolder", "Claim"]
+__all__ += ["Progress", "Study"]

@@ -122,15 +122,10 @@ class _Pages:
         runs = self.index.runs()
         lines = [describe.study_line(self.index, name, runs) for name in self.index.studies()]
         lines.sort(key=lambda line: line.started.timestamp() if line.started else 0.0, reverse=True)
-        return self._page(
-            "index.html",
-            runs=runs,
-            studies=lines,
-            live=_live(runs),
-            experiments=sorted({card.experiment for card in runs if card.experiment}),
-            present=[state for state in STATES if any(card.state == state for card in runs)],
-            root=self.index.place,
-        )
+        experiments = sorted({card.experiment for card in runs if card.experiment})
+        present = [state for state in STATES if any(card.state == state for card in runs)]
+        found = {"runs": runs, "studies": lines, "experiments": experiments, "present": present}
+        return self._page("index.html", **found, live=_live(runs), root=self.index.place)
 
     def study(self, request: Request) -> Response:
         """One study."""
@@ -169,15 +164,9 @@ class _Pages:
     def compare(self, request: Request) -> Response:
         """Several runs beside each other."""
         cards, unknown = self._chosen(request)
-        return self._page(
-            "compare.html",
-            cards=cards,
-            unknown=unknown,
-            settings=run_charts.differing(cards),
-            scores=describe.scores(self.index, cards),
-            labels=run_charts.labels(cards),
-            live=_live(cards),
-        )
+        beside = {"settings": run_charts.differing(cards), "scores": describe.scores(self.index, cards)}
+        beside |= {"labels": run_charts.labels(cards), "live": _live(cards)}
+        return self._page("compare.html", cards=cards, unknown=unknown, **beside)
 
     def compare_charts(self, request: Request) -> Response:
         """The charts of several runs, laid over each other."""

@@ -14,6 +14,7 @@ from sweeps.web import charts
 
 
 STEP = "training step"
+LAG = "lag %{x}, step %{customdata}: 10^%{z:.2f}<extra></extra>"
 LEAST = -8  # of log10 of a gradient: less is one colour
 
 
@@ -86,14 +87,8 @@ def media_curves(index: RunIndex, name: str) -> list[dict]:
 def gradients_by_lag(curves: list[dict]) -> list[dict]:
     """A heat map for each layer and direction: what is left of a gradient by lag, over training."""
     maps = []
-    look = {
-        "type": "heatmap",
-        "zmin": LEAST,
-        "zmax": 1,
-        "colorscale": "Cividis",
-        "colorbar": charts.colour_bar("log10"),
-    }
-    look["hovertemplate"] = "lag %{x}, step %{customdata}: 10^%{z:.2f}<extra></extra>"
+    look = {"type": "heatmap", "zmin": LEAST, "zmax": 1, "colorscale": "Cividis"}
+    look |= {"colorbar": charts.colour_bar("log10"), "hovertemplate": LAG}
     for name in [name for name in curves[-1] if name.startswith("lag/")]:
         there = [at for at in curves if at.get(name)]
         steps = [str(at["step"]) for at in there]
