@@ -146,23 +146,11 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmatio
     best = answers.chosen(study)
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}
-    return (
-        web.templates()
-        .get_template("report.html")
-        .render(
-            study=study,
-            question=question(study),
-            ran=was_run(study, manifest),
-            answer=answers.answer(study, index.result(run.name) if run else {}),
-            findings=answers.findings(study),
-            confirmations=answers.confirmations(study),
-            figures=drawn,
-            flags=raised(study),
-            command=manifest.get("command", ""),
-            confirmation_runs=confirmation_runs,
-            made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        )
-    )
+    said = {"answer": answers.answer(study, index.result(run.name) if run else {}), "findings": answers.findings(study)}
+    said |= {"question": question(study), "ran": was_run(study, manifest), "flags": raised(study)}
+    again = {"confirmations": answers.confirmations(study), "confirmation_runs": confirmation_runs}
+    again |= {"command": manifest.get("command", ""), "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
+    return web.templates().get_template("report.html").render(study=study, figures=drawn, **said, **again)
 
 
 def write(index: RunIndex, name: str) -> Path:

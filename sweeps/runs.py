@@ -52,22 +52,14 @@ def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
 
 def of_runs(cards: list[Card]) -> list[str]:
     """A line for each run."""
-    rows = [
-        (
-            card.name,
-            card.state,
-            wording.without_split(card.metric),
-            wording.number(card.value),
-            wording.number(card.test),
-            str(card.step or ""),
-            "" if card.seed is None else str(card.seed),
-            wording.age(card.started),
-            wording.seconds(card.seconds),
-            card.study or "",
-            card.trouble or ", ".join(card.flag_names),
-        )
-        for card in cards
-    ]
+    rows = []
+    for card in cards:
+        values = wording.number(card.value), wording.number(card.test), str(card.step or "")
+        seed = "" if card.seed is None else str(card.seed)
+        times = wording.age(card.started), wording.seconds(card.seconds)
+        flags = card.trouble or ", ".join(card.flag_names)
+        metric = wording.without_split(card.metric)
+        rows.append((card.name, card.state, metric, *values, seed, *times, card.study or "", flags))
     numbers = ("validation", "test", "steps", "seed", "age", "took")
     return table(("run", "state", "metric", *numbers, "study", "flags"), rows, numbers)
 

@@ -103,18 +103,13 @@ def of_study(index: RunIndex, name: str) -> list[str]:
         lines.append("  what mattered (fANOVA): " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
     sign = 1 if study.lower_is_better else -1
     value = lambda trial: math.inf if trial.value is None else sign * trial.value
-    rows = [
-        (
-            str(trial.number),
-            trial.state,
-            wording.number(trial.value),
-            sparkline(list(trial.reported.values()), 12) if trial.reported else "",
-            *(wording.plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings),
-            trial.run.name if trial.run else "",
-            trial.reason or ", ".join(trial.run.flag_names if trial.run else []),
-        )
-        for trial in sorted(study.trials, key=lambda trial: (trial.state != "finished", value(trial), trial.number))
-    ]
+    rows = []
+    for trial in sorted(study.trials, key=lambda trial: (trial.state != "finished", value(trial), trial.number)):
+        way = sparkline(list(trial.reported.values()), 12)
+        chosen = (wording.plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings)
+        run, flags = (trial.run.name, ", ".join(trial.run.flag_names)) if trial.run else ("", "")
+        ends = str(trial.number), trial.state, wording.number(trial.value)
+        rows.append((*ends, way, *chosen, run, trial.reason or flags))
     settings = [name.replace("_", " ") for name in study.settings]
     header = ("trial", "state", study.metric, "on its way", *settings, "run", "flags")
     return [*lines, "", *table(header, rows, ("trial", study.metric, *settings))]

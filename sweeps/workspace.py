@@ -13,7 +13,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -60,17 +60,10 @@ def made(experiment: str, entity: str, project: str) -> "Workspace":
     for section in SECTIONS:
         is_open = section.title == "Learning"
         sections.append(ws.Section(name=section.title, panels=[_lines(c) for c in section.charts], is_open=is_open))
-    by_seed = wr.LinePlot(  # a run's seed beside its name, and the mean over runs of the same settings
-        title=f"{spoken.capitalize()}, by seed",
-        x=STEP,
-        y=[metric],
-        title_x="training step",
-        title_y=spoken,
-        groupby=wr.Config("seed"),
-        groupby_aggfunc="mean",
-        groupby_rangefunc="minmax",
-        legend_template="seed ${config:seed}",
-    )
+    mean: dict[str, Any] = {"groupby": wr.Config("seed"), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
+    over: dict[str, Any] = {"x": STEP, "y": [metric], "title_x": "training step", "title_y": spoken}
+    legend = "seed ${config:seed}"  # and the mean over runs of the same settings
+    by_seed = wr.LinePlot(title=f"{spoken.capitalize()}, by seed", **over, **mean, legend_template=legend)
     sections[1].panels.append(by_seed)
     pictures = wr.MediaBrowser(title="Inside the network", media_keys=[f"pictures/{name}" for name in plots.PICTURES])
     sections.append(ws.Section(name="Pictures", panels=[pictures]))

@@ -19,10 +19,7 @@ from sweeps.study import Study, points
 
 
 def mean_of(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Mean:
-    """The mean of at least one value, and its interval.
-
-    What can only lie within `limits` has its interval cut there, which costs no coverage.
-    """
+    """The mean of at least one value, and its interval, cut at `limits` where it can lie in these alone (no coverage lost)."""
     mean, count = statistics.fmean(values), len(values)
     if count < 2:
         return Mean(mean, None, None, None, count)
@@ -53,20 +50,13 @@ def paired(trial: int, other: int, ours: dict[int, float], theirs: dict[int, flo
     return Paired(trial, other, mean, low, high, p, len(seeds), supported=low > 0 or high < 0)
 
 
-def value_of(trial: FrozenTrial) -> float:
-    """The value of a trial that finished."""
-    if trial.value is None:
-        raise ValueError(f"trial {trial.number} has no value")
-    return trial.value
-
-
 def confirmations(study: Study) -> dict[int, list[FrozenTrial]]:
     """The finished trials on fresh seeds, by the trial that each runs again: those of the best as they are now.
 
     What a smaller study ran again, or one that was told to run more, may be far from the best by now.
     """
     count, seeds = study.confirm
-    best = {trial.number for trial in points.ranked(study)[:count]}
+    best = [trial.number for trial in points.ranked(study)[:count]]
     by_trial: dict[int, list[FrozenTrial]] = {}
     for trial in study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         if trial.user_attrs["confirms"] in best and trial.user_attrs["repeat"] < seeds:
@@ -76,7 +66,7 @@ def confirmations(study: Study) -> dict[int, list[FrozenTrial]]:
 
 def by_seed(trials: list[FrozenTrial]) -> dict[int, float]:
     """The values of trials on fresh seeds, by seed."""
-    return {trial.user_attrs["repeat"]: value_of(trial) for trial in trials}
+    return {trial.user_attrs["repeat"]: trial.values[0] for trial in trials}
 
 
 def in_order(study: Study) -> list[tuple[int, list[FrozenTrial]]]:

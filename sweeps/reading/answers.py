@@ -68,9 +68,8 @@ def confirmations(study: Study) -> list[Confirmation]:
 
 def confirmation_runs(index: RunIndex, study: str) -> list[Card]:
     """The runs that repeat a study's best settings on fresh seeds, by trial and seed."""
-    cards = [(card.confirms, card) for card in index.runs() if card.study == study and isinstance(card.confirms, int)]
-    seed = lambda card: card.seed if isinstance(card.seed, int) else 0
-    return [card for _, card in sorted(cards, key=lambda pair: (pair[0], seed(pair[1])))]
+    cards = [card for card in index.runs() if card.study == study and isinstance(card.confirms, int)]
+    return sorted(cards, key=lambda card: (card.confirms or 0, card.seed if isinstance(card.seed, int) else 0))
 
 
 def findings(study: Study) -> dict[str, list[str]]:

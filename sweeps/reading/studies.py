@@ -158,10 +158,7 @@ def _importances(journal: Path, name: str, finished: tuple) -> dict[str, float]:
 
 @functools.lru_cache(maxsize=32)
 def of_journal(journal: Path, name: str, size: int) -> "tuple[FrozenTrial, ...]":
-    """Optuna's trials of the study in a journal of this size.
-
-    Reading takes no lock and writes nothing, so that a running sweep does not notice.
-    """
+    """Optuna's trials of the study in a journal of this size, read without a lock: a running sweep does not notice."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend

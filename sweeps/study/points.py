@@ -189,10 +189,7 @@ End = Literal["stopped", "killed", "crashed"]
 
 
 def give_back(study: Study, trial: FrozenTrial, end: End) -> None:
-    """Have a trial wait again, by how its worker ended.
-
-    One that has cost many workers without getting any further fails, with the reason.
-    """
+    """Have a trial wait again, by how its worker ended; one that costs workers without getting further fails."""
     storage, identifier = study.storage.optuna, id_of(trial)
     if end != "stopped":
         cut_off = [*trial.user_attrs.get("cut_off", []), [end, len(trial.intermediate_values)]]

@@ -98,10 +98,7 @@ def load(folder: StudyFolder, storage) -> Study:
 
 
 def join(runs_dir: Path, name: str, address: str, patience: float = 0.0, **placement: Any) -> Study:
-    """A study that a sweep has made, for a worker: what it is, its storage says.
-
-    Raises `UserError` where there is none of this name.
-    """
+    """A study that a sweep has made, as its storage says, for a worker. Raises `UserError` where there is none."""
     path = runs_dir / "studies" / name
     if address == "journal" and not (path / "journal.log").exists():
         raise UserError(f"there is no study {name} in {runs_dir}: start it with python -m sweeps.run")
