@@ -66,11 +66,8 @@ def server(index: RunIndex) -> "uvicorn.Server":
 
         from sweeps.web import app
 
-    return uvicorn.Server(
-        uvicorn.Config(
-            app.make(index), log_level="warning", server_header=False, access_log=False, lifespan="off", ws="none"
-        )
-    )
+    quiet = {"log_level": "warning", "server_header": False, "access_log": False}
+    return uvicorn.Server(uvicorn.Config(app.make(index), **quiet, lifespan="off", ws="none"))
 
 
 def main() -> None:

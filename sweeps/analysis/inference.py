@@ -19,7 +19,7 @@ from sweeps.study import Study, points
 
 
 def mean_of(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Mean:
-    """The mean of at least one value, and its interval, cut at `limits` where it can lie in these alone (no coverage lost)."""
+    """The mean of at least one value, and its interval, which is cut at `limits`: that costs no coverage."""
     mean, count = statistics.fmean(values), len(values)
     if count < 2:
         return Mean(mean, None, None, None, count)

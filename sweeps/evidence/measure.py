@@ -205,7 +205,7 @@ class Trainings:
 
 
 def train(options: Options, row: EvidenceRow, seed: int, trainings: Trainings) -> Measurement | None:
-    """Run one seed of a row in a process of its own; None where it was stopped. Raises `UserError` with what it said."""
+    """Run one seed of a row in its own process; None where it was stopped. Raises `UserError` with what it said."""
     command = [sys.executable, "-m", f"experiments.{row.experiment}", *shlex.split(row.flags), "--seed", str(seed)]
     command += ["--track", "off", "--runs-dir", str(options.runs_dir.absolute())]
     command += ["--data-dir", str(options.data_dir.absolute())] if options.data_dir else []

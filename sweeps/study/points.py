@@ -27,6 +27,9 @@ from sweeps.study.study import Study
 Given = ParamSpec("Given")
 Value = TypeVar("Value")
 
+# Ends a trial whose best so far is among the worst third of the finished ones at its epoch, from epoch 5 on.
+PRUNER = optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
+
 # Workers that a trial may cost without getting any further, before it is given up: that crash, and that are killed.
 CRASHES, KILLS = 3, 20
 
@@ -104,12 +107,7 @@ def prunes(folder: StudyFolder, number: int) -> bool:
     return asked and not is_first_part(folder, number)
 
 
-def pruner() -> optuna.pruners.BasePruner:
-    """Ends a trial whose best so far is among the worst third of the finished ones at its epoch, from epoch 5 on."""
-    return optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
-
-
-class PointSampler(optuna.samplers.BaseSampler):
+class PointSampler(optuna.samplers.TPESampler):
     """TPE (Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011), seeded for one point.
 
     A sampler of its own for each point makes suggestions independent of how often the study was stopped. What TPE
@@ -118,23 +116,14 @@ class PointSampler(optuna.samplers.BaseSampler):
     """
 
     def __init__(self, study_seed: int, number: int):
-        self._seed, self._number = study_seed, number
+        self._point = study_seed, number
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of group=True
-            self._tpe = optuna.samplers.TPESampler(
-                seed=self._stream("sampler"), multivariate=True, group=True, constant_liar=True
-            )
+            super().__init__(seed=self._stream("sampler"), multivariate=True, group=True, constant_liar=True)
 
     def _stream(self, name: str) -> int:
-        return seeding.stream(self._seed, name, self._number) % 2**32
-
-    def infer_relative_search_space(self, study, trial):
-        """The settings that TPE suggests together."""
-        return self._tpe.infer_relative_search_space(study, trial)
-
-    def sample_relative(self, study, trial, search_space):
-        """What TPE suggests for them."""
-        return self._tpe.sample_relative(study, trial, search_space)
+        study_seed, number = self._point
+        return seeding.stream(study_seed, name, number) % 2**32
 
     def sample_independent(self, study, trial, param_name, param_distribution):
         """A draw from the range, for what no trial has had yet, and while there are few trials."""
@@ -181,7 +170,7 @@ def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> 
         return None
     # Opened anew: a sampler that is asked by way of an old one would see the trials of then.
     sampler = PointSampler(study.folder.seed, trial.number)
-    fresh = optuna.load_study(storage=storage, study_name=part.study_name, sampler=sampler, pruner=pruner())
+    fresh = optuna.load_study(storage=storage, study_name=part.study_name, sampler=sampler, pruner=PRUNER)
     return optuna.Trial(fresh, identifier)
 
 

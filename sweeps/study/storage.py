@@ -204,7 +204,7 @@ class Database:
             )
 
     def patiently(self, action: Callable[..., Value], *given) -> Value:
-        """Do what needs the database, again while it is away (so it bears that). Raises `UserError` where it stays away."""
+        """Do `action`, which must bear being repeated, though the database is away. Raises `UserError` if it stays so."""
         import sqlalchemy.exc
 
         # The third is what Optuna runs into where it goes on in a transaction that the database dropped.
