@@ -20,15 +20,18 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from optuna.trial import FrozenTrial, TrialState
+from tqdm import tqdm
 
 import experiments
-from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, writing
-from sweeps.study import MOST_TRIALS, Progress, folders, local_workers, points, storage
+from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, wording, writing
+from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
 from sweeps.study import study as studies
 
 
@@ -81,6 +84,68 @@ class Options(Checked):
             raise UserError("--workers 0 needs workers elsewhere, which find each other by --storage postgresql://...")
 
 
+class Progress:
+    """A bar over a study's trials with the best so far, on a terminal only, and a line for each that ends, always."""
+
+    def __init__(self, study: Study):
+        self.study = study
+        self.metric = wording.metric(study.folder.objective.metric)
+        self._seen: set[tuple[bool, int]] = set()
+        self._total = study.storage.patiently(lambda: study.total)
+        self._bar = tqdm(total=self._total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
+
+    def __enter__(self) -> "Progress":
+        self.study.storage.patiently(self._update)
+        if done := self._done():
+            print(f"Going on with study {self.study.folder.name}: {done} of {self._total} trials are done")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._bar.close()
+        if kind in (KeyboardInterrupt, SystemExit):
+            done = self._done()
+            print(f"Stopped with {done} of {self._total} trials done; the same command goes on from here")
+
+    def look(self) -> None:
+        """Print the trials that ended since the last look, and move the bar."""
+        self.study.storage.patiently(self._update, self._say)
+
+    def _done(self) -> int:
+        return self._total - self.study.storage.patiently(lambda: points.unfinished(self.study.all_of()))
+
+    def _update(self, say: Callable[[FrozenTrial, bool], None] | None = None) -> None:
+        ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
+        again = self.study.confirmations.get_trials(deepcopy=False)
+        ended += [(True, trial) for trial in again if trial.state.is_finished()]
+        for confirms, trial in ended:
+            if (confirms, trial.number) not in self._seen and say:
+                say(trial, confirms)
+            self._seen.add((confirms, trial.number))
+        complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
+        if (best := self.study.best_of(complete)) is not None:
+            self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
+        self._bar.total = self._total + len(again)
+        self._bar.update(len(ended) - self._bar.n)
+
+    def _say(self, trial: FrozenTrial, confirms: bool) -> None:
+        seconds = trial.user_attrs.get("result", {}).get("seconds", 0.0)
+        what, settings = f"trial {trial.number:>3}", wording.settings(trial.params)
+        if confirms:
+            again = trial.user_attrs
+            what, settings = f"again {again['confirms']:>3}", f"fresh seed {again['repeat'] + 1}"
+        with tqdm.external_write_mode():
+            print(f"{what}  {outcome(trial)}  {seconds:5.1f} s  {settings}", flush=True)
+
+
+def outcome(trial: FrozenTrial) -> str:
+    """How a trial ended, in few words."""
+    if trial.state == TrialState.COMPLETE:
+        return f"{trial.value:.4f}"
+    if trial.state == TrialState.PRUNED:
+        return "pruned"
+    return f"failed ({trial.user_attrs.get('reason', 'no reason given')})"
+
+
 def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
     from sweeps.analysis import summary
@@ -94,12 +159,10 @@ def sweep(options: Options, flags: list[str]) -> None:
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
     points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
     total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
-    folder = folders.open_folder(
-        options.runs_dir, name, base, options.seed, options.sampler, options.pruner, options.storage
-    )
+    told = options.seed, options.sampler, options.pruner, options.storage
+    folder = folders.open_folder(options.runs_dir, name, base, *told)
 
-    busy = f"study {name} is being swept by another process"
-    alone = locks.exclusive(folder.path / "lock", busy=busy)
+    alone = locks.exclusive(folder.path / "lock", busy=f"study {name} is being swept by another process")
     with writing(folder.path), alone, folders.nothing_half_made(folder):
         study = studies.create(folder)
         study.ask_for(total, (options.confirm, options.confirm_seeds))

@@ -72,18 +72,12 @@ def made(experiment: str, entity: str, project: str) -> "Workspace":
     columns = [f"summary:{name}" for name in ("status", metric, metric.removesuffix("/valid") + "/test")]
     columns += [f"config:{name}" for name in ("hidden_size", "depth", "cell", "seed")]
     columns += [f"summary:{name}" for name in ("flags", *(f"flag/{flag}" for flag in flags.NAMES))]
-    return ws.Workspace(
-        entity=entity,
-        project=project,
-        name=f"rnnkit: {experiment}",
-        sections=sections,
-        settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=50),
-        runset_settings=ws.RunsetSettings(
-            filters=expr.And(expr.Config("experiment") == experiment),
-            order=[expr.Ordering(expr.Summary(metric), ascending=objective.lower_is_better)],
-            pinned_columns=columns,
-        ),
-    )
+    filters = expr.And(expr.Config("experiment") == experiment)
+    order = [expr.Ordering(expr.Summary(metric), ascending=objective.lower_is_better)]
+    runs = ws.RunsetSettings(filters=filters, order=order, pinned_columns=columns)
+    settings = ws.WorkspaceSettings(x_axis=STEP, max_runs=50)
+    where: dict[str, Any] = {"entity": entity, "project": project, "name": f"rnnkit: {experiment}"}
+    return ws.Workspace(**where, sections=sections, settings=settings, runset_settings=runs)
 
 
 def _answer(experiment: str) -> list:
@@ -112,15 +106,10 @@ def _lines(chart: Chart) -> "LinePlot":
     """A panel for a chart; its metrics are chosen by a pattern, since their names depend on the network."""
     import wandb_workspaces.reports.v2 as wr
 
-    return wr.LinePlot(
-        title=TOGETHER.get(chart.key, chart.title),
-        x=STEP,
-        metric_regex=pattern(chart),
-        title_x="training step",
-        title_y=None if chart.apart else chart.axis,
-        log_y=chart.log,
-        legend_template="${run:displayName} ${metricName}",
-    )
+    axes: dict[str, Any] = {"x": STEP, "title_x": "training step", "log_y": chart.log}
+    axes["title_y"] = None if chart.apart else chart.axis
+    title, legend = TOGETHER.get(chart.key, chart.title), "${run:displayName} ${metricName}"
+    return wr.LinePlot(title=title, metric_regex=pattern(chart), legend_template=legend, **axes)
 
 
 def pattern(chart: Chart) -> str:

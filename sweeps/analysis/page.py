@@ -88,10 +88,9 @@ def best_in_words(summary: Summary, best: Best) -> str:
 
 def test_in_words(summary: Summary, best: Best) -> list[str]:
     """The best configuration's scores on the test part, the baseline's beside them."""
-    lines = []
+    lines, means = [], summary.confirmations[0].test if summary.confirmations else {}
     for name, value in best.test.items():
-        again = summary.confirmations[0].test.get(name) if summary.confirmations else None
-        beside = f", 95 % interval {again.interval} over seeds" if again and again.interval else ""
+        beside = f", 95 % interval {means[name].interval} over seeds" if name in means and means[name].interval else ""
         lines.append(f"{wording.metric(name)} {value:.4f}{beside}")
     lines += [printing.reference_in_words(reference) for reference in best.references or []]
     if best.comparison:

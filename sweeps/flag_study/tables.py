@@ -41,13 +41,8 @@ def page(runs: Sequence) -> str:
     failed = np.array([not run.learned for run in runs])
     groups = np.array([f"{run.task} {run.length}" for run in runs])
     lines = [sign_row(name, runs, failed, groups) for name in runs[0].signs]
-    head = HEAD.format(
-        count=len(runs),
-        nets=len({(run.cell, run.init) for run in runs}),
-        learned=int((~failed).sum()),
-        diverged=sum(run.status == "diverged" for run in runs),
-        draws=DRAWS,
-    )
+    counts = {"count": len(runs), "nets": len({(run.cell, run.init) for run in runs}), "learned": int((~failed).sum())}
+    head = HEAD.format(**counts, diverged=sum(run.status == "diverged" for run in runs), draws=DRAWS)
     return head + "\n".join(lines) + "\n" + TAIL + grid(runs)
 
 

@@ -50,14 +50,10 @@ def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     own = [card for card in runs if card.study == name and card.confirms is None]
     counts = Counter(card.state for card in own)
     metric, lower_is_better = index.judged_by(name)
-    return StudyLine(
-        name,
-        own[0].experiment if own else "",
-        counts={state: counts[state] for state in STATES if counts[state]},
-        metric=metric or (own[0].metric if own else ""),
-        best=best_of(own, lower_is_better),
-        started=min((card.started for card in own if card.started), default=None),
-    )
+    present = {state: counts[state] for state in STATES if counts[state]}
+    experiment, shown = (own[0].experiment, own[0].metric) if own else ("", "")
+    started = min((card.started for card in own if card.started), default=None)
+    return StudyLine(name, experiment, present, metric or shown, best_of(own, lower_is_better), started)
 
 
 def details(index: RunIndex, name: str) -> Details:
@@ -108,9 +104,8 @@ def beside(result: dict) -> list[str]:
     for reference in result.get("references") or []:
         with contextlib.suppress(KeyError, TypeError, ValueError):
             lines.append(printing.reference_in_words(Reference(**reference)))
-    with contextlib.suppress(KeyError, TypeError, ValueError):
-        if result.get("comparison"):
-            lines.append(printing.comparison_in_words(Comparison(**result["comparison"])))
+    with contextlib.suppress(KeyError, TypeError, ValueError):  # most often there is none
+        lines.append(printing.comparison_in_words(Comparison(**result["comparison"])))
     return lines
 
 

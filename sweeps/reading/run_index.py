@@ -159,17 +159,13 @@ class RunIndex:
         if study is None or study != path.parent.name:
             return "", False
         mark = _mark(path)
-        kept = self._judged.get(study)
-        if kept is None or kept[0] != mark:
-            kept = self._judged[study] = (mark, self._read_judged(path))
-        return kept[1]
-
-    def _read_judged(self, path: Path) -> tuple[str, bool]:
-        with contextlib.suppress(UserError):
-            space = self.read_json(path).get("space")
-            if isinstance(space, dict):
-                return _text(space.get("metric")), bool(space.get("lower_is_better"))
-        return "", False
+        if study not in self._judged or self._judged[study][0] != mark:
+            space = None
+            with contextlib.suppress(UserError):
+                space = self.read_json(path).get("space")
+            space = space if isinstance(space, dict) else {}
+            self._judged[study] = mark, (_text(space.get("metric")), bool(space.get("lower_is_better")))
+        return self._judged[study][1]
 
     def read_json(self, path: Path) -> dict:
         """A JSON file that lies inside. Raises `UserError` where it cannot be read, or does not."""

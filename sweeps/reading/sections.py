@@ -131,14 +131,9 @@ SECTIONS = (
     Section("Speed", "", _SPEED),
 )
 
-_UNITS = {
-    "accuracy": "accuracy (share of right answers)",
-    "macro_f1": "macro F1",
-    "perplexity": "perplexity (per token)",
-    "bits_per_character": "bits per character",
-    "nats_per_step": "nats per step",
-    "valid_steps_per_second": "valid steps / s",
-}
+_UNITS = {"accuracy": "accuracy (share of right answers)", "macro_f1": "macro F1"}
+_UNITS |= {"perplexity": "perplexity (per token)", "bits_per_character": "bits per character"}
+_UNITS |= {"nats_per_step": "nats per step", "valid_steps_per_second": "valid steps / s"}
 
 
 @dataclass(frozen=True)

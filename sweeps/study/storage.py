@@ -25,7 +25,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit.core import UserError, extras, locks, writing
+from rnnkit.core import UserError, extras, locks, without_secrets, writing
 
 
 BEAT = 5  # seconds between two heartbeats
@@ -196,15 +196,11 @@ class Database:
         alive = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of heartbeats
-            return RDBStorage(
-                address,
-                engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, **alive}},
-                heartbeat_interval=BEAT,
-                grace_period=GRACE,
-            )
+            engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, **alive}}
+            return RDBStorage(address, engine_kwargs=engine, heartbeat_interval=BEAT, grace_period=GRACE)
 
     def patiently(self, action: Callable[..., Value], *given) -> Value:
-        """Do `action`, which must bear being repeated, though the database is away. Raises `UserError` if it stays so."""
+        """Do `action`, which bears being repeated, though the database is away. Raises `UserError` if it stays so."""
         import sqlalchemy.exc
 
         # The third is what Optuna runs into where it goes on in a transaction that the database dropped.
@@ -277,8 +273,6 @@ class Database:
 def check(address: str) -> None:
     """Raise `UserError` unless `address` is `journal`, or the URL of a PostgreSQL database."""
     if address != "journal" and not address.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-        from rnnkit.core import without_secrets
-
         raise UserError(
             f"--storage must be journal, or a PostgreSQL address such as postgresql://user@host/database, "
             f"not {without_secrets(address)}"

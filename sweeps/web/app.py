@@ -7,6 +7,7 @@ an address is looked up among those that the index lists; no file is opened by i
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -130,16 +131,10 @@ class _Pages:
     def study(self, request: Request) -> Response:
         """One study."""
         study = studies.read(self.index, request.path_params["name"])
-        return self._page(
-            "study.html",
-            study=study,
-            live=study.live,
-            answer=answers.answer(study),
-            chosen=answers.chosen(study),
-            findings=answers.findings(study),
-            confirmations=answers.confirmations(study),
-            confirmation_runs=answers.confirmation_runs(self.index, study.name),
-        )
+        said = {"answer": answers.answer(study), "chosen": answers.chosen(study), "findings": answers.findings(study)}
+        again: dict[str, Any] = {"confirmations": answers.confirmations(study)}
+        again["confirmation_runs"] = answers.confirmation_runs(self.index, study.name)
+        return self._page("study.html", study=study, live=study.live, **said, **again)
 
     def study_charts(self, request: Request) -> Response:
         """The charts of one study."""
