@@ -129,21 +129,15 @@ class Progress:
 
     def _say(self, trial: FrozenTrial, confirms: bool) -> None:
         seconds = trial.user_attrs.get("result", {}).get("seconds", 0.0)
+        reason = trial.user_attrs.get("reason", "no reason given")
         what, settings = f"trial {trial.number:>3}", wording.settings(trial.params)
         if confirms:
             again = trial.user_attrs
             what, settings = f"again {again['confirms']:>3}", f"fresh seed {again['repeat'] + 1}"
+        ended = "pruned" if trial.state == TrialState.PRUNED else f"failed ({reason})"
+        ended = f"{trial.value:.4f}" if trial.state == TrialState.COMPLETE else ended
         with tqdm.external_write_mode():
-            print(f"{what}  {outcome(trial)}  {seconds:5.1f} s  {settings}", flush=True)
-
-
-def outcome(trial: FrozenTrial) -> str:
-    """How a trial ended, in few words."""
-    if trial.state == TrialState.COMPLETE:
-        return f"{trial.value:.4f}"
-    if trial.state == TrialState.PRUNED:
-        return "pruned"
-    return f"failed ({trial.user_attrs.get('reason', 'no reason given')})"
+            print(f"{what}  {ended}  {seconds:5.1f} s  {settings}", flush=True)
 
 
 def sweep(options: Options, flags: list[str]) -> None:

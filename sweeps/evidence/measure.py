@@ -91,8 +91,7 @@ def chosen(name: str) -> list[EvidenceRow]:
     """The row of this name, or all rows whose names begin with it. Raises `UserError` where there is none."""
     rows = [row for row in ROWS if row.name == name] or [row for row in ROWS if row.name.startswith(name)]
     if not rows:
-        names = ", ".join(row.name for row in ROWS)
-        raise UserError(f"--row {name}: there is no such row; there are {names}")
+        raise UserError(f"--row {name}: there is no such row; there are {', '.join(row.name for row in ROWS)}")
     return rows
 
 

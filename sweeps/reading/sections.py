@@ -23,14 +23,10 @@ class Chart:
     log: bool = False
     apart: bool = False
 
-    def matches(self, metric: str) -> bool:
-        """Whether it shows this metric."""
-        return re.fullmatch(self.pattern, metric) is not None
-
-    def groups(self, metric: str) -> list[str]:
-        """What the groups of its pattern catch of a metric that it shows; not those that catch nothing."""
+    def groups(self, metric: str) -> list[str] | None:
+        """What the groups of its pattern catch of a metric, as far as they do; None where it shows another."""
         match = re.fullmatch(self.pattern, metric)
-        return [group for group in match.groups() if group] if match else []
+        return match and [group for group in match.groups() if group]
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ def arranged(metrics: Iterable[str]) -> list[tuple[Section, list[Drawn]]]:
     for section in SECTIONS:
         drawn: list[Drawn] = []
         for chart in section.charts:
-            own = [metric for metric in left if chart.matches(metric)]
+            own = [metric for metric in left if chart.groups(metric) is not None]
             left = [metric for metric in left if metric not in own]
             drawn += _drawn(chart, own)
         if drawn:
@@ -180,7 +176,7 @@ def spans_much(values: Iterable[float]) -> bool:
 def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
     by_first: dict[str, dict[str, str]] = {}  # of what is not drawn apart there is one chart, under ""
     for metric in metrics:
-        caught = chart.groups(metric)
+        caught = chart.groups(metric) or []
         first = caught[0] if chart.apart else ""
         name = wording.part(" ".join(caught[chart.apart :] or [first])) or chart.title.lower()
         by_first.setdefault(first, {})[name] = metric

@@ -282,6 +282,4 @@ def check(address: str) -> None:
 def opened(address: str, folder: Path, patience: float = 0.0) -> "Journal | Database":
     """The storage of the study in `folder`, as --storage says."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a database that is away, say, is told of in our own words
-    if address == "journal":
-        return Journal(folder)
-    return Database(address, folder.name, patience)
+    return Journal(folder) if address == "journal" else Database(address, folder.name, patience)

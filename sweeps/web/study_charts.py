@@ -63,11 +63,8 @@ def plane(study: Study) -> dict | None:
     heat |= {"texttemplate": "%{text}", "colorscale": "Cividis", "colorbar": charts.colour_bar(study.metric)}
     heat |= {"hovertemplate": "hidden size %{y}, depth %{x}<br>%{text}<extra></extra>"}
     heat["reversescale"] = study.lower_is_better
-    missing = [
-        {"x": str(cell.depth), "y": str(cell.hidden_size), "text": "not finished", "showarrow": False}
-        for cell in cells
-        if not cell.values
-    ]
+    mark = {"text": "not finished", "showarrow": False}
+    missing = [{**mark, "x": str(c.depth), "y": str(c.hidden_size)} for c in cells if not c.values]
     title = "Hidden size and depth, other settings fixed (below: parameters)"
     category = {"type": "category"}
     axes = "depth (layers)", "hidden size (units)"
