@@ -14,10 +14,9 @@ import sys
 import threading
 import webbrowser
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnkit.core import UserError, cli, extras
+from rnnkit.core import RunsOptions, UserError, cli, extras
 from sweeps.reading import RunIndex
 
 
@@ -26,19 +25,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RunsOptions):
     """What the dashboard can be told."""
 
     port: int = 8642
     """Where it answers, on 127.0.0.1 alone; 0 for any port that is free."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
     browser: bool = True
     """Open the browser, where there is a screen."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port < 2**16:
-            raise UserError(f"--port must be between 0 and 65535, not {self.port}")
+        self._require("port", 0 <= self.port < 2**16, "between 0 and 65535")
 
 
 def listening(port: int) -> socket.socket:
@@ -70,11 +66,8 @@ def server(index: RunIndex) -> "uvicorn.Server":
 
         from sweeps.web import app
 
-    return uvicorn.Server(
-        uvicorn.Config(
-            app.make(index), log_level="warning", server_header=False, access_log=False, lifespan="off", ws="none"
-        )
-    )
+    quiet = {"log_level": "warning", "server_header": False, "access_log": False}
+    return uvicorn.Server(uvicorn.Config(app.make(index), **quiet, lifespan="off", ws="none"))
 
 
 def main() -> None:

@@ -18,14 +18,13 @@ import tyro
 import experiments
 from rnnkit.core import UserError, cli, files, wording, writing
 from rnnkit.runs import printing
+from sweeps import web
 from sweeps.analysis import figures
 from sweeps.reading import Card, RunIndex, Study, Trial, answers, spans_much, studies
 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-PAGES = Path(__file__).parent / "web" / "pages"
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,17 @@ def was_run(study: Study, manifest: dict) -> dict[str, str]:
     if isinstance(study.described.get("sampler"), str):
         facts["sampler"] = study.described["sampler"]
     if starts and ends:
-        facts["time"] = (
-            f"{min(starts):%Y-%m-%d %H:%M} UTC, {wording.seconds((max(ends) - min(starts)).total_seconds())}"
-        )
+        took = (max(ends) - min(starts)).total_seconds()
+        facts["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {wording.seconds(took)}"
     facts["training in all"] = wording.seconds(sum(spent))
     varied = {*study.settings, "seed"}
     config = study.described.get("config")
     if isinstance(config, dict):
         facts["fixed settings"] = wording.settings({k: v for k, v in config.items() if k not in varied})
     for key in ("versions", "machine", "git", "data"):
-        values = manifest.get(key)
-        if isinstance(values, dict):
-            facts[key] = ", ".join(
-                f"{name} {wording.plain(value)}" for name, value in values.items() if value is not None
-            )
+        if isinstance(values := manifest.get(key), dict):
+            there = {name: value for name, value in values.items() if value is not None}
+            facts[key] = ", ".join(f"{name} {wording.plain(value)}" for name, value in there.items())
     return facts
 
 
@@ -111,23 +107,19 @@ def reported(axes: "Axes", study: Study) -> str | None:
     if not trials:
         return None
     colours = {"finished": figures.BLUE, "pruned": figures.GREY}
-    labelled = set()
+    firsts = {trial.state: trial for trial in reversed(trials)}
     for trial in trials:
-        label = trial.state if trial.state not in labelled else None
-        labelled.add(trial.state)
-        colour = colours.get(trial.state, figures.PURPLE)
-        axes.plot(*_reports(trial), color=colour, linewidth=0.7, alpha=0.7, label=label)
+        look = {"color": colours.get(trial.state, figures.PURPLE), "linewidth": 0.7, "alpha": 0.7}
+        label = trial.state if firsts[trial.state] is trial else None
+        axes.plot(list(trial.reported), list(trial.reported.values()), **look, label=label)
     best = answers.chosen(study)
     if best and best.reported:
-        axes.plot(*_reports(best), color=figures.ORANGE, linewidth=2, label=f"best (trial {best.number})")
+        look = {"color": figures.ORANGE, "linewidth": 2, "label": f"best (trial {best.number})"}
+        axes.plot(list(best.reported), list(best.reported.values()), **look)
     axes.set(xlabel="epoch", ylabel=study.metric)
     axes.set_title("What trials reported on their way", loc="left")
     axes.legend()
     return "What trials reported on their way."
-
-
-def _reports(trial: Trial) -> tuple[list[int], list[float]]:
-    return list(trial.reported), list(trial.reported.values())
 
 
 def curves(axes: "Axes", best: Trial | None, index: RunIndex) -> str | None:
@@ -151,27 +143,14 @@ def curves(axes: "Axes", best: Trial | None, index: RunIndex) -> str | None:
 
 def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmation_runs: list[Card]) -> str:
     """The report as HTML that holds all of itself."""
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(PAGES)
-    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    templates.filters |= {"number": wording.number, "settings": wording.settings, "seconds": wording.seconds}
     best = answers.chosen(study)
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}
-    return templates.get_template("report.html").render(
-        study=study,
-        question=question(study),
-        ran=was_run(study, manifest),
-        answer=answers.answer(study, index.result(run.name) if run else {}),
-        findings=answers.findings(study),
-        confirmations=answers.confirmations(study),
-        figures=drawn,
-        flags=raised(study),
-        command=manifest.get("command", ""),
-        confirmation_runs=confirmation_runs,
-        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-    )
+    said = {"answer": answers.answer(study, index.result(run.name) if run else {}), "findings": answers.findings(study)}
+    said |= {"question": question(study), "ran": was_run(study, manifest), "flags": raised(study)}
+    again = {"confirmations": answers.confirmations(study), "confirmation_runs": confirmation_runs}
+    again |= {"command": manifest.get("command", ""), "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
+    return web.templates().get_template("report.html").render(study=study, figures=drawn, **said, **again)
 
 
 def write(index: RunIndex, name: str) -> Path:

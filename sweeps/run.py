@@ -20,19 +20,23 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from optuna.trial import FrozenTrial, TrialState
+from tqdm import tqdm
 
 import experiments
-from rnnkit.core import BaseConfig, UserError, cli, locks, processes, writing
-from sweeps.study import MOST_TRIALS
+from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, wording, writing
+from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
+from sweeps.study import study as studies
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Checked):
     """What a sweep can be told."""
 
     experiment: Annotated[str, tyro.conf.Positional]
@@ -68,31 +72,77 @@ class Options:
         if self.trials is not None:
             self._require("trials", 1 <= self.trials <= MOST_TRIALS, f"between 1 and {MOST_TRIALS:,}")
         self._require("workers", 0 <= self.workers <= 1_000, "between 0 and 1,000")
-        if not 0 <= self.seed < 2**31:
-            raise UserError(f"--seed must be between 0 and 2^31 - 1, not {self.seed}")
+        self._require("seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1")
         self._require("confirm", 0 <= self.confirm <= 100, "between 0 and 100")
         self._require("confirm_seeds", 2 <= self.confirm_seeds <= 1_000, "between 2 and 1,000")
         name = self.study or ""
         if self.study is not None and not (name.replace("-", "").isascii() and name.replace("-", "").isalnum()):
             raise UserError(f"--study must be made of letters, digits and dashes, not {self.study!r}")
         self._require("study", len(name) <= 100, "of at most 100 characters")
-        if self.storage != "journal":
-            from sweeps.study import storage
-
-            storage.check(self.storage)
-        elif self.workers == 0:
+        storage.check(self.storage)
+        if self.storage == "journal" and self.workers == 0:
             raise UserError("--workers 0 needs workers elsewhere, which find each other by --storage postgresql://...")
 
-    def _require(self, name: str, holds: bool, what: str) -> None:
-        if not holds:
-            raise UserError(f"--{name.replace('_', '-')} must be {what}, not {getattr(self, name)}")
+
+class Progress:
+    """A bar over a study's trials with the best so far, on a terminal only, and a line for each that ends, always."""
+
+    def __init__(self, study: Study):
+        self.study = study
+        self.metric = wording.metric(study.folder.objective.metric)
+        self._seen: set[tuple[bool, int]] = set()
+        self._total = study.storage.patiently(lambda: study.total)
+        self._bar = tqdm(total=self._total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
+
+    def __enter__(self) -> "Progress":
+        self.study.storage.patiently(self._update)
+        if done := self._done():
+            print(f"Going on with study {self.study.folder.name}: {done} of {self._total} trials are done")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._bar.close()
+        if kind in (KeyboardInterrupt, SystemExit):
+            done = self._done()
+            print(f"Stopped with {done} of {self._total} trials done; the same command goes on from here")
+
+    def look(self) -> None:
+        """Print the trials that ended since the last look, and move the bar."""
+        self.study.storage.patiently(self._update, self._say)
+
+    def _done(self) -> int:
+        return self._total - self.study.storage.patiently(lambda: points.unfinished(self.study.all_of()))
+
+    def _update(self, say: Callable[[FrozenTrial, bool], None] | None = None) -> None:
+        ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
+        again = self.study.confirmations.get_trials(deepcopy=False)
+        ended += [(True, trial) for trial in again if trial.state.is_finished()]
+        for confirms, trial in ended:
+            if (confirms, trial.number) not in self._seen and say:
+                say(trial, confirms)
+            self._seen.add((confirms, trial.number))
+        complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
+        if (best := self.study.best_of(complete)) is not None:
+            self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
+        self._bar.total = self._total + len(again)
+        self._bar.update(len(ended) - self._bar.n)
+
+    def _say(self, trial: FrozenTrial, confirms: bool) -> None:
+        seconds = trial.user_attrs.get("result", {}).get("seconds", 0.0)
+        reason = trial.user_attrs.get("reason", "no reason given")
+        what, settings = f"trial {trial.number:>3}", wording.settings(trial.params)
+        if confirms:
+            again = trial.user_attrs
+            what, settings = f"again {again['confirms']:>3}", f"fresh seed {again['repeat'] + 1}"
+        ended = "pruned" if trial.state == TrialState.PRUNED else f"failed ({reason})"
+        ended = f"{trial.value:.4f}" if trial.state == TrialState.COMPLETE else ended
+        with tqdm.external_write_mode():
+            print(f"{what}  {ended}  {seconds:5.1f} s  {settings}", flush=True)
 
 
 def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
     from sweeps.analysis import summary
-    from sweeps.study import Progress, folders, local_workers, points
-    from sweeps.study import study as studies
 
     base = base_config(options, flags)
     gpus = visible_gpus(options.gpus)
@@ -103,12 +153,10 @@ def sweep(options: Options, flags: list[str]) -> None:
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
     points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
     total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
-    folder = folders.open_folder(
-        options.runs_dir, name, base, options.seed, options.sampler, options.pruner, options.storage
-    )
+    told = options.seed, options.sampler, options.pruner, options.storage
+    folder = folders.open_folder(options.runs_dir, name, base, *told)
 
-    busy = f"study {name} is being swept by another process"
-    alone = locks.exclusive(folder.path / "lock", busy=busy)
+    alone = locks.exclusive(folder.path / "lock", busy=f"study {name} is being swept by another process")
     with writing(folder.path), alone, folders.nothing_half_made(folder):
         study = studies.create(folder)
         study.ask_for(total, (options.confirm, options.confirm_seeds))
@@ -160,18 +208,14 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     if not hasattr(module, "SPACE"):
         raise UserError(f"experiments/{options.experiment}.py states no SPACE: there is nothing to sweep")
     base = cli.parse(module.Config, f"python -m experiments.{options.experiment}", flags)
-    own = {field.name for field in dataclasses.fields(Options)}
-    varied = module.SPACE.varied()
+    refused = {"threads": "is 1 in a sweep: choose with --workers, before the --, what it takes"}
+    refused["screen"] = f"trains nothing: give it to python -m experiments.{options.experiment}"
+    refused |= dict.fromkeys(module.SPACE.varied(), "is what the sweep varies: leave it out")
+    own = [field.name for field in dataclasses.fields(Options)]
+    refused |= dict.fromkeys(own, "is the sweep's own option: give it before the --")
     for name in given(flags):
-        flag = f"--{name.replace('_', '-')}"
-        if name in own:
-            raise UserError(f"{flag} is the sweep's own option: give it before the --")
-        if name in varied:
-            raise UserError(f"{flag} is what the sweep varies: leave it out")
-        if name == "threads":
-            raise UserError("--threads is 1 in a sweep: choose with --workers, before the --, what it takes")
-        if name == "screen":
-            raise UserError(f"--screen trains nothing: give it to python -m experiments.{options.experiment}")
+        if name in refused:
+            raise UserError(f"--{name.replace('_', '-')} {refused[name]}")
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
 
 

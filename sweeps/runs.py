@@ -7,19 +7,16 @@ python -m sweeps.runs --study digits-s0 --last 0
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from rnnkit.core import UserError, cli, wording
+from rnnkit.core import RunsOptions, UserError, cli, wording
 from sweeps.reading import Card, RunIndex, State, describe
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RunsOptions):
     """Which runs are listed."""
 
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
     last: int = 40
     """How many runs, the latest; 0 for all."""
     state: Literal["all", State] = "all"
@@ -28,19 +25,17 @@ class Options:
     """Only runs of this study."""
 
     def __post_init__(self) -> None:
-        if self.last < 0:
-            raise UserError(f"--last must be 0 or more, not {self.last}")
+        self._require("last", self.last >= 0, "0 or more")
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> list[str]:
     """Rows of text as lines, each column as wide as its widest; those named in `right` are set to the right."""
     rows = [header, *(tuple(map(describe.printable, row)) for row in rows)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    lines = []
-    for row in rows:
-        cells = zip(header, row, widths, strict=True)
-        lines.append("  ".join(c.rjust(w) if name in right else c.ljust(w) for name, c, w in cells).rstrip())
-    return lines
+    columns = []
+    for name, *cells in zip(*rows, strict=True):
+        width = max(map(len, [name, *cells]))
+        columns.append([cell.rjust(width) if name in right else cell.ljust(width) for cell in [name, *cells]])
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
 
 
 def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
@@ -57,26 +52,16 @@ def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
 
 def of_runs(cards: list[Card]) -> list[str]:
     """A line for each run."""
-    rows = [
-        (
-            card.name,
-            card.state,
-            wording.without_split(card.metric),
-            wording.number(card.value),
-            wording.number(card.test),
-            str(card.step or ""),
-            "" if card.seed is None else str(card.seed),
-            wording.age(card.started),
-            wording.seconds(card.seconds),
-            card.study or "",
-            card.trouble or ", ".join(card.flag_names),
-        )
-        for card in cards
-    ]
+    rows = []
+    for card in cards:
+        values = wording.number(card.value), wording.number(card.test), str(card.step or "")
+        seed = "" if card.seed is None else str(card.seed)
+        times = wording.age(card.started), wording.seconds(card.seconds)
+        flags = card.trouble or ", ".join(card.flag_names)
+        metric = wording.without_split(card.metric)
+        rows.append((card.name, card.state, metric, *values, seed, *times, card.study or "", flags))
     numbers = ("validation", "test", "steps", "seed", "age", "took")
-    return table(
-        ("run", "state", "metric", "validation", "test", "steps", *numbers[3:], "study", "flags"), rows, numbers
-    )
+    return table(("run", "state", "metric", *numbers, "study", "flags"), rows, numbers)
 
 
 def main() -> None:
@@ -86,11 +71,7 @@ def main() -> None:
     cards = index.runs()
     if options.study is not None and options.study not in index.studies():
         raise UserError(f"there is no study {options.study} in {options.runs_dir}")
-    chosen = [
-        card
-        for card in cards
-        if options.state in ("all", card.state) and (options.study is None or card.study == options.study)
-    ]
+    chosen = [card for card in cards if options.state in ("all", card.state) and options.study in (None, card.study)]
     some = chosen[: options.last] if options.last else chosen
     if options.study is None and options.state == "all":
         lines = of_studies(index, cards)

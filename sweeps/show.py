@@ -5,16 +5,16 @@ python -m sweeps.show digits-s0-1a887aeb --all
 python -m sweeps.show digits-s0                  # a study
 """
 
+import itertools
 import math
 import sys
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from rnnkit.core import UserError, cli, wording
+from rnnkit.core import RunsOptions, UserError, cli, wording
 from rnnkit.runs import folders, printing
 from sweeps.reading import Columns, RunIndex, answers, describe, sections, studies
 from sweeps.runs import table
@@ -23,29 +23,16 @@ from sweeps.runs import table
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 40  # characters of a curve
 # The charts that are shown unless all are asked for, beside those of scores.
-USUAL = (
-    "loss",
-    "gradient",
-    "clip",
-    "rms",
-    "saturated",
-    "dead",
-    "timescale",
-    "sensitivity",
-    "horizon",
-    "context",
-    "k95",
-)
+USUAL = {"loss", "gradient", "clip", "rms", "saturated", "dead", "timescale", "sensitivity", "horizon"}
+USUAL |= {"context", "k95"}
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RunsOptions):
     """What is shown."""
 
     name: Annotated[str, tyro.conf.Positional]
     """The run or the study: its name; a run's folder or its id at Weights & Biases will do as well."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
     all: bool = False
     """All that was logged, and not only what is looked at first."""
 
@@ -69,17 +56,16 @@ def curves(columns: Columns, everything: bool) -> list[str]:
         rows = []
         for chart in charts:
             if everything or chart.key in USUAL or chart.key.startswith("metric-"):
-                values = [value for metric in chart.curves.values() for value in columns.series[metric][1]]
-                log = sections.is_log(chart, values)
-                rows += [_curve(metric, columns, log) for metric in chart.curves.values()]
+                series = {metric: columns.series[metric][1] for metric in chart.curves.values()}
+                log = sections.is_log(chart, itertools.chain(*series.values()))
+                rows += [_curve(metric, values, log) for metric, values in series.items()]
         if rows:
             header = (section.title, "", "first", "lowest", "highest", "last")
             lines += ["", *table(header, rows, header[2:])]
     return lines
 
 
-def _curve(metric: str, columns: Columns, log: bool) -> tuple[str, ...]:
-    _, values = columns.series[metric]
+def _curve(metric: str, values: list[float], log: bool) -> tuple[str, ...]:
     finite = [value for value in values if math.isfinite(value)] or [math.nan]
     ends = (values[0], min(finite), max(finite), values[-1])
     return (metric, sparkline(values, log=log), *map(wording.number, ends))
@@ -100,10 +86,7 @@ def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
     if details.damaged:
         lines.append(f"  {details.damaged} damaged rows of metrics.jsonl are left out")
     lines += curves(index.columns(name), everything)
-    lines += [
-        "",
-        *textwrap.wrap(f"settings: {wording.settings(card.config)}", 110, subsequent_indent=" " * 10),
-    ]
+    lines += ["", *textwrap.wrap(f"settings: {wording.settings(card.config)}", 110, subsequent_indent=" " * 10)]
     lines += [f"again:    make reproduce RUN={name}", f"record:   {printing.shown(card.folder)}"]
     if not everything:
         lines.append("all that was logged: --all; the same in a browser: make dashboard")
@@ -120,18 +103,13 @@ def of_study(index: RunIndex, name: str) -> list[str]:
         lines.append("  what mattered (fANOVA): " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
     sign = 1 if study.lower_is_better else -1
     value = lambda trial: math.inf if trial.value is None else sign * trial.value
-    rows = [
-        (
-            str(trial.number),
-            trial.state,
-            wording.number(trial.value),
-            sparkline(list(trial.reported.values()), 12) if trial.reported else "",
-            *(wording.plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings),
-            trial.run.name if trial.run else "",
-            trial.reason or ", ".join(trial.run.flag_names if trial.run else []),
-        )
-        for trial in sorted(study.trials, key=lambda trial: (trial.state != "finished", value(trial), trial.number))
-    ]
+    rows = []
+    for trial in sorted(study.trials, key=lambda trial: (trial.state != "finished", value(trial), trial.number)):
+        way = sparkline(list(trial.reported.values()), 12)
+        chosen = (wording.plain(trial.settings[name]) if name in trial.settings else "" for name in study.settings)
+        run, flags = (trial.run.name, ", ".join(trial.run.flag_names)) if trial.run else ("", "")
+        ends = str(trial.number), trial.state, wording.number(trial.value)
+        rows.append((*ends, way, *chosen, run, trial.reason or flags))
     settings = [name.replace("_", " ") for name in study.settings]
     header = ("trial", "state", study.metric, "on its way", *settings, "run", "flags")
     return [*lines, "", *table(header, rows, ("trial", study.metric, *settings))]

@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import UserError, cli, error_in_words, extras, files, locks
+from rnnkit.core import RunsOptions, UserError, cli, error_in_words, extras, files, locks
 from rnnkit.mirror import follow
 from rnnkit.runs import is_live, mirror_client
 from sweeps.wandb_sync import study_run
@@ -28,22 +28,20 @@ TIMEOUT = 120  # seconds within which the server must have taken a run
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RunsOptions):
     """What can be said to sync."""
-
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
 
 
 def prepare(folder: Path) -> str:
     """Make the offline copy of one run whole, and say in few words what is left to do. Raises what prevents it."""
     if is_live(folder):
         return "still running"
-    if not is_tracked(folder):
+    is_study = (folder / "study.json").exists()
+    if not (folder / "wandb").exists() if is_study else files.read_json(folder / "manifest.json")["track"] == "off":
         return "not to be tracked"
     try:
         with locks.exclusive(folder / "mirror.lock", busy="its mirror is at work"):
-            state = mend(folder)
+            state = mend(folder, is_study)
     except locks.Busy:
         return "still being mirrored"
     if state["mode"] == "disabled":
@@ -53,24 +51,12 @@ def prepare(folder: Path) -> str:
     return "to send"
 
 
-def is_tracked(folder: Path) -> bool:
-    """Whether what lies in the folder of a run or study is to go to W&B."""
-    if is_study(folder):
-        return (folder / "wandb").exists()
-    return files.read_json(folder / "manifest.json")["track"] != "off"
-
-
-def is_study(folder: Path) -> bool:
-    """Whether it is the folder of a study."""
-    return (folder / "study.json").exists()
-
-
-def mend(folder: Path) -> dict:
-    """The state of the mirror of a run that has ended, whose work is done first where it is not complete."""
+def mend(folder: Path, is_study: bool) -> dict:
+    """The state of the mirror of a run or study that has ended, whose work is done first where it is not complete."""
     state = mirror_client.state(folder)
     if state.get("state") == "complete":
         return state
-    if is_study(folder):
+    if is_study:
         return study_run.send(folder, "offline")
     shutil.rmtree(folder / "wandb", ignore_errors=True)  # a part of it; the record holds all
     gone = threading.Event()
@@ -119,13 +105,9 @@ def first_line(error: Exception) -> str:
 def send(log: Path) -> str | None:
     """Send one offline run; None where the server has it now, else the reason why not."""
     with tempfile.TemporaryFile("w+") as output:  # no pipe: W&B's service may hold it open after its parent's end
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wandb", "sync", str(log.parent)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-m", "wandb", "sync", str(log.parent)]
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        process = subprocess.Popen(command, **streams, start_new_session=True)
         try:
             process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:

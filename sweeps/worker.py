@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 import experiments
 from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli
 from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Status, ended
 from rnnkit.training import Experiment, Pruned
-from sweeps.study import Claim, Study, points, storage
+from sweeps.study import MOST_TRIALS, Claim, Study, points, storage
 from sweeps.study import study as studies
 
 
@@ -104,7 +104,7 @@ def prepare(claim: Claim) -> tuple[BaseConfig, Membership]:
     folder = claim.study.folder
     values = folder.space.suggest(claim.trial)
     if claim.repeat is not None:
-        config = folder.config_of_confirmation(claim.repeat, values)
+        config = folder.config(MOST_TRIALS + claim.repeat, values)
         return config, Membership(study=folder.name, confirms=claim.confirms)
     member = Membership(study=folder.name, trial=claim.number, point=claim.number)
     return folder.config(claim.number, values), member
@@ -147,17 +147,15 @@ def tell_result(claim: Claim, result: Result) -> None:
         "references": result.references and [dataclasses.asdict(reference) for reference in result.references],
         "comparison": result.comparison and dataclasses.asdict(result.comparison),
     }
+    name = claim.study.folder.objective.metric
     if result.status == Status.PRUNED:
         tell(claim, TrialState.PRUNED, facts)
-    elif result.status == Status.FINISHED:
-        name = claim.study.folder.objective.metric
-        value = result.metrics[name]
-        if math.isfinite(value):
-            tell(claim, TrialState.COMPLETE, facts, value)
-        else:
-            tell(claim, TrialState.FAIL, facts, reason=f"diverged: {name} is {value}")
-    else:
+    elif result.status != Status.FINISHED:
         tell(claim, TrialState.FAIL, facts, reason=f"{result.status}: {result.reason}")
+    elif math.isfinite(value := result.metrics[name]):
+        tell(claim, TrialState.COMPLETE, facts, value)
+    else:
+        tell(claim, TrialState.FAIL, facts, reason=f"diverged: {name} is {value}")
 
 
 def tell(
@@ -170,19 +168,13 @@ def tell(
             for name, said in (("run", facts and facts["run"]), ("result", facts), ("reason", reason)):
                 if said is not None:
                     claim.trial.set_user_attr(name, said)
-            claim.study.storage.optuna.set_trial_state_values(
-                storage.id_of(claim.trial), state, final(found, state, value)
-            )
+            values = None if value is None else [value]
+            if state == TrialState.PRUNED and found.last_step is not None:  # with its last value, as Optuna does it
+                values = [found.intermediate_values[found.last_step]]
+            claim.study.storage.optuna.set_trial_state_values(storage.id_of(claim.trial), state, values)
 
     with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # another has just said it, and the same
         claim.study.storage.patiently(say)
-
-
-def final(found: FrozenTrial, state: TrialState, value: float | None) -> list[float] | None:
-    """The value that a trial ends with: a pruned one with its last, as Optuna does it."""
-    if state == TrialState.PRUNED:
-        return None if found.last_step is None else [found.intermediate_values[found.last_step]]
-    return None if value is None else [value]
 
 
 def end_with_input() -> None:

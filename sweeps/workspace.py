@@ -13,7 +13,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -35,6 +35,7 @@ READ_ME = """\
 Each run is a trial of a study; the study is its group. A run's summary says how it ended (`status`, `reason`), and what
 is wrong with it (`flags`, how many; `flag/...`, each in words). Tick runs on the left to compare them.
 The validation part chooses; the test part plays no role in it."""
+OF_FLAGS = "Flags stand in words in the columns `flag/...` of the runs on the left; thresholds are rules of thumb."
 
 
 @dataclass(frozen=True)
@@ -49,63 +50,51 @@ class Options:
 
 def made(experiment: str, entity: str, project: str) -> "Workspace":
     """The view of an experiment, not saved yet."""
+    import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces import expr
     from wandb_workspaces.workspaces import interface as ws
 
     objective = experiments.load(experiment).OBJECTIVE
+    metric, spoken = objective.metric, wording.metric(objective.metric)
     sections = [ws.Section(name="Answer", panels=_answer(experiment), is_open=True)]
     for section in SECTIONS:
-        sections.append(
-            ws.Section(
-                name=section.title,
-                panels=[_lines(chart) for chart in section.charts],
-                is_open=section.title == "Learning",
-            )
-        )
-    sections[1].panels.append(_by_seed(experiment))
-    sections.append(ws.Section(name="Pictures", panels=_pictures()))
-    sections.append(ws.Section(name="Flags", panels=_flags(), is_open=True))
-    columns = [f"summary:{name}" for name in ("status", objective.metric, _tested(objective.metric))]
+        is_open = section.title == "Learning"
+        sections.append(ws.Section(name=section.title, panels=[_lines(c) for c in section.charts], is_open=is_open))
+    mean: dict[str, Any] = {"groupby": wr.Config("seed"), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
+    over: dict[str, Any] = {"x": STEP, "y": [metric], "title_x": "training step", "title_y": spoken}
+    legend = "seed ${config:seed}"  # and the mean over runs of the same settings
+    by_seed = wr.LinePlot(title=f"{spoken.capitalize()}, by seed", **over, **mean, legend_template=legend)
+    sections[1].panels.append(by_seed)
+    pictures = wr.MediaBrowser(title="Inside the network", media_keys=[f"pictures/{name}" for name in plots.PICTURES])
+    sections.append(ws.Section(name="Pictures", panels=[pictures]))
+    raised = wr.BarPlot(title="How many flags a run raised", metrics=[wr.SummaryMetric("flags")], title_x="flags")
+    sections.append(ws.Section(name="Flags", panels=[wr.MarkdownPanel(markdown=OF_FLAGS), raised], is_open=True))
+    columns = [f"summary:{name}" for name in ("status", metric, metric.removesuffix("/valid") + "/test")]
     columns += [f"config:{name}" for name in ("hidden_size", "depth", "cell", "seed")]
     columns += [f"summary:{name}" for name in ("flags", *(f"flag/{flag}" for flag in flags.NAMES))]
-    return ws.Workspace(
-        entity=entity,
-        project=project,
-        name=f"rnnkit: {experiment}",
-        sections=sections,
-        settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=50),
-        runset_settings=ws.RunsetSettings(
-            filters=expr.And(expr.Config("experiment") == experiment),
-            order=[expr.Ordering(expr.Summary(objective.metric), ascending=objective.lower_is_better)],
-            pinned_columns=columns,
-        ),
-    )
-
-
-def _tested(metric: str) -> str:
-    return metric.removesuffix("/valid") + "/test"
+    filters = expr.And(expr.Config("experiment") == experiment)
+    order = [expr.Ordering(expr.Summary(metric), ascending=objective.lower_is_better)]
+    runs = ws.RunsetSettings(filters=filters, order=order, pinned_columns=columns)
+    settings = ws.WorkspaceSettings(x_axis=STEP, max_runs=50)
+    where: dict[str, Any] = {"entity": entity, "project": project, "name": f"rnnkit: {experiment}"}
+    return ws.Workspace(**where, sections=sections, settings=settings, runset_settings=runs)
 
 
 def _answer(experiment: str) -> list:
     import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces.reports.v2.interface import ParallelCoordinatesPlotColumn as Axis
 
-    experiment_module = experiments.load(experiment)
-    objective, space = experiment_module.OBJECTIVE, experiment_module.SPACE
+    module = experiments.load(experiment)
+    objective, space = module.OBJECTIVE, module.SPACE
     metric, spoken = wr.SummaryMetric(objective.metric), wording.metric(objective.metric)
     best = "min" if objective.lower_is_better else "max"
     columns = [Axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(space.varied())]
     columns.append(Axis(metric, display_name=spoken, inverted=objective.lower_is_better))
+    size, depth = wr.Config("hidden_size"), wr.Config("depth")
     return [
         wr.MarkdownPanel(markdown=READ_ME),
         wr.ScalarChart(title=f"Best {spoken}", metric=metric, groupby_aggfunc=best),
-        wr.ScatterPlot(
-            title=f"Hidden size and depth, coloured by {spoken}",
-            x=wr.Config("hidden_size"),
-            y=wr.Config("depth"),
-            z=metric,
-            log_x=True,
-        ),
+        wr.ScatterPlot(title=f"Hidden size and depth, coloured by {spoken}", x=size, y=depth, z=metric, log_x=True),
         wr.ParameterImportancePlot(with_respect_to=objective.metric),
         wr.ParallelCoordinatesPlot(title="Settings and value of each trial", columns=columns),
         wr.BarPlot(title=f"Best {spoken} by study", metrics=[metric], groupby=wr.Config("study"), groupby_aggfunc=best),
@@ -117,15 +106,10 @@ def _lines(chart: Chart) -> "LinePlot":
     """A panel for a chart; its metrics are chosen by a pattern, since their names depend on the network."""
     import wandb_workspaces.reports.v2 as wr
 
-    return wr.LinePlot(
-        title=TOGETHER.get(chart.key, chart.title),
-        x=STEP,
-        metric_regex=pattern(chart),
-        title_x="training step",
-        title_y=None if chart.apart else chart.axis,
-        log_y=chart.log,
-        legend_template="${run:displayName} ${metricName}",
-    )
+    axes: dict[str, Any] = {"x": STEP, "title_x": "training step", "log_y": chart.log}
+    axes["title_y"] = None if chart.apart else chart.axis
+    title, legend = TOGETHER.get(chart.key, chart.title), "${run:displayName} ${metricName}"
+    return wr.LinePlot(title=title, metric_regex=pattern(chart), legend_template=legend, **axes)
 
 
 def pattern(chart: Chart) -> str:
@@ -134,40 +118,6 @@ def pattern(chart: Chart) -> str:
     if plain != chart.pattern:  # of groups: what stands alone is the head and the embedding
         plain = plain.replace("([^/]+(?:/(?:ih|hh|bias))?)", "([^/]+/(ih|hh|bias)|head|embedding)")
     return f"^{plain.replace('(?:', '(')}$"
-
-
-def _by_seed(experiment: str) -> "LinePlot":
-    """The score over training, a run's seed beside its name, and the mean over runs of the same settings."""
-    import wandb_workspaces.reports.v2 as wr
-
-    metric = experiments.load(experiment).OBJECTIVE.metric
-    return wr.LinePlot(
-        title=f"{wording.metric(metric).capitalize()}, by seed",
-        x=STEP,
-        y=[metric],
-        title_x="training step",
-        title_y=wording.metric(metric),
-        groupby=wr.Config("seed"),
-        groupby_aggfunc="mean",
-        groupby_rangefunc="minmax",
-        legend_template="seed ${config:seed}",
-    )
-
-
-def _pictures() -> list:
-    import wandb_workspaces.reports.v2 as wr
-
-    return [wr.MediaBrowser(title="Inside the network", media_keys=[f"pictures/{name}" for name in plots.PICTURES])]
-
-
-def _flags() -> list:
-    import wandb_workspaces.reports.v2 as wr
-
-    advice = "Flags stand in words in the columns `flag/...` of the runs on the left; thresholds are rules of thumb."
-    return [
-        wr.MarkdownPanel(markdown=advice),
-        wr.BarPlot(title="How many flags a run raised", metrics=[wr.SummaryMetric("flags")], title_x="flags"),
-    ]
 
 
 def save(workspace: "Workspace", runs_dir: Path) -> tuple[str, bool]:

@@ -3,12 +3,18 @@
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rnnkit.core import wording
 from rnnkit.runs import Comparison, Reference
+
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+LEAST = 8  # finished trials, for importances
 
 
 @dataclass(frozen=True)
@@ -171,26 +177,18 @@ def grid_cells(plane: Iterable[dict], rows: Iterable[TrialRow]) -> list[GridCell
     cells = []
     for point in plane:
         there = [(row, value) for row, value in finished if _stands_at(point, row.settings) and math.isfinite(value)]
-        values = [value for _, value in there]
-        cells.append(
-            GridCell(
-                point["hidden_size"],
-                point["depth"],
-                value=statistics.fmean(values) if values else None,
-                spread=statistics.stdev(values) if len(values) > 1 else None,
-                values=values,
-                trials=[row.trial for row, _ in there],
-                parameters=next((row.parameters for row, _ in there if row.parameters is not None), None),
-            )
-        )
+        values, trials = [value for _, value in there], [row.trial for row, _ in there]
+        mean = statistics.fmean(values) if values else None
+        spread = statistics.stdev(values) if len(values) > 1 else None
+        parameters = next((row.parameters for row, _ in there if row.parameters is not None), None)
+        cells.append(GridCell(point["hidden_size"], point["depth"], mean, spread, values, trials, parameters))
     return cells
 
 
 def _stands_at(point: dict, settings: dict) -> bool:
     """Whether a trial has the settings of a point of the plane; what it does not say, it has by default."""
-    if any(settings.get(name) != point[name] for name in ("hidden_size", "depth")):
-        return False
-    return all(settings.get(name, value) == value for name, value in {"dropout": 0.0, **point}.items())
+    has = {"hidden_size": None, "depth": None} | settings
+    return all(has.get(name, value) == value for name, value in {"dropout": 0.0, **point}.items())
 
 
 def read_confirmation(row: object) -> Confirmation | None:
@@ -198,14 +196,30 @@ def read_confirmation(row: object) -> Confirmation | None:
     wanted = {"trial": int, "mean": (int, float), "found": (int, float), "count": int, "settings": dict}
     if not isinstance(row, dict) or not all(isinstance(row.get(key), kind) for key, kind in wanted.items()):
         return None
-    number: dict[str, Any] = {
-        key: row.get(key) if isinstance(row.get(key), (int, float)) else None for key in ("low", "high", "spread")
-    }
-    return Confirmation(
-        **{key: row[key] for key in wanted},
-        **number,
-        parameters=row.get("parameters"),
-        values=row["values"] if isinstance(row.get("values"), dict) else {},
-        test={},
-        runs=row["runs"] if isinstance(row.get("runs"), list) else [],
-    )
+    found: dict[str, Any] = {key: row[key] for key in wanted}
+    for key in ("low", "high", "spread"):
+        found[key] = row.get(key) if isinstance(row.get(key), (int, float)) else None
+    found["values"] = row["values"] if isinstance(row.get("values"), dict) else {}
+    found["runs"] = row["runs"] if isinstance(row.get("runs"), list) else []
+    return Confirmation(**found, parameters=row.get("parameters"), test={})
+
+
+def importances(trials: "Sequence[FrozenTrial]") -> dict[str, float]:
+    """The share of each setting, largest first; empty where too few trials have finished, or nothing varies.
+
+    fANOVA (Hutter, Hoos & Leyton-Brown, An Efficient Approach for Assessing Hyperparameter Importance, 2014), over
+    finished trials, for the settings that all of them have.
+    """
+    import optuna  # a second, which whoever shows runs alone need not wait for
+
+    finished = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None and math.isfinite(t.value)]
+    if len(finished) < LEAST or len({t.value for t in finished}) == 1:
+        return {}
+    alone = optuna.create_study()  # which direction is better plays no role
+    alone.add_trials(finished)
+    measure = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    try:
+        shares = optuna.importance.get_param_importances(alone, evaluator=measure)
+    except RuntimeError:  # no tree sees any variance
+        return {}
+    return {name: float(share) for name, share in shares.items()}

@@ -23,18 +23,9 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours.
 BLUE, ORANGE, PURPLE, GREY = "#0072b2", "#d55e00", "#cc79a7", "#777777"
 MARKS = {"complete": ("finished", "o", BLUE), "pruned": ("pruned", "x", GREY), "diverged": ("diverged", "^", PURPLE)}
-STYLE: "dict[RcKeyType, Any]" = {
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "axes.axisbelow": True,
-    "legend.fontsize": 8,
-    "axes.titlesize": 10,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "rnnkit",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+STYLE: "dict[RcKeyType, Any]" = {"font.size": 9, "legend.fontsize": 8, "axes.titlesize": 10}
+STYLE |= {"axes.grid": True, "grid.color": "#dddddd", "axes.axisbelow": True}
+STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path", "svg.hashsalt": "rnnkit"}
 
 
 @dataclass(frozen=True)
@@ -144,8 +135,8 @@ def importances(axes: "Axes", shares: Mapping[str, float]) -> str | None:
     """How much of the spread of values each setting accounts for."""
     if not shares:
         return None
-    order = sorted(shares.items(), key=lambda item: item[1])
-    axes.barh([name.replace("_", " ") for name, _ in order], [share for _, share in order], color=BLUE)
+    order = sorted(shares, key=lambda name: shares[name])
+    axes.barh([name.replace("_", " ") for name in order], [shares[name] for name in order], color=BLUE)
     axes.set(xlabel="importance (shares of 1)", ylabel="setting")
     axes.set_title("What mattered", loc="left")
     return "What the value varied with over finished trials (fANOVA)."

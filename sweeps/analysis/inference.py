@@ -19,10 +19,7 @@ from sweeps.study import Study, points
 
 
 def mean_of(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Mean:
-    """The mean of at least one value, and its interval.
-
-    What can only lie within `limits` has its interval cut there, which costs no coverage.
-    """
+    """The mean of at least one value, and its interval, which is cut at `limits`: that costs no coverage."""
     mean, count = statistics.fmean(values), len(values)
     if count < 2:
         return Mean(mean, None, None, None, count)
@@ -49,18 +46,8 @@ def paired(trial: int, other: int, ours: dict[int, float], theirs: dict[int, flo
     differences = [sign * (ours[seed] - theirs[seed]) for seed in seeds]
     mean, deviation = statistics.fmean(differences), statistics.stdev(differences)
     low, high = _interval(mean, deviation, len(seeds))
-    if deviation == 0:
-        p = 1.0 if mean == 0 else 0.0
-    else:
-        p = float(np.asarray(stats.ttest_1samp(differences, 0.0))[1])
+    p = float(np.asarray(stats.ttest_1samp(differences, 0.0))[1]) if deviation else float(mean == 0)
     return Paired(trial, other, mean, low, high, p, len(seeds), supported=low > 0 or high < 0)
-
-
-def value_of(trial: FrozenTrial) -> float:
-    """The value of a trial that finished."""
-    if trial.value is None:
-        raise ValueError(f"trial {trial.number} has no value")
-    return trial.value
 
 
 def confirmations(study: Study) -> dict[int, list[FrozenTrial]]:
@@ -69,7 +56,7 @@ def confirmations(study: Study) -> dict[int, list[FrozenTrial]]:
     What a smaller study ran again, or one that was told to run more, may be far from the best by now.
     """
     count, seeds = study.confirm
-    best = {trial.number for trial in points.ranked(study)[:count]}
+    best = [trial.number for trial in points.ranked(study)[:count]]
     by_trial: dict[int, list[FrozenTrial]] = {}
     for trial in study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         if trial.user_attrs["confirms"] in best and trial.user_attrs["repeat"] < seeds:
@@ -79,7 +66,7 @@ def confirmations(study: Study) -> dict[int, list[FrozenTrial]]:
 
 def by_seed(trials: list[FrozenTrial]) -> dict[int, float]:
     """The values of trials on fresh seeds, by seed."""
-    return {trial.user_attrs["repeat"]: value_of(trial) for trial in trials}
+    return {trial.user_attrs["repeat"]: trial.values[0] for trial in trials}
 
 
 def in_order(study: Study) -> list[tuple[int, list[FrozenTrial]]]:
@@ -136,19 +123,13 @@ def in_the_plane(study: Study, plane: list[GridCell], between_seeds: Spread | No
             "and nothing here says how much seeds differ (--confirm, or --sampler grid, does)."
         ]
     best = max(scores, key=scores.__getitem__)
-    close, worse = [], []
-    for name in scores:
-        if name != best:
-            needed = least_difference(between_seeds, len(scores), counts[best], counts[name])
-            (worse if scores[best] - scores[name] > needed else close).append(name)
-    least = least_difference(between_seeds, len(scores), counts[best], counts[best])
+    needed = {name: least_difference(between_seeds, len(scores), counts[best], counts[name]) for name in scores}
+    worse = [name for name in scores if scores[best] - scores[name] > needed[name]]
+    close = [name for name in scores if name not in (best, *worse)]
     basis = (
         f"standard deviation between seeds {between_seeds.deviation:.4f}, {between_seeds.freedom} degrees of freedom; "
-        f"two points must lie {least:.4f} apart to be told apart"
+        f"two points must lie {needed[best]:.4f} apart to be told apart"
     )
-    supported, not_supported = [], []
-    if worse:
-        supported.append(f"In the plane, {best} is better than {wording.listed(worse)} ({basis}).")
-    if close:
-        not_supported.append(f"In the plane, {best} is not told apart from {wording.listed(close)} ({basis}).")
+    supported = [f"In the plane, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
+    not_supported = [f"In the plane, {best} is not told apart from {wording.listed(close)} ({basis})."] if close else []
     return supported, not_supported

@@ -73,16 +73,9 @@ def confirmations_table(summary: Summary) -> list[list[str]]:
     tests = list(summary.confirmations[0].test)
     rows = [["trial", "found with", "on fresh seeds", "95 % interval", *map(wording.metric, tests), "parameters"]]
     for row in summary.confirmations:
-        rows.append(
-            [
-                str(row.trial),
-                f"{row.found:.4f}",
-                f"{row.mean:.4f}",
-                row.interval or "-",
-                *(f"{row.test[name].mean:.4f}" if name in row.test else "-" for name in tests),
-                "-" if row.parameters is None else f"{row.parameters:,}",
-            ]
-        )
+        scores = [f"{row.test[name].mean:.4f}" for name in tests]
+        count = "-" if row.parameters is None else f"{row.parameters:,}"
+        rows.append([str(row.trial), f"{row.found:.4f}", f"{row.mean:.4f}", row.interval or "-", *scores, count])
     return rows
 
 
@@ -95,10 +88,9 @@ def best_in_words(summary: Summary, best: Best) -> str:
 
 def test_in_words(summary: Summary, best: Best) -> list[str]:
     """The best configuration's scores on the test part, the baseline's beside them."""
-    lines = []
+    lines, means = [], summary.confirmations[0].test if summary.confirmations else {}
     for name, value in best.test.items():
-        again = summary.confirmations[0].test.get(name) if summary.confirmations else None
-        beside = f", 95 % interval {again.interval} over seeds" if again and again.interval else ""
+        beside = f", 95 % interval {means[name].interval} over seeds" if name in means and means[name].interval else ""
         lines.append(f"{wording.metric(name)} {value:.4f}{beside}")
     lines += [printing.reference_in_words(reference) for reference in best.references or []]
     if best.comparison:

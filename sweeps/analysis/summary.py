@@ -11,8 +11,7 @@ from rnnkit.core import UserError, files, wording
 from rnnkit.core import config as configuration
 from rnnkit.runs import Comparison, Reference, Result
 from sweeps.analysis import figures, inference, page
-from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells
-from sweeps.analysis.fanova import importances
+from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells, importances
 from sweeps.study import Study
 
 
@@ -41,9 +40,8 @@ def collect(study: Study) -> Summary:
     on_fresh_seeds = study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
     ranked = inference.in_order(study)
     confirmations = [confirmation(study, number, trials) for number, trials in ranked]
-    best = study.best_of(complete)
-    if confirmations:
-        best = next(trial for trial in complete if trial.number == confirmations[0].trial)
+    confirmed = [trial for trial in complete if ranked and trial.number == ranked[0][0]]
+    best = confirmed[0] if confirmed else study.best_of(complete)
     rows = [trial_row(trial) for trial in ended]
     plane = grid_cells(space.plane(), rows)
     groups = [cell.values for cell in plane] + [list(again.values.values()) for again in confirmations]
@@ -98,7 +96,7 @@ def confirmation(study: Study, number: int, trials: list[FrozenTrial]) -> Confir
         trial=number,
         settings=original.params,
         parameters=results[0]["parameters"],
-        found=inference.value_of(original),
+        found=original.values[0],
         values={str(seed): value for seed, value in sorted(values.items())},
         **dataclasses.asdict(mean),
         test={name: inference.mean_of(several, inference.limits(name)) for name, several in scores.items()},
@@ -132,8 +130,8 @@ def best_of(study: Study, trial: FrozenTrial, confirmations: list[Confirmation])
     references = result.get("references")
     return Best(
         trial=trial.number,
-        value=again.mean if again else inference.value_of(trial),
-        found=inference.value_of(trial),
+        value=again.mean if again else trial.values[0],
+        found=trial.values[0],
         settings=trial.params,
         run=trial.user_attrs["run"],
         command=configuration.command(folder.config(trial.number, trial.params)),
@@ -175,25 +173,15 @@ def unread(study: Study, trials: list[FrozenTrial]) -> list[str]:
         try:
             Result.read(study.folder.base.runs_dir / trial.user_attrs["run"])
         except UserError as error:
-            attributes = trial.user_attrs
-            which = f"trial {trial.number}"
-            if "confirms" in attributes:
-                which = f"trial {attributes['confirms']} on fresh seed {attributes['repeat'] + 1}"
-            lines.append(f"the run of {which} cannot be read: {error}")
+            about = {"confirms": trial.number} | trial.user_attrs
+            seed = f" on fresh seed {about['repeat'] + 1}" if "repeat" in about else ""
+            lines.append(f"the run of trial {about['confirms']}{seed} cannot be read: {error}")
     return lines
 
 
 def trial_row(trial: FrozenTrial) -> TrialRow:
     """A trial as a row of the page's last table."""
-    result = trial.user_attrs.get("result", {})
-    return TrialRow(
-        trial=trial.number,
-        state=trial.state.name.lower(),
-        value=trial.value,
-        reason=trial.user_attrs.get("reason"),
-        settings=trial.params,
-        run=trial.user_attrs.get("run"),
-        parameters=result.get("parameters"),
-        seconds=result.get("seconds"),
-        resumed_after=result.get("resumed_after", []),
-    )
+    attributes, result = trial.user_attrs, trial.user_attrs.get("result", {})
+    size, seconds, resumed = result.get("parameters"), result.get("seconds"), result.get("resumed_after", [])
+    state, reason, run = trial.state.name.lower(), attributes.get("reason"), attributes.get("run")
+    return TrialRow(trial.number, state, trial.value, reason, trial.params, run, size, seconds, resumed)

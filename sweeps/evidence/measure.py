@@ -13,24 +13,25 @@ import dataclasses
 import functools
 import shlex
 import signal
+import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import experiments
-from rnnkit.core import UserError, cli, config, files, locks, writing
+from rnnkit.core import Checked, UserError, cli, config, files, locks, processes, writing
 from rnnkit.runs import Reference, Result, printing
 from sweeps.evidence import tables
 from sweeps.evidence.rows import ROWS, EvidenceRow
-from sweeps.evidence.trainings import Trainings
 
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Checked):
     """What can be said to evidence."""
 
     row: str = ""
@@ -49,8 +50,7 @@ class Options:
     """Folder of evidence.json and evidence.md."""
 
     def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise UserError(f"--jobs must be at least 1, not {self.jobs}")
+        self._require_counts("jobs")
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ def chosen(name: str) -> list[EvidenceRow]:
     """The row of this name, or all rows whose names begin with it. Raises `UserError` where there is none."""
     rows = [row for row in ROWS if row.name == name] or [row for row in ROWS if row.name.startswith(name)]
     if not rows:
-        names = ", ".join(row.name for row in ROWS)
-        raise UserError(f"--row {name}: there is no such row; there are {names}")
+        raise UserError(f"--row {name}: there is no such row; there are {', '.join(row.name for row in ROWS)}")
     return rows
 
 
@@ -123,16 +122,8 @@ def read(folder: Path) -> dict[tuple[str, int], Measurement]:
         except (TypeError, ValueError, AttributeError):
             raise UserError(f"{path}, measurement {number} is damaged: {advice}") from None
     rows = {row.name: row for row in ROWS}
-    return {
-        (m.row, m.seed): m
-        for m in measurements
-        if m.row in rows and m.seed < rows[m.row].seeds and is_of(m.run, rows[m.row], m.seed)
-    }
-
-
-def is_of(run: str, row: EvidenceRow, seed: int) -> bool:
-    """Whether a run's name says that it has the settings of this seed of the row."""
-    return config.names(run, configuration(row, seed))
+    known = [m for m in measurements if m.row in rows and m.seed < rows[m.row].seeds]
+    return {(m.row, m.seed): m for m in known if config.names(m.run, configuration(rows[m.row], m.seed))}
 
 
 def write(folder: Path, measured: dict[tuple[str, int], Measurement]) -> None:
@@ -153,20 +144,15 @@ def finished(runs_dir: Path, row: EvidenceRow, seed: int) -> Measurement | None:
     results = [(folder, Result.read(folder)) for folder in folders if folder.is_dir()]
     ended = [(folder, result) for folder, result in results if result and result.status in ("finished", "diverged")]
     try:
-        return measurement(row, seed, *max(ended, key=lambda pair: started(pair[0]))) if ended else None
+        found = [(files.read_json(folder / "manifest.json"), result) for folder, result in ended]
+        return measurement(row, seed, *max(found, key=lambda pair: pair[0]["started"])) if found else None
     except (KeyError, TypeError):
         folders = " or ".join(str(folder) for folder, _ in ended)
         raise UserError(f"the run in {folders} is damaged (something is missing in it): delete it") from None
 
 
-def started(folder: Path) -> str:
-    """When a run began."""
-    return files.read_json(folder / "manifest.json")["started"]
-
-
-def measurement(row: EvidenceRow, seed: int, folder: Path, result: Result) -> Measurement:
-    """What a run in a folder says of a row."""
-    manifest = files.read_json(folder / "manifest.json")
+def measurement(row: EvidenceRow, seed: int, manifest: dict, result: Result) -> Measurement:
+    """What a run says of a row."""
     seconds = result.seconds if result.processor_seconds is None else result.processor_seconds
     return Measurement(
         row=row.name,
@@ -189,20 +175,45 @@ def commit(git: dict) -> str | None:
     return git["commit"] and git["commit"] + (" with changes" if git["changes"] else "")
 
 
-def train(options: Options, row: EvidenceRow, seed: int, trainings: Trainings) -> Measurement | None:
-    """Run one seed of a row in a process of its own. Raises `UserError` with what it said where it fails.
+class Trainings:
+    """The runs that are under way, each a process, so that all can be told to stop."""
 
-    None where it was stopped.
-    """
+    def __init__(self) -> None:
+        self._lock, self._running, self.stopped = threading.Lock(), set(), False
+
+    def run(self, command: list[str]) -> tuple[int, str] | None:
+        """Run a command to its end: its exit code and what it said on stderr. None where `stop` ended it."""
+        with self._lock:
+            if self.stopped:
+                return None
+            # In a session of its own: Ctrl-C comes here alone, and is passed on once. A second one would kill.
+            pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
+            process = subprocess.Popen(command, text=True, env=processes.environment(), **pipes)
+            self._running.add(process)
+        _, errors = process.communicate()
+        with self._lock:
+            self._running.remove(process)
+            return None if self.stopped else (process.returncode, errors)
+
+    def stop(self) -> None:
+        """Begin no more, and have those that run save what they have and end."""
+        with self._lock:
+            self.stopped = True
+            for process in self._running:
+                process.terminate()
+
+
+def train(options: Options, row: EvidenceRow, seed: int, trainings: Trainings) -> Measurement | None:
+    """Run one seed of a row in its own process; None where it was stopped. Raises `UserError` with what it said."""
     command = [sys.executable, "-m", f"experiments.{row.experiment}", *shlex.split(row.flags), "--seed", str(seed)]
     command += ["--track", "off", "--runs-dir", str(options.runs_dir.absolute())]
     command += ["--data-dir", str(options.data_dir.absolute())] if options.data_dir else []
-    done = trainings.run(command)
-    if done is None:
+    if (done := trainings.run(command)) is None:
         return None
-    new = finished(options.runs_dir, row, seed) if done.returncode in (0, 1) else None
+    code, printed = done
+    new = finished(options.runs_dir, row, seed) if code in (0, 1) else None
     if new is None:
-        errors = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        errors = printed.strip().splitlines() or [f"it ended with {code}"]
         raise UserError(f"row {row.name}, seed {seed}: {errors[-1].removeprefix('error: ')}")
     return new
 
@@ -252,16 +263,11 @@ def main() -> None:
         return
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # a terminal that closes ends the runs as SIGTERM does
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
-    with locks.exclusive(lock(options), busy="the evidence is being measured by another process"):
+    with writing(options.runs_dir):
+        options.runs_dir.mkdir(parents=True, exist_ok=True)
+    with locks.exclusive(options.runs_dir / "evidence.lock", busy="the evidence is being measured by another process"):
         failed = measure(options)
     print(f"tables: {printing.shown(options.to / 'evidence.md')}")
     if failed:
         print(f"error: {failed} runs failed; the same command tries them again", file=sys.stderr)
         sys.exit(2)
-
-
-def lock(options: Options) -> Path:
-    """The file that says that somebody measures."""
-    with writing(options.runs_dir):
-        options.runs_dir.mkdir(parents=True, exist_ok=True)
-    return options.runs_dir / "evidence.lock"

@@ -27,11 +27,8 @@ def page(measurements: Sequence) -> str:
     """The whole page. `measurements` are `sweeps.evidence.Measurement`s."""
     by_row = {row.name: [m for m in measurements if m.row == row.name] for row in ROWS}
     machines = sorted({f"{m.processor}, torch {m.torch}" for m in measurements})
-    parts = [HEAD.format(machine="; ".join(machines) or "none yet")]
-    for name in GROUPS:
-        rows = [row for row in ROWS if row.group == name]
-        parts.append(section(name, rows, by_row))
-    return "\n".join(parts)
+    head = HEAD.format(machine="; ".join(machines) or "none yet")
+    return "\n".join([head, *(section(name, [row for row in ROWS if row.group == name], by_row) for name in GROUPS)])
 
 
 def section(name: str, rows: list[EvidenceRow], by_row: dict[str, list]) -> str:
@@ -84,10 +81,8 @@ def ours(row: EvidenceRow, measurements: list) -> str:
     values = [m.value for m in measurements if m.value is not None]
     diverged = len(measurements) - len(values)
     words = spread(values) if values else "no finished run"
-    if diverged:
-        words += f"; {diverged} diverged"
-    if len(measurements) < row.seeds:
-        words += f"; {row.seeds - len(measurements)} to come"
+    words += f"; {diverged} diverged" if diverged else ""
+    words += f"; {row.seeds - len(measurements)} to come" if len(measurements) < row.seeds else ""
     limits = [r["what"] for r in measurements[0].references if r["kind"] == "limit"]
     # An expected value is beaten or not by which examples were drawn; what the same ones give stands beside it.
     others = [(w, v) for w, v in cheap(row, measurements) if w not in limits and not w.endswith(", expected")]
@@ -125,11 +120,8 @@ def verdict(row: EvidenceRow, values: Iterable[float], theirs: float) -> str:
 def spread(values: list[float]) -> str:
     """Mean, standard deviation and number of values: 8.43 ± 0.02 (5)."""
     mean = statistics.mean(values)
-    if len(values) == 1:
-        return f"{figure(mean)} (1)"
-    deviation = statistics.stdev(values)
-    places = decimals(mean)
-    return f"{mean:.{places}f} ± {deviation:.{places}f} ({len(values)})"
+    around = f" ± {statistics.stdev(values):.{decimals(mean)}f}" if len(values) > 1 else ""
+    return f"{figure(mean)}{around} ({len(values)})"
 
 
 def decimals(value: float) -> int:

@@ -12,7 +12,6 @@ import itertools
 import math
 import statistics
 import sys
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -20,28 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from experiments import memory
-from rnnkit.core import UserError, cli, config, determinism, files, locks, writing
+from rnnkit.core import Checked, cli, config, determinism, files, locks, writing
 from rnnkit.runs import Result, flags, printing, read_rows
 from sweeps.flag_study import tables
 
 
 ROOT = Path(__file__).resolve().parents[2]
-NETS: list[dict[str, Any]] = [
-    *({"cell": "rnn", "init": init} for init in ("default", "orthogonal", "identity")),
-    *({"cell": "gru", "init": init} for init in ("default", "chrono")),
-    *({"cell": "lstm", "init": init} for init in ("default", "forget-bias", "chrono")),
-]
-TASKS: list[dict[str, Any]] = [
-    *({"task": "adding", "length": length} for length in (50, 200)),
-    *({"task": "copying", "length": length} for length in (20, 100)),
-    *({"task": "temporal-order", "length": length} for length in (50, 150)),
-]
+INITS = {"rnn": ("default", "orthogonal", "identity"), "gru": ("default", "chrono")}
+INITS["lstm"] = ("default", "forget-bias", "chrono")
+LENGTHS = {"adding": (50, 200), "copying": (20, 100), "temporal-order": (50, 150)}
 RATES = (0.001, 0.01)
 KNOWN = 0.2  # of the steps: what is known by then is to foretell how the run ends
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Checked):
     """What can be said to the bank."""
 
     jobs: int = 1
@@ -52,8 +44,7 @@ class Options:
     """Folder of flags.json and flags.md."""
 
     def __post_init__(self):
-        if self.jobs < 1:
-            raise UserError(f"--jobs must be at least 1, not {self.jobs}")
+        self._require_counts("jobs")
 
 
 @dataclass(frozen=True)
@@ -79,10 +70,10 @@ class Judged:
 def settings(runs_dir: Path) -> list[memory.Config]:
     """All runs of the bank: 1,500 steps each, of 32 units."""
     common: dict[str, Any] = {"epochs": 15, "hidden_size": 32, "observe": "full", "track": "off", "runs_dir": runs_dir}
-    return [
-        memory.Config(**task, **net, learning_rate=rate, **common)
-        for task, net, rate in itertools.product(TASKS, NETS, RATES)
-    ]
+    tasks = [{"task": task, "length": length} for task, lengths in LENGTHS.items() for length in lengths]
+    nets = [{"cell": cell, "init": init} for cell, inits in INITS.items() for init in inits]
+    products = itertools.product(tasks, nets, RATES)
+    return [memory.Config(**task, **net, learning_rate=rate, **common) for task, net, rate in products]
 
 
 def train(one: memory.Config) -> Path:
@@ -98,13 +89,9 @@ def judged(one: memory.Config, folder: Path) -> Judged:
     known = rows[: max(1, round(KNOWN * one.epochs * one.round))]
     loss = result.metrics["metric/loss/test"] if result.status == "finished" else None
     limit = memory.task_of(one).without_memory
-    values = {name: sign(rows[0], known, one.clip) for name, sign in SIGNS.items()}
+    values = signs(rows[0], known, one.clip)
     return Judged(
-        task=one.task,
-        length=one.length,
-        cell=one.cell,
-        init=one.init,
-        learning_rate=one.learning_rate,
+        **{name: getattr(one, name) for name in ("task", "length", "cell", "init", "learning_rate")},
         run=result.run,
         status=result.status,
         loss=loss,
@@ -126,34 +113,24 @@ def _last(rows: list[dict], name: str) -> dict:
     return found | {"memory/span": rows[0]["memory/span"]}
 
 
-def _raised(name: str) -> Callable:
-    def raised(first: dict, known: list[dict], clip: float) -> float:
-        return float(any(flag.name == name for flag in flags.judge(known, clip)))
-
-    return raised
-
-
-# The larger the worse. Each from the first row, the rows that are known, and the clipping threshold.
-SIGNS = {
-    "before: gradient lost over the span": lambda first, known, clip: _lost(first, "initial_rate"),
-    "before: any flag": lambda first, known, clip: float(bool(flags.before_training(first))),
-    "before: gradient norm, small": lambda first, known, clip: -first["grad_norm/total"],
-    "before: gradient norm of W_hh, small": lambda first, known, clip: -first["grad_norm/encoder.l0.f/hh"],
-    "before: gradient norm, large": lambda first, known, clip: first["grad_norm/total"],
-    "a fifth: gradient lost over the span": lambda first, known, clip: _lost(
-        _last(known, "memory/encoder.l0.f/rate"), "rate"
-    ),
-    **{f"a fifth: flag {name}": _raised(name) for name in flags.NAMES if name != "diverged"},
-    "a fifth: any flag": lambda first, known, clip: float(bool(flags.judge(known, clip))),
-    "a fifth: number of flags": lambda first, known, clip: float(len({f.name for f in flags.judge(known, clip)})),
-    "a fifth: gradient norm, small": lambda first, known, clip: (
-        -statistics.median(row["grad_norm/total"] for row in known)
-    ),
-    "a fifth: gradient norm, large": lambda first, known, clip: statistics.median(
-        row["grad_norm/total"] for row in known
-    ),
-    "a fifth: validation loss": lambda first, known, clip: _last(known, "metric/loss/valid").get("metric/loss/valid"),
-}
+def signs(first: dict, known: list[dict], clip: float) -> dict[str, float | None]:
+    """Each sign by its name, the larger the worse: from the first row, the rows that are known, and the threshold."""
+    raised = {flag.name for flag in flags.judge(known, clip)}
+    norm = statistics.median(row["grad_norm/total"] for row in known)
+    return {
+        "before: gradient lost over the span": _lost(first, "initial_rate"),
+        "before: any flag": float(bool(flags.before_training(first))),
+        "before: gradient norm, small": -first["grad_norm/total"],
+        "before: gradient norm of W_hh, small": -first["grad_norm/encoder.l0.f/hh"],
+        "before: gradient norm, large": first["grad_norm/total"],
+        "a fifth: gradient lost over the span": _lost(_last(known, "memory/encoder.l0.f/rate"), "rate"),
+        **{f"a fifth: flag {name}": float(name in raised) for name in flags.NAMES if name != "diverged"},
+        "a fifth: any flag": float(bool(raised)),
+        "a fifth: number of flags": float(len(raised)),
+        "a fifth: gradient norm, small": -norm,
+        "a fifth: gradient norm, large": norm,
+        "a fifth: validation loss": _last(known, "metric/loss/valid").get("metric/loss/valid"),
+    }
 
 
 def main() -> None:
@@ -163,10 +140,8 @@ def main() -> None:
         options.runs_dir.mkdir(parents=True, exist_ok=True)
     bank = settings(options.runs_dir)
     alone = locks.exclusive(options.runs_dir / "bank.lock", busy="the bank is being run by another process")
-    with (
-        alone,
-        ProcessPoolExecutor(options.jobs, get_context("spawn"), initializer=determinism.settle_numerics) as pool,
-    ):
+    workers = ProcessPoolExecutor(options.jobs, get_context("spawn"), initializer=determinism.settle_numerics)
+    with alone, workers as pool:
         found = []
         for one, folder in zip(bank, pool.map(train, bank), strict=True):
             found.append(judged(one, folder))

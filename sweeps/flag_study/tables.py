@@ -41,13 +41,8 @@ def page(runs: Sequence) -> str:
     failed = np.array([not run.learned for run in runs])
     groups = np.array([f"{run.task} {run.length}" for run in runs])
     lines = [sign_row(name, runs, failed, groups) for name in runs[0].signs]
-    head = HEAD.format(
-        count=len(runs),
-        nets=len({(run.cell, run.init) for run in runs}),
-        learned=int((~failed).sum()),
-        diverged=sum(run.status == "diverged" for run in runs),
-        draws=DRAWS,
-    )
+    counts = {"count": len(runs), "nets": len({(run.cell, run.init) for run in runs}), "learned": int((~failed).sum())}
+    head = HEAD.format(**counts, diverged=sum(run.status == "diverged" for run in runs), draws=DRAWS)
     return head + "\n".join(lines) + "\n" + TAIL + grid(runs)
 
 
@@ -59,10 +54,8 @@ def sign_row(name: str, runs: Sequence, failed: np.ndarray, groups: np.ndarray) 
     values, failed, groups = values[there], failed[there], groups[there]
     missing = f" ({(~there).sum()} runs without)" if not there.all() else ""
     cells = [known, what + missing, interval(values, failed), words(within(values, failed, groups))]
-    if what.startswith(("flag ", "any flag")):
-        cells += [f"{int(values[of].sum())} of {int(of.sum())}" for of in (failed, ~failed)]
-    else:
-        cells += ["", ""]
+    is_flag = what.startswith(("flag ", "any flag"))
+    cells += [f"{int(values[of].sum())} of {int(of.sum())}" if is_flag else "" for of in (failed, ~failed)]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -80,14 +73,10 @@ def area(values: np.ndarray, failed: np.ndarray) -> float:
 
 def within(values: np.ndarray, failed: np.ndarray, groups: np.ndarray) -> float:
     """The area over pairs of the same group alone: the groups' areas, weighted with their numbers of pairs."""
-    found = [(area(values[g], failed[g]), failed[g].sum() * (~failed[g]).sum()) for g in members(groups)]
+    members = [groups == name for name in np.unique(groups)]
+    found = [(area(values[g], failed[g]), failed[g].sum() * (~failed[g]).sum()) for g in members]
     pairs = sum(count for _, count in found)
     return sum(one * count for one, count in found if count) / pairs if pairs else math.nan
-
-
-def members(groups: np.ndarray) -> list[np.ndarray]:
-    """For each group which runs belong to it."""
-    return [groups == name for name in np.unique(groups)]
 
 
 def interval(values: np.ndarray, failed: np.ndarray) -> str:
@@ -111,10 +100,9 @@ def grid(runs: Sequence) -> str:
     cells = {((r.cell, r.init, r.learning_rate), (r.task, r.length)): r for r in runs}
     lines = ["| net | learning rate | " + " | ".join(f"{task} {length}" for task, length in tasks) + " |"]
     lines.append("|" + "---|" * (len(tasks) + 2))
-    for net in nets:
-        found = [cells.get((net, task)) for task in tasks]
-        cell, init, rate = net
-        lines.append(f"| {cell.upper()}, {init} | {rate:g} | " + " | ".join(map(relative, found)) + " |")
+    for cell, init, rate in nets:
+        found = [relative(cells.get(((cell, init, rate), task))) for task in tasks]
+        lines.append(f"| {cell.upper()}, {init} | {rate:g} | " + " | ".join(found) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -7,8 +7,6 @@ from sweeps.reading.sections import SECTIONS, WHERE, Chart, Drawn, Section, arra
 from sweeps.reading.studies import TRIAL_STATES, Study, Trial, trial_in_words
 
 
-__all__ = ["answers", "describe", "sections", "studies"]
-__all__ += ["Columns", "last_row", "read_columns", "thinned"]
-__all__ += ["STATES", "Card", "NotThere", "RunIndex", "State"]
-__all__ += ["SECTIONS", "WHERE", "Chart", "Drawn", "Section", "arranged", "is_log", "spans_much"]
-__all__ += ["TRIAL_STATES", "Study", "Trial", "trial_in_words"]
+__all__ = ["answers", "describe", "sections", "studies", "Columns", "last_row", "read_columns", "thinned", "STATES"]
+__all__ += ["Card", "NotThere", "RunIndex", "State", "SECTIONS", "WHERE", "Chart", "Drawn", "Section", "arranged"]
+__all__ += ["is_log", "spans_much", "TRIAL_STATES", "Study", "Trial", "trial_in_words"]

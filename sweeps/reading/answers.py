@@ -9,6 +9,10 @@ from sweeps.reading.run_index import Card, RunIndex
 from sweeps.reading.studies import Study, Trial
 
 
+HEADINGS = {"supported": "What the data support", "not_supported": "What they do not support"}
+HEADINGS |= {"borders": "On the border of what was looked at", "timing": "With the same seed"}
+
+
 def answer(study: Study, result: dict | None = None) -> list[str]:
     """What a study came to, a sentence a line: the best, how sure that is, its test score, and what others reach.
 
@@ -20,19 +24,19 @@ def answer(study: Study, result: dict | None = None) -> list[str]:
         return ["No trial has finished yet."]
     again = _agreed(study)
     if again:
-        lines = [_confirmation_in_words(study, again)]
+        sure = f", 95 % interval {again.interval}" if again.interval else ""
+        lines = [
+            f"Best: trial {again.trial}'s settings, {study.metric} {again.mean:.4f} as the mean over {again.count} "
+            f"fresh seeds{sure}; found with {again.found:.4f} ({wording.settings(again.settings)})."
+        ]
     else:
         lines = [f"Best: trial {best.number}, {study.metric} {best.value:.4f} ({wording.settings(best.settings)})."]
         summary_best = summary_best if summary_best.get("trial") == best.number else {}
     tested = summary_best.get("test")
-    if isinstance(tested, dict):
-        lines += [
-            f"{wording.capital(wording.metric(k))} {v:.4f}." for k, v in tested.items() if isinstance(v, (int, float))
-        ]
-    elif best.run and best.run.test is not None:
-        lines.append(
-            f"{wording.capital(wording.metric(best.run.metric.removesuffix('/valid') + '/test'))} {best.run.test:.4f}."
-        )
+    if not isinstance(tested, dict):
+        tested = {best.run.metric.removesuffix("/valid") + "/test": best.run.test} if best.run else {}
+    numbers = {wording.metric(name): value for name, value in tested.items() if isinstance(value, (int, float))}
+    lines += [f"{wording.capital(what)} {value:.4f}." for what, value in numbers.items()]
     return lines + [f"{wording.capital(line)}." for line in describe.beside(summary_best or result or {})]
 
 
@@ -64,29 +68,14 @@ def confirmations(study: Study) -> list[Confirmation]:
 
 def confirmation_runs(index: RunIndex, study: str) -> list[Card]:
     """The runs that repeat a study's best settings on fresh seeds, by trial and seed."""
-    cards = [(card.confirms, card) for card in index.runs() if card.study == study and isinstance(card.confirms, int)]
-    seed = lambda card: card.seed if isinstance(card.seed, int) else 0
-    return [card for _, card in sorted(cards, key=lambda pair: (pair[0], seed(pair[1])))]
-
-
-def _confirmation_in_words(study: Study, again: Confirmation) -> str:
-    sure = f", 95 % interval {again.interval}" if again.interval else ""
-    return (
-        f"Best: trial {again.trial}'s settings, {study.metric} {again.mean:.4f} as the mean over {again.count} "
-        f"fresh seeds{sure}; found with {again.found:.4f} ({wording.settings(again.settings)})."
-    )
+    cards = [card for card in index.runs() if card.study == study and isinstance(card.confirms, int)]
+    return sorted(cards, key=lambda card: (card.confirms or 0, card.seed if isinstance(card.seed, int) else 0))
 
 
 def findings(study: Study) -> dict[str, list[str]]:
     """What the sweep said in the end, in sentences under headings: what the data support, and what they do not."""
-    headings = {
-        "supported": "What the data support",
-        "not_supported": "What they do not support",
-        "borders": "On the border of what was looked at",
-        "timing": "With the same seed",
-    }
     by_heading = {}
-    for key, heading in headings.items():
+    for key, heading in HEADINGS.items():
         lines = study.summary.get(key)
         lines = [lines] if isinstance(lines, str) else lines if isinstance(lines, list) else []
         if sentences := [line for line in lines if isinstance(line, str) and line]:

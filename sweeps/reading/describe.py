@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rnnkit.core import UserError, wording
 from rnnkit.runs import Comparison, Flag, Reference, printing
-from sweeps.reading.run_index import STATES, Card, RunIndex
+from sweeps.reading.run_index import STATES, Card, RunIndex, best_of
 
 
 MOST_TEXT = 20_000  # characters of a sample that are shown
@@ -50,16 +50,10 @@ def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     own = [card for card in runs if card.study == name and card.confirms is None]
     counts = Counter(card.state for card in own)
     metric, lower_is_better = index.judged_by(name)
-    sign = -1 if lower_is_better else 1
-    scored = [(sign * card.value, card) for card in own if card.state == "finished" and card.value is not None]
-    return StudyLine(
-        name,
-        own[0].experiment if own else "",
-        counts={state: counts[state] for state in STATES if counts[state]},
-        metric=metric or (own[0].metric if own else ""),
-        best=max(scored, key=lambda pair: pair[0], default=(0.0, None))[1],
-        started=min((card.started for card in own if card.started), default=None),
-    )
+    present = {state: counts[state] for state in STATES if counts[state]}
+    experiment, shown = (own[0].experiment, own[0].metric) if own else ("", "")
+    started = min((card.started for card in own if card.started), default=None)
+    return StudyLine(name, experiment, present, metric or shown, best_of(own, lower_is_better), started)
 
 
 def details(index: RunIndex, name: str) -> Details:
@@ -68,8 +62,7 @@ def details(index: RunIndex, name: str) -> Details:
     manifest, result = index.manifest(name), index.result(name)
     columns = index.columns(name)
     metrics = {k: v for k, v in (result.get("metrics") or {}).items() if k.startswith("metric/")}
-    if not metrics:
-        metrics = {k: columns.last(k) for k in columns.series if k.startswith("metric/")}
+    metrics = metrics or {k: values[-1] for k, (_, values) in columns.series.items() if k.startswith("metric/")}
     media = index.media(name)
     pictures = [name for name in media if name.endswith((".png", ".svg"))]
     return Details(
@@ -81,7 +74,7 @@ def details(index: RunIndex, name: str) -> Details:
         manifest=_flat({k: v for k, v in manifest.items() if k not in ("config", "command")}),
         command=str(manifest.get("command", "")),
         pictures=[(name, wording.part(Path(name).stem).capitalize()) for name in pictures],
-        samples=list(_samples(index, media)),
+        samples=list(_samples(media)),
         dynamics=_dynamics(index, media),
         damaged=columns.damaged,
     )
@@ -98,15 +91,11 @@ def flags(raised: Iterable[dict]) -> list[str]:
             float(flag.value)
         except (TypeError, ValueError):
             strange.append(_exact(values))
-    return [_together(several) for several in alike.values()] + strange
-
-
-def _together(several: list[Flag]) -> str:
-    if len(several) == 1:
-        return str(several[0])
-    first = several[0]
-    places = ", ".join(f"{flag.where} {float(flag.value):.3g}" for flag in several)
-    return f"{first.name}: {places}; threshold {float(first.threshold):g}. {first.advice}"
+    lines = []
+    for (name, threshold, advice), several in alike.items():
+        places = ", ".join(f"{flag.where} {float(flag.value):.3g}" for flag in several)
+        lines.append(f"{name}: {places}; threshold {threshold:g}. {advice}" if several[1:] else str(several[0]))
+    return lines + strange
 
 
 def beside(result: dict) -> list[str]:
@@ -115,9 +104,8 @@ def beside(result: dict) -> list[str]:
     for reference in result.get("references") or []:
         with contextlib.suppress(KeyError, TypeError, ValueError):
             lines.append(printing.reference_in_words(Reference(**reference)))
-    with contextlib.suppress(KeyError, TypeError, ValueError):
-        if result.get("comparison"):
-            lines.append(printing.comparison_in_words(Comparison(**result["comparison"])))
+    with contextlib.suppress(KeyError, TypeError, ValueError):  # most often there is none
+        lines.append(printing.comparison_in_words(Comparison(**result["comparison"])))
     return lines
 
 
@@ -142,7 +130,7 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else _exact(value)
 
 
-def _samples(index: RunIndex, media: dict[str, Path]) -> Iterable[dict]:
+def _samples(media: dict[str, Path]) -> Iterable[dict]:
     """What the net wrote (`experiments.sample`): where from, and the text."""
     path = media.get("samples.jsonl")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path else []
@@ -155,12 +143,10 @@ def _samples(index: RunIndex, media: dict[str, Path]) -> Iterable[dict]:
 
 def _dynamics(index: RunIndex, media: dict[str, Path]) -> dict[str, dict]:
     """What `experiments.dynamics` found of each layer and direction, in words."""
-    if "dynamics.json" not in media:
-        return {}
-    with contextlib.suppress(UserError):
+    dynamics = {}
+    with contextlib.suppress(UserError, KeyError):
         dynamics = index.read_json(media["dynamics.json"])
-        return {where: _flat(of) for where, of in dynamics.items() if isinstance(of, dict)}
-    return {}
+    return {where: _flat(of) for where, of in dynamics.items() if isinstance(of, dict)}
 
 
 def scores(index: RunIndex, cards: list[Card]) -> dict[str, list[float | None]]:

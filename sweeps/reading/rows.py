@@ -24,10 +24,6 @@ class Columns:
     position: int = 0
     file: int = 0
 
-    def last(self, metric: str) -> float | None:
-        """The last value of a metric; None where it was never logged."""
-        return self.series[metric][1][-1] if metric in self.series else None
-
 
 def read_columns(path: Path | None, before: Columns | None = None) -> Columns:
     """All rows of a file, or those that follow what was read `before`. A last line without its end is not there yet."""

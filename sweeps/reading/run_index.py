@@ -9,6 +9,7 @@ import dataclasses
 import stat
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +66,13 @@ class Card:
     def flag_names(self) -> list[str]:
         """The names of its flags, each once."""
         return list(dict.fromkeys(str(flag.get("name")) for flag in self.flags))
+
+
+def best_of(found: Iterable[Any], lower_is_better: bool) -> Any:
+    """The best of runs or trials that have finished, the first of equal ones; None where there is none."""
+    sign = -1 if lower_is_better else 1
+    scored = [(sign * one.value, one) for one in found if one.state == "finished" and one.value is not None]
+    return max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
 
 
 class RunIndex:
@@ -151,17 +159,13 @@ class RunIndex:
         if study is None or study != path.parent.name:
             return "", False
         mark = _mark(path)
-        kept = self._judged.get(study)
-        if kept is None or kept[0] != mark:
-            kept = self._judged[study] = (mark, self._read_judged(path))
-        return kept[1]
-
-    def _read_judged(self, path: Path) -> tuple[str, bool]:
-        with contextlib.suppress(UserError):
-            space = self.read_json(path).get("space")
-            if isinstance(space, dict):
-                return _text(space.get("metric")), bool(space.get("lower_is_better"))
-        return "", False
+        if study not in self._judged or self._judged[study][0] != mark:
+            space = None
+            with contextlib.suppress(UserError):
+                space = self.read_json(path).get("space")
+            space = space if isinstance(space, dict) else {}
+            self._judged[study] = mark, (_text(space.get("metric")), bool(space.get("lower_is_better")))
+        return self._judged[study][1]
 
     def read_json(self, path: Path) -> dict:
         """A JSON file that lies inside. Raises `UserError` where it cannot be read, or does not."""
@@ -205,51 +209,39 @@ class RunIndex:
         try:
             manifest = self.read_json(folder / "manifest.json")
             ended = (folder / "result.json").exists()
-            result = self._read_result(folder) if ended else None
+            if ended:
+                self.read_json(folder / "result.json")  # lies inside
+            result = Result.read(folder) if ended else None
+            if result and not isinstance(result.step, int):
+                path = folder / "result.json"
+                raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder")
         except UserError as error:
             return Card(name, folder, "running" if live else "broken", trouble=str(error))
-        experiment, config = _text(manifest.get("experiment")), manifest.get("config")
+        config = manifest.get("config")
         metric = self.judged_by(manifest.get("study"))[0]
-        numbers, step = (result.metrics, result.step) if result else self._of_tail(folder, metric)
+        if result:
+            numbers, step, flags = result.metrics, result.step, result.flags or ()
+            told = {"seconds": result.seconds, "parameters": result.parameters, "reason": result.reason}
+        else:
+            numbers, step = last_row(self._inside(folder / "metrics.jsonl"), metric)
+            flags, told = (), {}
         if metric not in numbers:
             metric = _score(numbers) or metric
         return Card(
             name,
             folder,
-            state=_state(result, live),
-            experiment=experiment,
-            study=manifest.get("study"),
-            trial=manifest.get("trial"),
-            confirms=manifest.get("confirms"),
-            seed=manifest.get("seed"),
+            state=result.status if result else "running" if live else "stopped",
+            experiment=_text(manifest.get("experiment")),
+            **{key: manifest.get(key) for key in ("study", "trial", "confirms", "seed")},
             config=config if isinstance(config, dict) else {},
             metric=metric,
             value=_number(numbers.get(metric)),
             test=_number(numbers.get(metric.removesuffix("/valid") + "/test")),
             step=step,
-            seconds=result.seconds if result else None,
-            parameters=result.parameters if result else None,
             started=_time(manifest.get("started")),
-            flags=tuple(dataclasses.asdict(flag) for flag in (result and result.flags) or ()),
-            reason=result.reason if result else None,
+            flags=tuple(map(dataclasses.asdict, flags)),
+            **told,
         )
-
-    def _read_result(self, folder: Path) -> Result | None:
-        self.read_json(folder / "result.json")  # lies inside
-        result = Result.read(folder)
-        if result is not None and not (isinstance(result.step, int) and isinstance(result.metrics, dict)):
-            raise UserError(f"{folder / 'result.json'} is damaged (it is no result): delete it, or its whole folder")
-        return result
-
-    def _of_tail(self, folder: Path, metric: str) -> tuple[dict, int]:
-        """The last row that holds the metric, and the last step, from the end of the rows."""
-        return last_row(self._inside(folder / "metrics.jsonl"), metric)
-
-
-def _state(result: Result | None, live: bool) -> str:
-    if result is None:
-        return "running" if live else "stopped"
-    return result.status if result.status in STATES else "broken"
 
 
 def _score(numbers: dict) -> str:

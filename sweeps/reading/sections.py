@@ -23,14 +23,10 @@ class Chart:
     log: bool = False
     apart: bool = False
 
-    def matches(self, metric: str) -> bool:
-        """Whether it shows this metric."""
-        return re.fullmatch(self.pattern, metric) is not None
-
-    def groups(self, metric: str) -> list[str]:
-        """What the groups of its pattern catch of a metric that it shows; not those that catch nothing."""
+    def groups(self, metric: str) -> list[str] | None:
+        """What the groups of its pattern catch of a metric, as far as they do; None where it shows another."""
         match = re.fullmatch(self.pattern, metric)
-        return [group for group in match.groups() if group] if match else []
+        return match and [group for group in match.groups() if group]
 
 
 @dataclass(frozen=True)
@@ -45,116 +41,95 @@ class Section:
 WIDE = 1e3  # how many times as large as its lowest the highest loss is that asks for a logarithmic axis
 WHERE = r"([^/]+\.l\d+\.[fb])"  # module, layer and direction
 
-SECTIONS = (
-    Section(
-        "Learning",
-        "Does the loss still fall, and does validation follow training?",
-        (
-            Chart("loss", "Loss", r"loss/(.+)", "loss"),
-            Chart("metric", "{}", r"metric/([^/]+)/(valid|test|train)", "{}", apart=True),
-            Chart("learning-rate", "Learning rate", r"schedule/learning_rate", "learning rate"),
-        ),
+_LEARNING = (
+    Chart("loss", "Loss", r"loss/(.+)", "loss"),
+    Chart("metric", "{}", r"metric/([^/]+)/(valid|test|train)", "{}", apart=True),
+    Chart("learning-rate", "Learning rate", r"schedule/learning_rate", "learning rate"),
+)
+_GRADIENTS = (
+    Chart("gradient", "Gradient norm before clipping", r"grad_norm/total", "norm of all gradients", True),
+    Chart("clip", "Share of steps that are clipped", r"clip/fraction", "share of all steps so far"),
+    Chart(
+        "gradient-by-group",
+        "Gradient norm before clipping, by group",
+        r"grad_norm/(?!total)([^/]+(?:/(?:ih|hh|bias))?)",
+        "norm of the group's gradient",
+        True,
     ),
+    Chart(
+        "gradient-by-gate",
+        "Gradient norm of recurrent weights, by gate",
+        rf"grad_norm/{WHERE}/hh/(\w+)",
+        "norm of the gate's gradient",
+        True,
+    ),
+    Chart("update", "Size of an update beside its weights", r"update/(.+)", "update norm / weight norm", True),
+    Chart("distance", "Distance from the initial weights", r"distance/(.+)", "norm of the change"),
+)
+_HIDDEN_STATE = (
+    Chart("rms", "Size of hidden states", rf"hidden/{WHERE}/rms", "root mean square"),
+    Chart("rms-spread", "Spread of their size over steps", rf"hidden/{WHERE}/rms_std", "standard deviation"),
+    Chart("saturated", "Saturated units", rf"hidden/{WHERE}/saturated", "share of |h| > 0.95"),
+    Chart("dead", "Units that hardly move", rf"hidden/{WHERE}/dead", "share of units"),
+    Chart(
+        "dimensions",
+        "Dimensions that states fill",
+        rf"hidden/{WHERE}/(participation_ratio|effective_rank|k90)",
+        "dimensions",
+    ),
+    Chart("drift", "Growth of states along a sequence", rf"hidden/{WHERE}/drift", "change of norm per step"),
+)
+_GATES = (
+    Chart(
+        "timescale", "How long units remember", rf"gate/{WHERE}/(\w)/timescale_(median|max)", "timescale (steps)", True
+    ),
+    Chart("sensitivity", "Sensitivity of gates", rf"gate/{WHERE}/(\w)/sensitivity", "mean of 4 g (1 - g)"),
+    Chart("shut", "Gates that are shut", rf"gate/{WHERE}/(\w)/left", "share below 0.1"),
+    Chart("open", "Gates that are open", rf"gate/{WHERE}/(\w)/right", "share above 0.9"),
+    Chart("gate-spread", "How much gates move", rf"gate/{WHERE}/(\w)/std", "standard deviation over steps"),
+)
+_MEMORY = (
+    Chart("rate", "Growth of a gradient on its way back", rf"memory/{WHERE}/((?:initial_)?rate)", "nats a step"),
+    Chart("forgetting", "Growth of a small difference of states", rf"memory/{WHERE}/forgetting_rate", "nats a step"),
+    Chart(
+        "horizon", "Horizon of gradients", rf"memory/{WHERE}/((?:initial_)?horizon)", "steps until 1/e is left", True
+    ),
+    Chart("reach", "Reach of gradients", rf"memory/{WHERE}/(reach|mean_lag)", "lag (steps)"),
+    Chart(
+        "context",
+        "Loss when the net reads only the last inputs",
+        r"memory/loss_(one|quarter|all)",
+        "loss at the last step",
+    ),
+    Chart("k95", "Inputs that the loss depends on", r"memory/(k95|span)", "steps"),
+)
+_SPEED = (Chart("speed", "{}", r"speed/(.+)", "{}", apart=True),)
+
+SECTIONS = (
+    Section("Learning", "Does the loss still fall, and does validation follow training?", _LEARNING),
     Section(
         "Gradients",
         "Norms of the parameters' gradients. They stay healthy while states vanish: see memory.",
-        (
-            Chart("gradient", "Gradient norm before clipping", r"grad_norm/total", "norm of all gradients", True),
-            Chart("clip", "Share of steps that are clipped", r"clip/fraction", "share of all steps so far"),
-            Chart(
-                "gradient-by-group",
-                "Gradient norm before clipping, by group",
-                r"grad_norm/(?!total)([^/]+(?:/(?:ih|hh|bias))?)",
-                "norm of the group's gradient",
-                True,
-            ),
-            Chart(
-                "gradient-by-gate",
-                "Gradient norm of recurrent weights, by gate",
-                rf"grad_norm/{WHERE}/hh/(\w+)",
-                "norm of the gate's gradient",
-                True,
-            ),
-            Chart("update", "Size of an update beside its weights", r"update/(.+)", "update norm / weight norm", True),
-            Chart("distance", "Distance from the initial weights", r"distance/(.+)", "norm of the change"),
-        ),
+        _GRADIENTS,
     ),
     Section(
         "Hidden state",
         "How large states are, how many units hit their bounds or never move, how many dimensions they fill.",
-        (
-            Chart("rms", "Size of hidden states", rf"hidden/{WHERE}/rms", "root mean square"),
-            Chart("rms-spread", "Spread of their size over steps", rf"hidden/{WHERE}/rms_std", "standard deviation"),
-            Chart("saturated", "Saturated units", rf"hidden/{WHERE}/saturated", "share of |h| > 0.95"),
-            Chart("dead", "Units that hardly move", rf"hidden/{WHERE}/dead", "share of units"),
-            Chart(
-                "dimensions",
-                "Dimensions that states fill",
-                rf"hidden/{WHERE}/(participation_ratio|effective_rank|k90)",
-                "dimensions",
-            ),
-            Chart("drift", "Growth of states along a sequence", rf"hidden/{WHERE}/drift", "change of norm per step"),
-        ),
+        _HIDDEN_STATE,
     ),
     Section(
         "Gates",
         "A gate that is shut or open throughout passes no gradient; the forget gate (z of a GRU) sets how long units "
         "remember.",
-        (
-            Chart(
-                "timescale",
-                "How long units remember",
-                rf"gate/{WHERE}/(\w)/timescale_(median|max)",
-                "timescale (steps)",
-                True,
-            ),
-            Chart("sensitivity", "Sensitivity of gates", rf"gate/{WHERE}/(\w)/sensitivity", "mean of 4 g (1 - g)"),
-            Chart("shut", "Gates that are shut", rf"gate/{WHERE}/(\w)/left", "share below 0.1"),
-            Chart("open", "Gates that are open", rf"gate/{WHERE}/(\w)/right", "share above 0.9"),
-            Chart("gate-spread", "How much gates move", rf"gate/{WHERE}/(\w)/std", "standard deviation over steps"),
-        ),
+        _GATES,
     ),
-    Section(
-        "Memory",
-        "How far back gradients reach, and how much of the input the net makes use of.",
-        (
-            Chart(
-                "rate", "Growth of a gradient on its way back", rf"memory/{WHERE}/((?:initial_)?rate)", "nats a step"
-            ),
-            Chart(
-                "forgetting",
-                "Growth of a small difference of states",
-                rf"memory/{WHERE}/forgetting_rate",
-                "nats a step",
-            ),
-            Chart(
-                "horizon",
-                "Horizon of gradients",
-                rf"memory/{WHERE}/((?:initial_)?horizon)",
-                "steps until 1/e is left",
-                True,
-            ),
-            Chart("reach", "Reach of gradients", rf"memory/{WHERE}/(reach|mean_lag)", "lag (steps)"),
-            Chart(
-                "context",
-                "Loss when the net reads only the last inputs",
-                r"memory/loss_(one|quarter|all)",
-                "loss at the last step",
-            ),
-            Chart("k95", "Inputs that the loss depends on", r"memory/(k95|span)", "steps"),
-        ),
-    ),
-    Section("Speed", "", (Chart("speed", "{}", r"speed/(.+)", "{}", apart=True),)),
+    Section("Memory", "How far back gradients reach, and how much of the input the net makes use of.", _MEMORY),
+    Section("Speed", "", _SPEED),
 )
 
-_UNITS = {
-    "accuracy": "accuracy (share of right answers)",
-    "macro_f1": "macro F1",
-    "perplexity": "perplexity (per token)",
-    "bits_per_character": "bits per character",
-    "nats_per_step": "nats per step",
-    "valid_steps_per_second": "valid steps / s",
-}
+_UNITS = {"accuracy": "accuracy (share of right answers)", "macro_f1": "macro F1"}
+_UNITS |= {"perplexity": "perplexity (per token)", "bits_per_character": "bits per character"}
+_UNITS |= {"nats_per_step": "nats per step", "valid_steps_per_second": "valid steps / s"}
 
 
 @dataclass(frozen=True)
@@ -175,7 +150,7 @@ def arranged(metrics: Iterable[str]) -> list[tuple[Section, list[Drawn]]]:
     for section in SECTIONS:
         drawn: list[Drawn] = []
         for chart in section.charts:
-            own = [metric for metric in left if chart.matches(metric)]
+            own = [metric for metric in left if chart.groups(metric) is not None]
             left = [metric for metric in left if metric not in own]
             drawn += _drawn(chart, own)
         if drawn:
@@ -199,26 +174,19 @@ def spans_much(values: Iterable[float]) -> bool:
 
 
 def _drawn(chart: Chart, metrics: list[str]) -> list[Drawn]:
-    if not metrics:
-        return []
-    if not chart.apart:
-        return [Drawn(chart.key, chart.title, chart.axis, chart.log, {curve(chart, m): m for m in metrics})]
-    apart: dict[str, dict[str, str]] = {}
+    by_first: dict[str, dict[str, str]] = {}  # of what is not drawn apart there is one chart, under ""
     for metric in metrics:
-        first, *rest = chart.groups(metric)
-        apart.setdefault(first, {})[wording.part(" ".join(rest) or first)] = metric
+        caught = chart.groups(metric) or []
+        first = caught[0] if chart.apart else ""
+        name = wording.part(" ".join(caught[chart.apart :] or [first])) or chart.title.lower()
+        by_first.setdefault(first, {})[name] = metric
     return [
         Drawn(
-            f"{chart.key}-{first}",
+            "-".join(filter(None, [chart.key, first])),
             chart.title.format(wording.part(first).capitalize()),
             chart.axis.format(_UNITS.get(first, wording.part(first))),
             chart.log,
             curves,
         )
-        for first, curves in apart.items()
+        for first, curves in by_first.items()
     ]
-
-
-def curve(chart: Chart, metric: str) -> str:
-    """What the curve of a metric is called in its chart."""
-    return wording.part(" ".join(chart.groups(metric))) or chart.title.lower()

@@ -3,15 +3,15 @@
 import functools
 import threading
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnkit.core import UserError, error_in_words, locks, wording
 from sweeps.analysis import GridCell, TrialRow, grid_cells
-from sweeps.reading.run_index import Card, RunIndex
+from sweeps.analysis import importances as fanova
+from sweeps.reading.run_index import Card, RunIndex, best_of
 
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class Study:
     @property
     def best(self) -> Trial | None:
         """The best finished trial, the first of equal ones."""
-        sign = -1 if self.lower_is_better else 1
-        scored = [(sign * trial.value, trial) for trial in self.of_state("finished") if trial.value is not None]
-        return max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
+        return best_of(self.trials, self.lower_is_better)
 
     @property
     def settings(self) -> list[str]:
@@ -125,8 +123,7 @@ def trial_in_words(trial: Trial) -> str:
 def read(index: RunIndex, name: str) -> Study:
     """The study of this name. Raises `index.NotThere`; what else is wrong with it is its `trouble`."""
     folder = index.study(name)
-    trouble = None
-    described, summary = {}, {}
+    trouble, described, summary = None, {}, {}
     try:
         described = index.read_json(folder / "study.json")
         if (folder / "summary.json").exists():
@@ -135,11 +132,14 @@ def read(index: RunIndex, name: str) -> Study:
         trouble = str(error)
     cards = [card for card in index.runs() if card.study == name and card.confirms is None]
     journal = folder / "journal.log"
-    importances = _told_importances(summary)
+    importances = summary.get("importances")
+    if not isinstance(importances, dict) or not all(isinstance(v, (int, float)) for v in importances.values()):
+        importances = {}
     try:
         with _one_at_a_time:
-            stored = of_journal(journal, name, _size(journal)) if journal.exists() else ()
-            importances = importances or _importances(journal, name, _finished(stored))
+            stored = of_journal(journal, name, journal.stat().st_size) if journal.exists() else ()
+            finished = tuple((trial.number, trial.value) for trial in stored if trial.state.name == "COMPLETE")
+            importances = importances or _importances(journal, name, finished)
         trials = tuple(_trial(frozen, cards, folder) for frozen in stored)
     except Exception as error:  # noqa: BLE001 (said on the page; whatever Optuna makes of a torn file, the rest is shown)
         trouble = f"{journal} cannot be read ({error_in_words(error)}): its trials are shown from their runs' records"
@@ -150,33 +150,15 @@ def read(index: RunIndex, name: str) -> Study:
     return Study(name, folder, described, trials, importances, summary, trouble)
 
 
-def _told_importances(summary: dict) -> dict[str, float]:
-    """The importances that a study's summary tells; {} where it tells none."""
-    shares = summary.get("importances")
-    return shares if isinstance(shares, dict) and all(isinstance(v, (int, float)) for v in shares.values()) else {}
-
-
-def _finished(trials: "Iterable[FrozenTrial]") -> tuple[tuple[int, float | None], ...]:
-    """The finished trials, by number and value."""
-    return tuple((trial.number, trial.value) for trial in trials if trial.state.name == "COMPLETE")
-
-
 @functools.lru_cache(maxsize=32)
 def _importances(journal: Path, name: str, finished: tuple) -> dict[str, float]:
     """The importances over these finished trials, which take a second: not anew for each line of a living journal."""
-    if not finished:
-        return {}
-    from sweeps.analysis import fanova
-
-    return fanova.importances(of_journal(journal, name, _size(journal)))
+    return fanova(of_journal(journal, name, journal.stat().st_size)) if finished else {}
 
 
 @functools.lru_cache(maxsize=32)
 def of_journal(journal: Path, name: str, size: int) -> "tuple[FrozenTrial, ...]":
-    """Optuna's trials of the study in a journal of this size.
-
-    Reading takes no lock and writes nothing, so that a running sweep does not notice.
-    """
+    """Optuna's trials of the study in a journal of this size, read without a lock: a running sweep does not notice."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -184,8 +166,7 @@ def of_journal(journal: Path, name: str, size: int) -> "tuple[FrozenTrial, ...]"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is experimental
         study = optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
-        trials = study.get_trials(deepcopy=False)
-    return tuple(trials)
+        return tuple(study.get_trials(deepcopy=False))
 
 
 def _trial(frozen: "FrozenTrial", cards: list[Card], folder: Path) -> Trial:
@@ -195,21 +176,13 @@ def _trial(frozen: "FrozenTrial", cards: list[Card], folder: Path) -> Trial:
     reason = attributes.get("reason")
     reported = dict(sorted(frozen.intermediate_values.items()))
     value = frozen.value if frozen.state.name == "COMPLETE" else None
-    if value is None and reported:
-        value = list(reported.values())[-1]
-    settings = frozen.params or frozen.system_attrs.get("fixed_params", {})
-    return Trial(
-        frozen.number,
-        _state(frozen.state.name, reason, run, _lives(folder, attributes.get("worker"))),
-        value,
-        dict(settings),
-        reported,
-        _utc(frozen.datetime_start),
-        _utc(frozen.datetime_complete),
-        str(reason) if reason else None,
-        run,
-        attributes.get("worker"),
-    )
+    if value is None:
+        value = next(reversed(reported.values()), None)
+    settings = dict(frozen.params or frozen.system_attrs.get("fixed_params", {}))
+    start, end = _utc(frozen.datetime_start), _utc(frozen.datetime_complete)
+    state = _state(frozen.state.name, reason, run, _lives(folder, attributes.get("worker")))
+    reason, worker = str(reason) if reason else None, attributes.get("worker")
+    return Trial(frozen.number, state, value, settings, reported, start, end, reason, run, worker)
 
 
 def _lives(folder: Path, worker: object) -> bool:
@@ -230,14 +203,8 @@ def _of_card(number: int, card: Card, described: dict) -> Trial:
     varied = ["hidden_size", "depth", "cell", "bidirectional", "learning_rate", "dropout", *(space.get("start") or {})]
     settings = {name: card.config[name] for name in dict.fromkeys(varied) if name in card.config}
     state = card.state if card.state in TRIAL_STATES else "cut off"
-    ends = None
-    if card.started and card.seconds:
-        ends = datetime.fromtimestamp(card.started.timestamp() + card.seconds, UTC)
+    ends = card.started + timedelta(seconds=card.seconds) if card.started and card.seconds else None
     return Trial(number, state, card.value, settings, {}, card.started, ends, card.reason, card)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _utc(time: datetime | None) -> datetime | None:

@@ -24,10 +24,7 @@ from sweeps.study import storage as storages
 
 
 Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
-
-
 Pruner = Literal["auto", "percentile", "none"]
-
 
 MOST_TRIALS = 9_000  # in one study: the seeds from there on belong to confirmations
 COMPARED = ("experiment", "seed", "sampler", "pruner", "storage", "config", "space")
@@ -80,12 +77,11 @@ class StudyFolder:
         return json.loads(json.dumps(values, default=str))
 
     def config(self, number: int, values: dict[str, Any]) -> BaseConfig:
-        """The configuration of the trial of this number with these values."""
-        return self.base.changed(seed=trial_seed(self.seed, number), **values)
+        """The configuration of the trial of this number, or on fresh seed `number` - `MOST_TRIALS`, with these values.
 
-    def config_of_confirmation(self, repeat: int, values: dict[str, Any]) -> BaseConfig:
-        """The configuration of a trial run again on a fresh seed: the same one for all configurations, so in pairs."""
-        return self.base.changed(seed=trial_seed(self.seed, MOST_TRIALS + repeat), **values)
+        A fresh seed is the same for all that is run again on it, so in pairs.
+        """
+        return self.base.changed(seed=trial_seed(self.seed, number), **values)
 
 
 def trial_seed(study_seed: int, number: int) -> int:

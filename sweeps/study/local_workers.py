@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Workers:
 
     study: Study
     slots: list[Slot]
-    _in_vain: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0}, init=False)  # by whether killed
+    _in_vain: Counter[bool] = field(default_factory=Counter, init=False)  # by whether killed
 
     def look(self, wanted: int) -> None:
         """Replace workers that have ended, as long as `wanted` of them have something to do.
@@ -61,21 +62,15 @@ class Workers:
                 self._start(slot)
 
     def _start(self, slot: Slot) -> None:
-        folder = self.study.folder
+        folder, base = self.study.folder, self.study.folder.base
         slot.worker = f"{socket.gethostname()}-{os.getpid()}-{slot.number}-{uuid.uuid4().hex[:8]}"
-        base = folder.base
         command = [sys.executable, "-m", "sweeps.worker", "--study", folder.name, "--runs-dir", str(base.runs_dir)]
         command += ["--track", base.track, "--save-every", str(base.save_every)]
-        environment = processes.environment(
-            RNNKIT_WORKER=slot.worker,
-            RNNKIT_STORAGE=folder.address,  # not on the command line, where everybody could read a password in it
-            OMP_NUM_THREADS="1",
-            MKL_NUM_THREADS="1",
-        )
-        if folder.base.data_dir:
-            environment["RNNKIT_DATA"] = str(folder.base.data_dir)
-        if slot.gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = slot.gpu
+        variables = {"RNNKIT_WORKER": slot.worker, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        variables["RNNKIT_STORAGE"] = folder.address  # not in the command, where everybody could read a password in it
+        variables |= {"RNNKIT_DATA": str(base.data_dir)} if base.data_dir else {}
+        variables |= {"CUDA_VISIBLE_DEVICES": slot.gpu} if slot.gpu is not None else {}
+        environment = processes.environment(**variables)
         with self.log(slot).open("a") as log:
             # The first line has the disk give the file a block, in which a last word fits even if the disk is full.
             print(f"worker {slot.worker} of study {folder.name}", file=log, flush=True)
@@ -97,7 +92,7 @@ class Workers:
             *_, reason = self.log(slot).read_text().splitlines()
             raise UserError(reason.removeprefix("error: "))
         if stopped or trials:
-            self._in_vain = {True: 0, False: 0}
+            self._in_vain.clear()
         if stopped:
             return
         how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -124,6 +119,4 @@ class Workers:
 
 def slots(workers: int, gpus: list[str]) -> list[Slot]:
     """A slot for each worker, or where there are GPUs, one for each of them, as far as workers are wanted."""
-    if gpus:
-        return [Slot(number, gpu) for number, gpu in enumerate(gpus[:workers])]
-    return [Slot(number) for number in range(workers)]
+    return [Slot(number, gpu) for number, gpu in enumerate(gpus[:workers] if gpus else [None] * workers)]

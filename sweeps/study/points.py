@@ -5,11 +5,14 @@ the same trial, with the values it has, and the run that it began is taken up fr
 or doubled, whatever is killed.
 """
 
+import functools
+import itertools
 import math
 import statistics
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -20,6 +23,12 @@ from sweeps.study.folders import StudyFolder
 from sweeps.study.storage import id_of
 from sweeps.study.study import Study
 
+
+Given = ParamSpec("Given")
+Value = TypeVar("Value")
+
+# Ends a trial whose best so far is among the worst third of the finished ones at its epoch, from epoch 5 on.
+PRUNER = optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
 
 # Workers that a trial may cost without getting any further, before it is given up: that crash, and that are killed.
 CRASHES, KILLS = 3, 20
@@ -47,29 +56,37 @@ class Claim:
         return found if in_hand else None
 
 
+def _alone(action: Callable[Concatenate[Study, Given], Value]) -> Callable[Concatenate[Study, Given], Value]:
+    """Done by one process at a time, and again and again while the storage is away."""
+
+    @functools.wraps(action)
+    def done(study: Study, *given: Given.args, **words: Given.kwargs) -> Value:
+        def exclusively() -> Value:
+            with study.storage.exclusive():
+                return action(study, *given, **words)
+
+        return study.storage.patiently(exclusively)
+
+    return done
+
+
+@_alone
 def plan(study: Study) -> None:
     """Add the points that are missing of the study's total. What is planned already stays as it is.
 
     Points of the plane, of a grid, and those drawn at random have their values from here on; the others get theirs from
     TPE when a worker takes them.
     """
-
-    def add() -> None:
-        with study.storage.exclusive():
-            while (number := len(study.trials.get_trials(deepcopy=False))) < study.total:
-                study.trials.enqueue_trial(values(study.folder, number))
-
-    study.storage.patiently(add)
+    while (number := len(study.trials.get_trials(deepcopy=False))) < study.total:
+        study.trials.enqueue_trial(values(study.folder, number))
 
 
 def values(folder: StudyFolder, number: int) -> dict:
     """What is known of a point from the start: all its values, or none where TPE is to choose them."""
-    plane = folder.space.plane()
-    if folder.sampler == "grid":
-        return plane[number % len(plane)]
     if folder.sampler == "random":
         return drawn(folder.space, seeding.stream(folder.seed, "random point", number) % 2**32)
-    return plane[number] if folder.sampler == "plane-then-tpe" and number < len(plane) else {}
+    plane = folder.space.plane()
+    return plane[number % len(plane)] if is_first_part(folder, number) else {}
 
 
 def drawn(space: Space, seed: int) -> dict[str, Any]:
@@ -80,23 +97,17 @@ def drawn(space: Space, seed: int) -> dict[str, Any]:
 
 def is_first_part(folder: StudyFolder, number: int) -> bool:
     """Whether a point belongs to the plane or grid: the table in the end, every point of which is trained out."""
-    plane = folder.space.plane()
-    return folder.sampler == "grid" or (folder.sampler == "plane-then-tpe" and number < len(plane))
+    in_plane = folder.sampler == "plane-then-tpe" and number < len(folder.space.plane())
+    return folder.sampler == "grid" or in_plane
 
 
 def prunes(folder: StudyFolder, number: int) -> bool:
     """Whether the trial of this number may be pruned: by default only where TPE chooses."""
-    if folder.pruner == "auto":
-        return folder.sampler in ("plane-then-tpe", "tpe") and not is_first_part(folder, number)
-    return folder.pruner == "percentile" and not is_first_part(folder, number)
+    asked = folder.pruner == "percentile" or (folder.pruner == "auto" and folder.sampler != "random")
+    return asked and not is_first_part(folder, number)
 
 
-def pruner() -> optuna.pruners.BasePruner:
-    """Ends a trial whose best so far is among the worst third of the finished ones at its epoch, from epoch 5 on."""
-    return optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
-
-
-class PointSampler(optuna.samplers.BaseSampler):
+class PointSampler(optuna.samplers.TPESampler):
     """TPE (Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011), seeded for one point.
 
     A sampler of its own for each point makes suggestions independent of how often the study was stopped. What TPE
@@ -105,23 +116,14 @@ class PointSampler(optuna.samplers.BaseSampler):
     """
 
     def __init__(self, study_seed: int, number: int):
-        self._seed, self._number = study_seed, number
+        self._point = study_seed, number
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of group=True
-            self._tpe = optuna.samplers.TPESampler(
-                seed=self._stream("sampler"), multivariate=True, group=True, constant_liar=True
-            )
+            super().__init__(seed=self._stream("sampler"), multivariate=True, group=True, constant_liar=True)
 
     def _stream(self, name: str) -> int:
-        return seeding.stream(self._seed, name, self._number) % 2**32
-
-    def infer_relative_search_space(self, study, trial):
-        """The settings that TPE suggests together."""
-        return self._tpe.infer_relative_search_space(study, trial)
-
-    def sample_relative(self, study, trial, search_space):
-        """What TPE suggests for them."""
-        return self._tpe.sample_relative(study, trial, search_space)
+        study_seed, number = self._point
+        return seeding.stream(study_seed, name, number) % 2**32
 
     def sample_independent(self, study, trial, param_name, param_distribution):
         """A draw from the range, for what no trial has had yet, and while there are few trials."""
@@ -129,42 +131,35 @@ class PointSampler(optuna.samplers.BaseSampler):
         return chance.sample_independent(study, trial, param_name, param_distribution)
 
 
+@_alone
 def claim(study: Study, worker: str) -> Claim | None:
     """Take the next waiting trial into this worker's hands; None where none is waiting.
 
     On the way, trials whose workers are gone go back to the waiting, and once all points have ended, the best
     configurations are lined up to be run again.
     """
-
-    def take() -> Claim | None:
-        with study.storage.exclusive():
-            _reap(study)
-            for trial in study.all_of((TrialState.WAITING,)):
-                if (taken := _take(study, study.trials, trial, worker)) is not None:
-                    return Claim(study, taken, worker)
-            plan_confirmations(study)
-            for trial in study.confirmations.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                if (taken := _take(study, study.confirmations, trial, worker)) is not None:
-                    return Claim(study, taken, worker, trial.user_attrs["repeat"], trial.user_attrs["confirms"])
-        return None
-
-    return study.storage.patiently(take)
-
-
-def reap(study: Study) -> None:
-    """Have trials whose workers are gone wait again: what each worker does too before it takes one."""
-
-    def action() -> None:
-        with study.storage.exclusive():
-            _reap(study)
-
-    study.storage.patiently(action)
+    _reap(study)
+    for trial in study.all_of((TrialState.WAITING,)):
+        if (taken := _take(study, study.trials, trial, worker)) is not None:
+            return Claim(study, taken, worker)
+    if study.confirm[0] and not _missing(study):
+        for trial, repeat in _unplanned(study):
+            attributes = {"confirms": trial.number, "repeat": repeat}
+            study.confirmations.enqueue_trial(trial.params, user_attrs=attributes)
+    for trial in study.confirmations.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        if (taken := _take(study, study.confirmations, trial, worker)) is not None:
+            return Claim(study, taken, worker, trial.user_attrs["repeat"], trial.user_attrs["confirms"])
+    return None
 
 
 def _reap(study: Study) -> None:
+    """Have trials whose workers are gone wait again."""
     for part in (study.trials, study.confirmations):
         for trial in study.storage.abandoned(part):
             give_back(study, trial, "killed")
+
+
+reap = _alone(_reap)
 
 
 def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> optuna.Trial | None:
@@ -175,7 +170,7 @@ def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> 
         return None
     # Opened anew: a sampler that is asked by way of an old one would see the trials of then.
     sampler = PointSampler(study.folder.seed, trial.number)
-    fresh = optuna.load_study(storage=storage, study_name=part.study_name, sampler=sampler, pruner=pruner())
+    fresh = optuna.load_study(storage=storage, study_name=part.study_name, sampler=sampler, pruner=PRUNER)
     return optuna.Trial(fresh, identifier)
 
 
@@ -183,10 +178,7 @@ End = Literal["stopped", "killed", "crashed"]
 
 
 def give_back(study: Study, trial: FrozenTrial, end: End) -> None:
-    """Have a trial wait again, by how its worker ended.
-
-    One that has cost many workers without getting any further fails, with the reason.
-    """
+    """Have a trial wait again, by how its worker ended; one that costs workers without getting further fails."""
     storage, identifier = study.storage.optuna, id_of(trial)
     if end != "stopped":
         cut_off = [*trial.user_attrs.get("cut_off", []), [end, len(trial.intermediate_values)]]
@@ -200,33 +192,24 @@ def give_back(study: Study, trial: FrozenTrial, end: End) -> None:
     storage.set_trial_state_values(identifier, TrialState.WAITING)
 
 
+@_alone
 def released(study: Study, worker: str, end: End) -> list[FrozenTrial]:
     """Have what a worker that has ended left in hand wait again, and return it."""
-
-    def release() -> list[FrozenTrial]:
-        found = []
-        with study.storage.exclusive():
-            for part in (study.trials, study.confirmations):
-                for trial in part.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                    if trial.user_attrs.get("worker") == worker:
-                        give_back(study, trial, end)
-                        found.append(trial)
-        return found
-
-    return study.storage.patiently(release)
+    found = []
+    for part in (study.trials, study.confirmations):
+        for trial in part.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if trial.user_attrs.get("worker") == worker:
+                give_back(study, trial, end)
+                found.append(trial)
+    return found
 
 
-def plan_confirmations(study: Study) -> None:
-    """Once all points have ended, line up what is missing of the best configurations on fresh seeds."""
+def _unplanned(study: Study) -> list[tuple[FrozenTrial, int]]:
+    """What is not lined up yet of the best configurations on fresh seeds: each with the number of the seed."""
     count, seeds = study.confirm
-    if not count or unfinished(study.all_of()) or len(study.all_of()) < study.total:
-        return
     known = {(t.user_attrs["confirms"], t.user_attrs["repeat"]) for t in study.confirmations.get_trials(deepcopy=False)}
-    for repeat in range(seeds):
-        for trial in ranked(study)[:count]:
-            if (trial.number, repeat) not in known:
-                attributes = {"confirms": trial.number, "repeat": repeat}
-                study.confirmations.enqueue_trial(trial.params, user_attrs=attributes)
+    pairs = itertools.product(range(seeds), ranked(study)[:count])
+    return [(trial, repeat) for repeat, trial in pairs if (trial.number, repeat) not in known]
 
 
 def ranked(study: Study) -> list[FrozenTrial]:
@@ -245,18 +228,18 @@ def unfinished(trials: list[FrozenTrial]) -> int:
     return sum(not trial.state.is_finished() for trial in trials)
 
 
+def _missing(study: Study) -> int:
+    """How many of the study's own points have not ended."""
+    return study.total - sum(trial.state.is_finished() for trial in study.all_of())
+
+
 def left(study: Study) -> int:
     """How many trials are still to end, those to be run again included once they are lined up."""
 
     def count() -> int:
-        points = study.all_of()
-        missing = study.total - len(points) + unfinished(points)
+        missing = _missing(study)
         if missing or not study.confirm[0]:
             return missing
-        again = study.confirmations.get_trials(deepcopy=False)
-        known = {(t.user_attrs["confirms"], t.user_attrs["repeat"]) for t in again}
-        best = ranked(study)[: study.confirm[0]]
-        to_plan = sum((t.number, repeat) not in known for t in best for repeat in range(study.confirm[1]))
-        return unfinished(again) + to_plan
+        return unfinished(study.confirmations.get_trials(deepcopy=False)) + len(_unplanned(study))
 
     return study.storage.patiently(count)

@@ -7,7 +7,6 @@ database's clock.
 
 import contextlib
 import fcntl
-import itertools
 import json
 import os
 import sys
@@ -26,7 +25,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit.core import UserError, extras, locks, writing
+from rnnkit.core import UserError, extras, locks, without_secrets, writing
 
 
 BEAT = 5  # seconds between two heartbeats
@@ -130,7 +129,6 @@ def heal(folder: Path) -> None:
     path = folder / "journal.log"
     if not path.exists() or _torn(path) is None:
         return
-    _require_torn_only(path)
     with locks.opened(folder / "workers.lock") as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,23 +143,23 @@ def heal(folder: Path) -> None:
             print(f"{path}: dropped {torn} bytes at its end, which a full disk or a crash had torn", flush=True)
 
 
-def _require_torn_only(path: Path) -> None:
-    """Raise `UserError` where more follows the first line that is not whole than could follow a torn one."""
+def _torn(path: Path) -> int | None:
+    """The number of bytes before the first torn line; None where all lines are whole.
+
+    Raises `UserError` where more follows that line than could follow a torn one.
+    """
     with path.open("rb") as file:
-        whole = [_is_whole(line) for line in file]
+        lines = file.readlines()
+    whole = [_is_whole(line) for line in lines]
+    if all(whole):
+        return None
     first = whole.index(False)
     if (follow := sum(whole[first:])) > AFTER_TORN:
         raise UserError(
             f"{path}, line {first + 1} is damaged, and {follow} good ones follow: no crash does that. "
             "Put back a copy of the file, or choose a new name with --study"
         )
-
-
-def _torn(path: Path) -> int | None:
-    """The number of bytes before the first torn line; None where all lines are whole."""
-    with path.open("rb") as file:
-        whole = sum(len(line) for line in itertools.takewhile(_is_whole, file))
-        return whole if whole < os.fstat(file.fileno()).st_size else None
+    return sum(map(len, lines[:first]))
 
 
 def _is_whole(line: bytes) -> bool:
@@ -198,18 +196,11 @@ class Database:
         alive = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of heartbeats
-            return RDBStorage(
-                address,
-                engine_kwargs={"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, **alive}},
-                heartbeat_interval=BEAT,
-                grace_period=GRACE,
-            )
+            engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, **alive}}
+            return RDBStorage(address, engine_kwargs=engine, heartbeat_interval=BEAT, grace_period=GRACE)
 
     def patiently(self, action: Callable[..., Value], *given) -> Value:
-        """Do what needs the database, again and again while it is away: `action` must bear being repeated.
-
-        Raises `UserError` where it stays away.
-        """
+        """Do `action`, which bears being repeated, though the database is away. Raises `UserError` if it stays so."""
         import sqlalchemy.exc
 
         # The third is what Optuna runs into where it goes on in a transaction that the database dropped.
@@ -282,8 +273,6 @@ class Database:
 def check(address: str) -> None:
     """Raise `UserError` unless `address` is `journal`, or the URL of a PostgreSQL database."""
     if address != "journal" and not address.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-        from rnnkit.core import without_secrets
-
         raise UserError(
             f"--storage must be journal, or a PostgreSQL address such as postgresql://user@host/database, "
             f"not {without_secrets(address)}"
@@ -293,6 +282,4 @@ def check(address: str) -> None:
 def opened(address: str, folder: Path, patience: float = 0.0) -> "Journal | Database":
     """The storage of the study in `folder`, as --storage says."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a database that is away, say, is told of in our own words
-    if address == "journal":
-        return Journal(folder)
-    return Database(address, folder.name, patience)
+    return Journal(folder) if address == "journal" else Database(address, folder.name, patience)

@@ -18,6 +18,9 @@ from sweeps.study import storage as storages
 from sweeps.study.folders import StudyFolder, require_same
 
 
+AGAIN = "/again"  # after a study's name, the study of Optuna's that holds what is run again
+
+
 @dataclass(frozen=True)
 class Study:
     """A study whose storage is open: `trials` are those that search, `confirmations` run the best of them again."""
@@ -67,7 +70,7 @@ def create(folder: StudyFolder, patience: float = 0.0) -> Study:
         with storage.exclusive():
             known = {study.study_name for study in storage.optuna.get_all_studies()}
             direction = "minimize" if folder.objective.lower_is_better else "maximize"
-            for name in (confirmations_name(folder.name), folder.name):  # a study of this name has the other too
+            for name in (folder.name + AGAIN, folder.name):  # a study of this name has the other too
                 if name not in known:
                     optuna.create_study(storage=storage.optuna, study_name=name, direction=direction)
 
@@ -83,25 +86,14 @@ def create(folder: StudyFolder, patience: float = 0.0) -> Study:
     return study
 
 
-def confirmations_name(study: str) -> str:
-    """The name of the study of Optuna's that holds what is run again."""
-    return f"{study}/again"
-
-
 def load(folder: StudyFolder, storage) -> Study:
     """The study of a folder in an open storage, where it is known to be."""
-    trials, confirmations = (
-        storage.patiently(lambda name=name: optuna.load_study(storage=storage.optuna, study_name=name))
-        for name in (folder.name, confirmations_name(folder.name))
-    )
-    return Study(folder, storage, trials, confirmations)
+    opened = lambda name: storage.patiently(lambda: optuna.load_study(storage=storage.optuna, study_name=name))
+    return Study(folder, storage, opened(folder.name), opened(folder.name + AGAIN))
 
 
 def join(runs_dir: Path, name: str, address: str, patience: float = 0.0, **placement: Any) -> Study:
-    """A study that a sweep has made, for a worker: what it is, its storage says.
-
-    Raises `UserError` where there is none of this name.
-    """
+    """A study that a sweep has made, as its storage says, for a worker. Raises `UserError` where there is none."""
     path = runs_dir / "studies" / name
     if address == "journal" and not (path / "journal.log").exists():
         raise UserError(f"there is no study {name} in {runs_dir}: start it with python -m sweeps.run")

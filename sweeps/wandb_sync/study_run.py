@@ -33,7 +33,6 @@ class Options:
 
 def send(folder: Path, track: str) -> dict:
     """Carry the summary of the study in `folder` to W&B, and return what became of it (`mirror_client.state`)."""
-
     facts, described = (files.read_json(folder / name) for name in ("summary.json", "study.json"))
     goes_on = mirror_client.state(folder).get("mode") == "online"
     if not goes_on:
@@ -42,25 +41,23 @@ def send(folder: Path, track: str) -> dict:
     mode = follow.mode_for(track)
     if mode == "disabled":
         return _note(folder, {"state": "complete", "mode": mode})
+    started = int(datetime.fromisoformat(described["started"]).timestamp() * 1000)
+    kept = ("experiment", "seed", "sampler", "pruner", "config", "space", "versions")
     options = {
         "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
-        "id": f"{facts['study']}-study-{int(datetime.fromisoformat(described['started']).timestamp() * 1000):x}",
+        "id": f"{facts['study']}-study-{started:x}",
         "name": f"study {facts['study']}",
         "group": facts["study"],
         "job_type": "study",
         "tags": [facts["experiment"]],
-        "config": {
-            key: described[key] for key in ("experiment", "seed", "sampler", "pruner", "config", "space", "versions")
-        },
+        "config": {key: described[key] for key in kept},
     }
     run = follow.Server().begin(options, folder, mode, goes_on)
     offline = run.settings.mode == "offline"
-    state: dict[str, str | None] = {"mode": "offline" if offline else "online"}
+    state = {"mode": "offline"} if offline else {"mode": "online", "url": run.url}
     state["folder"] = str(Path(run.settings.sync_file).parent.relative_to(folder))
-    if not offline:
-        state["url"] = run.url
     try:
-        run.log(tables(facts) | pictures(folder))
+        run.log(tables(facts, folder))
         run.summary.update(figures(facts))
         run.finish()
     except Exception as error:  # noqa: BLE001 (recorded, and raised on; `make sync` tries again)
@@ -69,31 +66,23 @@ def send(folder: Path, track: str) -> dict:
     return _note(folder, {**state, "state": "complete", "rows": 1})
 
 
-def tables(facts: dict) -> dict:
-    """The trials, the plane, and what was run again, as W&B's tables."""
+def tables(facts: dict, folder: Path) -> dict:
+    """The trials, the plane, and what was run again, as W&B's tables, and the study's figures."""
     import wandb
+
+    def table(columns: list[str], rows: list[dict]) -> wandb.Table:
+        return wandb.Table(columns=[*columns], data=[[row[name] for name in columns] for row in rows])
 
     names = list(dict.fromkeys(name for trial in facts["list"] for name in trial["settings"]))
-    columns = ["trial", "state", "value", "reason", "parameters", "seconds", "run"]
-    rows = [[trial[c] for c in columns] + [trial["settings"].get(n) for n in names] for trial in facts["list"]]
-    by_name = {"trials": wandb.Table(columns=[*columns, *names], data=[[_text(v) for v in row] for row in rows])}
-    cells = ["hidden_size", "depth", "value", "spread", "parameters"]
-    by_name["plane"] = wandb.Table(columns=[*cells], data=[[cell[c] for c in cells] for cell in facts["plane"]])
+    rows = [dict.fromkeys(names) | trial["settings"] | trial for trial in facts["list"]]
+    rows = [{name: str(v) if isinstance(v, bool) else v for name, v in row.items()} for row in rows]
+    found = {"trials": table(["trial", "state", "value", "reason", "parameters", "seconds", "run", *names], rows)}
+    found["plane"] = table(["hidden_size", "depth", "value", "spread", "parameters"], facts["plane"])
     if facts["confirmed"]:
         means = ["trial", "found", "mean", "low", "high", "spread", "count", "parameters"]
-        by_name["again"] = wandb.Table(columns=[*means], data=[[row[c] for c in means] for row in facts["confirmed"]])
-    return by_name
-
-
-def _text(value: object) -> object:
-    return str(value) if isinstance(value, bool) else value
-
-
-def pictures(folder: Path) -> dict:
-    """The study's figures."""
-    import wandb
-
-    return {f"figures/{path.stem}": wandb.Image(str(path)) for path in sorted((folder / "figures").glob("*.png"))}
+        found["again"] = table(means, facts["confirmed"])
+    figures = sorted((folder / "figures").glob("*.png"))
+    return found | {f"figures/{path.stem}": wandb.Image(str(path)) for path in figures}
 
 
 def figures(facts: dict) -> dict:
@@ -103,7 +92,7 @@ def figures(facts: dict) -> dict:
     values |= {"minutes": facts["minutes"], "cost_minutes": facts["cost_minutes"], "status": "finished"}
     values |= {f"importance/{name}": share for name, share in facts["importances"].items()}
     if best:
-        values |= {"best/trial": best["trial"], "best/value": best["value"], "best/run": best["run"], **best["test"]}
+        values |= {f"best/{name}": best[name] for name in ("trial", "value", "run")} | best["test"]
     values |= {name: "\n".join(facts[name]) for name in ("supported", "not_supported", "borders")}
     return values
 

@@ -36,63 +36,32 @@ def figure(key: str, title: str, x: str, y: str, data: list[dict], *, log: bool 
     return {"key": key, "name": title, "data": data, "layout": {**titled, **layout}}
 
 
-def line(name: str, x: Sequence, y: Sequence[float], hue: int = 0, dash: int = 0, log: bool = False, **more) -> dict:
+def line(name: str, x: Sequence, y: Sequence[float], hue: int = 0, dash: int = 0, log: bool = False) -> dict:
     """A curve, thinned to what a screen shows; on a logarithmic axis what is not above 0 is a gap."""
     x, y = thinned(list(x), list(y))
     shown = [number(value) if value > 0 or not log else None for value in y]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if len(x) < FEW else "lines",
-        "name": text(name),
-        "x": x,
-        "y": shown,
-        "meta": {"hue": hue, "dash": dash},
-        **more,
-    }
+    mode, meta = "lines+markers" if len(x) < FEW else "lines", {"hue": hue, "dash": dash}
+    return {"type": "scatter", "mode": mode, "name": text(name), "x": x, "y": shown, "meta": meta}
 
 
 def bars(values: dict[str, float], hues: Iterable[int]) -> tuple[list[dict], dict]:
     """A bar for each number, by name, with its value beside it; and what its chart's layout needs for them."""
-    traces = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "x": [number(value)],
-            "y": [text(name if math.isfinite(value) else f"{name}: {value}")],
-            "text": [f"{value:.3g}"],
-            "textposition": "auto",
-            "cliponaxis": False,
-            "hovertemplate": "%{y}: %{x}<extra></extra>",
-            "meta": {"hue": hue},
-        }
-        for (name, value), hue in zip(values.items(), hues, strict=True)
-    ]
-    upright = {"type": "category", "autorange": "reversed"}
-    height = max(310, 120 + 19 * len(values))
-    return traces, {
-        "yaxis": upright,
-        "barmode": "overlay",
-        "bargap": 0.6 if len(values) < 5 else 0.25,
-        "height": height,
-    }
+    look = {"type": "bar", "orientation": "h", "textposition": "auto", "cliponaxis": False}
+    look["hovertemplate"] = "%{y}: %{x}<extra></extra>"
+    traces = []
+    for (name, value), hue in zip(values.items(), hues, strict=True):
+        label = text(name if math.isfinite(value) else f"{name}: {value}")
+        traces.append({**look, "x": [number(value)], "y": [label], "text": [f"{value:.3g}"], "meta": {"hue": hue}})
+    sizes = {"bargap": 0.6 if len(values) < 5 else 0.25, "height": max(310, 120 + 19 * len(values))}
+    return traces, {"yaxis": {"type": "category", "autorange": "reversed"}, "barmode": "overlay", **sizes}
 
 
 def points(name: str, x: Sequence, y: Sequence, hover: Iterable[str], **meta) -> dict:
     """Single points; `hover` is what is said of each."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": text(name),
-        "x": list(x),
-        "y": [number(value) for value in y],
-        "text": [text(words) for words in hover],
-        "hovertemplate": "%{text}<extra></extra>",
-        "meta": meta,
-    }
+    found = {"type": "scatter", "mode": "markers", "name": text(name), "x": list(x), "y": list(map(number, y))}
+    return found | {"text": list(map(text, hover)), "hovertemplate": "%{text}<extra></extra>", "meta": meta}
 
 
-def spread(count: int, most: int = 6) -> list[int]:
-    """At most `most` of the places 0 to `count` - 1, evenly spread, for ticks."""
-    if count <= most:
-        return list(range(count))
-    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
+def colour_bar(title: str) -> dict:
+    """What stands beside a picture that shows numbers as colours."""
+    return {"title": {"text": text(title), "side": "right"}, "thickness": 12}

@@ -4,7 +4,7 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from sweeps.web import charts
 
 
 STEP = "training step"
+LAG = "lag %{x}, step %{customdata}: 10^%{z:.2f}<extra></extra>"
 LEAST = -8  # of log10 of a gradient: less is one colour
 
 
@@ -22,30 +23,23 @@ def of_run(index: RunIndex, name: str) -> list[tuple[Section, list[dict]]]:
     columns = index.columns(name)
     sections = [(section, [chart(drawn, columns) for drawn in own]) for section, own in arranged(columns.series)]
     curves = media_curves(index, name)
-    if curves:
-        extra = [*gradients_by_lag(curves), *truncation(curves)]
-        for section, own in sections:
-            if section.title == "Memory":
-                own[:0] = extra
+    for section, own in sections:
+        if curves and section.title == "Memory":
+            own[:0] = [*gradients_by_lag(curves), *truncation(curves)]
     return sections
 
 
 def chart(drawn: Drawn, columns: Columns) -> dict:
     """A chart of one run: a curve for each metric. Colours say where in the network, kinds of line say what."""
-    key = drawn.key  # the same, however many curves come
     looks = looks_of(list(drawn.curves))
-    if len(drawn.curves) == 1:  # which has no legend
-        (drawn,) = _one_by_one(drawn)
-        drawn = replace(drawn, key=key)
+    if len(drawn.curves) == 1:  # which has no legend; its key is the same, however many curves come
+        drawn = replace(next(_one_by_one(drawn)), key=drawn.key)
     if all(len(columns.series[metric][0]) == 1 for metric in drawn.curves.values()):
         order = sorted(drawn.curves, key=looks.__getitem__)  # what belongs to one place stands together
         last = {name: columns.series[drawn.curves[name]][1][-1] for name in order}
         return _measured_once(drawn, last, [looks[name][0] for name in order], "measured")
-    traces = []
-    for name, metric in drawn.curves.items():
-        steps, values = columns.series[metric]
-        hue, dash = looks[name]
-        traces.append(charts.line(name, steps, values, hue, dash, drawn.log))
+    curves = drawn.curves.items()
+    traces = [charts.line(name, *columns.series[metric], *looks[name], drawn.log) for name, metric in curves]
     return _over_steps(drawn, traces, showlegend=len(traces) > 1)
 
 
@@ -86,37 +80,25 @@ def media_curves(index: RunIndex, name: str) -> list[dict]:
     for file, path in index.media(name).items():
         if re.fullmatch(r"curves-\d+\.json", file):
             with contextlib.suppress(UserError):
-                curves = index.read_json(path)
-                if isinstance(curves.get("step"), int):
-                    by_evaluation.append(curves)
-    return by_evaluation
+                by_evaluation.append(index.read_json(path))
+    return [curves for curves in by_evaluation if isinstance(curves.get("step"), int)]
 
 
 def gradients_by_lag(curves: list[dict]) -> list[dict]:
     """A heat map for each layer and direction: what is left of a gradient by lag, over training."""
     maps = []
+    look = {"type": "heatmap", "zmin": LEAST, "zmax": 1, "colorscale": "Cividis"}
+    look |= {"colorbar": charts.colour_bar("log10"), "hovertemplate": LAG}
     for name in [name for name in curves[-1] if name.startswith("lag/")]:
-        steps, rows = [], []
-        for at in curves:
-            shades = [_shade(value) for value in at.get(name) or []]
-            if shades:
-                steps.append(str(at["step"]))
-                rows.append(shades)
-        where = name.removeprefix("lag/")
-        ticked = charts.spread(len(steps))
-        heat = {
-            "type": "heatmap",
-            "z": rows,
-            "x": list(range(max(map(len, rows), default=0))),
-            "y": list(range(len(steps))),
-            "customdata": [[step] * len(row) for step, row in zip(steps, rows, strict=True)],
-            "zmin": LEAST,
-            "zmax": 1,
-            "colorscale": "Cividis",
-            "colorbar": {"title": {"text": "log10", "side": "right"}, "thickness": 12},
-            "hovertemplate": "lag %{x}, step %{customdata}: 10^%{z:.2f}<extra></extra>",
-        }
+        there = [at for at in curves if at.get(name)]
+        steps = [str(at["step"]) for at in there]
+        rows = [[_shade(value) for value in at[name]] for at in there]
+        lags = list(range(max(map(len, rows), default=0)))
+        said = [[step] * len(row) for step, row in zip(steps, rows, strict=True)]
+        heat = {**look, "z": rows, "x": lags, "y": list(range(len(steps))), "customdata": said}
+        ticked = sorted({round(i * (len(steps) - 1) / 5) for i in range(6)} if steps else ())
         ticks = {"tickvals": ticked, "ticktext": [steps[i] for i in ticked]}
+        where = name.removeprefix("lag/")
         title = f"Gradient left k steps before the end: {where}"
         maps.append(charts.figure(f"lag-{where}", title, "lag k (steps)", STEP, [heat], yaxis=ticks))
     return maps
@@ -124,22 +106,17 @@ def gradients_by_lag(curves: list[dict]) -> list[dict]:
 
 def truncation(curves: list[dict]) -> list[dict]:
     """The loss at the last step of a sequence, by how many of the last inputs the net reads."""
-    first, *_, last = [curves[0], *curves]
     traces = []
-    for at in [first, last] if first is not last else [last]:
+    for at in curves[:1] + curves[1:][-1:]:  # the first and the last
         contexts, losses = at.get("truncation/contexts"), at.get("truncation/losses")
         if contexts and losses:
             traces.append(charts.line(f"step {at['step']}", contexts, [float(x) for x in losses], len(traces)))
     if not traces:
         return []
-    read = [context for trace in traces for context in trace["x"]]
-    axis = {"type": "log", "tickvals": sorted(set(read)), "tickangle": 0}
-    title = "Loss by how many inputs are read"
-    return [
-        charts.figure(
-            "truncation", title, "inputs read (steps)", "loss at the last step", traces, xaxis=axis, showlegend=True
-        )
-    ]
+    read = sorted({context for trace in traces for context in trace["x"]})
+    axis = {"type": "log", "tickvals": read, "tickangle": 0}
+    titles = "Loss by how many inputs are read", "inputs read (steps)", "loss at the last step"
+    return [charts.figure("truncation", *titles, traces, xaxis=axis, showlegend=True)]
 
 
 def _shade(value: Any) -> float | None:
@@ -154,14 +131,13 @@ def compared(index: RunIndex, cards: list[Card]) -> list[tuple[Section, list[dic
     columns = {card.name: index.columns(card.name) for card in cards}
     metrics = dict.fromkeys(metric for own in columns.values() for metric in own.series)
     names = labels(cards)
-    sections = []
-    for section, own in arranged(metrics):
-        drawn = [apart for several in own for apart in _one_by_one(several)]
-        sections.append((section, [_overlaid(each, columns, names) for each in drawn]))
-    return sections
+    return [
+        (section, [_overlaid(each, columns, names) for several in own for each in _one_by_one(several)])
+        for section, own in arranged(metrics)
+    ]
 
 
-def _one_by_one(drawn: Drawn) -> Iterable[Drawn]:
+def _one_by_one(drawn: Drawn) -> Iterator[Drawn]:
     for name, metric in drawn.curves.items():
         title = drawn.title if name.lower() == drawn.title.lower() else f"{drawn.title}: {name}"
         yield replace(drawn, key=metric, title=title, curves={name: metric})

@@ -1,12 +1,19 @@
 """The charts of a study: what its trials came to, and what of their settings mattered."""
 
 import itertools
+import math
 from datetime import datetime
+from typing import Any
 
+from rnnkit.core import wording
 from sweeps.analysis import GridCell
 from sweeps.reading import TRIAL_STATES, Study, Trial, answers, trial_in_words
 from sweeps.web import charts
-from sweeps.web.parallel import parallel
+
+
+LOGARITHMIC = ("hidden_size", "learning_rate")
+LINE = {"type": "scatter", "mode": "lines", "connectgaps": True, "hovertemplate": "%{text}<extra></extra>"}
+LINE |= {"hoveron": "points", "showlegend": False}
 
 
 def of_study(study: Study) -> list[dict]:
@@ -27,16 +34,9 @@ def history(study: Study) -> dict | None:
             traces.append(charts.points(named, numbers, values, lines, state=state))
     without = [t for t in study.trials if charts.number(t.value) is None and t.state != "waiting"]
     if without:
-        traces.append(
-            charts.points(
-                "no value",
-                [t.number for t in without],
-                [0.03] * len(without),
-                map(trial_in_words, without),
-                state="failed",
-            )
-            | {"yaxis": "y2"}
-        )
+        numbers, lines = [t.number for t in without], map(trial_in_words, without)
+        low = charts.points("no value", numbers, [0.03] * len(without), lines, state="failed")
+        traces.append(low | {"yaxis": "y2"})
     finished = charts.valued(sorted(study.of_state("finished"), key=lambda trial: trial.number))
     if finished:
         best = list(itertools.accumulate((value for _, value in finished), min if study.lower_is_better else max))
@@ -57,21 +57,14 @@ def plane(study: Study) -> dict | None:
     depths = list(dict.fromkeys(cell.depth for cell in cells))
     at = {(cell.hidden_size, cell.depth): cell for cell in cells}
     rows = [[at[size, depth] for depth in depths] for size in sizes]
-    heat = {
-        "type": "heatmap",
-        "x": [str(depth) for depth in depths],
-        "y": [str(size) for size in sizes],
-        "z": [[charts.number(cell.value) for cell in row] for row in rows],
-        "text": [[_cell(cell) for cell in row] for row in rows],
-        "texttemplate": "%{text}",
-        "hovertemplate": "hidden size %{y}, depth %{x}<br>%{text}<extra></extra>",
-        "colorscale": "Cividis",
-        "reversescale": study.lower_is_better,
-        "colorbar": {"title": {"text": charts.text(study.metric), "side": "right"}, "thickness": 12},
-        "xgap": 2,
-        "ygap": 2,
-    }
-    missing = [_missing(cell) for cell in cells if not cell.values]
+    heat = {"type": "heatmap", "x": list(map(str, depths)), "y": list(map(str, sizes)), "xgap": 2, "ygap": 2}
+    heat["z"] = [[charts.number(cell.value) for cell in row] for row in rows]
+    heat["text"] = [[_cell(cell) for cell in row] for row in rows]
+    heat |= {"texttemplate": "%{text}", "colorscale": "Cividis", "colorbar": charts.colour_bar(study.metric)}
+    heat |= {"hovertemplate": "hidden size %{y}, depth %{x}<br>%{text}<extra></extra>"}
+    heat["reversescale"] = study.lower_is_better
+    mark = {"text": "not finished", "showarrow": False}
+    missing = [{**mark, "x": str(c.depth), "y": str(c.hidden_size)} for c in cells if not c.values]
     title = "Hidden size and depth, other settings fixed (below: parameters)"
     category = {"type": "category"}
     axes = "depth (layers)", "hidden size (units)"
@@ -86,53 +79,37 @@ def _cell(cell: GridCell) -> str:
     return f"{cell.value:.4f}{several}{count}"
 
 
-def _missing(cell: GridCell) -> dict:
-    return {"x": str(cell.depth), "y": str(cell.hidden_size), "text": "not finished", "showarrow": False}
-
-
 def importances(study: Study) -> dict | None:
     """How much of the spread of values each setting accounts for."""
     if not study.importances:
         return None
     order = sorted(study.importances.items(), key=lambda item: item[1])
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [max(share, 5e-4) for _, share in order],  # of a bar without any length no number is shown
-        "y": [charts.text(name.replace("_", " ")) for name, _ in order],
-        "text": [f"{share:.2f}" for _, share in order],
-        "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
-        "meta": {"hue": 0},
-    }
-    return charts.figure(
-        "importances", "What mattered (fANOVA over finished trials)", "importance (shares of 1)", "setting", [bars]
-    )
+    bars: dict = {"type": "bar", "orientation": "h", "meta": {"hue": 0}}
+    bars["x"] = [max(share, 5e-4) for _, share in order]  # of a bar without any length no number is shown
+    bars["y"] = [charts.text(name.replace("_", " ")) for name, _ in order]
+    bars |= {"text": [f"{share:.2f}" for _, share in order], "hovertemplate": "%{y}: %{x:.3f}<extra></extra>"}
+    titles = "What mattered (fANOVA over finished trials)", "importance (shares of 1)", "setting"
+    return charts.figure("importances", *titles, [bars])
 
 
 def reported(study: Study) -> dict | None:
     """What each trial reported as it went on."""
-    trials = [t for t in study.trials if t.reported]
-    if not trials:
-        return None
     traces, named = [], set()
     best = answers.chosen(study)
-    for trial in trials:
+    for trial in [t for t in study.trials if t.reported]:
         is_best = best is not None and trial.number == best.number
-        look = "best" if is_best else trial.state
-        trace = charts.line(trial.state, list(trial.reported), list(trial.reported.values()))
-        label = f"best (trial {trial.number})" if is_best else trial.state
-        meta = {"state": "best" if is_best else trial.state, "trial": trial.number}
-        hover = {
-            "text": [charts.text(trial_in_words(trial))] * len(trace["x"]),
-            "hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>",
-        }
-        group = {"name": charts.text(label), "legendgroup": look, "showlegend": look not in named, "mode": "lines"}
-        traces.append(trace | {"meta": meta, "opacity": 1.0 if is_best else 0.55} | hover | group)
+        look, label = ("best", f"best (trial {trial.number})") if is_best else (trial.state, trial.state)
+        trace = charts.line(label, list(trial.reported), list(trial.reported.values()))
+        trace |= {"mode": "lines", "legendgroup": look, "showlegend": look not in named}
+        trace |= {"meta": {"state": look, "trial": trial.number}, "opacity": 1.0 if is_best else 0.55}
+        trace["text"] = [charts.text(trial_in_words(trial))] * len(trace["x"])
+        traces.append({**trace, "hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>"})
         named.add(look)
+    if not traces:
+        return None
     traces.sort(key=lambda trace: trace["meta"]["state"] == "best")  # drawn last, on top
-    return charts.figure(
-        "reported", "What trials reported on their way", "epoch", study.metric, traces, showlegend=True
-    )
+    titles = "What trials reported on their way", "epoch", study.metric
+    return charts.figure("reported", *titles, traces, showlegend=True)
 
 
 def timeline(study: Study) -> dict | None:
@@ -153,17 +130,10 @@ def timeline(study: Study) -> dict | None:
         bars["text"].append(str(trial.number))
         bars["customdata"].append(f"{charts.text(trial_in_words(trial))}<br>{seconds:.1f} s")
     order = [charts.text(lane) for lane in sorted(set(lanes.values()), key=int)]
-    return charts.figure(
-        "timeline",
-        "When trials ran",
-        f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC",
-        "worker",
-        list(traces.values()),
-        yaxis={"type": "category", "categoryorder": "array", "categoryarray": order, "autorange": "reversed"},
-        meta={"wide": True},
-        barmode="overlay",
-        showlegend=True,
-    )
+    titles = "When trials ran", f"seconds since {first:%Y-%m-%d %H:%M:%S} UTC", "worker"
+    axis = {"type": "category", "categoryorder": "array", "categoryarray": order, "autorange": "reversed"}
+    layout = {"yaxis": axis, "meta": {"wide": True}, "barmode": "overlay", "showlegend": True}
+    return charts.figure("timeline", *titles, list(traces.values()), **layout)
 
 
 def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
@@ -181,17 +151,77 @@ def lanes_of(trials: list[Trial], now: datetime) -> dict[int, str]:
 
 
 def _bars(state: str) -> dict:
-    return {
-        "type": "bar",
-        "orientation": "h",
-        "name": state,
-        "base": [],
-        "x": [],
-        "y": [],
-        "text": [],
-        "textposition": "inside",
-        "insidetextanchor": "middle",
-        "customdata": [],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "meta": {"state": state},
-    }
+    bars = {"type": "bar", "orientation": "h", "name": state, "meta": {"state": state}}
+    bars |= {"textposition": "inside", "insidetextanchor": "middle", "hovertemplate": "%{customdata}<extra></extra>"}
+    return bars | {key: [] for key in ("base", "x", "y", "text", "customdata")}
+
+
+def parallel(study: Study) -> dict | None:
+    """A line for each trial through its settings, coloured by its value, as the table below filters them."""
+    trials = [(t, value) for t, value in charts.valued(study.trials) if t.settings]
+    finished = [value for t, value in trials if t.state == "finished"]
+    if len(finished) < 2:
+        return None
+    axes = [_Axis(name, [t.settings.get(name) for t, _ in trials]) for name in study.settings]
+    axes.append(_Axis(study.metric, [value for _, value in trials]))
+    low, high = min(finished), max(finished)
+    traces = []
+    for trial, value in trials:
+        heights = [axis.height(trial.settings.get(axis.name)) for axis in axes[:-1]] + [axes[-1].height(value)]
+        shade = (value - low) / (high - low) if high > low else 1.0
+        shade = 1 - shade if study.lower_is_better else shade
+        meta = {"shade": shade} if trial.state == "finished" else {"state": trial.state}
+        said = [charts.text(trial_in_words(trial))] * len(axes)
+        line = {"x": list(range(len(axes))), "y": heights, "text": said, "meta": {**meta, "trial": trial.number}}
+        line |= {"name": f"trial {trial.number}", "opacity": 0.85 if trial.state == "finished" else 0.35}
+        traces.append({**LINE, **line})
+    colours = {"color": [low], "cmin": low, "cmax": high, "colorscale": "Viridis", "showscale": True}
+    colours |= {"reversescale": study.lower_is_better, "colorbar": charts.colour_bar(study.metric)}
+    scale = {"type": "scatter", "mode": "markers", "x": [None], "y": [None]}  # without points, for its colour bar
+    traces.append({**scale, "showlegend": False, "hoverinfo": "skip", "marker": colours})
+    marks = [
+        {"x": i, "y": height, "text": charts.text(label), "showarrow": False, "xanchor": "left", "xshift": 3}
+        for i, axis in enumerate(axes)
+        for label, height in axis.ticks()
+    ]
+    upright = {"type": "line", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 1}}
+    names = [charts.text(axis.name).replace("_", " ").replace(" ", "<br>") for axis in axes]
+    places = {"tickvals": list(range(len(axes))), "ticktext": names, "range": [-0.1, len(axes) - 0.6]}
+    titles = "Settings and value of each trial (faint: not finished)", "setting, each on a scale of its own", ""
+    layout: dict = {"annotations": marks, "shapes": [{**upright, "x0": i, "x1": i} for i in range(len(axes))]}
+    layout |= {"xaxis": {**places, "zeroline": False, "tickangle": 0}}
+    layout |= {"yaxis": {"visible": False, "range": [-0.06, 1.06]}, "hovermode": "closest", "height": 396}
+    layout |= {"margin": {"b": 68}, "meta": {"wide": True, "least": 88 * len(axes)}}  # labels of two lines below
+    return charts.figure("parallel", *titles, traces, **layout)
+
+
+class _Axis:
+    """An upright of parallel coordinates: where a setting's values stand on it, from 0 to 1."""
+
+    def __init__(self, name: str, values: list) -> None:
+        self.name = name
+        there = [value for value in values if value is not None]
+        self.numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in there)
+        self.log = self.numeric and name in LOGARITHMIC and all(v > 0 for v in there)
+        self.choices = [] if self.numeric else sorted({wording.plain(v) for v in there})
+        self.few = sorted(set(there)) if self.numeric and len(set(there)) <= 4 else self.choices
+        places = [self._place(value) for value in there]
+        self.low, self.high = min(places), max(places)
+
+    def _place(self, value: Any) -> float:
+        if not self.numeric:
+            return self.choices.index(wording.plain(value))
+        return math.log(value) if self.log else value
+
+    def height(self, value: Any) -> float | None:
+        """Where a value stands; None for a trial that has none."""
+        if value is None:
+            return None
+        return (self._place(value) - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+
+    def ticks(self) -> list[tuple[str, float | None]]:
+        """Some values with their places."""
+        if self.few:
+            return [(f"{value:.3g}" if self.numeric else value, self.height(value)) for value in self.few]
+        places = [(self.low + share * (self.high - self.low), share) for share in (0, 0.25, 0.5, 0.75, 1)]
+        return [(f"{math.exp(place) if self.log else place:.3g}", share) for place, share in places]

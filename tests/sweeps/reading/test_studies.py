@@ -8,7 +8,7 @@ from optuna.storages.journal import JournalFileBackend
 from experiments import digits
 from rnnkit.core import files, locks
 from rnnkit.runs.manifest import Membership
-from sweeps.analysis.fanova import importances
+from sweeps.analysis import importances
 from sweeps.reading import answers, describe, studies
 from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made

@@ -50,7 +50,7 @@ def test_tied_embeddings_are_as_large_as_the_hidden_size_that_a_trial_has(tmp_pa
     base = experiments.load(name).Config(tied=True, hidden_size=size, embedding_size=size)
     folder = folders.StudyFolder(tmp_path, base, seed=0)
     for point in folder.space.plane():
-        for config in (folder.config(0, point), folder.config_of_confirmation(0, point)):
+        for config in (folder.config(0, point), folder.config(folders.MOST_TRIALS, point)):
             assert config.embedding_size == config.hidden_size == point["hidden_size"]
     free = folders.StudyFolder(tmp_path, dataclasses.replace(base, tied=False), seed=0)
     assert free.config(0, free.space.plane()[0]).embedding_size == size
