@@ -239,7 +239,7 @@ class RunIndex:
             test=_number(numbers.get(metric.removesuffix("/valid") + "/test")),
             step=step,
             started=_time(manifest.get("started")),
-            flags=tuple(map(dataclasses.asdict, flags)),
+            flags=tuple(dataclasses.asdict(flag) for flag in flags),
             **told,
         )
 

@@ -63,6 +63,7 @@ class StudyFolder:
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
+        judged = {"metric": self.objective.metric, "lower_is_better": self.objective.lower_is_better}
         values = {
             "format": FORMAT,
             "study": self.name,
@@ -72,7 +73,7 @@ class StudyFolder:
             "pruner": self.pruner,
             "storage": "journal" if self.address == "journal" else "postgresql",
             "config": configuration.settings(self.base),
-            "space": dataclasses.asdict(self.objective) | dataclasses.asdict(self.space),
+            "space": judged | dataclasses.asdict(self.space),
         }
         return json.loads(json.dumps(values, default=str))
 
