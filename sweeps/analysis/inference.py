@@ -33,11 +33,6 @@ def _interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
     return mean - reach, mean + reach
 
 
-def limits(metric: str) -> tuple[float, float]:
-    """What a metric can be at least and at most, by its name: `metric/accuracy/valid` is a share."""
-    return (0.0, 1.0) if metric.split("/")[1] in ("accuracy", "macro_f1") else (-math.inf, math.inf)
-
-
 def paired(trial: int, other: int, ours: dict[int, float], theirs: dict[int, float], sign: int) -> Paired | None:
     """Compare two configurations on the seeds that both have, if there are two. `sign` is -1 if lower is better."""
     seeds = sorted(set(ours) & set(theirs))

@@ -7,6 +7,7 @@ import dataclasses
 
 from optuna.trial import FrozenTrial, TrialState
 
+from rnnkit import evaluation
 from rnnkit.core import UserError, files, wording
 from rnnkit.core import config as configuration
 from rnnkit.runs import Comparison, Reference, Result
@@ -90,7 +91,7 @@ def confirmation(study: Study, number: int, trials: list[FrozenTrial]) -> Confir
     original = next(trial for trial in study.all_of() if trial.number == number)
     results = [trial.user_attrs["result"] for trial in trials]
     values = inference.by_seed(trials)
-    mean = inference.mean_of(list(values.values()), inference.limits(study.folder.objective.metric))
+    mean = inference.mean_of(list(values.values()), evaluation.metric(study.folder.objective.metric).limits)
     scores = {name: [result["test"][name] for result in results] for name in results[0]["test"]}
     return Confirmation(
         trial=number,
@@ -99,7 +100,7 @@ def confirmation(study: Study, number: int, trials: list[FrozenTrial]) -> Confir
         found=original.values[0],
         values={str(seed): value for seed, value in sorted(values.items())},
         **dataclasses.asdict(mean),
-        test={name: inference.mean_of(several, inference.limits(name)) for name, several in scores.items()},
+        test={name: inference.mean_of(several, evaluation.metric(name).limits) for name, several in scores.items()},
         runs=[trial.user_attrs["run"] for trial in trials],
     )
 

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, replace
 
+from rnnkit import evaluation
+
 
 @dataclass(frozen=True)
 class EvidenceRow:
     """One figure and how to get it: a command line, run with the seeds 0, 1, ...
 
     `group` is the section of the table, `what` says the row in words, `flags` follow `python -m experiments.<name>`.
-    `metric` is one of the result's, the higher the better unless `lower_is_better`. `note` is for the reader: what was
-    tried where a published figure is not reached, say.
+    `metric` is one of the result's. `note` is for the reader: what was tried where a published figure is not reached.
     """
 
     name: str
@@ -19,8 +20,12 @@ class EvidenceRow:
     flags: str
     metric: str
     seeds: int
-    lower_is_better: bool = False
     note: str = ""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Of the metric."""
+        return evaluation.metric(self.metric).direction is evaluation.Direction.MINIMIZE
 
 
 @dataclass(frozen=True)
@@ -110,13 +115,12 @@ def _memory(task: str, combinations: list[tuple[str, str]], metric: str = "metri
     """Rows of one task of `memory`, by cell and initialisation, and one of a net whose recurrence is cut."""
     nets = [(f"{c}-{i}", f"{c.upper()}, {i}", f"--task {task} --cell {c} --init {i}") for c, i in combinations]
     nets.append(("cut", "LSTM, its recurrence cut", f"--task {task} --cut-recurrence"))
-    return [EvidenceRow(f"{task}-{name}", task, what, "memory", flags, metric, 5, True) for name, what, flags in nets]
+    return [EvidenceRow(f"{task}-{name}", task, what, "memory", flags, metric, 5) for name, what, flags in nets]
 
 
 def _row(name: str, experiment: str, what: str, flags: str, metric: str = "accuracy", seeds: int = 5) -> EvidenceRow:
-    """A row in the section of its experiment. The lower is better, but of accuracy."""
-    lower_is_better = metric != "accuracy"
-    return EvidenceRow(name, experiment, what, experiment, flags, f"metric/{metric}/test", seeds, lower_is_better)
+    """A row in the section of its experiment."""
+    return EvidenceRow(name, experiment, what, experiment, flags, f"metric/{metric}/test", seeds)
 
 
 STREAMS = "--text island --reading streams --steps 100 --clip 1 --learning-rate 0.002"

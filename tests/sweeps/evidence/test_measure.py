@@ -22,9 +22,7 @@ from tests.helpers import ROOT, no_account
 ROW = EvidenceRow(
     "small", "digits", "a small GRU", "digits", "--epochs 1 --hidden-size 4 --depth 1", "metric/accuracy/test", 2
 )
-CUT = EvidenceRow(
-    "cut", "adding", "no state", "memory", "--cut-recurrence", "metric/loss/test", 5, lower_is_better=True
-)
+CUT = EvidenceRow("cut", "adding", "no state", "memory", "--cut-recurrence", "metric/loss/test", 5)
 
 
 @pytest.fixture
