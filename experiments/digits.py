@@ -56,8 +56,6 @@ SPACE = Space(
 def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     """The net, its batches and its loss, from the settings."""
     # Imports that take a second stand here, so that --help need not wait for them.
-    from torch.nn.functional import cross_entropy
-
     from rnnkit.datasets import digits
     from rnnkit.nn import models
     from rnnkit.training import tasks
@@ -65,7 +63,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     data = digits.load(config.view, config.split_seed)
     longest = max(map(len, data.train.inputs))
     model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
-    return tasks.on_examples(config, OBJECTIVE, model, data, "digits", cross_entropy, tasks.classified)
+    return tasks.on_examples(config, OBJECTIVE, model, data, "digits", tasks.classified)
 
 
 def conclude(config: Config, task: "Task[Digits]") -> Final:

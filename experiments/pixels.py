@@ -90,8 +90,6 @@ SPACE = Space(
 
 def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     """The net, its batches and its loss, from the settings."""
-    from torch.nn.functional import cross_entropy
-
     from rnnkit import sequences
     from rnnkit.nn import models
     from rnnkit.training import tasks
@@ -102,7 +100,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
         sequences.check(part, classes=mnist.CLASSES)
     steps, features = data.train.inputs[0].shape
     model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
-    return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, cross_entropy, tasks.classified)
+    return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, tasks.classified)
 
 
 def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:

@@ -109,7 +109,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
 
     order = functools.partial(order_of, config.order, config, data.train.lengths)
     name, dropped = Path(config.data).stem, config.word_dropout
-    return tasks.on_examples(config, OBJECTIVE, model, data, name, cost, measured, order, dropped)
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, measured, cost, order, dropped)
 
 
 def conclude(config: Config, task: "Task[Reviews]") -> Final:

@@ -90,8 +90,6 @@ SPACE = Space(
 
 def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     """The net, its batches and its loss, from the settings."""
-    from torch.nn.functional import cross_entropy
-
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
@@ -111,7 +109,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     ).to(device)
 
     name, dropped = Path(config.data).stem, config.word_dropout
-    return tasks.on_examples(config, OBJECTIVE, model, data, name, cross_entropy, measured, word_dropout=dropped)
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, measured, word_dropout=dropped)
 
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:

@@ -2,8 +2,9 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -15,13 +16,9 @@ from rnnkit.diagnostics import probe
 from rnnkit.evaluation import classification
 from rnnkit.nn import evaluating
 from rnnkit.sequences import Batch, Examples, State, bptt_chunks, vocabulary
-from rnnkit.training import loop
 from rnnkit.training.experiment import Task
 from rnnkit.training.objective import Objective
 
-
-if TYPE_CHECKING:
-    import numpy as np
 
 T = TypeVar("T")
 
@@ -32,16 +29,18 @@ def on_examples(
     model: nn.Module,
     data: Any,
     name: str,
-    cost: Callable[..., Tensor],
-    measure: "Callable[..., tuple[dict[str, float], np.ndarray]]",
+    measure: Callable[..., tuple[dict[str, float], Any]],
+    cost: Callable[..., Tensor] = cross_entropy,
     order: Callable[[int], Sequence[Tensor]] | None = None,
     word_dropout: float = 0.0,
+    heard: Callable[[PackedSequence], PackedSequence] = lambda inputs: inputs,
 ) -> Task[Any]:
     """The task to learn `data.train`, examples from the set `name`: at random, or in batches that `order` names.
 
-    `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores. `measure(model, examples,
-    split)` is as `classified`: what it gives first for `data.valid` is the evaluation. `word_dropout` is the share of
-    words read as unknown in training; words are rows, or come first in them.
+    `measure(model, examples, split)` is as `classified`: what it gives first for `data.valid` is the evaluation.
+    `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores. `word_dropout` is the share
+    of words read as unknown in training; words are rows, or come first in them. `heard(inputs)` is what training reads
+    in place of a batch's inputs.
     """
     count = len(data.train)
     order = order or (lambda epoch: sequences.epoch_order(count, config.seed, epoch).split(config.batch_size))
@@ -56,7 +55,7 @@ def on_examples(
             yield batch
 
     def loss(model: nn.Module, batch: Batch, state: None) -> tuple[Tensor, None]:
-        given = model(batch.inputs)
+        given = model(heard(batch.inputs))
         return cost(given.data if isinstance(given, PackedSequence) else given, batch.targets), None
 
     return Task(
@@ -147,13 +146,14 @@ def classified(
     cost: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
     decide: Callable[[Tensor], Tensor] = lambda scores: scores.argmax(1),
     order: Sequence[Tensor] | None = None,
-) -> "tuple[dict[str, float], np.ndarray]":
+) -> tuple[dict[str, float], np.ndarray]:
     """Loss, accuracy and F1 of a part, and which of its examples are classified rightly, of shape (examples,).
 
     `decide` makes classes of scores; batches are those that `order` names.
     """
     order = order or torch.arange(len(examples)).split(256)
-    outputs, targets = loop.scores(model, sequences.gathered(examples, order))
+    pairs = of_batches(model, sequences.gathered(examples, order), lambda given, batch: (given.cpu(), batch.targets))
+    outputs, targets = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
     predicted = decide(outputs)
     right = torch.empty(len(examples), dtype=torch.bool)
     right[torch.cat(list(order))] = predicted == targets
