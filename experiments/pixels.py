@@ -108,11 +108,10 @@ def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     from rnnkit.training import tasks
 
     metrics, right = tasks.classified(task.model, task.data.test, "test")
-    references = []
-    if config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional:
-        of = f"{config.order} {config.cell.upper()}, all 60,000 images"
-        for who, value in PUBLISHED[config.order, config.cell]:
-            references.append(Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED))
+    alike = config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional
+    published = PUBLISHED[config.order, config.cell] if alike else []
+    of = f"{config.order} {config.cell.upper()}, all 60,000 images"
+    references = [Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED) for who, value in published]
     theirs = baseline(config.data, config.data_dir, *sizes_of(config))
     return Final(task.evaluate() | metrics, compare("logistic regression on pixels", right, theirs), references)
 

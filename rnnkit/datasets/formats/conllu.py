@@ -35,11 +35,6 @@ class Part:
     sequences: list[Sequence[str]]
     tags: list[Sequence[str]]
 
-    @property
-    def steps(self) -> int:
-        """The steps of all sequences together."""
-        return sum(map(len, self.sequences))
-
 
 @dataclass(frozen=True)
 class Tagged(Parts[Part]):
