@@ -78,13 +78,8 @@ PUBLISHED = {"shakespeare": [("torch-rnn, 3 x 800 LSTM, on its own validation pa
 
 OBJECTIVE = Objective("metric/bits_per_character/valid")
 
-SPACE = Space(
-    hidden_sizes=(64, 128, 256),
-    depths=(1, 2),
-    studied=studied((32, 512), 2, both=False),
-    tuned=tuned((1e-3, 2e-2), (0.25, 16.0)),
-    start={"cell": "lstm", "learning_rate": 5e-3, "clip": 4.0},
-)
+START = {"cell": "lstm", "learning_rate": 5e-3, "clip": 4.0}
+SPACE = Space((64, 128, 256), (1, 2), studied((32, 512), 2, both=False), tuned((1e-3, 2e-2), (0.25, 16.0)), START)
 
 
 @dataclass(frozen=True)

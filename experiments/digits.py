@@ -44,13 +44,9 @@ class Config(BaseConfig):
 
 OBJECTIVE = Objective("metric/accuracy/valid")
 
-SPACE = Space(
-    hidden_sizes=(8, 16, 32, 64),
-    depths=(1, 2, 3),
-    studied=studied((8, 96), 3),
-    tuned=tuned((1e-3, 3e-2)),
-    start={"cell": "gru", "bidirectional": True, "learning_rate": 0.01, "clip": 1.0},
-)
+START = {"cell": "gru", "bidirectional": True, "learning_rate": 0.01, "clip": 1.0}
+# Hidden sizes and depths of the plane that comes first, what is studied, what is tuned along, the rest of the plane.
+SPACE = Space((8, 16, 32, 64), (1, 2, 3), studied((8, 96), 3), tuned((1e-3, 3e-2)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Digits]":

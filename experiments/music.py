@@ -70,13 +70,8 @@ PUBLISHED = {"lstm": 8.45, "gru": 8.43, "rnn": 8.91}
 
 OBJECTIVE = Objective("metric/nats_per_step/valid")
 
-SPACE = Space(
-    hidden_sizes=(50, 100, 200),
-    depths=(1, 2),
-    studied=studied((50, 400), 2, both=False),
-    tuned=tuned((1e-3, 2e-2)),
-    start={"cell": "lstm", "learning_rate": 5e-3, "clip": 1.0},
-)
+START = {"cell": "lstm", "learning_rate": 5e-3, "clip": 1.0}
+SPACE = Space((50, 100, 200), (1, 2), studied((50, 400), 2, both=False), tuned((1e-3, 2e-2)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":

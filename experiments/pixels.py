@@ -79,13 +79,8 @@ PUBLISHED = {
 
 OBJECTIVE = Objective("metric/accuracy/valid")
 
-SPACE = Space(
-    hidden_sizes=(32, 64, 128),
-    depths=(1, 2),
-    studied=studied((32, 256), 2),
-    tuned=tuned((5e-4, 1e-2)),
-    start={"cell": "gru", "bidirectional": False, "learning_rate": 5e-3, "clip": 1.0},
-)
+START = {"cell": "gru", "bidirectional": False, "learning_rate": 5e-3, "clip": 1.0}
+SPACE = Space((32, 64, 128), (1, 2), studied((32, 256), 2), tuned((5e-4, 1e-2)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":

@@ -41,13 +41,8 @@ def replay_run(folder: Path, options: Options) -> Result:
         why = "there is nothing to compare with; let it go on with experiments.resume"
         raise UserError(f"{folder.name} {state}: {why}")
     manifest = Manifest.read(folder)
-    config = recorded.settings(
-        folder,
-        runs_dir=options.to or folder.parent / "reproduced",
-        data_dir=options.data_dir,
-        threads=options.threads or manifest.threads,
-        track="off",
-    )
+    placement = {"runs_dir": options.to or folder.parent / "reproduced", "data_dir": options.data_dir}
+    config = recorded.settings(folder, **placement, threads=options.threads or manifest.threads, track="off")
     evaluations = sum("speed/valid_steps_per_second" in row for row in read_rows(folder))
 
     def report(evaluation: int, value: float) -> None:

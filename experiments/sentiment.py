@@ -75,13 +75,8 @@ PUBLISHED = {False: 0.8598, True: 0.8566}
 
 OBJECTIVE = Objective("metric/accuracy/valid")
 
-SPACE = Space(
-    hidden_sizes=(16, 32, 64),
-    depths=(1, 2),
-    studied=studied((16, 128), 2),
-    tuned=tuned((5e-4, 1e-2), (0.25, 16.0)),
-    start={"cell": "lstm", "bidirectional": False, "learning_rate": 1e-3, "clip": 4.0},
-)
+START = {"cell": "lstm", "bidirectional": False, "learning_rate": 1e-3, "clip": 4.0}
+SPACE = Space((16, 32, 64), (1, 2), studied((16, 128), 2), tuned((5e-4, 1e-2), (0.25, 16.0)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
@@ -90,16 +85,9 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
     from rnnkit.training import tasks
 
     data = numbered(config.data, config.data_dir, config.least_count)
-    model = models.classifier(
-        config,
-        config.embedding_size,
-        1,
-        int(data.train.lengths.max()),
-        vocabulary=data.known,
-        pool=config.pool,
-        head_size=config.head_size,
-        head_dropout=config.head_dropout,
-    ).to(device)
+    sizes = config.embedding_size, 1, int(data.train.lengths.max())
+    head: dict[str, Any] = {"pool": config.pool, "head_size": config.head_size, "head_dropout": config.head_dropout}
+    model = models.classifier(config, *sizes, vocabulary=data.known, **head).to(device)
     if config.order == "bucketed":
         shares = padding(config, data.train)
         print(

@@ -79,13 +79,8 @@ PUBLISHED = [
 
 OBJECTIVE = Objective("metric/accuracy/valid")
 
-SPACE = Space(
-    hidden_sizes=(32, 64, 128),
-    depths=(1, 2),
-    studied=studied((32, 256), 2),
-    tuned=tuned((1e-3, 1e-2)),
-    start={"cell": "lstm", "bidirectional": True, "learning_rate": 5e-3, "clip": 1.0},
-)
+START = {"cell": "lstm", "bidirectional": True, "learning_rate": 5e-3, "clip": 1.0}
+SPACE = Space((32, 64, 128), (1, 2), studied((32, 256), 2), tuned((1e-3, 1e-2)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
@@ -98,15 +93,9 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     letters = None
     if data.spellings is not None:
         letters = models.Letters(data.letters, config.letter_size, config.reader_size, data.spellings)
-    model = models.tagger(
-        config,
-        config.embedding_size,
-        len(source.names),
-        max(map(len, data.train.inputs)),
-        vocabulary=data.known,
-        letters=letters,
-        outer_dropout=config.outer_dropout,
-    ).to(device)
+    sizes = config.embedding_size, len(source.names), max(map(len, data.train.inputs))
+    outer = config.outer_dropout
+    model = models.tagger(config, *sizes, vocabulary=data.known, letters=letters, outer_dropout=outer).to(device)
 
     name, dropped = Path(config.data).stem, config.word_dropout
     return tasks.on_examples(config, OBJECTIVE, model, data, name, measured, word_dropout=dropped)

@@ -141,18 +141,10 @@ class Server:
             from wandb.errors import CommError, UsageError
 
         options = {**options, "dir": str(folder), "reinit": "finish_previous"}
-        settings: dict[str, Any] = {
-            "init_timeout": INIT_TIMEOUT,
-            "finish_timeout": 30,
-            "finish_timeout_raises": True,
-            "silent": True,
-            "console": "off",
-            "disable_git": True,
-            "disable_code": True,
-            "x_disable_meta": True,  # it would describe this process, not the run
-            "x_disable_stats": True,
-            "x_transaction_log_flush_interval": 1,  # seconds; a kill loses no more than that
-        }
+        settings: dict[str, Any] = {"init_timeout": INIT_TIMEOUT, "finish_timeout": 30, "console": "off"}
+        settings |= dict.fromkeys(("finish_timeout_raises", "silent", "disable_git", "disable_code"), True)
+        settings |= {"x_disable_meta": True, "x_disable_stats": True}  # they would describe this process, not the run
+        settings["x_transaction_log_flush_interval"] = 1  # seconds; a kill loses no more than that
         if mode == "online" and self.reachable:
             try:
                 resume = "allow" if goes_on else None

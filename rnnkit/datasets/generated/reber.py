@@ -16,7 +16,8 @@ All here follows from one Markov chain: the strings, and what the best net and n
 """
 
 import functools
-from collections.abc import Hashable, Iterator, Sequence
+import itertools
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -117,7 +118,8 @@ def embedded(length: int) -> Task:
     first = [states.probabilities[i, row[0]].item() for i, row in enumerate(rows[:-1])]
 
     def make(count: int, generator: Generator) -> Examples:
-        numbers = _uniform(generator)
+        drawn = (torch.rand(1_024, dtype=torch.float64, generator=generator).tolist() for _ in itertools.count())
+        numbers = itertools.chain.from_iterable(drawn)
         strings = []
         for _ in range(count):
             path = [0]
@@ -163,9 +165,3 @@ def embedded(length: int) -> Task:
         best_on=functools.partial(on, knowledge=all_of_it),
         right=right,
     )
-
-
-def _uniform(generator: Generator) -> Iterator[float]:
-    """Numbers in [0, 1), as many as one asks for."""
-    while True:
-        yield from torch.rand(1_024, dtype=torch.float64, generator=generator).tolist()
