@@ -125,7 +125,9 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     def measure(model, examples, split):
         return measured(task, answers(model, examples), examples, split), None
 
-    data = Parts(sequences.Examples([], []), valid, test, checksum(valid, test))  # no examples come twice in training
+    tensors = (tensor for part in (valid, test) for tensor in (*part.inputs, *part.targets))
+    sha256 = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
+    data = Parts(sequences.Examples([], []), valid, test, sha256)  # no examples come twice in training
     made = tasks.on_examples(config, OBJECTIVE, model.to(device), data, config.task, measure, task.loss)
     return dataclasses.replace(made, batches=batches, steps_per_epoch=config.round)
 
@@ -150,12 +152,6 @@ def held_out(config: Config, task: "MemoryTask") -> "tuple[Examples, Examples]":
     """The examples to validate and to test with, from streams that training takes nothing from."""
     valid, test = (seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in ("validate", "test"))
     return task.make(VALIDATION, valid), task.make(TEST, test)
-
-
-def checksum(*parts: "Examples") -> str:
-    """SHA-256 of all inputs and targets."""
-    tensors = (tensor for part in parts for tensor in (*part.inputs, *part.targets))
-    return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
 
 
 def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":

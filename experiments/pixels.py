@@ -89,8 +89,8 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
-    sha256 = load(config.data, config.data_dir).sha256
-    data = Parts(*read_in_order(chosen(config.data, config.data_dir, *sizes_of(config)), config), sha256=sha256)
+    images = chosen(config.data, config.data_dir, config.train_size, config.valid_size, config.test_size)
+    data = Parts(*read_in_order(images, config), sha256=load(config.data, config.data_dir).sha256)
     for part in data:
         sequences.check(part, classes=mnist.CLASSES)
     steps, features = data.train.inputs[0].shape
@@ -107,13 +107,8 @@ def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     published = PUBLISHED[config.order, config.cell] if alike else []
     of = f"{config.order} {config.cell.upper()}, all 60,000 images"
     references = [Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED) for who, value in published]
-    theirs = baseline(config.data, config.data_dir, *sizes_of(config))
+    theirs = baseline(config.data, config.data_dir, config.train_size, config.valid_size, config.test_size)
     return Final(task.evaluate() | metrics, compare("logistic regression on pixels", right, theirs), references)
-
-
-def sizes_of(config: Config) -> tuple[int, int, int]:
-    """How many images to train, validate and test with, at most."""
-    return config.train_size, config.valid_size, config.test_size
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it

@@ -72,7 +72,6 @@ def kinds(text: str) -> list[list[str]]:
 
 
 def _source(module: str) -> str:
-    """The source of a module of the standard library."""
     spec = importlib.util.find_spec(module)
     get_source = getattr(spec and spec.loader, "get_source", None)
     text = get_source(module) if get_source else None

@@ -7,16 +7,5 @@ from rnnkit.training.objective import Objective
 from rnnkit.training.space import Range, Space, studied, tuned
 
 
-__all__ = [
-    "Direction",
-    "Diverged",
-    "Experiment",
-    "Final",
-    "Objective",
-    "Pruned",
-    "Range",
-    "RunContext",
-    "Space",
-    "Task",
-]
+__all__ = ["Direction", "Diverged", "Experiment", "Final", "Objective", "Pruned", "Range", "RunContext", "Space"]
 __all__ += ["Task", "experiment", "studied", "tuned"]

@@ -230,7 +230,8 @@ def test_python_source_is_tagged_by_characters(little_python, tmp_path, monkeypa
     printed = capsys.readouterr().out
     (folder,) = tmp_path.iterdir()
     result = Result.read(folder)
-    steps = sum(map(len, python_source.load().test.sequences))
+    source = python_source.load()
+    steps = sum(map(len, source.test.sequences))
     assert f"most frequent tag of each character on the same {steps} test examples" in printed
     assert "left out" not in printed
     assert "published" not in printed

@@ -109,7 +109,6 @@ def parse(text: str, name: str) -> tuple[Part, Counter[str]]:
 
 
 def _take(sentence: _Sentence, line: str, where: str, left_out: Counter[str]) -> None:
-    """Add what a line says to a sentence."""
     fields = line.split("\t")
     if len(fields) != len(_FIELDS):
         raise UserError(f"{where}: {len(fields)} fields with tabs between them, where CoNLL-U has {len(_FIELDS)}")
