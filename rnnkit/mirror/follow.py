@@ -105,7 +105,9 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
         return _say(folder, state="failed", reason="the server did not take the end of the run", **place)
 
     sent = max(count - sent_before, 0)
-    held = _rows_in_file(log, sent)
+    end = time.monotonic() + FLUSHED  # wandb writes the last ones a moment after it says that the run is finished
+    while (held := len(wandb_log.rows(log))) < sent and time.monotonic() < end:
+        time.sleep(POLL / 2)
     if held < sent:
         return _say(folder, state="failed", reason=f"W&B's file holds {held} of {sent} rows", **place)
     return _say(folder, state="complete", rows=count, **place)
@@ -174,14 +176,6 @@ def histograms(folder: Path, step: int) -> dict[str, Any]:
             if len(values):
                 drawn[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
     return drawn
-
-
-def _rows_in_file(log: Path, expected: int) -> int:
-    """How many rows W&B's file holds. wandb writes the last ones a moment after it says that the run is finished."""
-    end = time.monotonic() + FLUSHED
-    while (held := len(wandb_log.rows(log))) < expected and time.monotonic() < end:
-        time.sleep(POLL / 2)
-    return held
 
 
 def tail(folder: Path, gone: threading.Event) -> Iterator[dict[str, Any]]:
