@@ -187,14 +187,11 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Reviews:
     # Interned, a word is in memory once, not once for each of its 12 million places.
     texts = [[[sys.intern(word) for word in vocabulary.words(text)] for text in part.texts] for part in reviews]
     known = vocabulary.build(texts[0], least_count)
-    examples = [
-        sequences.Examples(
-            [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN]) for words in part_texts], torch.tensor(part.targets)
-        )
-        for part, part_texts in zip(reviews, texts, strict=True)
-    ]
-    for part in examples:
-        sequences.check(part, vocabulary=len(known), classes=len(reviews.labels))
+    examples: list[sequences.Examples] = []
+    for part, part_texts in zip(reviews, texts, strict=True):
+        ids = [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN]) for words in part_texts]
+        examples.append(sequences.Examples(ids, torch.tensor(part.targets)))
+        sequences.check(examples[-1], vocabulary=len(known), classes=len(reviews.labels))
     return Reviews(*examples, sha256=reviews.sha256, known=len(known))
 
 

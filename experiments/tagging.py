@@ -151,15 +151,11 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     texts = [[[folded(data, step) for step in sequence] for sequence in part.sequences] for part in source]
     words = vocabulary.build(texts[0], least_count)
     tags = {name: number for number, name in enumerate(source.names)}
-    examples = [
-        Examples(
-            [torch.tensor(words.ids(sequence)) for sequence in part_texts],
-            [torch.tensor([tags[tag] for tag in of_sequence]) for of_sequence in part.tags],
-        )
-        for part, part_texts in zip(source, texts, strict=True)
-    ]
-    for part in examples:
-        check(part, vocabulary=len(words), classes=len(source.names))
+    examples: list[Examples] = []
+    for part, part_texts in zip(source, texts, strict=True):
+        targets = [torch.tensor([tags[tag] for tag in of_sequence]) for of_sequence in part.tags]
+        examples.append(Examples([torch.tensor(words.ids(sequence)) for sequence in part_texts], targets))
+        check(examples[-1], vocabulary=len(words), classes=len(source.names))
     if not spelled or data == "python":
         return Numbered(*examples, sha256=source.sha256, known=len(words))
 

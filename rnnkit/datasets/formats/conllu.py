@@ -68,10 +68,8 @@ def read(path: Path) -> Tagged:
     if count < FEWEST:
         raise UserError(f"{path}: {count} sentences, and at least {FEWEST} are needed")
     cuts = count * 80 // 100, count * 90 // 100
-    parts = (
-        Part(sentences.sequences[where], sentences.tags[where])
-        for where in (slice(cuts[0]), slice(*cuts), slice(cuts[1], None))
-    )
+    places = slice(cuts[0]), slice(*cuts), slice(cuts[1], None)
+    parts = (Part(sentences.sequences[where], sentences.tags[where]) for where in places)
     return Tagged(*parts, sha256=source.sha256, names=TAGS, left_out=dict(left_out))
 
 
