@@ -78,13 +78,8 @@ PUBLISHED = {"shakespeare": [("torch-rnn, 3 x 800 LSTM, on its own validation pa
 
 OBJECTIVE = Objective("metric/bits_per_character/valid")
 
-SPACE = Space(
-    hidden_sizes=(64, 128, 256),
-    depths=(1, 2),
-    studied=studied((32, 512), 2, both=False),
-    tuned=tuned((1e-3, 2e-2), (0.25, 16.0)),
-    start={"cell": "lstm", "learning_rate": 5e-3, "clip": 4.0},
-)
+START = {"cell": "lstm", "learning_rate": 5e-3, "clip": 4.0}
+SPACE = Space((64, 128, 256), (1, 2), studied((32, 512), 2, both=False), tuned((1e-3, 2e-2), (0.25, 16.0)), START)
 
 
 @dataclass(frozen=True)
@@ -96,6 +91,8 @@ class Numbered(Parts["torch.Tensor"]):
 
 def setup(config: Config, device: "torch.device") -> Task[Numbered]:
     """The net, its batches and its loss, from the settings."""
+    import torch
+
     from rnnkit.nn import models
     from rnnkit.sequences import bptt_chunks
     from rnnkit.training import tasks
@@ -103,7 +100,8 @@ def setup(config: Config, device: "torch.device") -> Task[Numbered]:
     source = load(config.text, config.data_dir)
     symbols = sorted(set(source.text))
     train, valid, test = parts(source.text, config)
-    ids = (numbers(part, symbols) for part in (train, valid, test))
+    places = {symbol: place for place, symbol in enumerate(symbols)}
+    ids = (torch.tensor([places[symbol] for symbol in part]) for part in (train, valid, test))
     data = Numbered(*ids, sha256=source.sha256, symbols=symbols)
     unseen = len(symbols) - len(set(train))
     print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")
@@ -148,14 +146,6 @@ def parts(text: str, config: Config) -> tuple[str, str, str]:
             f"with, {needed:,} or more; 1 in 20 to validate, 33 or more)"
         )
     return train, valid, test
-
-
-def numbers(text: str, symbols: list[str]) -> "torch.Tensor":
-    """Each symbol's place in `symbols`, as a tensor of shape (length,)."""
-    import torch
-
-    places = {symbol: place for place, symbol in enumerate(symbols)}
-    return torch.tensor([places[symbol] for symbol in text])
 
 
 def bits_per_character(model: "torch.nn.Module", ids: "torch.Tensor") -> float:

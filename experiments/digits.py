@@ -44,20 +44,14 @@ class Config(BaseConfig):
 
 OBJECTIVE = Objective("metric/accuracy/valid")
 
-SPACE = Space(
-    hidden_sizes=(8, 16, 32, 64),
-    depths=(1, 2, 3),
-    studied=studied((8, 96), 3),
-    tuned=tuned((1e-3, 3e-2)),
-    start={"cell": "gru", "bidirectional": True, "learning_rate": 0.01, "clip": 1.0},
-)
+START = {"cell": "gru", "bidirectional": True, "learning_rate": 0.01, "clip": 1.0}
+# Hidden sizes and depths of the plane that comes first, what is studied, what is tuned along, the rest of the plane.
+SPACE = Space((8, 16, 32, 64), (1, 2, 3), studied((8, 96), 3), tuned((1e-3, 3e-2)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     """The net, its batches and its loss, from the settings."""
     # Imports that take a second stand here, so that --help need not wait for them.
-    from torch.nn.functional import cross_entropy
-
     from rnnkit.datasets import digits
     from rnnkit.nn import models
     from rnnkit.training import tasks
@@ -65,7 +59,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     data = digits.load(config.view, config.split_seed)
     longest = max(map(len, data.train.inputs))
     model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
-    return tasks.on_examples(config, OBJECTIVE, model, data, "digits", cross_entropy, tasks.classified)
+    return tasks.on_examples(config, OBJECTIVE, model, data, "digits", tasks.classified)
 
 
 def conclude(config: Config, task: "Task[Digits]") -> Final:

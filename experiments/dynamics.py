@@ -40,7 +40,7 @@ def of_layers(model, probe, count: int) -> dict[str, dict]:
     found = {}
     for name, (module, inputs, initial) in layer_inputs(model, probe.run).items():
         for place, one in monitor.seen(module, inputs, initial).items():
-            layer, backward = int(place[1:-2]), place.endswith("b")
+            layer, backward = one.place
             owner, time = sequences.owners(one.hidden), sequences.times(one.hidden, backward)
             most = min(count, module.hidden_size * (2 if isinstance(module, nn.LSTM) else 1))
             exponents = []
@@ -48,10 +48,9 @@ def of_layers(model, probe, count: int) -> dict[str, dict]:
                 rows = (owner == sequence).nonzero().flatten()
                 x = one.starts[0][rows[time[rows].argsort()]]
                 if len(x) > 1:
-                    exponents.append(
-                        dynamics.lyapunov_exponents(module, x, most, layer=layer, backward=backward).tolist()
-                    )
-            weight = getattr(module, f"weight_hh_l{layer}{'_reverse' * backward}")
+                    largest = dynamics.lyapunov_exponents(module, x, most, layer=layer, backward=backward)
+                    exponents.append(largest.tolist())
+            weight = getattr(module, f"weight_hh_{one.place.suffix}")
             filled = states.dimensions(one.hidden.data)
             found[f"{name}.{place}"] = of = {
                 "lyapunov": [statistics.median(values) for values in zip(*exponents, strict=True)],

@@ -16,13 +16,14 @@ stands by calculation what nets reach that remember nothing, and what the best p
 question is answered in words.
 """
 
-import functools
+import dataclasses
 import hashlib
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults, seeding
+from rnnkit.datasets import Parts
 from rnnkit.runs import Reference, ReferenceKind, Result, Status, read_rows
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
@@ -93,20 +94,18 @@ PUBLISHED = {
 
 OBJECTIVE = Objective("metric/loss/valid")
 
+START = {"cell": "lstm", "learning_rate": 4e-3, "clip": 1.0}
+# Studied are the cells that every --init fits.
 SPACE = Space(
-    hidden_sizes=(32, 64, 128),
-    depths=(1, 2),
-    studied=studied((16, 128), 2, cells=("gru", "lstm"), both=False),  # the cells that every --init fits
-    tuned=tuned((1e-3, 1e-2)),
-    start={"cell": "lstm", "learning_rate": 4e-3, "clip": 1.0},
+    (32, 64, 128), (1, 2), studied((16, 128), 2, cells=("gru", "lstm"), both=False), tuned((1e-3, 1e-2)), START
 )
 
 
-def setup(config: Config, device: "torch.device") -> "Task[Examples]":
+def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     """The net, its batches and its loss, from the settings; the test examples are kept for the end."""
     from rnnkit import sequences
-    from rnnkit.diagnostics import probe
     from rnnkit.nn import models
+    from rnnkit.training import tasks
 
     task = task_of(config)
     valid, test = held_out(config, task)
@@ -117,33 +116,25 @@ def setup(config: Config, device: "torch.device") -> "Task[Examples]":
     model = make_model(config, task.features, task.scores, longest)
     if config.cut_recurrence:
         model.add_module("encoder", models.CutRecurrence(model.encoder))
-    model.to(device)
 
     def batches(epoch):
         generator = seeding.generator(config.seed, f"{config.task} to train with", epoch)
         for _ in range(config.round):
             yield sequences.collate(task.make(config.batch_size, generator))
 
-    def loss(model, batch, state):
-        given = model(batch.inputs)
-        return task.loss(given.data if task.every_step else given, batch.targets), None
+    def measure(model, examples, split):
+        return measured(task, answers(model, examples), examples, split), None
 
-    return Task(
-        data=test,
-        checksums={config.task: checksum(valid, test)},
-        objective=OBJECTIVE,
-        model=model,
-        batches=batches,
-        steps_per_epoch=config.round,
-        loss=loss,
-        evaluate=lambda: measured(task, answers(model, valid), valid, "valid"),
-        probe=probe.examples(model, valid, device, functools.partial(task.loss, reduction="none")),
-    )
+    tensors = (tensor for part in (valid, test) for tensor in (*part.inputs, *part.targets))
+    sha256 = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
+    data = Parts(sequences.Examples([], []), valid, test, sha256)  # no examples come twice in training
+    made = tasks.on_examples(config, OBJECTIVE, model.to(device), data, config.task, measure, task.loss)
+    return dataclasses.replace(made, batches=batches, steps_per_epoch=config.round)
 
 
-def conclude(config: Config, task: "Task[Examples]") -> Final:
+def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     """Test the best weights, beside what nets without memory and the best possible net reach."""
-    memory_task, test = task_of(config), task.data
+    memory_task, test = task_of(config), task.data.test
     metrics = measured(memory_task, answers(task.model, test), test, "test")
     return Final(task.evaluate() | metrics, references=beside(config, memory_task, test))
 
@@ -161,12 +152,6 @@ def held_out(config: Config, task: "MemoryTask") -> "tuple[Examples, Examples]":
     """The examples to validate and to test with, from streams that training takes nothing from."""
     valid, test = (seeding.generator(config.data_seed, f"{config.task} to {use} with") for use in ("validate", "test"))
     return task.make(VALIDATION, valid), task.make(TEST, test)
-
-
-def checksum(*parts: "Examples") -> str:
-    """SHA-256 of all inputs and targets."""
-    tensors = (tensor for part in parts for tensor in (*part.inputs, *part.targets))
-    return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
 
 
 def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.datasets import Parts
 from rnnkit.runs import Reference, ReferenceKind
 from rnnkit.training import Final, Objective, Space, Task, experiment, studied, tuned
 
@@ -69,57 +70,42 @@ PUBLISHED = {"lstm": 8.45, "gru": 8.43, "rnn": 8.91}
 
 OBJECTIVE = Objective("metric/nats_per_step/valid")
 
-SPACE = Space(
-    hidden_sizes=(50, 100, 200),
-    depths=(1, 2),
-    studied=studied((50, 400), 2, both=False),
-    tuned=tuned((1e-3, 2e-2)),
-    start={"cell": "lstm", "learning_rate": 5e-3, "clip": 1.0},
-)
+START = {"cell": "lstm", "learning_rate": 5e-3, "clip": 1.0}
+SPACE = Space((50, 100, 200), (1, 2), studied((50, 400), 2, both=False), tuned((1e-3, 2e-2)), START)
 
 
-def setup(config: Config, device: "torch.device") -> "Task[Examples]":
-    """The net, its batches and its loss, from the settings; the test part is kept for the end."""
+def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
+    """The net, its batches and its loss, from the settings."""
     from torch.nn.functional import binary_cross_entropy_with_logits, dropout
 
     from rnnkit import sequences
     from rnnkit.datasets import jsb_chorales
-    from rnnkit.diagnostics import probe
     from rnnkit.nn import models
+    from rnnkit.training import tasks
 
     music = load(config.data, config.data_dir)
-    train, valid, test = (jsb_chorales.next_steps(part) for part in (music.train, music.valid, music.test))
-    for part in (train, valid, test):
+    data = Parts(*map(jsb_chorales.next_steps, music), sha256=music.sha256)
+    for part in data:
         sequences.check(part)
-    longest, keys = max(len(piece) for piece in train.inputs), jsb_chorales.KEYS
+    longest, keys = max(map(len, data.train.inputs)), jsb_chorales.KEYS
     model = models.tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
-    start_from_frequencies(model, train)
-    model.to(device)
+    start_from_frequencies(model, data.train)
 
-    def loss(model, batch, state):
-        heard = sequences.map_packed(lambda rows: dropout(rows, config.key_dropout), batch.inputs)
-        nats = binary_cross_entropy_with_logits(model(heard).data, batch.targets, reduction="sum")
-        return nats / batch.valid_steps, None
-
-    def cost(given, keys):
+    def cost(given, keys, reduction="mean"):
+        if reduction == "mean":
+            return binary_cross_entropy_with_logits(given, keys, reduction="sum") / len(keys)
         return binary_cross_entropy_with_logits(given, keys, reduction="none").sum(1)
 
-    return Task(
-        data=test,
-        checksums={Path(config.data).stem: music.sha256},
-        objective=OBJECTIVE,
-        model=model,
-        batches=lambda epoch: sequences.shuffled_batches(train, config.batch_size, config.seed, epoch),
-        steps_per_epoch=-(-len(train) // config.batch_size),
-        loss=loss,
-        evaluate=lambda: measured(*nats_of_pieces(model, valid), "valid"),
-        probe=probe.examples(model, valid, device, cost),
-    )
+    def heard(inputs):
+        return sequences.map_packed(lambda rows: dropout(rows, config.key_dropout), inputs)
+
+    name = Path(config.data).stem
+    return tasks.on_examples(config, OBJECTIVE, model.to(device), data, name, measured, cost, heard=heard)
 
 
-def conclude(config: Config, task: "Task[Examples]") -> Final:
+def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     """Test the best weights, beside counts and what was published."""
-    metrics = task.evaluate() | measured(*nats_of_pieces(task.model, task.data), "test")
+    metrics = task.evaluate() | measured(task.model, task.data.test, "test")[0]
     counts = baselines(config.data, config.data_dir)
     references = [Reference(what, "nats per step", value) for what, value in counts.items()]
     if config.data == "jsb":
@@ -156,8 +142,11 @@ def start_from_frequencies(model: "Tagger", train: "Examples") -> None:
     scores.bias.detach().copy_(frequencies(train.joined_targets).logit())
 
 
-def nats_of_pieces(model: "torch.nn.Module", examples: "Examples") -> "tuple[torch.Tensor, torch.Tensor]":
-    """What all steps of each piece cost together, in nats, and how many they are; both of shape (pieces,)."""
+def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], torch.Tensor]":
+    """Scores of a part, and what all steps of each piece cost together, in nats, of shape (pieces,).
+
+    The scores are the mean over all steps of all pieces; and over pieces, of the mean over each one's steps.
+    """
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -168,16 +157,12 @@ def nats_of_pieces(model: "torch.nn.Module", examples: "Examples") -> "tuple[tor
         costs = binary_cross_entropy_with_logits(scores.data.double(), batch.targets.double(), reduction="none").sum(1)
         return costs.new_zeros(len(batch.lengths)).index_add(0, sequences.owners(batch.inputs), costs).cpu()
 
-    nats = tasks.of_batches(model, sequences.batches(examples, 256), of_pieces)
-    return torch.cat(nats), examples.lengths
-
-
-def measured(nats: "torch.Tensor", steps: "torch.Tensor", split: str) -> dict[str, float]:
-    """The mean over all steps of all pieces; and over pieces, of the mean over each one's steps."""
-    return {
+    nats, steps = torch.cat(tasks.of_batches(model, sequences.batches(examples, 256), of_pieces)), examples.lengths
+    scores = {
         f"metric/nats_per_step/{split}": (nats.sum() / steps.sum()).item(),
         f"metric/nats_per_step_by_piece/{split}": (nats / steps).mean().item(),
     }
+    return scores, nats
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share them

@@ -79,30 +79,23 @@ PUBLISHED = {
 
 OBJECTIVE = Objective("metric/accuracy/valid")
 
-SPACE = Space(
-    hidden_sizes=(32, 64, 128),
-    depths=(1, 2),
-    studied=studied((32, 256), 2),
-    tuned=tuned((5e-4, 1e-2)),
-    start={"cell": "gru", "bidirectional": False, "learning_rate": 5e-3, "clip": 1.0},
-)
+START = {"cell": "gru", "bidirectional": False, "learning_rate": 5e-3, "clip": 1.0}
+SPACE = Space((32, 64, 128), (1, 2), studied((32, 256), 2), tuned((5e-4, 1e-2)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     """The net, its batches and its loss, from the settings."""
-    from torch.nn.functional import cross_entropy
-
     from rnnkit import sequences
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
-    sha256 = load(config.data, config.data_dir).sha256
-    data = Parts(*read_in_order(chosen(config.data, config.data_dir, *sizes_of(config)), config), sha256=sha256)
+    images = chosen(config.data, config.data_dir, config.train_size, config.valid_size, config.test_size)
+    data = Parts(*read_in_order(images, config), sha256=load(config.data, config.data_dir).sha256)
     for part in data:
         sequences.check(part, classes=mnist.CLASSES)
     steps, features = data.train.inputs[0].shape
     model = models.classifier(config, features, mnist.CLASSES, steps).to(device)
-    return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, cross_entropy, tasks.classified)
+    return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, tasks.classified)
 
 
 def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
@@ -110,18 +103,12 @@ def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     from rnnkit.training import tasks
 
     metrics, right = tasks.classified(task.model, task.data.test, "test")
-    references = []
-    if config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional:
-        of = f"{config.order} {config.cell.upper()}, all 60,000 images"
-        for who, value in PUBLISHED[config.order, config.cell]:
-            references.append(Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED))
-    theirs = baseline(config.data, config.data_dir, *sizes_of(config))
+    alike = config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional
+    published = PUBLISHED[config.order, config.cell] if alike else []
+    of = f"{config.order} {config.cell.upper()}, all 60,000 images"
+    references = [Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED) for who, value in published]
+    theirs = baseline(config.data, config.data_dir, config.train_size, config.valid_size, config.test_size)
     return Final(task.evaluate() | metrics, compare("logistic regression on pixels", right, theirs), references)
-
-
-def sizes_of(config: Config) -> tuple[int, int, int]:
-    """How many images to train, validate and test with, at most."""
-    return config.train_size, config.valid_size, config.test_size
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it

@@ -35,21 +35,14 @@ class Options(recorded.Options):
 def replay_run(folder: Path, options: Options) -> Result:
     """Train the run in `folder` again, and return what came out."""
     result = Result.read(folder)
-    if result is None or result.status in (Status.INTERRUPTED, Status.FAILED):
-        state = (
-            f"{'was' if result.status == Status.INTERRUPTED else 'has'} {result.status}" if result else "has not ended"
-        )
-        raise UserError(
-            f"{folder.name} {state}: there is nothing to compare with; let it go on with experiments.resume"
-        )
+    unfit = {Status.INTERRUPTED: "was interrupted", Status.FAILED: "has failed"}
+    if result is None or result.status in unfit:
+        state = unfit[result.status] if result else "has not ended"
+        why = "there is nothing to compare with; let it go on with experiments.resume"
+        raise UserError(f"{folder.name} {state}: {why}")
     manifest = Manifest.read(folder)
-    config = recorded.settings(
-        folder,
-        runs_dir=options.to or folder.parent / "reproduced",
-        data_dir=options.data_dir,
-        threads=options.threads or manifest.threads,
-        track="off",
-    )
+    placement = {"runs_dir": options.to or folder.parent / "reproduced", "data_dir": options.data_dir}
+    config = recorded.settings(folder, **placement, threads=options.threads or manifest.threads, track="off")
     evaluations = sum("speed/valid_steps_per_second" in row for row in read_rows(folder))
 
     def report(evaluation: int, value: float) -> None:

@@ -111,14 +111,9 @@ def main() -> None:
         print(symbol, end="", flush=True)
         pieces.append(symbol)
     print()
-    keep(folder, options, "".join(pieces))
-
-
-def keep(folder: Path, options: Options, text: str) -> None:
-    """Add what was written to the run's media/samples.jsonl, for the dashboard to show."""
     drawn = {"prompt": options.prompt, "temperature": options.temperature, "seed": options.seed}
     try:
-        files.append_json(folder / "media" / "samples.jsonl", {**drawn, "text": text})
+        files.append_json(folder / "media" / "samples.jsonl", {**drawn, "text": "".join(pieces)})  # for the dashboard
     except OSError as error:  # somebody else's run, a full disk: it was written to the terminal all the same
         print(f"not kept in {folder / 'media'}: {error.strerror or error}", file=sys.stderr)
 

@@ -75,13 +75,8 @@ PUBLISHED = {False: 0.8598, True: 0.8566}
 
 OBJECTIVE = Objective("metric/accuracy/valid")
 
-SPACE = Space(
-    hidden_sizes=(16, 32, 64),
-    depths=(1, 2),
-    studied=studied((16, 128), 2),
-    tuned=tuned((5e-4, 1e-2), (0.25, 16.0)),
-    start={"cell": "lstm", "bidirectional": False, "learning_rate": 1e-3, "clip": 4.0},
-)
+START = {"cell": "lstm", "bidirectional": False, "learning_rate": 1e-3, "clip": 4.0}
+SPACE = Space((16, 32, 64), (1, 2), studied((16, 128), 2), tuned((5e-4, 1e-2), (0.25, 16.0)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
@@ -90,16 +85,9 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
     from rnnkit.training import tasks
 
     data = numbered(config.data, config.data_dir, config.least_count)
-    model = models.classifier(
-        config,
-        config.embedding_size,
-        1,
-        int(data.train.lengths.max()),
-        vocabulary=data.known,
-        pool=config.pool,
-        head_size=config.head_size,
-        head_dropout=config.head_dropout,
-    ).to(device)
+    sizes = config.embedding_size, 1, int(data.train.lengths.max())
+    head: dict[str, Any] = {"pool": config.pool, "head_size": config.head_size, "head_dropout": config.head_dropout}
+    model = models.classifier(config, *sizes, vocabulary=data.known, **head).to(device)
     if config.order == "bucketed":
         shares = padding(config, data.train)
         print(
@@ -109,7 +97,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
 
     order = functools.partial(order_of, config.order, config, data.train.lengths)
     name, dropped = Path(config.data).stem, config.word_dropout
-    return tasks.on_examples(config, OBJECTIVE, model, data, name, cost, measured, order, dropped)
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, measured, cost, order, dropped)
 
 
 def conclude(config: Config, task: "Task[Reviews]") -> Final:
@@ -199,14 +187,11 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Reviews:
     # Interned, a word is in memory once, not once for each of its 12 million places.
     texts = [[[sys.intern(word) for word in vocabulary.words(text)] for text in part.texts] for part in reviews]
     known = vocabulary.build(texts[0], least_count)
-    examples = [
-        sequences.Examples(
-            [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN]) for words in part_texts], torch.tensor(part.targets)
-        )
-        for part, part_texts in zip(reviews, texts, strict=True)
-    ]
-    for part in examples:
-        sequences.check(part, vocabulary=len(known), classes=len(reviews.labels))
+    examples: list[sequences.Examples] = []
+    for part, part_texts in zip(reviews, texts, strict=True):
+        ids = [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN]) for words in part_texts]
+        examples.append(sequences.Examples(ids, torch.tensor(part.targets)))
+        sequences.check(examples[-1], vocabulary=len(known), classes=len(reviews.labels))
     return Reviews(*examples, sha256=reviews.sha256, known=len(known))
 
 

@@ -79,19 +79,12 @@ PUBLISHED = [
 
 OBJECTIVE = Objective("metric/accuracy/valid")
 
-SPACE = Space(
-    hidden_sizes=(32, 64, 128),
-    depths=(1, 2),
-    studied=studied((32, 256), 2),
-    tuned=tuned((1e-3, 1e-2)),
-    start={"cell": "lstm", "bidirectional": True, "learning_rate": 5e-3, "clip": 1.0},
-)
+START = {"cell": "lstm", "bidirectional": True, "learning_rate": 5e-3, "clip": 1.0}
+SPACE = Space((32, 64, 128), (1, 2), studied((32, 256), 2), tuned((1e-3, 1e-2)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     """The net, its batches and its loss, from the settings."""
-    from torch.nn.functional import cross_entropy
-
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
@@ -100,18 +93,12 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     letters = None
     if data.spellings is not None:
         letters = models.Letters(data.letters, config.letter_size, config.reader_size, data.spellings)
-    model = models.tagger(
-        config,
-        config.embedding_size,
-        len(source.names),
-        max(map(len, data.train.inputs)),
-        vocabulary=data.known,
-        letters=letters,
-        outer_dropout=config.outer_dropout,
-    ).to(device)
+    sizes = config.embedding_size, len(source.names), max(map(len, data.train.inputs))
+    outer = config.outer_dropout
+    model = models.tagger(config, *sizes, vocabulary=data.known, letters=letters, outer_dropout=outer).to(device)
 
     name, dropped = Path(config.data).stem, config.word_dropout
-    return tasks.on_examples(config, OBJECTIVE, model, data, name, cross_entropy, measured, word_dropout=dropped)
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, measured, word_dropout=dropped)
 
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:
@@ -164,15 +151,11 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     texts = [[[folded(data, step) for step in sequence] for sequence in part.sequences] for part in source]
     words = vocabulary.build(texts[0], least_count)
     tags = {name: number for number, name in enumerate(source.names)}
-    examples = [
-        Examples(
-            [torch.tensor(words.ids(sequence)) for sequence in part_texts],
-            [torch.tensor([tags[tag] for tag in of_sequence]) for of_sequence in part.tags],
-        )
-        for part, part_texts in zip(source, texts, strict=True)
-    ]
-    for part in examples:
-        check(part, vocabulary=len(words), classes=len(source.names))
+    examples: list[Examples] = []
+    for part, part_texts in zip(source, texts, strict=True):
+        targets = [torch.tensor([tags[tag] for tag in of_sequence]) for of_sequence in part.tags]
+        examples.append(Examples([torch.tensor(words.ids(sequence)) for sequence in part_texts], targets))
+        check(examples[-1], vocabulary=len(words), classes=len(source.names))
     if not spelled or data == "python":
         return Numbered(*examples, sha256=source.sha256, known=len(words))
 

@@ -100,13 +100,8 @@ PUBLISHED = {
 
 OBJECTIVE = Objective("metric/perplexity/valid")
 
-SPACE = Space(
-    hidden_sizes=(64, 128, 200),
-    depths=(1, 2),
-    studied=studied((64, 400), 2, both=False),
-    tuned=tuned((5.0, 40.0), (0.1, 1.0)),
-    start={"cell": "lstm", "learning_rate": 20.0, "clip": 0.25},
-)
+START = {"cell": "lstm", "learning_rate": 20.0, "clip": 0.25}
+SPACE = Space((64, 128, 200), (1, 2), studied((64, 400), 2, both=False), tuned((5.0, 40.0), (0.1, 1.0)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
@@ -120,18 +115,11 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
             f"--data {config.data}: {len(data.train) - 1} words to train with are too few for "
             f"--batch-size {config.batch_size}"
         )
-    model = models.language_model(
-        config,
-        len(data.words),
-        config.embedding_size,
-        config.steps,
-        tied=config.tied,
-        outer_dropout=config.outer_dropout,
-        limit=config.weight_limit,
-    ).to(device)
+    sizes, outer = (len(data.words), config.embedding_size, config.steps), config.outer_dropout
+    model = models.language_model(config, *sizes, tied=config.tied, outer_dropout=outer, limit=config.weight_limit)
     name = Path(config.data).stem
     rate = halving(config.full_epochs, config.decay) if config.schedule == "halving" else None
-    return tasks.on_text(config, OBJECTIVE, model, data, name, config.steps, measured, rate=rate)
+    return tasks.on_text(config, OBJECTIVE, model.to(device), data, name, config.steps, measured, rate=rate)
 
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:

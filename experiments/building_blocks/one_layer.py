@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence, pad_sequence
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence, pad_sequence
 
 from experiments.building_blocks.page import LENGTHS, STEPS, agree, both, differ, draw, ragged, randn, same, show
 from rnnkit.nn import cells
@@ -54,7 +54,10 @@ def input_forms() -> dict:
     sequences = ragged(20, features=3)
     padded = pad_sequence(sequences)
     packed = pack_sequence(sequences, enforce_sorted=False)
-    rows = _draw_packed(packed)
+    sizes, owner_of = packed.batch_sizes.tolist(), owners(packed).tolist()
+    rows = [[row for row, owner in enumerate(owner_of) if owner == sequence] for sequence in range(sizes[0])]
+    lines = [(f"sequence {i}", numbers) for i, numbers in enumerate(rows)] + [("batch_sizes", sizes)]
+    draw("\n".join(f"{name:<12}" + "".join(f"{number:3}" for number in numbers) for name, numbers in lines))
     for i, sequence in enumerate(sequences):
         agree(f"sequence {i} and its rows in the packed data", sequence, packed.data[rows[i]])
 
@@ -72,15 +75,6 @@ def input_forms() -> dict:
         found[name] = unpacked
     agree("torch.nn and rnnkit", found["torch.nn"], found["rnnkit"])
     return found
-
-
-def _draw_packed(packed: PackedSequence) -> list[list[int]]:
-    """Draw which row of the packed data is which step of which sequence; returns the rows of each sequence."""
-    sizes, owner_of = packed.batch_sizes.tolist(), owners(packed).tolist()
-    rows = [[row for row, owner in enumerate(owner_of) if owner == sequence] for sequence in range(sizes[0])]
-    lines = [(f"sequence {i}", numbers) for i, numbers in enumerate(rows)] + [("batch_sizes", sizes)]
-    draw("\n".join(f"{name:<12}" + "".join(f"{number:3}" for number in numbers) for name, numbers in lines))
-    return rows
 
 
 def layer_weights() -> dict:

@@ -12,14 +12,8 @@ def start_beside(module: str, *words: str, stdin: int = subprocess.DEVNULL, **mo
 
     It runs in a session of its own: a Ctrl-C is meant for this process. Raises `OSError` where none can be started.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        stdin=stdin,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=environment(**more),
-    )
+    command, env, none = [sys.executable, "-m", module, *words], environment(**more), subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=stdin, stdout=none, stderr=none, start_new_session=True, env=env)
     threading.Thread(target=process.wait, daemon=True).start()  # else it stays behind as a zombie when it ends
     return process
 

@@ -37,7 +37,6 @@ def without_secrets(value: Any) -> Any:
 
 
 def _hidden(text: str) -> str:
-    """A text with `***` for what is secret in it."""
     for name, secret in os.environ.items():
         # Shorter ones would also hit what is none; PWD and SSH_AUTH_SOCK hold whole paths, which a replay needs.
         is_path = os.path.isabs(secret) and os.path.exists(secret)

@@ -88,14 +88,8 @@ def _tar_members(path: Path, most_bytes: int, most_files: int) -> Iterator[_Memb
                 _refuse_link_outside(path, member.name, member.linkname)
             elif member.islnk():
                 _refuse_outside(path, member.linkname)
-            content = functools.partial(_extract, archive, member) if member.isfile() else None
-            yield member.name, member.size, content
-
-
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    assert file is not None  # that is for what is neither file nor link
-    return file.read()
+            content = archive.extractfile(member) if member.isfile() else None
+            yield member.name, member.size, content.read if content else None
 
 
 class _Limited(io.BufferedIOBase):

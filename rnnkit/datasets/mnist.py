@@ -28,6 +28,7 @@ ORIGIN = store.Origin(
 )
 CLASSES = 10
 _MOST_BYTES = 2**30
+_BYTES = 0x0800  # and the number of dimensions: the kind of an idx file of unsigned bytes
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def parsed(files: dict[str, bytes], name: str) -> Images:
 
 def packed(array: np.ndarray) -> bytes:
     """An idx file that holds numbers 0 to 255."""
-    head = struct.pack(f">{1 + array.ndim}I", _kind(array.ndim), *array.shape)
+    head = struct.pack(f">{1 + array.ndim}I", _BYTES + array.ndim, *array.shape)
     return head + array.astype(np.uint8).tobytes()
 
 
@@ -106,10 +107,10 @@ def unpacked(content: bytes, dimensions: int, name: str) -> np.ndarray:
     if len(content) < start:
         raise UserError(f"{name}: {len(content)} bytes are too few for the head of an idx file, which has {start}")
     kind, *shape = struct.unpack(f">{1 + dimensions}I", content[:start])
-    if kind != _kind(dimensions):
+    if kind != _BYTES + dimensions:
         raise UserError(
             f"{name}: starts with {kind:#010x} where an idx file of bytes in {dimensions} dimensions has "
-            f"{_kind(dimensions):#010x}"
+            f"{_BYTES + dimensions:#010x}"
         )
     stated, actual = int(np.prod(shape, dtype=object)), len(content) - start
     sizes = " x ".join(map(str, shape))
@@ -118,10 +119,6 @@ def unpacked(content: bytes, dimensions: int, name: str) -> np.ndarray:
     if stated != actual:
         raise UserError(f"{name}: its head says {sizes} = {stated} bytes, and {actual} follow")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def _kind(dimensions: int) -> int:
-    return 0x0800 + dimensions  # 08: unsigned bytes
 
 
 def _content(folder: Path, name: str) -> bytes:

@@ -36,13 +36,11 @@ _KIND_OF = {"NAME": "name", "NUMBER": "number", "OP": "operator", "STRING": "str
 def load() -> Tagged:
     """The lines of all modules that are not blank."""
     texts = [[_source(module) for module in modules] for modules in (TRAIN, VALID, TEST)]
-    parts = [Part([], []), Part([], []), Part([], [])]
-    for part, of_part in zip(parts, texts, strict=True):
-        for text in of_part:
-            for line, kinds_of_line in zip(text.split("\n"), kinds(text), strict=True):
-                if line.strip():
-                    part.sequences.append(line)
-                    part.tags.append(kinds_of_line)
+    parts: list[Part] = []
+    for of_part in texts:
+        lines = itertools.chain.from_iterable(zip(text.split("\n"), kinds(text), strict=True) for text in of_part)
+        kept = [(line, kinds_of_line) for line, kinds_of_line in lines if line.strip()]
+        parts.append(Part([line for line, _ in kept], [kinds_of_line for _, kinds_of_line in kept]))
     digest = hashlib.sha256("\0".join(itertools.chain(*texts)).encode()).hexdigest()
     return Tagged(*parts, sha256=digest, names=KINDS)
 
@@ -74,7 +72,6 @@ def kinds(text: str) -> list[list[str]]:
 
 
 def _source(module: str) -> str:
-    """The source of a module of the standard library."""
     spec = importlib.util.find_spec(module)
     get_source = getattr(spec and spec.loader, "get_source", None)
     text = get_source(module) if get_source else None

@@ -7,6 +7,4 @@ from rnnkit.diagnostics.probe import ProbeBatch, layer_inputs
 
 
 __all__ = ["credit_horizon", "dynamics", "monitor", "norms", "probe", "states"]
-__all__ += ["Monitor"]
-__all__ += ["gradient_norms", "snapshot"]
-__all__ += ["ProbeBatch", "layer_inputs"]
+__all__ += ["Monitor", "ProbeBatch", "gradient_norms", "layer_inputs", "snapshot"]

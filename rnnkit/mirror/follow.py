@@ -105,7 +105,9 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
         return _say(folder, state="failed", reason="the server did not take the end of the run", **place)
 
     sent = max(count - sent_before, 0)
-    held = _rows_in_file(log, sent)
+    end = time.monotonic() + FLUSHED  # wandb writes the last ones a moment after it says that the run is finished
+    while (held := len(wandb_log.rows(log))) < sent and time.monotonic() < end:
+        time.sleep(POLL / 2)
     if held < sent:
         return _say(folder, state="failed", reason=f"W&B's file holds {held} of {sent} rows", **place)
     return _say(folder, state="complete", rows=count, **place)
@@ -141,18 +143,10 @@ class Server:
             from wandb.errors import CommError, UsageError
 
         options = {**options, "dir": str(folder), "reinit": "finish_previous"}
-        settings: dict[str, Any] = {
-            "init_timeout": INIT_TIMEOUT,
-            "finish_timeout": 30,
-            "finish_timeout_raises": True,
-            "silent": True,
-            "console": "off",
-            "disable_git": True,
-            "disable_code": True,
-            "x_disable_meta": True,  # it would describe this process, not the run
-            "x_disable_stats": True,
-            "x_transaction_log_flush_interval": 1,  # seconds; a kill loses no more than that
-        }
+        settings: dict[str, Any] = {"init_timeout": INIT_TIMEOUT, "finish_timeout": 30, "console": "off"}
+        settings |= dict.fromkeys(("finish_timeout_raises", "silent", "disable_git", "disable_code"), True)
+        settings |= {"x_disable_meta": True, "x_disable_stats": True}  # they would describe this process, not the run
+        settings["x_transaction_log_flush_interval"] = 1  # seconds; a kill loses no more than that
         if mode == "online" and self.reachable:
             try:
                 resume = "allow" if goes_on else None
@@ -182,14 +176,6 @@ def histograms(folder: Path, step: int) -> dict[str, Any]:
             if len(values):
                 drawn[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
     return drawn
-
-
-def _rows_in_file(log: Path, expected: int) -> int:
-    """How many rows W&B's file holds. wandb writes the last ones a moment after it says that the run is finished."""
-    end = time.monotonic() + FLUSHED
-    while (held := len(wandb_log.rows(log))) < expected and time.monotonic() < end:
-        time.sleep(POLL / 2)
-    return held
 
 
 def tail(folder: Path, gone: threading.Event) -> Iterator[dict[str, Any]]:

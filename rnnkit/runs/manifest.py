@@ -61,6 +61,25 @@ class Manifest:
     @classmethod
     def of(cls, config: BaseConfig, run: str, data: dict[str, str], member: Membership) -> Self:
         """The manifest of a run that starts now, in this process."""
+        import torch
+
+        gpu = torch.cuda.is_available()
+        machine = {
+            "system": platform.system(),
+            "processor": processor(),
+            "capability": torch.backends.cpu.get_cpu_capability(),
+            "cores": os.cpu_count(),
+            "gpu": torch.cuda.get_device_name() if gpu else None,
+            "cuda": torch.version.cuda if gpu else None,
+            "cudnn": torch.backends.cudnn.version() if gpu else None,
+        }
+        numerics = {
+            "MKL_CBWR": os.environ.get("MKL_CBWR"),
+            "MKL_CBWR_in_force": determinism.in_force(),
+            "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+            "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
+        }
         return cls(
             run=run,
             experiment=config.experiment,
@@ -73,7 +92,9 @@ class Manifest:
             git=git_state(),
             versions={"python": platform.python_version(), **installed_versions()},
             member=member,
-            **_surroundings(),
+            threads=torch.get_num_threads(),
+            machine=machine,
+            numerics=numerics,
         )
 
     def write(self, folder: Path) -> None:
@@ -96,29 +117,6 @@ class Manifest:
         if not manifest.run.startswith(f"{manifest.experiment.replace('_', '-')}-s"):
             raise UserError(f"{path} was changed: its experiment is {manifest.experiment}, its run {manifest.run}")
         return manifest
-
-
-def _surroundings() -> dict[str, Any]:
-    import torch
-
-    gpu = torch.cuda.is_available()
-    machine = {
-        "system": platform.system(),
-        "processor": processor(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "cores": os.cpu_count(),
-        "gpu": torch.cuda.get_device_name() if gpu else None,
-        "cuda": torch.version.cuda if gpu else None,
-        "cudnn": torch.backends.cudnn.version() if gpu else None,
-    }
-    numerics = {
-        "MKL_CBWR": os.environ.get("MKL_CBWR"),
-        "MKL_CBWR_in_force": determinism.in_force(),
-        "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
-        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
-    }
-    return {"threads": torch.get_num_threads(), "machine": machine, "numerics": numerics}
 
 
 @functools.cache

@@ -30,7 +30,7 @@ def compare(original: Path, replay: Path) -> ReplayCheck:
     rows = [read_rows(folder) for folder in (original, replay)]
     results = [Result.of(folder) for folder in (original, replay)]
     difference = difference_in_rows(*rows) or difference_in_results(*results)
-    compared = sum(len(comparable(row)) for row in rows[0]) + len(comparable(results[0].metrics)) + 1
+    compared = sum(len(comparable(row)) for row in (*rows[0], results[0].metrics)) + 1  # and the weights
     return ReplayCheck(difference, surroundings(*manifests), compared)
 
 

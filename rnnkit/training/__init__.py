@@ -7,7 +7,5 @@ from rnnkit.training.objective import Objective
 from rnnkit.training.space import Range, Space, studied, tuned
 
 
-__all__ = ["Experiment", "Final", "Task", "experiment"]
-__all__ += ["Objective"]
-__all__ += ["Range", "Space", "studied", "tuned"]
-__all__ += ["Direction", "Diverged", "Pruned", "RunContext"]
+__all__ = ["Direction", "Diverged", "Experiment", "Final", "Objective", "Pruned", "Range", "RunContext", "Space"]
+__all__ += ["Task", "experiment", "studied", "tuned"]

@@ -64,11 +64,6 @@ class Task(Generic[D]):
     probe: "ProbeBatch | None" = None
     rate: Callable[[float], float] | None = None
 
-    @property
-    def device(self) -> "torch.device":
-        """Where the model computes."""
-        return next(self.model.parameters()).device
-
 
 @dataclass(frozen=True)
 class Final:

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from rnnkit.core import BaseConfig, UserError, determinism, extras, seeding, signals
 from rnnkit.diagnostics import Monitor, gradient_norms, snapshot
-from rnnkit.nn import evaluating
 from rnnkit.runs import Diverged, Run, plots
-from rnnkit.sequences import Batch, bptt_chunks
+from rnnkit.sequences import bptt_chunks
 from rnnkit.training.experiment import Report, Task
 from rnnkit.training.state import BestWeights, Progress, TrainingState
 
@@ -199,12 +198,3 @@ class _Loop:
     def save(self) -> None:
         """Keep what the run can go on from."""
         self.run.save(self.state.state_dict())
-
-
-def scores(model: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    """What the model says of all batches, in evaluation mode, and their targets; both on the CPU, joined by example."""
-    device = next(model.parameters()).device
-    with evaluating(model):
-        pairs = [(model(batch.to(device).inputs).cpu(), batch.targets) for batch in batches]
-    outputs, targets = zip(*pairs, strict=True)
-    return torch.cat(outputs), torch.cat(targets)

@@ -117,10 +117,7 @@ def studied(
 ) -> Ranges:
     """Hidden size within two ends, depth from 1, cell, and direction where both are possible."""
     ranges: Ranges = {"hidden_size": Range(*hidden_size, log=True, least=1), "depth": Range(1, depth, least=1)}
-    ranges["cell"] = cells
-    if both:
-        ranges["bidirectional"] = (False, True)
-    return ranges
+    return {**ranges, "cell": cells, **({"bidirectional": (False, True)} if both else {})}
 
 
 def tuned(learning_rate: tuple[float, float], clip: tuple[float, float] = (0.25, 4.0)) -> Ranges:

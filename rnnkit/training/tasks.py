@@ -2,8 +2,9 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -15,13 +16,9 @@ from rnnkit.diagnostics import probe
 from rnnkit.evaluation import classification
 from rnnkit.nn import evaluating
 from rnnkit.sequences import Batch, Examples, State, bptt_chunks, vocabulary
-from rnnkit.training import loop
 from rnnkit.training.experiment import Task
 from rnnkit.training.objective import Objective
 
-
-if TYPE_CHECKING:
-    import numpy as np
 
 T = TypeVar("T")
 
@@ -32,16 +29,18 @@ def on_examples(
     model: nn.Module,
     data: Any,
     name: str,
-    cost: Callable[..., Tensor],
-    measure: "Callable[..., tuple[dict[str, float], np.ndarray]]",
+    measure: Callable[..., tuple[dict[str, float], Any]],
+    cost: Callable[..., Tensor] = cross_entropy,
     order: Callable[[int], Sequence[Tensor]] | None = None,
     word_dropout: float = 0.0,
+    heard: Callable[[PackedSequence], PackedSequence] = lambda inputs: inputs,
 ) -> Task[Any]:
     """The task to learn `data.train`, examples from the set `name`: at random, or in batches that `order` names.
 
-    `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores. `measure(model, examples,
-    split)` is as `classified`: what it gives first for `data.valid` is the evaluation. `word_dropout` is the share of
-    words read as unknown in training; words are rows, or come first in them.
+    `measure(model, examples, split)` is as `classified`: what it gives first for `data.valid` is the evaluation.
+    `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores. `word_dropout` is the share
+    of words read as unknown in training; words are rows, or come first in them. `heard(inputs)` is what training reads
+    in place of a batch's inputs.
     """
     count = len(data.train)
     order = order or (lambda epoch: sequences.epoch_order(count, config.seed, epoch).split(config.batch_size))
@@ -56,20 +55,12 @@ def on_examples(
             yield batch
 
     def loss(model: nn.Module, batch: Batch, state: None) -> tuple[Tensor, None]:
-        given = model(batch.inputs)
+        given = model(heard(batch.inputs))
         return cost(given.data if isinstance(given, PackedSequence) else given, batch.targets), None
 
-    return Task(
-        data=data,
-        checksums={name: data.sha256},
-        objective=objective,
-        model=model,
-        batches=batches,
-        steps_per_epoch=-(-count // config.batch_size),
-        loss=loss,
-        evaluate=lambda: measure(model, data.valid, "valid")[0],
-        probe=probe.examples(model, data.valid, _device(model), functools.partial(cost, reduction="none")),
-    )
+    steps, evaluate = -(-count // config.batch_size), lambda: measure(model, data.valid, "valid")[0]
+    watched = probe.examples(model, data.valid, _device(model), functools.partial(cost, reduction="none"))
+    return Task(data, {name: data.sha256}, objective, model, batches, steps, loss, evaluate, watched)
 
 
 def on_text(
@@ -100,19 +91,10 @@ def on_text(
         scores, after = model(chunk.inputs, None if round else state)
         return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
 
-    watched = next(bptt_chunks.contiguous(valid, min(32, len(valid) - 1), steps)).to(_device(model))
-    return Task(
-        data=data,
-        checksums={name: data.sha256},
-        objective=objective,
-        model=model,
-        batches=batches,
-        steps_per_epoch=round or -(-((len(train) - 1) // config.batch_size) // steps),
-        loss=loss,
-        evaluate=lambda: measure(model, valid, "valid"),
-        probe=probe.text(model, watched.inputs[: probe.FEW], watched.targets[: probe.FEW]),
-        rate=rate,
-    )
+    chunk = next(bptt_chunks.contiguous(valid, min(32, len(valid) - 1), steps)).to(_device(model))
+    watched = probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW])
+    count, evaluate = -(-((len(train) - 1) // config.batch_size) // steps), lambda: measure(model, valid, "valid")
+    return Task(data, {name: data.sha256}, objective, model, batches, round or count, loss, evaluate, watched, rate)
 
 
 def _device(model: nn.Module) -> torch.device:
@@ -147,13 +129,14 @@ def classified(
     cost: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
     decide: Callable[[Tensor], Tensor] = lambda scores: scores.argmax(1),
     order: Sequence[Tensor] | None = None,
-) -> "tuple[dict[str, float], np.ndarray]":
+) -> tuple[dict[str, float], np.ndarray]:
     """Loss, accuracy and F1 of a part, and which of its examples are classified rightly, of shape (examples,).
 
     `decide` makes classes of scores; batches are those that `order` names.
     """
     order = order or torch.arange(len(examples)).split(256)
-    outputs, targets = loop.scores(model, sequences.gathered(examples, order))
+    pairs = of_batches(model, sequences.gathered(examples, order), lambda given, batch: (given.cpu(), batch.targets))
+    outputs, targets = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
     predicted = decide(outputs)
     right = torch.empty(len(examples), dtype=torch.bool)
     right[torch.cat(list(order))] = predicted == targets

@@ -68,7 +68,8 @@ def test_all_keys_of_all_steps_are_counted_piece_by_piece(cell):
     pieces[2][5] = 0  # a rest is a step as any other
     config = music.Config(cell=cell, hidden_size=6)
     model = models.tagger(config, 88, 88, longest=30, head_dropout=0.5).train()
-    nats, steps = music.nats_of_pieces(model, jsb_chorales.next_steps(pieces))
+    examples = jsb_chorales.next_steps(pieces)
+    found, nats = music.measured(model, examples, "test")
     assert model.training
     model.eval()
     expected = []
@@ -82,8 +83,7 @@ def test_all_keys_of_all_steps_are_counted_piece_by_piece(cell):
                 total -= math.log(chance if sounds else 1 - chance)
         expected.append(total)
     assert nats.tolist() == pytest.approx(expected, rel=1e-5)
-    assert steps.tolist() == [6, 1, 29, 11]
-    found = music.measured(nats, steps, "test")
+    assert examples.lengths.tolist() == [6, 1, 29, 11]
     assert found["metric/nats_per_step/test"] == pytest.approx(sum(expected) / 47, rel=1e-5)
     by_piece = sum(total / n for total, n in zip(expected, [6, 1, 29, 11], strict=True)) / 4
     assert found["metric/nats_per_step_by_piece/test"] == pytest.approx(by_piece, rel=1e-5)
@@ -93,10 +93,9 @@ def test_all_keys_of_all_steps_are_counted_piece_by_piece(cell):
 def test_more_pieces_than_a_batch_change_nothing():
     examples = jsb_chorales.next_steps(rolls(*([5, 9, 3] * 100)))
     model = models.tagger(music.Config(hidden_size=4), 88, 88, longest=9)
-    nats, steps = music.nats_of_pieces(model, examples)
-    some, their_steps = music.nats_of_pieces(model, examples.subset(range(250, 300)))
+    _, nats = music.measured(model, examples, "test")
+    _, some = music.measured(model, examples.subset(range(250, 300)), "test")
     assert nats[250:].tolist() == pytest.approx(some.tolist(), rel=1e-6)
-    assert torch.equal(steps[250:], their_steps)
 
 
 def counted_by_hand(pieces, test):
@@ -135,8 +134,8 @@ def test_it_starts_from_the_frequencies():
     linear = model.head[-1]
     torch.nn.init.zeros_(linear.weight)
     test = jsb_chorales.next_steps(made_chords.load().test)
-    nats, steps = music.nats_of_pieces(model, test)
-    assert (nats.sum() / steps.sum()).item() == pytest.approx(music.baselines("made", None)["each key's frequency"])
+    found, _ = music.measured(model, test, "test")
+    assert found["metric/nats_per_step/test"] == pytest.approx(music.baselines("made", None)["each key's frequency"])
 
 
 @pytest.mark.parametrize(

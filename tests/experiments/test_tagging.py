@@ -231,7 +231,8 @@ def test_python_source_is_tagged_by_characters(little_python, tmp_path, monkeypa
     (folder,) = tmp_path.iterdir()
     result = Result.read(folder)
     source = python_source.load()
-    assert f"most frequent tag of each character on the same {source.test.steps} test examples" in printed
+    steps = sum(map(len, source.test.sequences))
+    assert f"most frequent tag of each character on the same {steps} test examples" in printed
     assert "left out" not in printed
     assert "published" not in printed
     assert result.comparison.low > 0.05

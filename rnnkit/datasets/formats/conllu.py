@@ -35,11 +35,6 @@ class Part:
     sequences: list[Sequence[str]]
     tags: list[Sequence[str]]
 
-    @property
-    def steps(self) -> int:
-        """The steps of all sequences together."""
-        return sum(map(len, self.sequences))
-
 
 @dataclass(frozen=True)
 class Tagged(Parts[Part]):
@@ -73,10 +68,8 @@ def read(path: Path) -> Tagged:
     if count < FEWEST:
         raise UserError(f"{path}: {count} sentences, and at least {FEWEST} are needed")
     cuts = count * 80 // 100, count * 90 // 100
-    parts = (
-        Part(sentences.sequences[where], sentences.tags[where])
-        for where in (slice(cuts[0]), slice(*cuts), slice(cuts[1], None))
-    )
+    places = slice(cuts[0]), slice(*cuts), slice(cuts[1], None)
+    parts = (Part(sentences.sequences[where], sentences.tags[where]) for where in places)
     return Tagged(*parts, sha256=source.sha256, names=TAGS, left_out=dict(left_out))
 
 
@@ -114,7 +107,6 @@ def parse(text: str, name: str) -> tuple[Part, Counter[str]]:
 
 
 def _take(sentence: _Sentence, line: str, where: str, left_out: Counter[str]) -> None:
-    """Add what a line says to a sentence."""
     fields = line.split("\t")
     if len(fields) != len(_FIELDS):
         raise UserError(f"{where}: {len(fields)} fields with tabs between them, where CoNLL-U has {len(_FIELDS)}")

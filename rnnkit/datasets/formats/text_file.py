@@ -10,13 +10,7 @@ from rnnkit.core import UserError
 
 
 # The longer ones first: that of UTF-32 with the low byte first begins with that of UTF-16.
-_MARKS = {
-    b"\xff\xfe\0\0": "UTF-32",
-    b"\0\0\xfe\xff": "UTF-32",
-    b"\xef\xbb\xbf": "UTF-8",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
+_MARKS = {"UTF-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"), "UTF-8": b"\xef\xbb\xbf", "UTF-16": (b"\xff\xfe", b"\xfe\xff")}
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -52,8 +46,8 @@ def load(path: Path) -> Text:
     content = content_of(path)
     if not content:
         raise UserError(f"{path} is empty")
-    for mark, encoding in _MARKS.items():
-        if content.startswith(mark):
+    for encoding, marks in _MARKS.items():
+        if content.startswith(marks):
             raise UserError(f"{path}, line 1: starts with a byte-order mark ({encoding}): save it as UTF-8 without one")
     try:
         text = content.decode("utf-8")

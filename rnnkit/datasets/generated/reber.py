@@ -16,8 +16,10 @@ All here follows from one Markov chain: the strings, and what the best net and n
 """
 
 import functools
-from collections.abc import Hashable, Iterator, Sequence
+import itertools
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -117,7 +119,8 @@ def embedded(length: int) -> Task:
     first = [states.probabilities[i, row[0]].item() for i, row in enumerate(rows[:-1])]
 
     def make(count: int, generator: Generator) -> Examples:
-        numbers = _uniform(generator)
+        drawn = (torch.rand(1_024, dtype=torch.float64, generator=generator).tolist() for _ in itertools.count())
+        numbers = itertools.chain.from_iterable(drawn)
         strings = []
         for _ in range(count):
             path = [0]
@@ -148,24 +151,9 @@ def embedded(length: int) -> Task:
         pairs = zip(given, examples.targets, strict=True)
         return torch.tensor([(scores[-2, t] > scores[-2, p]) == (targets[-2] == t) for scores, targets in pairs])
 
-    # What there is to know of a state: all, where in the grammar it is, or its symbol alone.
-    all_of_it, place, symbol = states.names, [edge for _, edge in states.names], states.symbols.tolist()
-    return Task(
-        len(SYMBOLS),
-        len(SYMBOLS),
-        every_step=True,
-        make=make,
-        without_memory=states.loss(place),
-        own_input=states.loss(symbol),
-        best=states.loss(all_of_it),
-        without_memory_on=functools.partial(on, knowledge=place),
-        own_input_on=functools.partial(on, knowledge=symbol),
-        best_on=functools.partial(on, knowledge=all_of_it),
-        right=right,
-    )
-
-
-def _uniform(generator: Generator) -> Iterator[float]:
-    """Numbers in [0, 1), as many as one asks for."""
-    while True:
-        yield from torch.rand(1_024, dtype=torch.float64, generator=generator).tolist()
+    # What a net knows of a state: where in the grammar it is, its symbol alone, or all there is.
+    known = {"without_memory": [edge for _, edge in states.names], "own_input": states.symbols.tolist()}
+    known["best"] = states.names
+    losses: dict[str, Any] = {name: states.loss(knowledge) for name, knowledge in known.items()}
+    losses |= {f"{name}_on": functools.partial(on, knowledge=knowledge) for name, knowledge in known.items()}
+    return Task(len(SYMBOLS), len(SYMBOLS), every_step=True, make=make, right=right, **losses)

@@ -4,11 +4,17 @@ from pathlib import Path
 import pytest
 
 from rnnkit.core import cli
-from rnnkit.core.errors import RunsOptions, UserError
+from rnnkit.core.errors import Checked, UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared(Checked):
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""
 
 
 @dataclass(frozen=True)
-class Options(RunsOptions):
+class Options(Shared):
     """What a made-up command can be told."""
 
     most_lines: int = 10

@@ -14,7 +14,7 @@ from rnnkit.mirror import wandb_log
 from rnnkit.runs import checkpoints, tracking
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
-from rnnkit.training import loop
+from rnnkit.training import tasks
 from tests.helpers import offline_log
 from tests.rnnkit.training.interrupted import CONFIG, Killed, at, killed_at, let_go, stopped_after
 from tests.torture import forks, kills
@@ -73,17 +73,17 @@ def test_a_signal_costs_no_step(step, undisturbed, tmp_path, monkeypatch):
 
 
 def test_a_signal_in_an_evaluation_does_not_wait_for_its_end_and_it_is_done_again(undisturbed, tmp_path, monkeypatch):
-    scores, calls = loop.scores, []
+    of_batches, calls = tasks.of_batches, []
 
     def asks(*words):
         calls.append(1)
         if len(calls) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
             pytest.fail("the evaluation went on")
-        return scores(*words)
+        return of_batches(*words)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "scores", asks)
+        patch.setattr(tasks, "of_batches", asks)
         with pytest.raises(SystemExit) as stop:
             digits.run(at(tmp_path))
     assert stop.value.code == 143

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
 
 from experiments import char_lm, tagging
 from rnnkit.datasets import Parts
@@ -29,7 +28,7 @@ def test_words_are_read_as_unknown_in_batches_and_stay_in_the_data(dropout, low,
     config = tagging.Config(hidden_size=3, batch_size=8)
     model = models.tagger(config, 4, 3, 5, vocabulary=9)
     measure = lambda model, examples, split: ({split: len(examples)}, None)
-    task = tasks.on_examples(config, OBJECTIVE, model, data, "made", cross_entropy, measure, word_dropout=dropout)
+    task = tasks.on_examples(config, OBJECTIVE, model, data, "made", measure, word_dropout=dropout)
     read = torch.cat([batch.inputs.data for batch in task.batches(0)])
     assert low <= (read == vocabulary.UNKNOWN).sum() <= high
     assert not any((sequence == vocabulary.UNKNOWN).any() for sequence in data.train.inputs)
