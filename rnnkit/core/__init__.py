@@ -5,6 +5,7 @@ from rnnkit.core.config import BaseConfig, defaults, run_name, settings, sizes
 from rnnkit.core.errors import (
     Checked,
     OutOfMemory,
+    RunsOptions,
     UserError,
     error_in_words,
     is_out_of_memory,
@@ -15,5 +16,5 @@ from rnnkit.core.secrets import without_secrets
 
 
 __all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "seeding", "signals", "wording"]
-__all__ += ["BaseConfig", "Checked", "OutOfMemory", "UserError", "defaults", "error_in_words"]
+__all__ += ["BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "defaults", "error_in_words"]
 __all__ += ["is_out_of_memory", "require_counts", "run_name", "settings", "sizes", "without_secrets", "writing"]

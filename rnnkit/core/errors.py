@@ -6,6 +6,8 @@ What a user gives (flags, files, environment) raises `UserError`; a programmer's
 import contextlib
 import re
 from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -79,3 +81,11 @@ class Checked:
         for name in names:
             self._require(name, getattr(self, name) >= least, f"at least {least}" if least else "0 or more")
             self._require(name, getattr(self, name) <= most, f"at most {most:,}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsOptions(Checked):
+    """Options of a command that reads or makes runs."""
+
+    runs_dir: Path = Path("runs")
+    """Folder that holds the runs."""

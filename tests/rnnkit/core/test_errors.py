@@ -4,17 +4,11 @@ from pathlib import Path
 import pytest
 
 from rnnkit.core import cli
-from rnnkit.core.errors import Checked, UserError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shared(Checked):
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
+from rnnkit.core.errors import RunsOptions, UserError
 
 
 @dataclass(frozen=True)
-class Options(Shared):
+class Options(RunsOptions):
     """What a made-up command can be told."""
 
     most_lines: int = 10
