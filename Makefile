@@ -92,7 +92,9 @@ check: $(STAMP)  ## lint, and check the formatting and the types
 	@$(PY) -m ruff format --check .
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(PY) -m pyright --pythonpath $(PY)
 
-$(STAMP): pyproject.toml constraints.txt
+KERNEL := $(wildcard setup.py build_kernel.py rnnkit/nn/kernels/native/*.[ch])  # what the installation compiles
+
+$(STAMP): pyproject.toml constraints.txt $(KERNEL)
 ifeq ($(ENV),.venv)
 	@python=; for p in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
 	  if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$p; break; fi; done; \

@@ -19,6 +19,7 @@ from rnnkit.core.errors import UserError
 # Each is a module here, whose `python -m tests.torture.<part>` prints a line for each figure and exits with 0.
 PARTS = (
     "bits",
+    "kernel",
     "damage",
     "kills",
     "combinations",

@@ -1,0 +1,241 @@
+/* Backward through time (Werbos, 1990): step by step against working order, then, for a chunk of rows, what its gates'
+   gradients give to weights and inputs.
+
+   d_gates[rows][columns][width] are the gradients of gates before activation. For a GRU these are n as h sees it, r, z,
+   and n as x sees it: the states' product reads columns 0 to 2, the input's 1 to 3. */
+#include "forward.h"
+
+/* Rows whose sums for the weights are one chain. A constant, since those bits depend on it. */
+#define CHUNK_ROWS 128
+
+/* Numbers from a row of d_gates to the next: a cache line more than there are, since rows at distances of powers of two
+   push each other out of the cache. */
+#define ROW_PADDING (64 / (int64_t)sizeof(real))
+INLINE int64_t gates_row(const layer *p) { return columns_of(p->cell) * width_of(p->hidden) + ROW_PADDING; }
+
+/* A panel of a step: `rows` sequences by `vectors` vectors of units. All pointers are at its first unit and row. */
+typedef struct {
+  int64_t rows, units, width;
+  int vectors;
+  const real *tile;          /* what comes from the step worked before this one: W_hh^T d_gates, or dL/dh_n */
+  const real *grad_h;        /* [rows][h_row], or NULL */
+  int64_t h_row;
+  const real *kept;
+  real *carry;               /* [rows][width]: dL/dc of an LSTM on its way, dL/dh of a GRU that bypasses the gates */
+  real *d_gates;             /* [rows][gates_row] */
+  int64_t d_row;
+  real *total_h, *total_c;   /* [rows][hidden], or NULL */
+  int64_t hidden;
+} panel_back;
+
+/* d_h: the total gradient of h_t of one row and vector of units. */
+INLINE vec total_gradient(const panel_back *p, int64_t m, int64_t u) {
+  vec d_h = load(p->tile + m * TILE_ROW + u);
+  if (p->grad_h) d_h += load_part(p->grad_h + m * p->h_row + u, p->units - u);
+  return d_h;
+}
+
+/* d_a = d_h (1 - h^2), or d_h where h > 0 */
+static void rnn_panel_back(const panel_back *p, int relu) {
+  for (int64_t m = 0; m < p->rows; m++)
+    for (int64_t u = 0; u < p->vectors * LANES; u += LANES) {
+      const vec h = load(p->kept + (m * RNN_KEPT + RNN_H) * p->width + u);
+      const vec d_h = total_gradient(p, m, u);
+      const vec d_a = relu ? (vec)((whole_vec)d_h & ~(whole_vec)(h <= all(0))) : d_h * fnma(h, h, all(1));
+      store(p->d_gates + m * p->d_row + u, d_a);
+      if (p->total_h) store_part(p->total_h + m * p->hidden + u, d_h, p->units - u);
+    }
+}
+
+/* d_n = d_h (1 - z) (1 - n^2), d_z = d_h (h_{t-1} - n) z (1 - z), d_r = d_n (W_hn h_{t-1} + b_hn) r (1 - r) */
+static void gru_panel_back(const panel_back *p) {
+  const vec one = all(1);
+  for (int64_t m = 0; m < p->rows; m++)
+    for (int64_t u = 0; u < p->vectors * LANES; u += LANES) {
+      const real *kept = p->kept + m * GRU_KEPT * p->width + u;
+      const vec before = load(kept + GRU_BEFORE * p->width), r = load(kept + GRU_R * p->width);
+      const vec z = load(kept + GRU_Z * p->width), n = load(kept + GRU_N * p->width);
+      const vec hn = load(kept + GRU_HN * p->width);
+      real *carry = p->carry + m * p->width + u, *d = p->d_gates + m * p->d_row + u;
+      const vec d_h = total_gradient(p, m, u) + load(carry);
+      const vec d_n = d_h * (one - z) * fnma(n, n, one);
+      store(d, d_n * r);
+      store(d + p->width, d_n * hn * (r * (one - r)));
+      store(d + 2 * p->width, d_h * (before - n) * (z * (one - z)));
+      store(d + 3 * p->width, d_n);
+      store(carry, d_h * z);
+      if (p->total_h) store_part(p->total_h + m * p->hidden + u, d_h, p->units - u);
+    }
+}
+
+/* d_c += d_h o (1 - tanh(c)^2); d_i = d_c g i (1 - i), d_f = d_c c_{t-1} f (1 - f), d_g = d_c i (1 - g^2),
+   d_o = d_h tanh(c) o (1 - o); f d_c goes on to c_{t-1} */
+static void lstm_panel_back(const panel_back *p) {
+  const vec one = all(1);
+  for (int64_t m = 0; m < p->rows; m++)
+    for (int64_t u = 0; u < p->vectors * LANES; u += LANES) {
+      const real *kept = p->kept + m * LSTM_KEPT * p->width + u;
+      const vec i = load(kept + LSTM_I * p->width), f = load(kept + LSTM_F * p->width);
+      const vec g = load(kept + LSTM_G * p->width), o = load(kept + LSTM_O * p->width);
+      const vec c_before = load(kept + LSTM_C_BEFORE * p->width), tanh_c = load(kept + LSTM_TANH_C * p->width);
+      real *carry = p->carry + m * p->width + u, *d = p->d_gates + m * p->d_row + u;
+      const vec d_h = total_gradient(p, m, u);
+      const vec d_c = fma_(d_h * o, fnma(tanh_c, tanh_c, one), load(carry));
+      store(d, d_c * g * (i * (one - i)));
+      store(d + p->width, d_c * c_before * (f * (one - f)));
+      store(d + 2 * p->width, d_c * i * fnma(g, g, one));
+      store(d + 3 * p->width, d_h * tanh_c * (o * (one - o)));
+      store(carry, d_c * f);
+      if (p->total_h) store_part(p->total_h + m * p->hidden + u, d_h, p->units - u);
+      if (p->total_c) store_part(p->total_c + m * p->hidden + u, d_c, p->units - u);
+    }
+}
+
+/* Transposed weights in the order in which a product reads them: to[panel][gate][unit][vector][lane], for N columns of w,
+   that is units of h or of x, in panels of up to TILE_VECTORS vectors. */
+static void pack_by_column(const layer *p, const real *w, const int *order, int64_t N, real *to) {
+  const int64_t width = width_of(p->hidden), K = gates_of(p->cell) * width;
+  memset(to, 0, (size_t)(K * width_of(N)) * sizeof(real));
+  for (int64_t n = 0; n < N; n += TILE_ROW) {
+    const int64_t wide = min_of(TILE_ROW, width_of(N) - n);
+    for (int gate = 0; gate < gates_of(p->cell); gate++)
+      for (int64_t u = 0; u < p->hidden; u++)
+        memcpy(to + n * K + (gate * width + u) * wide, w + (order[gate] * p->hidden + u) * N + n,
+               (size_t)min_of(wide, N - n) * sizeof(real));
+  }
+}
+
+/* to[row][n] = (or +=) sum over k of a[row][k] b[k][n], with b packed by column. */
+static void rows_product(const real *a, int64_t a_row, int64_t K, const real *b, int64_t rows, int64_t N, int add, real *to,
+                         int64_t to_row, real *tile) {
+  for (int64_t n = 0; n < N; n += TILE_ROW) {
+    const int64_t wide = min_of(TILE_ROW, width_of(N) - n);
+    for (int64_t first = 0; first < rows; first += TILE_ROWS) {
+      const int64_t count = min_of(TILE_ROWS, rows - first);
+      product(count, (int)(wide / LANES), tile, (factors){a + first * a_row, a_row, 1, b + n * K, wide, zeros, 0}, K);
+      for (int64_t m = 0; m < count; m++)
+        for (int64_t v = 0; v < wide; v += LANES) {
+          real *at = to + (first + m) * to_row + n + v;
+          const vec sum = load(tile + m * TILE_ROW + v);
+          store_part(at, add ? load_part(at, N - n - v) + sum : sum, N - n - v);
+        }
+    }
+  }
+}
+
+/* to[k][column] += sum over rows of x[row][k] d[row][column], chunk by chunk. */
+static void weight_sums(const real *x, int64_t x_row, int64_t K, const real *d, int64_t d_row, int64_t columns, int64_t rows,
+                        real *to, real *tile) {
+  for (int64_t first = 0; first < rows; first += CHUNK_ROWS) {
+    const int64_t count = min_of(CHUNK_ROWS, rows - first);
+    for (int64_t n = 0; n < columns; n += TILE_ROW) {
+      const int64_t wide = min_of(TILE_ROW, columns - n);
+      for (int64_t k = 0; k < K; k += TILE_ROWS) {
+        const int64_t ks = min_of(TILE_ROWS, K - k);
+        const factors f = {x + first * x_row + k, 1, x_row, d + first * d_row + n, d_row, zeros, 0};
+        product(ks, (int)(wide / LANES), tile, f, count);
+        for (int64_t m = 0; m < ks; m++)
+          for (int64_t v = 0; v < wide; v += LANES) {
+            real *at = to + (k + m) * columns + n + v;
+            store(at, load(at) + load(tile + m * TILE_ROW + v));
+          }
+      }
+    }
+  }
+}
+
+/* Sums of weight_sums in torch's order: gradient[gate hidden][k]. */
+static void unpack_sums(const layer *p, const real *sums, const int *order, int64_t K, real *gradient) {
+  const int64_t width = width_of(p->hidden), columns = gates_of(p->cell) * width;
+  for (int gate = 0; gate < gates_of(p->cell); gate++)
+    for (int64_t u = 0; u < p->hidden; u++)
+      for (int64_t k = 0; k < K; k++)
+        gradient[(order[gate] * p->hidden + u) * K + k] = sums[k * columns + gate * width + u];
+}
+
+/* All panels of a step of `count` rows from `row` on. d_after are the gates' gradients of the step worked before this
+   one, whose first `count_after` sequences it has in common; the others start from dL/dh_n, in `last`. */
+static void backward_step(const layer *p, int64_t row, int64_t count, const real *d_after, int64_t count_after,
+                          const real *last, real *carry, const real *w_h, real *d_gates, real *tile) {
+  const int64_t width = width_of(p->hidden), K = gates_of(p->cell) * width, d_row = gates_row(p);
+  const int64_t both = min_of(count, count_after);
+  for (int64_t u = 0; u < width; u += TILE_ROW) {
+    const int64_t wide = min_of(TILE_ROW, width - u);
+    for (int64_t b = 0; b < count; b += TILE_ROWS) {
+      const int64_t rows = min_of(TILE_ROWS, count - b), follow = both > b ? min_of(rows, both - b) : 0;
+      for (int64_t m = follow; m < rows; m++)
+        memcpy(tile + m * TILE_ROW, last + (b + m) * width + u, (size_t)wide * sizeof(real));
+      product(follow, (int)(wide / LANES), tile, (factors){d_after + b * d_row, d_row, 1, w_h + u * K, wide, zeros, 0}, K);
+      const panel_back at = {
+          .rows = rows, .units = p->hidden - u, .width = width, .vectors = (int)(wide / LANES), .tile = tile,
+          .grad_h = p->grad_h ? p->grad_h + (row + b) * p->h_row + u : NULL, .h_row = p->h_row,
+          .kept = p->kept + (row + b) * kept_vectors(p->cell) * width + u, .carry = carry + b * width + u,
+          .d_gates = d_gates + b * d_row + u, .d_row = d_row, .hidden = p->hidden,
+          .total_h = p->total_h ? p->total_h + (row + b) * p->hidden + u : NULL,
+          .total_c = p->total_c ? p->total_c + (row + b) * p->hidden + u : NULL};
+      if (p->cell == LSTM) lstm_panel_back(&at);
+      else if (p->cell == GRU) gru_panel_back(&at);
+      else rnn_panel_back(&at, p->cell == RNN_RELU);
+    }
+  }
+}
+
+static void backward_layer(const layer *p) {
+  const int64_t width = width_of(p->hidden), gates = gates_of(p->cell), K = gates * width;
+  const int64_t columns = columns_of(p->cell) * width, d_row = gates_row(p), of_x = first_of_x(p->cell) * width, kept_row = kept_vectors(p->cell) * width;
+  const int64_t chunk = CHUNK_ROWS > p->batch ? CHUNK_ROWS : p->batch;
+  const int *order_h = order_of_h(p->cell);
+  real *w_h = p->scratch, *w_x = w_h + K * width, *sums_x = w_x + K * width_of(p->inputs), *sums_h = sums_x + p->inputs * K;
+  real *sums_b = sums_h + p->hidden * K, *last = sums_b + columns, *carry = last + p->batch * width;
+  real *d_kept = carry + p->batch * width, *d_gates = d_kept + p->batch * d_row, *tile = d_gates + chunk * d_row;
+  pack_by_column(p, p->w_hh, order_h, p->hidden, w_h);
+  if (p->grad_x) pack_by_column(p, p->w_ih, in_order, p->inputs, w_x);
+  memset(sums_x, 0, (size_t)((p->inputs + p->hidden) * K + columns) * sizeof(real));
+  widen(p->grad_h_n, p->batch, p->hidden, last);
+  widen(p->cell == LSTM ? p->grad_c_n : NULL, p->batch, p->hidden, carry);
+  int64_t row = p->reverse ? 0 : p->rows, count_after = 0, s = 0;
+  const real *d_after = d_gates;
+  while (s < p->steps) {
+    /* A chunk: as many steps as fit, whose rows lie side by side from `first` on. */
+    int64_t rows = 0, stop = s;
+    for (; stop < p->steps; stop++) {
+      const int64_t count = p->batch_sizes[p->reverse ? stop : p->steps - 1 - stop];
+      if (rows && rows + count > chunk) break;
+      rows += count;
+    }
+    const int64_t first = p->reverse ? row : row - rows;
+    for (; s < stop; s++) {
+      const int64_t count = p->batch_sizes[p->reverse ? s : p->steps - 1 - s];
+      if (!p->reverse) row -= count;
+      if (count < count_after && p->grad_h_0) /* in reverse: these began in the step after */
+        rows_product(d_after + count * d_row, d_row, K, w_h, count_after - count, p->hidden, 0,
+                     p->grad_h_0 + count * p->hidden, p->hidden, tile);
+      real *d_here = d_gates + (row - first) * d_row;
+      backward_step(p, row, count, d_after, count_after, last, carry, w_h, d_here, tile);
+      d_after = d_here, count_after = count;
+      if (p->reverse) row += count;
+    }
+    weight_sums(p->x + first * p->x_row, p->x_row, p->inputs, d_gates + of_x, d_row, K, rows, sums_x, tile);
+    weight_sums(p->kept + first * kept_row, kept_row, p->hidden, d_gates, d_row, K, rows, sums_h, tile);
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t n = 0; n < columns; n += LANES) store(sums_b + n, load(sums_b + n) + load(d_gates + r * d_row + n));
+    if (p->grad_x)
+      rows_product(d_gates + of_x, d_row, K, w_x, rows, p->inputs, (int)p->add_to_grad_x, p->grad_x + first * p->x_row,
+                   p->x_row, tile);
+    /* The next chunk writes over these. */
+    memcpy(d_kept, d_after, (size_t)(count_after * d_row) * sizeof(real));
+    d_after = d_kept;
+  }
+  if (p->grad_h_0) {
+    rows_product(d_after, d_row, K, w_h, count_after, p->hidden, 0, p->grad_h_0, p->hidden, tile);
+    for (int64_t b = 0; p->cell == GRU && b < p->batch; b++)
+      for (int64_t u = 0; u < p->hidden; u++) p->grad_h_0[b * p->hidden + u] += carry[b * width + u];
+  }
+  if (p->grad_c_0) narrow(carry, 0, p->batch, p->hidden, p->grad_c_0);
+  unpack_sums(p, sums_x, in_order, p->inputs, p->grad_w_ih);
+  unpack_sums(p, sums_h, order_h, p->hidden, p->grad_w_hh);
+  if (p->grad_b_ih) {
+    unpack_sums(p, sums_b + of_x, in_order, 1, p->grad_b_ih);
+    unpack_sums(p, sums_b, order_h, 1, p->grad_b_hh);
+  }
+}

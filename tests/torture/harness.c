@@ -1,0 +1,97 @@
+/* Runs the kernel by itself: `harness N SEED` on N stacks drawn at random, each buffer just as large as it must be, and
+   prints a line each: what was drawn, and a hash of all that came out. The numbers do not depend on the variant. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "stack.c"
+
+static uint64_t state;
+static uint32_t draw(void) { /* xorshift64* */
+  state ^= state >> 12, state ^= state << 25, state ^= state >> 27;
+  return (uint32_t)(state * 2685821657736338717u >> 32);
+}
+static int64_t among(int64_t low, int64_t high) { return low + draw() % (high - low + 1); }
+
+/* Blocks of memory that are freed together, and hashed where they hold results. */
+static struct { real *block; int64_t count; } blocks[512];
+static int used;
+static real *room(int64_t count) {
+  real *block = malloc((size_t)(count ? count : 1) * sizeof(real));
+  blocks[used].block = block, blocks[used++].count = 0;
+  return block;
+}
+static real *numbers(int64_t count, double scale) {
+  real *block = room(count);
+  for (int64_t i = 0; i < count; i++) block[i] = (real)(scale * ((double)draw() / 2147483648.0 - 1));
+  return block;
+}
+static real *result(int64_t count) {
+  real *block = room(count);
+  blocks[used - 1].count = count;
+  return block;
+}
+static uint64_t hash_and_free(void) {
+  uint64_t hash = 1469598103934665603u; /* FNV-1a, over the numbers' bytes */
+  for (int i = 0; i < used; i++) {
+    const unsigned char *bytes = (const unsigned char *)blocks[i].block;
+    for (size_t j = 0; j < (size_t)blocks[i].count * sizeof(real); j++) hash = (hash ^ bytes[j]) * 1099511628211u;
+    free(blocks[i].block);
+  }
+  used = 0;
+  return hash;
+}
+
+int main(int count, char **words) {
+  const long runs = count > 1 ? atol(words[1]) : 100;
+  for (long run = 0; run < runs; run++) {
+    state = (uint64_t)(count > 2 ? atol(words[2]) : 1) * 1000003 + (uint64_t)run + 1;
+    for (int i = 0; i < 10; i++) draw();
+    const int large = draw() % 8 == 0;
+    stack s = {.cell = among(0, 3), .layers = among(1, 3), .directions = among(1, 2), .steps = among(1, large ? 40 : 12),
+               .batch = among(1, large ? 200 : 20), .inputs = among(1, large ? 130 : 20), .hidden = among(1, large ? 140 : 40),
+               .keep = 1};
+    int64_t sizes[40];
+    for (int64_t t = 0, left = s.batch; t < s.steps; t++) {
+      sizes[t] = left, s.rows += left;
+      if (draw() % 2) left = among(1, left);
+    }
+    s.batch_sizes = sizes;
+    const int64_t each = s.layers * s.directions, wide = s.directions * s.hidden, states = s.rows * wide, gates = gates_of(s.cell);
+    const int with_h_0 = draw() % 2, biased = draw() % 2, dropped = draw() % 2 && s.layers > 1, looked_at = draw() % 2;
+    const int64_t finals = each * s.batch * s.hidden;
+    s.x = numbers(s.rows * s.inputs, 1);
+    s.h_0 = with_h_0 ? numbers(finals, 1) : NULL;
+    s.c_0 = with_h_0 && s.cell == LSTM ? numbers(finals, 1) : NULL;
+    s.factors = dropped ? numbers((s.layers - 1) * states, 1) : NULL;
+    real *weights[24], *gradients[24];
+    for (int64_t i = 0; i < each; i++) {
+      const int64_t inputs = i < s.directions ? s.inputs : wide;
+      const int64_t counts[] = {gates * s.hidden * inputs, gates * s.hidden * s.hidden, gates * s.hidden, gates * s.hidden};
+      for (int w = 0; w < 4; w++) {
+        const int there = w < 2 || biased;
+        weights[4 * i + w] = there ? numbers(counts[w], 0.3) : NULL;
+        gradients[4 * i + w] = there ? result(counts[w]) : NULL;
+      }
+    }
+    s.weights = (const real *const *)weights, s.grad_weights = gradients;
+    s.lower = room((s.layers - 1) * (dropped ? 2 : 1) * states);
+    s.h = result(states), s.h_n = result(finals), s.c_n = s.cell == LSTM ? result(finals) : NULL;
+    s.cells = looked_at && s.cell == LSTM ? result(each * s.rows * s.hidden) : NULL;
+    s.grad_h = draw() % 4 ? numbers(states, 1) : NULL;
+    s.grad_h_n = draw() % 2 || !s.grad_h ? numbers(finals, 1) : NULL;
+    s.grad_c_n = draw() % 2 && s.cell == LSTM ? numbers(finals, 1) : NULL;
+    s.grad_x = draw() % 2 ? result(s.rows * s.inputs) : NULL;
+    s.grad_h_0 = with_h_0 ? result(finals) : NULL;
+    s.grad_c_0 = s.c_0 ? result(finals) : NULL;
+    s.total_h = looked_at ? result(each * s.rows * s.hidden) : NULL;
+    s.total_c = looked_at && s.cell == LSTM ? result(each * s.rows * s.hidden) : NULL;
+    /* These depend on the width of a vector: drawn last, and no results. */
+    s.kept = room(NAME(rnnkit_kept, SUFFIX)(&s)), s.scratch = room(NAME(rnnkit_forward_scratch, SUFFIX)(&s));
+    NAME(rnnkit_forward, SUFFIX)(&s);
+    s.scratch = room(NAME(rnnkit_backward_scratch, SUFFIX)(&s));
+    NAME(rnnkit_backward, SUFFIX)(&s);
+    printf("cell %d layers %d directions %d steps %d batch %d inputs %d hidden %d: %016llx\n", (int)s.cell, (int)s.layers,
+           (int)s.directions, (int)s.steps, (int)s.batch, (int)s.inputs, (int)s.hidden, (unsigned long long)hash_and_free());
+  }
+  return 0;
+}
