@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from rnnkit.core import determinism, locks
-from rnnkit.nn import layers
 
 
 determinism.settle_numerics()  # as every command does; else the bits depend on where in memory a tensor lies
@@ -33,12 +32,6 @@ def swept(tmp_path_factory, worker_id):
             assert done.returncode == 0, done.stderr
             printed.write_text(done.stdout)
     return runs, printed.read_text()
-
-
-@pytest.fixture
-def fast_path_for_few_steps(monkeypatch):
-    """Our kernels also where sequences are so short that torch's path would be taken, and nothing of ours be tested."""
-    monkeypatch.setattr(layers, "FEWEST_STEPS", 1)
 
 
 @pytest.fixture(autouse=True)

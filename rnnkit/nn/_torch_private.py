@@ -1,5 +1,7 @@
 """What rnnkit.nn takes from torch's private interface, each with why there is no public way; nothing else uses it."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
@@ -14,6 +16,16 @@ def in_functional_transform() -> bool:
     """Whether `torch.func` is at work, whose tensors must not get into our buffers: no public function tells."""
     functorch = torch._C._functorch  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
     return functorch.peek_interpreter_stack() is not None
+
+
+def are_batched(tensors: Iterable[Tensor | None]) -> bool:
+    """Whether any of the tensors stands for many at once: `is_grads_batched` gives such to an autograd function.
+
+    They have no storage that a kernel could read, and no public function tells them from others.
+    """
+    functorch = torch._C._functorch  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    batched = functorch.is_legacy_batchedtensor, functorch.is_batchedtensor
+    return any(tensor is not None and any(kind(tensor) for kind in batched) for tensor in tensors)
 
 
 def in_dispatch_mode() -> bool:

@@ -7,62 +7,68 @@ forms, outputs and errors, and values that agree within rounding::
     output, (h_n, c_n) = lstm(packed)
 
 What the fast path does not serve takes torch's own path: other devices and types than float32 and float64 on the CPU,
-`proj_size`, autocast, forward-mode differentiation, `torch.func`, tracing and compiling, fewer than 12 steps, equal
-lengths where torch has a kernel for just that, and whatever is an error.
-Which path is taken depends on the kind and shape of what comes in, on nothing else.
+`proj_size`, autocast, forward-mode differentiation, `torch.func`, tracing and compiling, and whatever is an error.
+Which path is taken depends on the kind of what comes in, never on its shape.
 """
 
-from collections.abc import Callable
+import warnings
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.nn import _torch_private
-from rnnkit.nn.kernels import fused, stack
+from rnnkit.nn.kernels import stack
 from rnnkit.nn.modules import being_recorded, layer_weights
 from rnnkit.sequences import PackedLayout
 
 
 States = tuple[Tensor | None, ...]  # (h_0,), or (h_0, c_0) for an LSTM; None for zeros
 
-FEWEST_STEPS = 12  # below, torch's path is the faster one (measured: training from 8 to 16, with no gradient 16 to 30)
-
 
 class _FastForward(nn.RNNBase):
     """Sends what the fast path serves to `kernels.stack`, and the rest to torch.nn's own `forward`."""
 
-    # Who wants to know what the kernels do with each layer: `rnnkit.observe`, while it observes.
-    watchers: tuple[Callable[[Tensor, Tensor], None], ...] = ()
+    watchers: tuple[stack.Watcher, ...] = ()  # who wants to know of each layer: `rnnkit.observe`, while it observes
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """As torch.nn's; see there."""
+        if isinstance(input, fx.Proxy):  # traced symbolically: one node, as torch.nn's are
+            tracer: Any = input.tracer
+            return tracer.create_proxy("call_module", tracer.path_of_module(self), (input, hx), {})
         self._update_flat_weights()
         serve = self._packed if isinstance(input, PackedSequence) else self._padded
         result = serve(input, hx) if _is_plain(self) else None
         return super().forward(input, hx) if result is None else result
 
+    def __prepare_scriptable__(self) -> nn.RNNBase:
+        """torch.nn's own layer with the same weights, which `torch.jit.script` puts in the place of this one."""
+        kind: Any = next(kind for kind in (nn.RNN, nn.GRU, nn.LSTM) if isinstance(self, kind))
+        warnings.warn(
+            f"torch.jit.script puts torch.nn.{kind.__name__} in the place of rnnkit's, in the given model too: the "
+            "same values, slower; script a copy.deepcopy of the model to keep it",
+            stacklevel=2,
+        )
+        twin = kind.__new__(kind)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def _packed(self, sequence: PackedSequence, hx: Any) -> tuple[PackedSequence, Any] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = sequence
         layout = PackedLayout(batch_sizes)
         states = _initial(self, hx, layout.batch)
-        served = states is not None and _is_packed(data, layout) and _serves(self, data, states)
-        if states is None or not served or layout.steps < FEWEST_STEPS:
+        if states is None or not _is_packed(data, layout) or not _serves(self, data, states):
             return None
         if sorted_indices is not None:
             states = tuple(s if s is None else s.index_select(1, sorted_indices) for s in states)
-        if layout.equal and _has_padded_kernel(self, data):
-            output, final = self._torch_padded(data.view(layout.steps, layout.batch, -1), states)
-            output = output.flatten(0, 1)
-        else:
-            output, final = self._run(data, layout, states)
+        output, final = self._run(data, layout, states)
         if unsorted_indices is not None:
             final = tuple(state.index_select(1, unsorted_indices) for state in final)
         return PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices), _as_state(final)
 
     def _padded(self, input: Any, hx: Any) -> tuple[Tensor, Any] | None:
-        if not isinstance(input, Tensor) or input.dim() not in (2, 3) or _has_padded_kernel(self, input):
+        if not isinstance(input, Tensor) or input.dim() not in (2, 3):
             return None
         unbatched = input.dim() == 2
         if unbatched:
@@ -75,7 +81,7 @@ class _FastForward(nn.RNNBase):
             steps = input.transpose(0, 1) if self.batch_first else input
         length, batch, features = steps.shape
         states = _initial(self, hx, batch)
-        if states is None or length < FEWEST_STEPS or not batch or not _serves(self, steps, states):
+        if states is None or not length or not batch or not _serves(self, steps, states):
             return None
         output, final = self._run(steps.reshape(length * batch, features), PackedLayout([batch] * length), states)
         output = output.view(length, batch, -1)
@@ -88,15 +94,6 @@ class _FastForward(nn.RNNBase):
         kind = stack.Stack(self.mode, self.hidden_size, self.num_layers, directions, dropout)
         weights = [[*group, None, None][:4] for group in layer_weights(self)]
         return stack.run(kind, data, layout, states, weights, self.watchers)
-
-    def _torch_padded(self, padded: Tensor, states: States) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """torch's own fused LSTM, on a batch of shape (steps, batch, inputs); the final states as a tuple."""
-        directions = 2 if self.bidirectional else 1
-        zeros = padded.new_zeros(self.num_layers * directions, padded.shape[1], self.hidden_size)
-        hx = [zeros if state is None else state for state in states]
-        options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional, False)
-        output, *final = torch.lstm(padded, hx, _torch_private.flat_weights(self), *options)
-        return output, tuple(final)
 
 
 class RNN(_FastForward, nn.RNN):
@@ -130,11 +127,6 @@ def _is_packed(data: Tensor, layout: PackedLayout) -> bool:
     """Whether the parts of a packed sequence fit together; torch has the error message for those that do not."""
     sizes = layout.sizes
     return data.dim() == 2 and layout.rows == len(data) and sizes[-1] > 0 and sizes == sorted(sizes, reverse=True)
-
-
-def _has_padded_kernel(module: nn.RNNBase, data: Tensor) -> bool:
-    """Whether torch has a fused kernel for equal lengths, which nothing here beats."""
-    return module.mode == "LSTM" and fused.kernel_at_hand(data)
 
 
 def _initial(module: nn.RNNBase, hx: Any, batch: int) -> States | None:

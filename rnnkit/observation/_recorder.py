@@ -30,7 +30,7 @@ class Recorder:
         self.directions = 2 if module.bidirectional else 1
         ways = (False, True)[: self.directions]
         self.places = [Place(layer, backward) for layer in range(module.num_layers) for backward in ways]
-        self.passes: list[Pass] = []  # of each layer and direction on our kernels
+        self.told: tuple[list[Tensor], Tensor | None] | None = None  # what our kernels said of their layers in a call
         self.weights: list[list[Tensor]] = []
         self.random: Random = None
         self.handles = [module.register_forward_pre_hook(self.before)]
@@ -45,14 +45,14 @@ class Recorder:
 
     def before(self, module: nn.RNNBase, args: tuple[Any, ...]) -> None:
         """A call begins: keep the state of the random numbers that its dropout draws from."""
-        self.passes, self.random = [], None
+        self.told = self.random = None
         if module.training and module.dropout and module.num_layers > 1:
             device = layer_weights(module)[0][0].device
             self.random = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
-    def watch(self, x: Tensor, h: Tensor) -> None:
-        """Our kernels have run one layer in one direction."""
-        self.passes.append((x, h))
+    def watch(self, states: list[Tensor], factors: Tensor | None) -> None:
+        """Our kernels have run all layers."""
+        self.told = states, factors
 
     def after(self, module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """A call ends: keep what is needed of it, and listen for its gradients."""
@@ -63,32 +63,30 @@ class Recorder:
         with torch.inference_mode(False), torch.no_grad():
             packed = _packed(module, named["input"])
             initial = _initial(module, packed, named.get("hx"))
-            ran_here = bool(self.passes)
-            traces = self._inside(packed, initial) if ran_here else self._outside(packed, initial, gradients, *result)
+            traces = self._seen(packed, initial, gradients, *result)
         self.calls.append({str(trace.place): trace for trace in traces})
-        self.passes = []
+        self.told = None
 
-    def _inside(self, packed: PackedSequence, initial: list[Tensor]) -> list[LayerTrace]:
-        """Our kernels ran: each layer and direction is a node of the graph, and hears its gradients itself."""
-        traces = self._traces(packed, initial, self.passes)
-        for trace, (_, h) in zip(traces, self.passes, strict=True):
-            if h.grad_fn is not None:
-                self.handles.append(h.grad_fn.register_prehook(trace.arrived))
-        return traces
-
-    def _outside(
+    def _seen(
         self, packed: PackedSequence, initial: list[Tensor], gradients: bool, output: Any, final: Any
     ) -> list[LayerTrace]:
-        """Torch's kernels ran: gradients are heard at what the module gave out, lower layers follow from the top."""
+        """What the layers did. Gradients are heard at what the module gave out.
+
+        Our kernels tell the states of lower layers; where torch's ran, these follow once more, one by one.
+        """
         module, directions = self.module, self.directions
-        kept = _dropout_between(module, packed, self.random)
-        with torch.set_grad_enabled(gradients):  # without it, some kernels round in another way
-            states = _lower_states(module, packed, initial, kept)
+        if self.told is not None:
+            (*states, _), factors = self.told
+            kept = [packed.data.new_ones(1, 1)] * len(states) if factors is None else list(factors)
+        else:
+            kept = _dropout_between(module, packed, self.random)
+            with torch.set_grad_enabled(gradients):  # without it, some kernels round in another way
+                states = _lower_states(module, packed, initial, kept)
         states.append(_packed(module, output).data)
         inputs = [packed.data, *(h * k for h, k in zip(states, kept, strict=False))]
         pairs = zip(inputs, states, strict=True)
         traces = self._traces(packed, initial, [(x, h) for x, both in pairs for h in both.chunk(directions, dim=1)])
-        if self.random is not None and torch.backends.cudnn.is_acceptable(packed.data):
+        if self.told is None and self.random is not None and torch.backends.cudnn.is_acceptable(packed.data):
             traces[0].call.closed = (
                 "cuDNN does not tell what its dropout between layers drops; observe on the CPU, without dropout, or "
                 "under torch.backends.cudnn.flags(enabled=False)"

@@ -13,9 +13,9 @@ forward, on the way back the gradients that reach the states directly, where aut
 follows when it is asked for (see `_replay`): gates from states, cell states from gates, total gradients by
 backpropagation through time. That is the same work for all kernels, and none gives out more than it does anyway.
 
-Our own kernels run layer by layer, and tell the observer about each. Torch's run all layers behind one call: there
-those below the top are run once more, one by one, with dropout drawn again from the random numbers that the call drew
-from, and what reaches them is computed from what reaches the layer above.
+All layers run behind one call. Our kernels tell the observer the states of those below the top; torch's do not: there
+they are run once more, one by one, with dropout drawn again from the random numbers that the call drew from. What
+reaches a lower layer is computed from what reaches the layer above.
 """
 
 from contextlib import AbstractContextManager

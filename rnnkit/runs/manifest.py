@@ -40,7 +40,7 @@ class Membership:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All that a run starts from. Its bits may depend on `git`, `versions`, `machine` and `numerics`."""
+    """All that a run starts from. Its bits may depend on `git`, `versions`, `machine`, `numerics` and `kernel`."""
 
     run: str
     experiment: str
@@ -55,11 +55,19 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     numerics: dict[str, Any] = field(default_factory=dict)
+    kernel: dict[str, str] = field(default_factory=dict)  # what computed the recurrent layers
     member: Membership = Membership()
     format: int = FORMAT
 
     @classmethod
-    def of(cls, config: BaseConfig, run: str, data: dict[str, str], member: Membership) -> Self:
+    def of(
+        cls,
+        config: BaseConfig,
+        run: str,
+        data: dict[str, str],
+        member: Membership,
+        kernel: dict[str, str] | None = None,
+    ) -> Self:
         """The manifest of a run that starts now, in this process."""
         import torch
 
@@ -91,6 +99,7 @@ class Manifest:
             started=datetime.now(UTC).isoformat(timespec="microseconds"),
             git=git_state(),
             versions={"python": platform.python_version(), **installed_versions()},
+            kernel=kernel or {},
             member=member,
             threads=torch.get_num_threads(),
             machine=machine,

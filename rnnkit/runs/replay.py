@@ -12,7 +12,7 @@ from rnnkit.runs.rows import Row, read_rows
 
 # What a manifest says of the surroundings that a result can depend on, and what follows from `config`, which is the
 # same by construction: it differs where one of them was changed by hand.
-SURROUNDINGS = ("versions", "machine", "threads", "numerics", "data", "git", "format", "seed", "command")
+SURROUNDINGS = ("versions", "machine", "threads", "numerics", "kernel", "data", "git", "format", "seed", "command")
 
 
 @dataclass(frozen=True)

@@ -133,13 +133,19 @@ class Run:
 
 
 @contextlib.contextmanager
-def start(config: configuration.BaseConfig, data: dict[str, str], context: RunContext | None = None) -> Iterator[Run]:
+def start(
+    config: configuration.BaseConfig,
+    data: dict[str, str],
+    context: RunContext | None = None,
+    kernel: dict[str, str] | None = None,
+) -> Iterator[Run]:
     """Record a run from here to the end of the `with` block.
 
-    `data` maps each data set to the SHA-256 of its contents; `context` says where the run belongs. Whatever happens
-    inside ends in result.json: `Pruned` and `Diverged` end the block quietly with that status, everything else is
-    recorded (interrupted, failed) and raised on. Raises `UserError` where the runs folder cannot be written, and
-    `OutOfMemory` where memory does not hold it; a run that had not begun then leaves nothing.
+    `data` maps each data set to the SHA-256 of its contents; `context` says where the run belongs, `kernel` what
+    computes the recurrent layers. Whatever happens inside ends in result.json: `Pruned` and `Diverged` end the block
+    quietly with that status, everything else is recorded (interrupted, failed) and raised on. Raises `UserError` where
+    the runs folder cannot be written, and `OutOfMemory` where memory does not hold it; a run that had not begun then
+    leaves nothing.
     """
     context = context or RunContext()
     claimed, mirror = claim(config, context), context.mirror or Mirror()
@@ -148,7 +154,7 @@ def start(config: configuration.BaseConfig, data: dict[str, str], context: RunCo
             with writing(f"the runs folder {config.runs_dir}"):
                 checkpoint = take_up(claimed.folder, data)
                 if checkpoint is None:
-                    Manifest.of(config, claimed.folder.name, data, context.member).write(claimed.folder)
+                    Manifest.of(config, claimed.folder.name, data, context.member, kernel).write(claimed.folder)
                 run = Run(config, claimed, mirror, checkpoint)
         except UserError:
             claimed.remove()

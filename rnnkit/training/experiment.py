@@ -90,12 +90,13 @@ class Experiment(Generic[C, D]):
         `context` says which study's trial it is, or in which folder it goes on. Raises `UserError` for settings or data
         that cannot be used, and `OutOfMemory` for such as the memory does not hold.
         """
+        from rnnkit.nn import kernel_in_force
         from rnnkit.training.loop import fit
 
         if config.screen:
             raise UserError("--screen trains nothing: see `screened`")
         task = self.prepared(config)
-        with tracking.start(config, task.checksums, context) as run:
+        with tracking.start(config, task.checksums, context, kernel_in_force()) as run:
             fit(task, config, run, report)
             final = self.conclude(config, task)
             run.finish(task.model, final.metrics, final.keep, comparison=final.comparison, references=final.references)

@@ -176,7 +176,7 @@ def stopped(words, runs, number):
 def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
     runs = tmp_path / "runs"
     words = ["sweeps.run", "digits", "--study", "cut", "--trials", "3", "--workers", "2", "--runs-dir", str(runs)]
-    words += ["--confirm", "0", "--track", "off", "--", "--view", "rows", "--epochs", "8"]
+    words += ["--confirm", "0", "--track", "off", "--", "--view", "rows", "--epochs", "60", "--patience", "0"]
     code, printed, errors = stopped(words, runs, signal.SIGINT)
     assert code == 130
     assert "the same command goes on" in printed

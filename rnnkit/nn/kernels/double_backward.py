@@ -1,7 +1,7 @@
-"""Gradients that can be differentiated again, for those who ask for them (`create_graph=True`).
+"""Gradients by torch's own kernels, for those who differentiate them again (`create_graph=True`) or ask for many.
 
-The fast kernels write into buffers, so their own backward is the end of the line. This one runs the layer once more
-with torch's kernels, slower, and lets autograd do the rest.
+The native kernel writes into buffers, so its own backward is the end of the line. This one runs the stack once more,
+layer by layer, slower, and lets autograd do the rest.
 """
 
 from collections.abc import Sequence
@@ -10,32 +10,80 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.sequences import Schedule
+from rnnkit.sequences import PackedLayout, Schedule
 
 
 def gradients(
-    mode: str, schedule: Schedule, inputs: Sequence[Tensor | None], grad_outputs: Sequence[Tensor | None]
+    mode: str,
+    sizes: tuple[int, int, int],
+    layout: PackedLayout,
+    factors: Tensor | None,
+    inputs: Sequence[Tensor | None],
+    grad_outputs: Sequence[Tensor | None],
+    reverse: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients of one layer in one direction with respect to `inputs`, as part of the graph.
+    """The gradients of a stack with respect to `inputs`, as part of the graph where one is being made.
 
-    `mode` is torch.nn's; `inputs` are x, h_0, c_0 for an LSTM, w_ih, w_hh, b_ih and b_hh; `grad_outputs` are those of
-    the states, the final ones and, for an LSTM, the final cell states. All as the kernels take and give them.
+    `mode` is torch.nn's; `sizes` are layers, directions and hidden size. `inputs` are x, h_0, c_0 and the weights
+    (w_ih, w_hh, b_ih and b_hh of each layer and direction), `grad_outputs` those of the states, the final ones and, for
+    an LSTM, the final cell states. `reverse` is for one layer that works from the last step to the first alone.
     """
-    # Aliases: where one input was computed from another, the gradient of the other must not run through it here too.
-    aliases: list[Any] = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
-    x, *states, w_ih, w_hh, b_ih, b_hh = aliases
-    mirrored = schedule.layout.mirrored if schedule.reverse else None
-    rows = x if mirrored is None else x.index_select(0, mirrored)
-    initial = [state.unsqueeze(0) for state in states]
-    weights = [weight for weight in (w_ih, w_hh, b_ih, b_hh) if weight is not None]
-    run = getattr(torch, mode.lower())
-    hx = initial if mode == "LSTM" else initial[0]
-    output, *final = run(rows, schedule.layout.tensor, hx, weights, b_ih is not None, 1, 0.0, False, False)
-    if mirrored is not None:
-        output = output.index_select(0, mirrored)
-    outputs = [output, *(state.squeeze(0) for state in final)]
+    with torch.enable_grad():
+        # Aliases: where one input was computed from another, the other's gradient must not run through it here too.
+        aliases: list[Any] = [tensor if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+        mirrored = layout.mirrored if reverse else None
+        x, *others = aliases
+        rows = x if mirrored is None else x.index_select(0, mirrored)
+        outputs = _run(mode, sizes, layout, factors, rows, *others)
+        if mirrored is not None:
+            outputs[0] = outputs[0].index_select(0, mirrored)
     asked = [(out, grad) for out, grad in zip(outputs, grad_outputs, strict=True) if grad is not None]
     wanted = [tensor for tensor in aliases if tensor is not None and tensor.requires_grad]
     outs, grads = zip(*asked, strict=True)
-    computed = iter(torch.autograd.grad(outs, wanted, grads, create_graph=True, allow_unused=True))
+    graph = torch.is_grad_enabled()
+    computed = iter(torch.autograd.grad(outs, wanted, grads, create_graph=graph, allow_unused=True))
     return tuple(next(computed) if tensor is not None and tensor.requires_grad else None for tensor in aliases)
+
+
+def of_layer(
+    mode: str, schedule: Schedule, inputs: Sequence[Tensor | None], grad_outputs: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """The same for one layer in one direction: x, h_0, c_0 for an LSTM, and the weights; states have no first axis."""
+    lstm = mode == "LSTM"
+    x, *states = inputs[: 3 if lstm else 2]
+    h_0, c_0 = (*(state if state is None else state.unsqueeze(0) for state in states), None)[:2]
+    weights, hidden = inputs[len(states) + 1 :], next(state for state in states if state is not None).shape[1]
+    grad_h, *finals = grad_outputs
+    given = (grad_h, *(grad if grad is None else grad.unsqueeze(0) for grad in finals))
+    asked = x, h_0, c_0, *weights
+    computed = gradients(mode, (1, 1, hidden), schedule.layout, None, asked, given, schedule.reverse)
+    of_states = (grad if grad is None else grad.squeeze(0) for grad in computed[1 : 1 + len(states)])
+    return computed[0], *of_states, *computed[3:]
+
+
+def _run(
+    mode: str,
+    sizes: tuple[int, int, int],
+    layout: PackedLayout,
+    factors: Tensor | None,
+    x: Tensor,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    *weights: Tensor | None,
+) -> list[Tensor]:
+    """The states of the top layer, and the final ones of all, by torch's kernels for packed rows."""
+    layers, directions, hidden = sizes
+    zeros = x.new_zeros(layers * directions, layout.batch, hidden)
+    initial = [zeros if state is None else state for state in ((h_0, c_0) if mode == "LSTM" else (h_0,))]
+    finals: list[Sequence[Tensor]] = []
+    for layer in range(layers):
+        first, last = layer * directions, (layer + 1) * directions
+        hx = [state[first:last] for state in initial]
+        flat = [weight for weight in weights[4 * first : 4 * last] if weight is not None]
+        run, biased = getattr(torch, mode.lower()), len(flat) == 4 * directions
+        options = (flat, biased, 1, 0.0, False, directions == 2)
+        x, *final = run(x, layout.tensor, hx if mode == "LSTM" else hx[0], *options)
+        finals.append(final)
+        if factors is not None and layer + 1 < layers:
+            x = x * factors[layer]
+    return [x, *(torch.cat(states) for states in zip(*finals, strict=True))]

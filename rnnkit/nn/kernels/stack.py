@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnkit.nn.kernels import bptt, fused
+from rnnkit.nn.kernels import bptt
+from rnnkit.nn.kernels.library import kernel
+from rnnkit.nn.kernels.native_stack import NativeStack
 from rnnkit.sequences import PackedLayout, Schedule
 
 
@@ -41,54 +43,81 @@ class Stack:
     dropout: float
 
 
+# What is told to those who watch: the states of each layer, of shape (rows, directions x hidden), and what dropout
+# multiplied those of all but the top one with, or None.
+Watcher = Callable[[list[Tensor], Tensor | None], None]
+
+
 def run(
     stack: Stack,
     data: Tensor,
     layout: PackedLayout,
     initial: tuple[Tensor | None, ...],
     weights: Sequence[Sequence[Tensor | None]],
-    watchers: Sequence[Callable[[Tensor, Tensor], None]] = (),
+    watchers: Sequence[Watcher] = (),
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run packed rows through all layers.
 
     `data` is of shape (rows, inputs), its rows as `layout` says. `initial` is (h_0,), or (h_0, c_0) for an LSTM,
     each of shape (layers x directions, batch, hidden) with the batch in packed order, or None for zeros. `weights`
     holds w_ih, w_hh, b_ih, b_hh for each layer and direction, layer by layer; biases may be None.
-    Each of `watchers` is called with the input and the states of each of them, and may only read.
+    `watchers` may only read.
 
     Returns the top layer's states, of shape (rows, directions x hidden), and the final states in the form of `initial`.
     """
     _keep_freed_memory()
+    if not torch.is_grad_enabled():  # an autograd function is not told, and would keep what backward needs
+        data = data.detach()
+        initial = tuple(state if state is None else state.detach() for state in initial)
+        weights = [[weight if weight is None else weight.detach() for weight in group] for group in weights]
+    wide = stack.directions * stack.hidden_size
+    factors = None
+    if stack.dropout and stack.num_layers > 1:
+        ones = data.new_ones(stack.num_layers - 1, layout.rows, wide)
+        factors = torch.stack([functional.dropout(part, stack.dropout) for part in ones])  # drawn as torch.nn does
+    native = kernel()
+    if native is None:
+        states, final = _run_plainly(stack, data, layout, initial, weights, factors)
+    else:
+        h_0, c_0 = (*initial, None)[:2]
+        sizes = stack.num_layers, stack.directions, stack.hidden_size
+        flat = [weight for group in weights for weight in group]
+        output, *final, lower = NativeStack.apply(data, h_0, c_0, factors, native, stack.mode, sizes, layout, *flat)
+        states = [*lower[:, 0], output]
+    for watch in watchers:
+        watch(states, factors)
+    return states[-1], tuple(final)
+
+
+def _run_plainly(
+    stack: Stack,
+    data: Tensor,
+    layout: PackedLayout,
+    initial: tuple[Tensor | None, ...],
+    weights: Sequence[Sequence[Tensor | None]],
+    factors: Tensor | None,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The same by torch's operations, without the native kernel: the states of each layer, and the final ones."""
     row_bytes = GATES[stack.mode] * stack.hidden_size * data.element_size()
     chunk_rows = max(1, CHUNK_BYTES // row_bytes)
     schedules = [Schedule(layout, reverse, chunk_rows) for reverse in (False, True)[: stack.directions]]
     zeros = data.new_zeros(layout.batch, stack.hidden_size)
-    finals: list[tuple[Tensor, ...]] = []
-    segments = None
+    kind, *relu = {"RNN_TANH": (bptt.RNN, False), "RNN_RELU": (bptt.RNN, True)}.get(stack.mode) or (
+        bptt.LSTM if stack.mode == "LSTM" else bptt.GRU,
+    )
+    states: list[Tensor] = []
+    finals: list[Sequence[Tensor]] = []
     for layer in range(stack.num_layers):
-        outputs, padded = [], None
+        outputs: list[Tensor] = []
         for direction, schedule in enumerate(schedules):
             index = layer * stack.directions + direction
-            states = [zeros if state is None else state[index] for state in initial]
-            if stack.mode == "LSTM" and fused.serves(
-                data, stack.hidden_size, backwards=schedule.reverse, from_zeros=None in initial
-            ):
-                segments = segments or fused.Segments(layout, fused.call_rows(data.shape[1], stack.hidden_size))
-                padded = segments.padded(data) if padded is None else padded
-                output, *final = fused.FusedLSTM.apply(data, *states, *weights[index], padded, segments, schedule)
-            elif stack.mode == "LSTM":
-                output, *final = bptt.LSTM.apply(data, *states, *weights[index], schedule)
-            elif stack.mode == "GRU":
-                output, *final = bptt.GRU.apply(data, *states, *weights[index], schedule)
-            else:
-                output, *final = bptt.RNN.apply(data, *states, *weights[index], schedule, stack.mode == "RNN_RELU")
-            for watch in watchers:
-                watch(data, output)
+            first = [zeros if state is None else state[index] for state in initial]
+            output, *final = kind.apply(data, *first, *weights[index], schedule, *relu)
             outputs.append(output)
-            finals.append(tuple(final))
-        data = outputs[0] if stack.directions == 1 else torch.cat(outputs, dim=1)
-        if stack.dropout and layer + 1 < stack.num_layers:
-            data = functional.dropout(data, stack.dropout)
-    if stack.directions == 1 and segments is None:
-        data = data.clone()  # these kernels keep their states for the backward, and what is given out may be changed
-    return data, tuple(s[0].unsqueeze(0) if len(s) == 1 else torch.stack(s) for s in zip(*finals, strict=True))
+            finals.append(final)
+        # The kernels keep their states for the backward, and what is given out may be changed.
+        data = outputs[0].clone() if stack.directions == 1 else torch.cat(outputs, dim=1)
+        states.append(data)
+        if factors is not None and layer + 1 < stack.num_layers:
+            data = data * factors[layer]
+    return states, [torch.stack(parts) for parts in zip(*finals, strict=True)]

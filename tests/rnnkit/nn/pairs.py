@@ -5,6 +5,8 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import rnnkit
+from rnnkit.nn import layers
+from rnnkit.nn.kernels import stack
 
 
 KINDS = {
@@ -75,3 +77,16 @@ def packed_batch(lengths, features, dtype):
 def parameter_count(model):
     """How many numbers the model learns."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+PATHS = ("native", "plain", "torch")
+
+
+def take(path, patch):
+    """Have layers take a path: the native kernel, the one without it, or torch's own."""
+    if path == "plain":
+        patch.setattr(stack, "kernel", lambda: None)
+    elif path == "torch":
+        patch.setattr(layers, "being_recorded", lambda: True)
+    else:
+        assert stack.kernel() is not None, "the kernel was not built"

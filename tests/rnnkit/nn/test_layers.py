@@ -13,9 +13,6 @@ from rnnkit.nn.kernels.stack import CHUNK_BYTES
 from tests.rnnkit.nn.pairs import KINDS, assert_equal_within_rounding, leaves, outcome, packed_batch, pair, states_for
 
 
-pytestmark = pytest.mark.usefixtures("fast_path_for_few_steps")
-
-
 @st.composite
 def problems(draw):
     """A layer of any kind and size, a packed batch for it in any order, what the loss looks at."""

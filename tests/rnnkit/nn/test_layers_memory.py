@@ -1,7 +1,6 @@
 """Training with ever new shapes takes no more memory from step to step."""
 
 import gc
-import os
 import subprocess
 import sys
 import weakref
@@ -37,18 +36,10 @@ print(resident() - before)
 """
 
 
-def growth(**environment) -> float:
-    plain = {name: value for name, value in os.environ.items() if name != "ONEDNN_PRIMITIVE_CACHE_CAPACITY"}
-    done = subprocess.run(
-        [sys.executable, "-c", GROWTH], capture_output=True, text=True, env=plain | environment, check=True
-    )
-    return float(done.stdout)
-
-
 def test_shapes_that_are_new_at_each_step_do_not_pile_up():
-    """oneDNN would keep a compiled primitive of each: 785 MB after 40 seconds of `experiments.tagging`."""
-    assert growth() < 25
-    assert growth(ONEDNN_PRIMITIVE_CACHE_CAPACITY="1024") > 30  # without the bound; about 40 with torch 2.9
+    """Kernels that are compiled for each shape, as oneDNN's, piled up 785 MB in 40 seconds of `experiments.tagging`."""
+    done = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 10
 
 
 def test_a_layer_below_another_is_freed_with_its_graph():
@@ -60,9 +51,14 @@ def test_a_layer_below_another_is_freed_with_its_graph():
     states = []
     layout = PackedLayout([3] * 13 + [2])
     output, _ = run(
-        stack, torch.randn(41, 3), layout, (None, None), weights, [lambda x, h: states.append(weakref.ref(h))]
+        stack,
+        torch.randn(41, 3),
+        layout,
+        (None, None),
+        weights,
+        [lambda lower, _: states.append(weakref.ref(lower[0]))],
     )
     output.sum().backward()
     del output
     gc.collect()
-    assert [state() for state in states] == [None, None]
+    assert [state() for state in states] == [None]

@@ -10,12 +10,9 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
 
 import rnnkit
-from rnnkit.nn import layers
-from rnnkit.nn.kernels import bptt, fused
-from tests.rnnkit.nn.pairs import KINDS, packed_batch, pair
-
-
-pytestmark = pytest.mark.usefixtures("fast_path_for_few_steps")
+from rnnkit.nn.kernels import bptt
+from rnnkit.nn.kernels.native_stack import NativeStack
+from tests.rnnkit.nn.pairs import KINDS, PATHS, packed_batch, pair, take
 
 
 class Spy:
@@ -23,7 +20,7 @@ class Spy:
 
     def __init__(self, monkeypatch):
         self.calls = 0
-        for kernel in (bptt.RNN, bptt.GRU, bptt.LSTM, fused.FusedLSTM):
+        for kernel in (bptt.RNN, bptt.GRU, bptt.LSTM, NativeStack):
             monkeypatch.setattr(kernel, "apply", self._counting(kernel.apply))
 
     def _counting(self, apply):
@@ -44,17 +41,15 @@ def spy(monkeypatch):
 def test_packed_sequences_take_the_fast_path(kind, dtype, spy):
     layer, _ = pair(kind, 3, 4, dtype=dtype, num_layers=2, bidirectional=True)
     layer(packed_batch([4, 2, 2], 3, dtype))
-    assert spy.calls == 4
-
-
-def test_few_steps_take_torchs_path(monkeypatch, spy):
-    monkeypatch.setattr(layers, "FEWEST_STEPS", 12)
-    layer, _ = pair("GRU", 3, 4)
-    layer(packed_batch([11, 2], 3, torch.float32))
-    layer(torch.randn(11, 2, 3))
-    assert spy.calls == 0
-    layer(packed_batch([12, 2], 3, torch.float32))
     assert spy.calls == 1
+
+
+def test_any_number_of_steps_and_padded_input_take_the_fast_path(spy):
+    layer, _ = pair("GRU", 3, 4)
+    layer(packed_batch([1], 3, torch.float32))
+    layer(torch.randn(1, 2, 3))
+    layer(torch.randn(9, 3))
+    assert spy.calls == 3
 
 
 def jvp(layer, packed):
@@ -90,6 +85,67 @@ def test_what_else_takes_torchs_path(spy):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rnnkit.LSTM(3, 4)(torch.randn(5, 2, 3))
     assert spy.calls == 0
+
+
+class Net(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.layer(x)[0])
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_tools_that_rewrite_a_model_find_torchs_layer_or_a_node(kind):
+    net, x = Net(pair(kind, 3, 4)[0]), torch.randn(5, 2, 3)
+    traced = torch.fx.symbolic_trace(net)
+    assert [node.op for node in traced.graph.nodes if node.target == "layer"] == ["call_module"]
+    assert torch.equal(traced(x), net(x))
+    torch.testing.assert_close(torch.jit.trace(net, x)(x), net(x))
+    with pytest.warns(UserWarning, match=f"puts torch.nn.{kind} in the place of rnnkit's"):
+        scripted = torch.jit.script(copy.deepcopy(net))
+    torch.testing.assert_close(scripted(x), net(x))
+    assert isinstance(net.layer, getattr(rnnkit, kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", PATHS)
+def test_many_gradients_at_once_are_those_one_by_one(kind, path, monkeypatch):
+    take(path, monkeypatch)
+    layer, _ = pair(kind, 3, 4, dtype=torch.float64, num_layers=2, bidirectional=True)
+    packed = packed_batch([4, 2, 2], 3, torch.float64)
+    data = packed.data.clone().requires_grad_()
+    output, final = layer(packed._replace(data=data))
+    wanted = [data, *layer.parameters()]
+    for out in (output.data, final[0] if isinstance(final, tuple) else final):
+        given = torch.randn(3, *out.shape, dtype=torch.float64)
+        together = torch.autograd.grad(out, wanted, given, is_grads_batched=True, retain_graph=True)
+        alone = [torch.autograd.grad(out, wanted, each, retain_graph=True) for each in given]
+        for many, parts in zip(together, zip(*alone, strict=True), strict=True):
+            torch.testing.assert_close(many, torch.stack(parts))
+    x = torch.randn(5, 3, dtype=torch.float64)
+    jacobian = lambda vectorize: torch.autograd.functional.jacobian(
+        lambda x: layer(x)[0].sum(0), x, vectorize=vectorize
+    )
+    torch.testing.assert_close(jacobian(True), jacobian(False))
+
+
+@pytest.mark.parametrize("path", ["native", "plain"])
+def test_under_no_grad_nothing_is_kept_for_backward(path, monkeypatch):
+    take(path, monkeypatch)
+    kept = []
+    layer, _ = pair("GRU", 3, 4)
+    for kernel in (NativeStack, bptt.GRU):
+        forward = kernel.forward
+        spy = lambda ctx, *args, forward=forward: (kept.append(any(ctx.needs_input_grad)), forward(ctx, *args))[1]
+        monkeypatch.setattr(kernel, "forward", staticmethod(spy))
+    with torch.no_grad():
+        layer(packed_batch([4, 2], 3, torch.float32))
+    layer(packed_batch([4, 2], 3, torch.float32))
+    assert kept == [False, True]
 
 
 MISTAKES = [

@@ -10,8 +10,6 @@ from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
 import rnnkit
 
 
-pytestmark = pytest.mark.usefixtures("fast_path_for_few_steps")
-
 OURS = {nn.RNN: rnnkit.RNN, nn.GRU: rnnkit.GRU, nn.LSTM: rnnkit.LSTM}
 INFOS = [info for info in module_db if info.module_cls in OURS]
 

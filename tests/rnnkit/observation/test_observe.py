@@ -11,10 +11,10 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
 import rnnkit
-from rnnkit.nn import cells, layers
+from rnnkit.nn import cells
 from rnnkit.observation.observe import by_lag, by_time
 from tests.helpers import ROOT
-from tests.rnnkit.nn.pairs import leaves
+from tests.rnnkit.nn.pairs import PATHS, leaves, take
 from tests.rnnkit.observation.observed import KINDS, SEED, assert_close, loss_of, make, packed_list, state_for
 
 
@@ -147,7 +147,7 @@ def problems(draw):
         "lengths": draw(st.lists(st.integers(1, 6), min_size=1, max_size=4)),
         "with_state": draw(st.booleans()),
         "looks_at": draw(st.sampled_from([(1, 0, 0), (0, 1, 0), (0, 1, 1), (1, 1, 1)])),
-        "fewest_steps": draw(st.sampled_from([1, 100])),  # our path, torch's
+        "path": draw(st.sampled_from(PATHS)),
         "seed": draw(st.integers(0, 5)),
         "options": options,
     }
@@ -160,15 +160,15 @@ def test_ragged_batches_as_autograd_over_the_equations_sees_them(problem):
     sequences = [torch.randn(n, problem["sizes"][0], dtype=torch.float64) for n in problem["lengths"]]
     state = state_for(module, len(sequences)) if problem["with_state"] else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layers, "FEWEST_STEPS", problem["fewest_steps"])
+        take(problem["path"], patch)
         check(module, packed_list(sequences), sequences, state, problem["looks_at"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", ["steps first", "batch first", "unbatched"])
-@pytest.mark.parametrize("fewest_steps", [1, 100])
-def test_padded_and_unbatched_inputs(kind, form, fewest_steps, monkeypatch):
-    monkeypatch.setattr(layers, "FEWEST_STEPS", fewest_steps)
+@pytest.mark.parametrize("path", PATHS)
+def test_padded_and_unbatched_inputs(kind, form, path, monkeypatch):
+    take(path, monkeypatch)
     module = make(kind, 3, 4, num_layers=2, bidirectional=True, dropout=0.4, batch_first=form == "batch first")
     x = torch.randn(1 if form == "unbatched" else 3, 5, 3, dtype=torch.float64)
     for with_state in (False, True):
@@ -182,7 +182,7 @@ def test_padded_and_unbatched_inputs(kind, form, fewest_steps, monkeypatch):
 
 @pytest.mark.parametrize("lengths", [(14, 9, 1), (14, 14, 14), (5, 3, 1)], ids=["segments", "equal", "few steps"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_the_fused_kernels_in_float32(lengths, bidirectional):
+def test_kernels_in_float32(lengths, bidirectional):
     """Where oneDNN's kernels are: in segments on ragged batches, torch's own on equal lengths; a size apart on each."""
     module = make("LSTM", 3, 4, dtype=torch.float32, num_layers=3, bidirectional=bidirectional, dropout=0.3)
     sequences = [torch.randn(n, 3) for n in lengths]

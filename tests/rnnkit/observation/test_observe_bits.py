@@ -5,7 +5,8 @@ import torch
 from torch.nn.utils.rnn import PackedSequence
 
 import rnnkit
-from rnnkit.nn.kernels import bptt, fused
+from rnnkit.nn.kernels import bptt
+from rnnkit.nn.kernels.native_stack import NativeStack
 from tests.rnnkit.nn.pairs import leaves
 from tests.rnnkit.observation.observed import KINDS, loss_of, make, packed_list, state_for
 
@@ -66,7 +67,7 @@ def test_bits_do_not_depend_on_being_observed(kind, form, dtype):
 @pytest.mark.parametrize("form", FORMS)
 def test_the_path_does_not_depend_on_being_observed(kind, form, monkeypatch):
     ran = []
-    for kernel in (bptt.RNN, bptt.GRU, bptt.LSTM, fused.FusedLSTM):
+    for kernel in (bptt.RNN, bptt.GRU, bptt.LSTM, NativeStack):
         apply = kernel.apply
         monkeypatch.setattr(kernel, "apply", lambda *args, k=kernel, apply=apply: ran.append(k) or apply(*args))
     trained(kind, form, torch.float32, observing=False)
@@ -90,10 +91,7 @@ def test_outputs_may_be_changed_in_place_and_gradients_by_hooks(form):
                 h_n = leaves(final)[0]
                 if change == "in place":
                     h_n.mul_(3)
-                    if kind != "LSTM" or form in ("ragged", "short"):  # torch's fused kernel forbids it
-                        output.mul_(2)
-                    else:
-                        output = output * 2
+                    output.mul_(2)
                 elif change == "by a hook":
                     output.register_hook(lambda g: g * 2)
                     h_n.register_hook(lambda g: g * 3)

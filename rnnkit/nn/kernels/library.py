@@ -1,0 +1,119 @@
+"""The native kernel's shared library, which the installation built; see `native/`."""
+
+import ctypes
+import functools
+import os
+import platform
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import rnnkit
+
+
+PATH = Path(__file__).parent / "native" / "kernel.so"
+
+# Variants by what the processor can do, best last, with the bytes of a vector. AVX2 is the least that x86 needs.
+_BY_LEVEL = {
+    "x86_64": ("", "avx2", "avx512"),
+    "AMD64": ("", "avx2", "avx512"),
+    "aarch64": ("neon",),
+    "arm64": ("neon",),
+}
+_BYTES = {"avx2": 32, "avx512h": 32, "avx512": 64, "neon": 16}
+
+Function = Callable[[int], int]
+
+
+@dataclass(frozen=True)
+class Functions:
+    """A variant of the kernel for one type of numbers: `lanes` of them in a vector. Each takes a stack's address."""
+
+    lanes: int
+    forward: Function
+    backward: Function
+    forward_scratch: Function
+    backward_scratch: Function
+    kept: Function
+
+
+class Kernel:
+    """The kernel in a variant that the processor can run, for both types of numbers."""
+
+    def __init__(self, library: ctypes.CDLL, variant: str):
+        self.variant = variant
+        library.rnnkit_source.restype = ctypes.c_char_p
+        self.source: str = library.rnnkit_source().decode()
+        types = (torch.float32, torch.float64)
+        self._whole = {dtype: _functions(library, variant, dtype) for dtype in types}
+        half = "avx512h" if variant == "avx512" else variant
+        self._half = {dtype: _functions(library, half, dtype) for dtype in types}
+
+    def functions(self, hidden_size: int, dtype: torch.dtype) -> Functions:
+        """The fastest for a hidden size: narrower vectors where half of the last one or more would be empty.
+
+        All variants give the same bits.
+        """
+        functions = self._whole[dtype]
+        left = hidden_size % functions.lanes
+        return self._half[dtype] if hidden_size < 64 and 0 < left <= functions.lanes // 2 else functions
+
+
+def _functions(library: ctypes.CDLL, variant: str, dtype: torch.dtype) -> Functions:
+    bits = torch.finfo(dtype).bits
+
+    def function(name: str, result: type[ctypes.c_int64] | None) -> Function:
+        function = getattr(library, f"rnnkit_{name}_{variant}_f{bits}")
+        function.argtypes, function.restype = [ctypes.c_void_p], result
+        return function
+
+    forward, backward = function("forward", None), function("backward", None)
+    sizes = (function(name, ctypes.c_int64) for name in ("forward_scratch", "backward_scratch", "kept"))
+    return Functions(_BYTES[variant] * 8 // bits, forward, backward, *sizes)
+
+
+@functools.cache
+def kernel() -> Kernel | None:
+    """The kernel, or None where there is none; the first time that is said, with what it costs.
+
+    RNNKIT_KERNEL chooses a variant, `avx2` say, or `none`.
+    """
+    chosen = os.environ.get("RNNKIT_KERNEL", "")
+    if chosen == "none":
+        return None
+    try:
+        library = ctypes.CDLL(str(PATH))
+    except OSError as error:
+        return _without(f"was not built ({error})" if PATH.exists() else "was not built: there was no C compiler")
+    library.rnnkit_level.restype = ctypes.c_int64
+    known = _BY_LEVEL.get(platform.machine(), ("",))[: library.rnnkit_level() + 1]
+    if chosen and chosen not in known:
+        return _without(
+            f"cannot run as RNNKIT_KERNEL={chosen} here, only as {', '.join(filter(None, known)) or 'none'}"
+        )
+    variant = chosen or known[-1]
+    return Kernel(library, variant) if variant else _without("needs a processor with AVX2")
+
+
+def _without(why: str) -> None:
+    warnings.warn(
+        f"rnnkit's native kernel {why}. Its layers run on torch's operations, several times slower; "
+        "install a C compiler (or `pip install ziglang`) and rnnkit again",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def in_force() -> dict[str, str]:
+    """The kernel's variant and the SHA-256 of its sources; `none` where layers run on torch's operations."""
+    native = kernel()
+    return {"variant": "none"} if native is None else {"variant": native.variant, "source": native.source}
+
+
+def about() -> dict[str, str]:
+    """What gives the numbers here: versions of rnnkit and torch, the kernel's variant, the SHA-256 of its sources."""
+    versions = {"rnnkit": rnnkit.__version__, "torch": str(torch.__version__)}
+    return versions | {"kernel" if name == "variant" else "kernel_source": text for name, text in in_force().items()}

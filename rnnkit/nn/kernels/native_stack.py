@@ -1,0 +1,140 @@
+"""A stack of layers on the native kernel, as one node of autograd's graph."""
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnkit.nn import _torch_private
+from rnnkit.nn.kernels import double_backward
+from rnnkit.nn.kernels.library import Kernel
+from rnnkit.sequences import PackedLayout
+
+
+MODES = {"RNN_TANH": 0, "RNN_RELU": 1, "GRU": 2, "LSTM": 3}
+
+_SIZES = ("cell", "layers", "directions", "steps", "batch", "rows", "inputs", "hidden", "keep")
+_POINTERS = (
+    *("batch_sizes", "x", "h_0", "c_0", "weights", "factors", "lower"),
+    *("h", "h_n", "c_n", "kept", "cells", "scratch"),
+    *("grad_h", "grad_h_n", "grad_c_n", "grad_x", "grad_h_0", "grad_c_0", "grad_weights", "total_h", "total_c"),
+)
+
+
+class _Stack(ctypes.Structure):
+    """`stack` of native/stack.c."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in _SIZES] + [(name, ctypes.c_void_p) for name in _POINTERS]
+
+
+class NativeStack(torch.autograd.Function):
+    """All layers and directions over packed rows; shapes are those of `kernels.stack.run`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        h_0: Tensor | None,
+        c_0: Tensor | None,
+        factors: Tensor | None,
+        kernel: Kernel,
+        mode: str,
+        sizes: tuple[int, int, int],
+        layout: PackedLayout,
+        *weights: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        """Returns the states of the top layer, the final ones, an LSTM's final cell states, and the lower layers'.
+
+        `sizes` are layers, directions and hidden size; `factors`, of shape (layers - 1, rows, directions x hidden),
+        what dropout multiplies the states between layers with. The lower layers' states, and what dropout left of
+        them, come in one piece, of shape (layers - 1, 1 or 2, rows, directions x hidden).
+        """
+        layers, directions, hidden = sizes
+        keep = any(ctx.needs_input_grad)
+        count, lstm = layers * directions, mode == "LSTM"
+        x = x.contiguous()
+        h_0, c_0, *flat = (None if t is None else t.contiguous() for t in (h_0, c_0, *weights))
+        pointers = _pointers(flat)
+        lower = x.new_empty(layers - 1, 1 if factors is None else 2, layout.rows, directions * hidden)
+        h, h_n = x.new_empty(layout.rows, directions * hidden), x.new_empty(count, layout.batch, hidden)
+        c_n = torch.empty_like(h_n) if lstm else None
+        call = _call(x, mode, sizes, layout, h_0, c_0, pointers, factors, lower)
+        functions = kernel.functions(hidden, x.dtype)
+        address = ctypes.addressof(call)
+        call.keep = keep
+        kept = x.new_empty(functions.kept(address)) if keep else None
+        scratch = x.new_empty(functions.forward_scratch(address))
+        call.h, call.h_n, call.c_n = h.data_ptr(), h_n.data_ptr(), _pointer(c_n)
+        call.kept, call.scratch = _pointer(kept), scratch.data_ptr()
+        functions.forward(address)
+        ctx.save_for_backward(x, h_0, c_0, factors, lower, kept, *flat)
+        ctx.of = kernel, mode, sizes, layout
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(lower)
+        return (h, h_n, c_n, lower) if c_n is not None else (h, h_n, lower)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Backpropagation through time in one call."""
+        kernel, mode, sizes, layout = ctx.of
+        x, h_0, c_0, factors, lower, kept, *weights = ctx.saved_tensors
+        grad_h, grad_h_n, *grad_c_n, _ = grad_outputs
+        if torch.is_grad_enabled() or _torch_private.are_batched(grad_outputs):
+            inputs = x, h_0, c_0, *weights
+            gradients = double_backward.gradients(mode, sizes, layout, factors, inputs, (grad_h, grad_h_n, *grad_c_n))
+            return *gradients[:3], *(None,) * 5, *gradients[3:]
+        needs, hidden = ctx.needs_input_grad, sizes[2]
+        grad_x, grad_h_0, grad_c_0 = (
+            torch.empty_like(t) if need and t is not None else None
+            for t, need in zip((x, h_0, c_0), needs, strict=False)
+        )
+        flat = x.new_empty(sum(weight.numel() for weight in weights if weight is not None))
+        grad_weights: list[Tensor | None] = []
+        at = 0
+        for weight in weights:
+            grad_weights.append(None if weight is None else flat[at : at + weight.numel()].view_as(weight))
+            at += 0 if weight is None else weight.numel()
+        pointers, grad_pointers = _pointers(weights), _pointers(grad_weights)
+        call = _call(x, mode, sizes, layout, h_0, c_0, pointers, factors, lower)
+        functions = kernel.functions(hidden, x.dtype)
+        address = ctypes.addressof(call)
+        scratch = x.new_empty(functions.backward_scratch(address))
+        given = [None if grad is None else grad.contiguous() for grad in (grad_h, grad_h_n, *grad_c_n)]
+        call.grad_h, call.grad_h_n, call.grad_c_n = map(_pointer, (*given, None)[:3])
+        call.grad_x, call.grad_h_0, call.grad_c_0 = map(_pointer, (grad_x, grad_h_0, grad_c_0))
+        call.grad_weights = grad_pointers.buffer_info()[0]
+        call.kept, call.scratch = kept.data_ptr(), scratch.data_ptr()
+        functions.backward(address)
+        wanted = (grad if need else None for grad, need in zip(grad_weights, needs[8:], strict=True))
+        return grad_x, grad_h_0, grad_c_0, None, None, None, None, None, *wanted
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _pointers(tensors: Sequence[Tensor | None]) -> "array[int]":
+    return array("q", [0 if tensor is None else tensor.data_ptr() for tensor in tensors])
+
+
+def _call(
+    x: Tensor,
+    mode: str,
+    sizes: tuple[int, int, int],
+    layout: PackedLayout,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    weights: "array[int]",
+    factors: Tensor | None,
+    lower: Tensor,
+) -> _Stack:
+    """What forward and backward have in common."""
+    layers, directions, hidden = sizes
+    return _Stack(
+        *(MODES[mode], layers, directions, layout.steps, layout.batch, layout.rows, x.shape[1], hidden, 1),
+        *(layout.tensor.data_ptr(), x.data_ptr(), _pointer(h_0), _pointer(c_0), weights.buffer_info()[0]),
+        *(_pointer(factors), lower.data_ptr()),
+    )
