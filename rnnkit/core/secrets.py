@@ -39,8 +39,8 @@ def without_secrets(value: Any) -> Any:
 def _hidden(text: str) -> str:
     for name, secret in os.environ.items():
         # Shorter ones would also hit what is none; PWD and SSH_AUTH_SOCK hold whole paths, which a replay needs.
-        is_path = os.path.isabs(secret) and os.path.exists(secret)
-        if _SECRET.search(name) and len(secret) >= 8 and not is_path:
-            text = text.replace(secret, "***")
+        if len(secret) >= 8 and secret in text and _SECRET.search(name):
+            is_path = os.path.isabs(secret) and os.path.exists(secret)
+            text = text if is_path else text.replace(secret, "***")
     text = _IN_WEB_ADDRESS.sub(r"\1***@", _IN_ADDRESS.sub(r"\1***@", text))
     return _AS_PARAMETER.sub(r"\1***", _AS_FLAG.sub(r"\1***", text))

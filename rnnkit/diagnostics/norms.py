@@ -1,5 +1,6 @@
 """Norms of gradients and updates, by groups of parameters."""
 
+import functools
 import re
 
 import torch
@@ -38,10 +39,16 @@ def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[Tensor, Tenso
     return _norms_by_group([[p.grad for p in group if p.grad is not None] for group in groups.values()])
 
 
+@functools.cache
+def _index(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """The number of its group for each tensor, where groups have so many."""
+    return torch.tensor([i for i, size in enumerate(sizes) for _ in range(size)], device=device)
+
+
 def _norms_by_group(groups: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
     """The 2-norms of groups of tensors, of shape (groups,), and of all."""
     norms = torch.stack([torch.linalg.vector_norm(tensor) for group in groups for tensor in group])
-    index = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=norms.device)
+    index = _index(tuple(map(len, groups)), norms.device)
     squares = torch.zeros(len(groups), device=norms.device, dtype=norms.dtype)
     return squares.index_add(0, index, norms.square()).sqrt(), torch.linalg.vector_norm(norms)
 

@@ -58,9 +58,17 @@ def on_examples(
         given = model(heard(batch.inputs))
         return cost(given.data if isinstance(given, PackedSequence) else given, batch.targets), None
 
-    steps, evaluate = -(-count // config.batch_size), lambda: measure(model, data.valid, "valid")[0]
-    watched = probe.examples(model, data.valid, _device(model), functools.partial(cost, reduction="none"))
-    return Task(data, {name: data.sha256}, objective, model, batches, steps, loss, evaluate, watched)
+    return Task(
+        data=data,
+        checksums={name: data.sha256},
+        objective=objective,
+        model=model,
+        batches=batches,
+        steps_per_epoch=-(-count // config.batch_size),
+        loss=loss,
+        evaluate=lambda: measure(model, data.valid, "valid")[0],
+        probe=probe.examples(model, data.valid, _device(model), functools.partial(cost, reduction="none")),
+    )
 
 
 def on_text(
@@ -93,8 +101,18 @@ def on_text(
 
     chunk = next(bptt_chunks.contiguous(valid, min(32, len(valid) - 1), steps)).to(_device(model))
     watched = probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW])
-    count, evaluate = -(-((len(train) - 1) // config.batch_size) // steps), lambda: measure(model, valid, "valid")
-    return Task(data, {name: data.sha256}, objective, model, batches, round or count, loss, evaluate, watched, rate)
+    return Task(
+        data=data,
+        checksums={name: data.sha256},
+        objective=objective,
+        model=model,
+        batches=batches,
+        steps_per_epoch=round or -(-((len(train) - 1) // config.batch_size) // steps),
+        loss=loss,
+        evaluate=lambda: measure(model, valid, "valid"),
+        probe=watched,
+        rate=rate,
+    )
 
 
 def _device(model: nn.Module) -> torch.device:
