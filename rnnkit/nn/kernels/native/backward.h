@@ -148,9 +148,11 @@ static void weight_sums(const real *x, int64_t x_row, int64_t K, const real *d, 
 static void unpack_sums(const layer *p, const real *sums, const int *order, int64_t K, real *gradient) {
   const int64_t width = width_of(p->hidden), columns = gates_of(p->cell) * width;
   for (int gate = 0; gate < gates_of(p->cell); gate++)
-    for (int64_t u = 0; u < p->hidden; u++)
-      for (int64_t k = 0; k < K; k++)
-        gradient[(order[gate] * p->hidden + u) * K + k] = sums[k * columns + gate * width + u];
+    for (int64_t first = 0; first < p->hidden; first += LANES) /* squares, so that both sides stay in the cache */
+      for (int64_t k = 0; k < K; k += LANES)
+        for (int64_t u = first; u < min_of(p->hidden, first + LANES); u++)
+          for (int64_t j = k; j < min_of(K, k + LANES); j++)
+            gradient[(order[gate] * p->hidden + u) * K + j] = sums[j * columns + gate * width + u];
 }
 
 /* All panels of a step of `count` rows from `row` on. d_after are the gates' gradients of the step worked before this

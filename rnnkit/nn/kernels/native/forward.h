@@ -98,10 +98,13 @@ static void pack_by_unit(const layer *p, const real *w, const int *order, int64_
     const int columns = gated ? gates : panel_vectors(p, u);
     for (int column = 0; column < columns; column++) {
       const int64_t first = gated ? u : u + column * LANES, gate = gated ? order[column] : 0;
-      for (int lane = 0; lane < LANES; lane++)
-        for (int64_t k = 0; k < K; k++)
-          to[u * gates * K + (k * columns + column) * LANES + lane] =
-              first + lane < p->hidden ? w[(gate * p->hidden + first + lane) * K + k] : 0;
+      const real *from = w + (gate * p->hidden + first) * K;
+      real *panel = to + u * gates * K + column * LANES;
+      const int64_t there = min_of(LANES, p->hidden - first);
+      for (int64_t k = 0; k < K; k += LANES) /* squares, so that both sides stay in the cache */
+        for (int lane = 0; lane < LANES; lane++)
+          for (int64_t j = k; j < min_of(K, k + LANES); j++)
+            panel[j * columns * LANES + lane] = lane < there ? from[lane * K + j] : 0;
     }
   }
 }
