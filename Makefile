@@ -20,7 +20,7 @@ PYTHON ?=
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
                  $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY)) $(if $(STORAGE),--storage $(STORAGE))
 
-.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test coverage check torture
+.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test coverage check torture wheel
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -86,6 +86,12 @@ coverage: $(STAMP)  ## run the tests, and print the lines that none reaches (tho
 
 torture: $(STAMP)  ## kill, damage, replay, and compare every bit (an hour), or some parts: ARGS="kills damage"
 	@$(PY) -m tests.torture $(ARGS)
+
+# The library needs no newer C library than manylinux_2_17 has: memcpy and memset are all that it calls.
+wheel: $(STAMP)  ## make a wheel with the kernel, which needs no compiler where it is installed: dist/
+	@$(PY) -m pip wheel -q --disable-pip-version-check --no-deps -w dist \
+	  --config-settings=--build-option=--plat-name=manylinux_2_17_$(shell uname -m) .
+	@ls dist
 
 check: $(STAMP)  ## lint, and check the formatting and the types
 	@$(PY) -m ruff check .

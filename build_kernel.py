@@ -39,6 +39,10 @@ VARIANTS = {
     "x86_64": (("avx2", "x86-64-v3", 32), ("avx512h", "x86-64-v4", 32), ("avx512", "x86-64-v4", 64)),
     "aarch64": (("neon", "armv8-a", 16),),
 }
+# What GCC and Clang call these, one by one: the names of the levels are younger than the instructions.
+V3 = ("-mavx2", "-mfma", "-mbmi", "-mbmi2")
+V4 = (*V3, "-mavx512f", "-mavx512dq", "-mavx512cd", "-mavx512bw", "-mavx512vl")
+INSTRUCTIONS = {"x86-64": (), "x86-64-v3": V3, "x86-64-v4": V4}
 MACHINES = {"AMD64": "x86_64", "arm64": "aarch64"}
 
 
@@ -76,7 +80,7 @@ def target(command: Sequence[str], machine: str, cpu: str) -> list[str]:
             f"{machine}-linux-gnu.2.17",
             f"-mcpu={cpu.replace('-', '_') if machine == 'x86_64' else 'generic'}",
         ]
-    return [f"-march={cpu}"]
+    return list(INSTRUCTIONS.get(cpu, (f"-march={cpu}",)))
 
 
 def build(library: Path, machine: str | None = None, flags: Sequence[str] = ()) -> None:

@@ -16,7 +16,6 @@ from rnnkit.datasets.formats import conllu
 from rnnkit.nn import models
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
-from rnnkit.sequences import batching
 from tests.helpers import data_at_hand, run_command
 
 
@@ -184,8 +183,14 @@ def test_unknown_words_are_drawn_anew_and_leave_the_examples_as_they_are(treeban
     data = tagging.numbered(str(treebank), None, 1, True)
     before = [pairs.clone() for pairs in data.train.inputs]
     seen = []
-    collate = batching.collate
-    monkeypatch.setattr(batching, "collate", lambda examples: seen.append(collate(examples)) or seen[-1])
+    gathered = sequences.gathered
+
+    def listening(examples, order):
+        for batch in gathered(examples, order):
+            seen.append(batch)
+            yield batch
+
+    monkeypatch.setattr(sequences, "gathered", listening)
     config = tagging.Config(
         data=str(treebank), word_dropout=0.5, hidden_size=4, epochs=1, track="off", runs_dir=tmp_path
     )

@@ -48,7 +48,7 @@ def compiled(folder: Path, name: str, command: list[str], *flags: str) -> Path |
 def sanitized(folder: Path, bits: int, options: Options) -> str:
     """What the sanitizers say of all stacks with numbers of so many bits; empty where they find nothing."""
     _, cpu, width = build_kernel.VARIANTS["x86_64"][-1 if library.kernel().variant == "avx512" else 0]
-    define = (f"-march={cpu}", f"-DWIDTH={width}", f"-DBITS={bits}")
+    define = (*build_kernel.INSTRUCTIONS[cpu], f"-DWIDTH={width}", f"-DBITS={bits}")
     program = compiled(folder, f"sanitized{bits}", ["gcc"], *SANITIZED, *define)
     if program is None:
         return "gcc could not compile with its sanitizers"
@@ -64,7 +64,7 @@ def builds(folder: Path, bits: int) -> dict[str, list[str] | None]:
     runs: dict[str, list[str] | None] = {}
     for name, cpu, width in build_kernel.VARIANTS["x86_64"]:
         able = library.kernel().variant == "avx512" or name == "avx2"
-        define = (f"-march={cpu}", f"-DWIDTH={width}", f"-DBITS={bits}")
+        define = (*build_kernel.INSTRUCTIONS[cpu], f"-DWIDTH={width}", f"-DBITS={bits}")
         program = compiled(folder, f"{name}{bits}", ["cc"], *define) if able else None
         runs[name] = program and [str(program)]
     define = ("-target", "aarch64-linux-musl", "-static", "-DWIDTH=16", f"-DBITS={bits}")

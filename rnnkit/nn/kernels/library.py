@@ -87,7 +87,8 @@ def kernel() -> Kernel | None:
     try:
         library = ctypes.CDLL(str(PATH))
     except OSError as error:
-        return _without(f"was not built ({error})" if PATH.exists() else "was not built: there was no C compiler")
+        broken = f"cannot be loaded ({error})"
+        return _without(broken if PATH.exists() else "was not built: there was no C compiler, or it failed")
     library.rnnkit_level.restype = ctypes.c_int64
     known = _BY_LEVEL.get(platform.machine(), ("",))[: library.rnnkit_level() + 1]
     if chosen and chosen not in known:

@@ -83,7 +83,7 @@ def run(
         sizes = stack.num_layers, stack.directions, stack.hidden_size
         flat = [weight for group in weights for weight in group]
         output, *final, lower = NativeStack.apply(data, h_0, c_0, factors, native, stack.mode, sizes, layout, *flat)
-        states = [*lower[:, 0], output]
+        states = [*lower[:, 0], output] if watchers else [output]
     for watch in watchers:
         watch(states, factors)
     return states[-1], tuple(final)

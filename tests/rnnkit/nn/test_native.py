@@ -156,10 +156,10 @@ def test_a_variant_can_be_chosen_and_what_cannot_run_is_told_once():
 
 def test_a_library_that_was_not_built_is_told_with_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(library, "PATH", tmp_path / "kernel.so")
-    with pytest.warns(RuntimeWarning, match="was not built: there was no C compiler.*install a C compiler"):
+    with pytest.warns(RuntimeWarning, match="there was no C compiler, or it failed.*install a C compiler"):
         assert library.kernel.__wrapped__() is None
     library.PATH.write_bytes(b"no library")
-    with pytest.warns(RuntimeWarning, match="was not built .*kernel.so"):
+    with pytest.warns(RuntimeWarning, match="cannot be loaded .*kernel.so"):
         assert library.kernel.__wrapped__() is None
 
 
