@@ -19,20 +19,12 @@ TOO_LATE = (
 def settle_numerics() -> None:
     """Ask the matrix library for results that do not depend on the number of threads, and idle threads to sleep.
 
-    Threads that wait in a loop would take the cores from other runs. Both are heard only before a process's first
-    matrix product, so commands call this before anything else. A value that the user chose stays.
+    Threads that wait in a loop would take the cores from other runs. torch.nn's LSTM meets oneDNN, which keeps what it
+    compiles for each shape, up to a MiB: 32 of them in place of 1,024. All are heard only before a process's first
+    product or such kernel, so commands call this before anything else. A value that the user chose stays.
     """
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    bound_primitives()
-
-
-def bound_primitives() -> None:
-    """Have oneDNN keep 32 of the kernels that it compiles for the shapes it meets, in place of 1,024.
-
-    Packed batches have other shapes at each step, and a kernel takes up to a MiB. Heard only before a process's first
-    such kernel; a value that the user chose stays.
-    """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 

@@ -116,5 +116,6 @@ def in_force() -> dict[str, str]:
 
 def about() -> dict[str, str]:
     """What gives the numbers here: versions of rnnkit and torch, the kernel's variant, the SHA-256 of its sources."""
+    native = in_force()
     versions = {"rnnkit": rnnkit.__version__, "torch": str(torch.__version__)}
-    return versions | {"kernel" if name == "variant" else "kernel_source": text for name, text in in_force().items()}
+    return {**versions, "kernel": native["variant"], "kernel_source": native.get("source", "")}
