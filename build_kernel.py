@@ -29,9 +29,10 @@ prepare_metadata_for_build_editable = build_meta.prepare_metadata_for_build_edit
 
 FOLDER = Path(__file__).parent / "rnnkit" / "nn" / "kernels" / "native"
 SOURCES = sorted([*FOLDER.glob("*.c"), *FOLDER.glob("*.h")])
+PARTS = ("stack", "linear", "losses", "parameters")  # compiled once for each variant and type of numbers
 
 # Optimised, but each operation rounded by itself: what a compiler contracts or reorders would change bits.
-FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fPIC", "-g0", "-Wall", "-Wextra", "-Wno-psabi")
+FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-g0", "-Wall", "-Wextra", "-Wno-psabi")
 
 # For each machine the variants of the kernel: its name, what it is compiled for by GCC and Clang, and the bytes of a
 # vector. avx512h has the registers of AVX-512 and half of its width, for small layers.
@@ -103,8 +104,9 @@ def build(library: Path, machine: str | None = None, flags: Sequence[str] = ()) 
         for name, cpu, width in VARIANTS[machine]:
             for bits in (32, 64):
                 define = [f"-DWIDTH={width}", f"-DBITS={bits}", f"-DSUFFIX=_{name}_f{bits}"]
-                arguments = [*target(command, machine, cpu), *define, "-c", str(FOLDER / "stack.c")]
-                jobs.append([*every, *arguments, "-o", f"{folder}/{name}_{bits}.o"])
+                for part in PARTS:
+                    arguments = [*target(command, machine, cpu), *define, "-c", str(FOLDER / f"{part}.c")]
+                    jobs.append([*every, *arguments, "-o", f"{folder}/{part}_{name}_{bits}.o"])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for done in pool.map(functools.partial(subprocess.run, capture_output=True, text=True), jobs):
                 if done.returncode:

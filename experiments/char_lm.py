@@ -153,12 +153,11 @@ def bits_per_character(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
 
     The log-likelihoods of all symbols are summed up in float64, then divided by their number.
     """
-    from torch.nn.functional import cross_entropy
-
+    from rnnkit.nn import portable
     from rnnkit.training import tasks
 
     def nats(scores, targets):
-        return cross_entropy(scores.double(), targets, reduction="sum")
+        return portable.cross_entropy(scores.double(), targets, reduction="sum")
 
     return tasks.nats_of_text(model, ids, 1_000, nats) / math.log(2) / (len(ids) - 1)
 

@@ -29,6 +29,8 @@ from rnnkit.training import Final, Objective, Space, Task, experiment, studied, 
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from torch import Tensor, nn
 
@@ -128,7 +130,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     tensors = (tensor for part in (valid, test) for tensor in (*part.inputs, *part.targets))
     sha256 = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
     data = Parts(sequences.Examples([], []), valid, test, sha256)  # no examples come twice in training
-    made = tasks.on_examples(config, OBJECTIVE, model.to(device), data, config.task, measure, task.loss)
+    made = tasks.on_examples(config, OBJECTIVE, model.to(device), data, config.task, measure, cost_by(task, config.bits))
     return dataclasses.replace(made, batches=batches, steps_per_epoch=config.round)
 
 
@@ -167,6 +169,16 @@ def answers(model: "nn.Module", examples: "Examples") -> "list[Tensor]":
     return list(itertools.chain(*tasks.of_batches(model, sequences.batches(examples, 250), of_examples)))
 
 
+def cost_by(task: "MemoryTask", bits: str) -> "Callable[..., Tensor]":
+    """The squared error of numbers, where the task asks for one, or the cross-entropy of classes in nats."""
+    from rnnkit.nn import portable
+
+    losses = portable.losses(bits)
+    if task.right is not None:
+        return losses.cross_entropy
+    return lambda rows, targets, reduction="mean": losses.mse_loss(rows.squeeze(1), targets, reduction=reduction)
+
+
 def measured(task: "MemoryTask", given: "list[Tensor]", examples: "Examples", split: str) -> dict[str, float]:
     """The loss over all sequences or steps, how often the answers that take memory are right, and the excess.
 
@@ -177,7 +189,7 @@ def measured(task: "MemoryTask", given: "list[Tensor]", examples: "Examples", sp
     join = torch.cat if task.every_step else torch.stack
     targets = join(list(examples.targets))
     targets = targets.double() if targets.is_floating_point() else targets
-    scores = {"loss": task.loss(join(given).double(), targets).item()}
+    scores = {"loss": cost_by(task, "portable")(join(given).double(), targets).item()}
     if task.right is not None:
         scores["accuracy"] = task.right(given, examples).double().mean().item()
     if task.best_on is not None:

@@ -76,11 +76,11 @@ SPACE = Space((50, 100, 200), (1, 2), studied((50, 400), 2, both=False), tuned((
 
 def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     """The net, its batches and its loss, from the settings."""
-    from torch.nn.functional import binary_cross_entropy_with_logits, dropout
+    from torch.nn.functional import dropout
 
     from rnnkit import sequences
     from rnnkit.datasets import jsb_chorales
-    from rnnkit.nn import models
+    from rnnkit.nn import models, portable
     from rnnkit.training import tasks
 
     music = load(config.data, config.data_dir)
@@ -91,10 +91,12 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     model = models.tagger(config, keys, keys, longest, head_dropout=config.head_dropout)
     start_from_frequencies(model, data.train)
 
+    losses = portable.losses(config.bits)
+
     def cost(given, keys, reduction="mean"):
         if reduction == "mean":
-            return binary_cross_entropy_with_logits(given, keys, reduction="sum") / len(keys)
-        return binary_cross_entropy_with_logits(given, keys, reduction="none").sum(1)
+            return losses.binary_cross_entropy_with_logits(given, keys, reduction="sum") / len(keys)
+        return losses.binary_cross_entropy_with_logits(given, keys, reduction="none").sum(1)
 
     def heard(inputs):
         return sequences.map_packed(lambda rows: dropout(rows, config.key_dropout), inputs)
@@ -148,19 +150,20 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tup
     The scores are the mean over all steps of all pieces; and over pieces, of the mean over each one's steps.
     """
     import torch
-    from torch.nn.functional import binary_cross_entropy_with_logits
 
     from rnnkit import sequences
+    from rnnkit.nn import portable
     from rnnkit.training import tasks
 
     def of_pieces(scores, batch):
-        costs = binary_cross_entropy_with_logits(scores.data.double(), batch.targets.double(), reduction="none").sum(1)
+        losses = portable.binary_cross_entropy_with_logits(scores.data.double(), batch.targets.double(), "none")
+        costs = portable.linear(losses, losses.new_ones(1, losses.shape[1])).squeeze(1)
         return costs.new_zeros(len(batch.lengths)).index_add(0, sequences.owners(batch.inputs), costs).cpu()
 
     nats, steps = torch.cat(tasks.of_batches(model, sequences.batches(examples, 256), of_pieces)), examples.lengths
     scores = {
-        f"metric/nats_per_step/{split}": (nats.sum() / steps.sum()).item(),
-        f"metric/nats_per_step_by_piece/{split}": (nats / steps).mean().item(),
+        f"metric/nats_per_step/{split}": portable.total(nats) / int(steps.sum()),
+        f"metric/nats_per_step_by_piece/{split}": portable.total(nats / steps) / len(nats),
     }
     return scores, nats
 

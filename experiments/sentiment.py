@@ -28,6 +28,8 @@ from rnnkit.training import Final, Objective, Space, Task, experiment, studied, 
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import torch
 
@@ -97,7 +99,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
 
     order = functools.partial(order_of, config.order, config, data.train.lengths)
     name, dropped = Path(config.data).stem, config.word_dropout
-    return tasks.on_examples(config, OBJECTIVE, model, data, name, measured, cost, order, dropped)
+    return tasks.on_examples(config, OBJECTIVE, model, data, name, measured, cost_by(config.bits), order, dropped)
 
 
 def conclude(config: Config, task: "Task[Reviews]") -> Final:
@@ -116,11 +118,15 @@ def conclude(config: Config, task: "Task[Reviews]") -> Final:
     return Final(task.evaluate() | metrics, comparison, references)
 
 
-def cost(scores: "torch.Tensor", targets: "torch.Tensor", reduction: str = "mean") -> "torch.Tensor":
+def cost_by(bits: str) -> "Callable[..., torch.Tensor]":
     """The cross-entropy of scores, of shape (reviews, 1): how likely each is positive."""
-    from torch.nn.functional import binary_cross_entropy_with_logits
+    from rnnkit.nn import portable
 
-    return binary_cross_entropy_with_logits(scores.squeeze(1), targets.float(), reduction=reduction)
+    def cost(scores, targets, reduction="mean"):
+        return losses.binary_cross_entropy_with_logits(scores.squeeze(1), targets.float(), reduction=reduction)
+
+    losses = portable.losses(bits)
+    return cost
 
 
 def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], np.ndarray]":
@@ -129,7 +135,7 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tup
 
     # In the order of their lengths: less padding to compute, and the same scores.
     order = examples.lengths.argsort(stable=True).split(64)
-    return tasks.classified(model, examples, split, cost, lambda scores: (scores.squeeze(1) > 0).long(), order)
+    return tasks.classified(model, examples, split, cost_by("portable"), lambda scores: (scores.squeeze(1) > 0).long(), order)
 
 
 def order_of(name: str, config: Config, lengths: "torch.Tensor", epoch: int) -> "Sequence[torch.Tensor]":

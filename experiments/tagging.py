@@ -179,14 +179,14 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> tupl
 def answers(model: "torch.nn.Module", examples: "Examples") -> "tuple[torch.Tensor, float]":
     """The tag that the model gives each step, in the order of the examples, and the mean loss of all steps."""
     import torch
-    from torch.nn.functional import cross_entropy
     from torch.nn.utils.rnn import unpack_sequence
 
     from rnnkit import sequences
+    from rnnkit.nn import portable
     from rnnkit.training import tasks
 
     def of_batch(scores, batch):
-        nats = cross_entropy(scores.data, batch.targets, reduction="none").double().sum().item()
+        nats = portable.cross_entropy(scores.data.double(), batch.targets, reduction="sum").item()
         return unpack_sequence(sequences.map_packed(lambda rows: rows.argmax(1), scores)), nats
 
     predicted, nats = [], 0.0

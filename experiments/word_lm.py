@@ -179,12 +179,11 @@ def nats_per_word(model: "torch.nn.Module", ids: "torch.Tensor") -> float:
 
     The log-likelihoods of all words are summed up in float64, then divided by their number.
     """
-    from torch.nn.functional import cross_entropy
-
+    from rnnkit.nn import portable
     from rnnkit.training import tasks
 
     def nats(scores, targets):
-        return cross_entropy(scores, targets, reduction="none").double().sum()
+        return portable.cross_entropy(scores.double(), targets, reduction="sum")
 
     return tasks.nats_of_text(model, ids, 500, nats) / (len(ids) - 1)
 

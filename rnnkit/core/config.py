@@ -22,6 +22,9 @@ _SIZES = (
 # Where a run lies, how many threads it takes and who watches it do not belong to what it computes.
 _placement = {"placement": True}
 
+# A setting that is younger than some records has in them the value that stands here; with it, runs keep their names.
+_BEFORE = "before"
+
 # What is written down beside a run does not change it either, but its record: a replay needs it, its name does not.
 _watching = {"watching": True}
 
@@ -72,6 +75,8 @@ class BaseConfig(Checked):
     """Measure updates and gates' gradients every so many steps."""
     screen: bool = field(default=False, metadata=_placement)
     """Look into the network before it is trained, say what may keep it from learning, and stop there."""
+    bits: Literal["portable", "torch"] = field(default="portable", metadata={_BEFORE: "torch"})
+    """Who computes linear layers and losses: rnnkit, with the same bits on any x86 processor, or torch, on all threads."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     threads: int = field(default=1, metadata=_placement)
@@ -130,6 +135,7 @@ def settings(config: BaseConfig) -> dict[str, Any]:
 
 def restored(kind: type[Config], values: dict[str, Any], **placement: Any) -> Config:
     """The configuration that `settings` gave, placed as said. Raises `UserError` for settings of another version."""
+    values = {f.name: f.metadata[_BEFORE] for f in dataclasses.fields(kind) if _BEFORE in f.metadata} | values
     try:
         return kind(**values, **placement)
     except TypeError as error:
@@ -144,7 +150,8 @@ def run_name(config: BaseConfig) -> str:
     Runs that differ in their seed alone share the hash; what is written down of a run is no part of its name.
     """
     apart = {f.name for f in dataclasses.fields(config) if f.metadata.get("watching")} | {"seed"}
-    values = {k: v for k, v in settings(config).items() if k not in apart}
+    before = {f.name: f.metadata[_BEFORE] for f in dataclasses.fields(config) if _BEFORE in f.metadata}
+    values = {k: v for k, v in settings(config).items() if k not in apart and (k not in before or v != before[k])}
     digest = hashlib.sha256(json.dumps([config.experiment, values], sort_keys=True).encode()).hexdigest()
     return f"{config.experiment.replace('_', '-')}-s{config.seed}-{digest[:8]}"
 

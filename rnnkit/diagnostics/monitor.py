@@ -87,8 +87,8 @@ class Monitor:
         return row
 
 
-def _named(group: str, names: Iterable[str], numbers: Tensor) -> dict[str, float]:
-    return {f"{group}/{name}": number for name, number in zip(names, numbers.tolist(), strict=True)}
+def _named(group: str, names: Iterable[str], numbers: Iterable[float]) -> dict[str, float]:
+    return {f"{group}/{name}": number for name, number in zip(names, numbers, strict=True)}
 
 
 def where_losses_are(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:

@@ -1,12 +1,13 @@
 """Norms of gradients and updates, by groups of parameters."""
 
-import functools
+import math
 import re
+from collections.abc import Sequence
+from itertools import islice
 
-import torch
 from torch import Tensor, nn
 
-from rnnkit.nn import GATES, Place, recurrent_modules
+from rnnkit.nn import GATES, Place, portable, recurrent_modules
 
 
 _RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
@@ -31,26 +32,16 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     return groups
 
 
-def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[Tensor, Tensor]:
-    """The 2-norm of the gradient of each group, of shape (groups,), and of all together, a scalar.
-
-    Both stay on their device. The total is the norm of the tensors' norms, as `torch.nn.utils.clip_grad_norm_` has it.
-    """
+def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[list[float], float]:
+    """The 2-norm of the gradient of each group, and of all together."""
     return _norms_by_group([[p.grad for p in group if p.grad is not None] for group in groups.values()])
 
 
-@functools.cache
-def _index(sizes: tuple[int, ...], device: torch.device) -> Tensor:
-    """The number of its group for each tensor, where groups have so many."""
-    return torch.tensor([i for i, size in enumerate(sizes) for _ in range(size)], device=device)
-
-
-def _norms_by_group(groups: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
-    """The 2-norms of groups of tensors, of shape (groups,), and of all."""
-    norms = torch.stack([torch.linalg.vector_norm(tensor) for group in groups for tensor in group])
-    index = _index(tuple(map(len, groups)), norms.device)
-    squares = torch.zeros(len(groups), device=norms.device, dtype=norms.dtype)
-    return squares.index_add(0, index, norms.square()).sqrt(), torch.linalg.vector_norm(norms)
+def _norms_by_group(groups: Sequence[Sequence[Tensor]], others: list[Tensor] | None = None) -> tuple[list[float], float]:
+    """The 2-norms of groups of tensors, or of their differences from others, one after the other, and of all."""
+    norms = iter(portable.norms([tensor for group in groups for tensor in group], others))
+    squares = [sum(norm * norm for norm in islice(norms, len(group))) for group in groups]
+    return [math.sqrt(square) for square in squares], math.sqrt(sum(squares))
 
 
 def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
@@ -70,17 +61,14 @@ def _place(match: re.Match[str]) -> Place:
     return Place(int(match[2]), backward=match[3] is not None)
 
 
-def gate_gradient_norms(blocks: dict[str, tuple[nn.Parameter, slice]]) -> Tensor:
-    """The 2-norm of the gradient of each gate's rows of W_hh, of shape (blocks,), on its device.
+def gate_gradient_norms(blocks: dict[str, tuple[nn.Parameter, slice]]) -> list[float]:
+    """The 2-norm of the gradient of each gate's rows of W_hh; `blocks` are those of `gate_blocks`.
 
-    `blocks` are those of `gate_blocks`. The norm of one layer's gates together is its `/hh` of `gradient_norms`. A
-    weight without a gradient counts as 0, a model without gates gives shape (0,).
+    The norm of one layer's gates together is its `/hh` of `gradient_norms`. A weight without a gradient counts as 0.
     """
-    norms = [
-        parameter.new_zeros(()) if parameter.grad is None else torch.linalg.vector_norm(parameter.grad[rows])
-        for parameter, rows in blocks.values()
-    ]
-    return torch.stack(norms) if norms else torch.zeros(0)
+    there = [parameter.grad[rows] for parameter, rows in blocks.values() if parameter.grad is not None]
+    norms = iter(portable.norms(there))
+    return [0.0 if parameter.grad is None else next(norms) for parameter, _ in blocks.values()]
 
 
 def snapshot(groups: dict[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:
@@ -88,8 +76,8 @@ def snapshot(groups: dict[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:
     return {name: [p.detach().clone() for p in group] for name, group in groups.items()}
 
 
-def update_ratios(groups: dict[str, list[nn.Parameter]], before: dict[str, list[Tensor]]) -> Tensor:
-    """How far one step moved each group relative to its size: ||w' - w|| / ||w||, of shape (groups,).
+def update_ratios(groups: dict[str, list[nn.Parameter]], before: dict[str, list[Tensor]]) -> list[float]:
+    """How far one step moved each group relative to its size: ||w' - w|| / ||w||.
 
     `before` is the `snapshot` taken before the step. Groups that hold biases alone (their name ends in `/bias`) start
     near 0, where the ratio says nothing: for them it is the root mean square of w' - w. About 1e-3 is healthy
@@ -100,10 +88,9 @@ def update_ratios(groups: dict[str, list[nn.Parameter]], before: dict[str, list[
     for i, (name, group) in enumerate(groups.items()):
         if name.endswith("/bias"):
             sizes[i] = sum(p.numel() for p in group) ** 0.5
-    return torch.where(changes == 0, changes, changes / sizes)
+    return [change / size if size else change and math.inf for change, size in zip(changes, sizes, strict=True)]
 
 
-def distances(groups: dict[str, list[nn.Parameter]], start: dict[str, list[Tensor]]) -> Tensor:
-    """How far each group is from where it was: ||w - w_0||, of shape (groups,), w_0 from the `snapshot` `start`."""
-    pairs = [zip(group, start[name], strict=True) for name, group in groups.items()]
-    return _norms_by_group([[p.detach() - w_0 for p, w_0 in group] for group in pairs])[0]
+def distances(groups: dict[str, list[nn.Parameter]], start: dict[str, list[Tensor]]) -> list[float]:
+    """How far each group is from where it was: ||w - w_0||, w_0 from the `snapshot` `start`."""
+    return _norms_by_group(list(groups.values()), [w_0 for name in groups for w_0 in start[name]])[0]

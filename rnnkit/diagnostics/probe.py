@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit import sequences
-from rnnkit.nn import evaluating, recurrent_modules
+from rnnkit.nn import evaluating, portable, recurrent_modules
 from rnnkit.sequences import Examples
 
 
@@ -70,12 +70,12 @@ def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> ProbeBatch:
 
     def costs(context: int) -> Tensor:
         scores, _ = model(inputs[:, -context:])
-        return nn.functional.cross_entropy(scores[:, -1], targets[:, -1], reduction="none")
+        return portable.cross_entropy(scores[:, -1], targets[:, -1], reduction="none")
 
     def losses() -> tuple[PackedSequence, Tensor]:
         scores, _ = model(inputs)
-        by_step = nn.functional.cross_entropy(scores.transpose(1, 2), targets, reduction="none")
-        packed = nn.utils.rnn.pack_sequence(list(by_step))
+        by_step = portable.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="none")
+        packed = nn.utils.rnn.pack_sequence(list(by_step.view(targets.shape)))
         return packed, sequences.lengths_of_rows(packed)
 
     return ProbeBatch(lambda: model(inputs), costs, inputs.shape[1], losses)

@@ -53,10 +53,10 @@ class AttentionPool(nn.Module):
     Yang et al., Hierarchical Attention Networks for Document Classification, 2016.
     """
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, linear: type[nn.Linear] = nn.Linear):
         super().__init__()
-        self.project = nn.Linear(size, size)
-        self.query = nn.Linear(size, 1, bias=False)
+        self.project = linear(size, size)
+        self.query = linear(size, 1, bias=False)
 
     def weights(self, output: PackedSequence) -> PackedSequence:
         """How much each valid step counts, packed over (steps,): 0 or more, and 1 in all for each sequence.
@@ -88,24 +88,30 @@ class JoinedPool(nn.Module):
         return torch.cat([part(output, h_n) for part in self.parts], dim=1)
 
 
-def pooling(name: str, encoder: nn.RNNBase) -> tuple[nn.Module, int]:
-    """The pooling of a name (last, mean, max, attention or joined) for a recurrent module, and its vectors' size."""
+def pooling(name: str, encoder: nn.RNNBase, linear: type[nn.Linear] = nn.Linear) -> tuple[nn.Module, int]:
+    """The pooling of a name (last, mean, max, attention or joined) for a recurrent module, and its vectors' size.
+
+    `linear` makes its linear layers, if it has any.
+    """
     both, size = encoder.bidirectional, encoder.hidden_size * (2 if encoder.bidirectional else 1)
     kinds: dict[str, Callable[[], nn.Module]] = {"last": lambda: LastState(both), "mean": MeanPool, "max": MaxPool}
-    kinds |= {"attention": lambda: AttentionPool(size), "joined": lambda: JoinedPool(both)}
+    kinds |= {"attention": lambda: AttentionPool(size, linear), "joined": lambda: JoinedPool(both)}
     if name not in kinds:
         raise ValueError(f"there is no pooling {name!r}: choose last, mean, max, attention or joined")
     return kinds[name](), 3 * size if name == "joined" else size
 
 
-def classification(size: int, classes: int, hidden: int = 0, dropout: float = 0.0) -> nn.Module:
+def classification(
+    size: int, classes: int, hidden: int = 0, dropout: float = 0.0, linear: type[nn.Linear] = nn.Linear
+) -> nn.Module:
     """Vectors of shape (batch, size) -> scores (logits) of shape (batch, classes).
 
     A linear layer; with `hidden` units between, two with a relu. `dropout` is the share of units dropped before it.
+    `linear` makes the layers.
     """
     if not hidden and not dropout:
-        return nn.Linear(size, classes)
+        return linear(size, classes)
     layers: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
     if hidden:
-        layers += [nn.Linear(size, hidden), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(hidden or size, classes))
+        layers += [linear(size, hidden), nn.ReLU()]
+    return nn.Sequential(*layers, linear(hidden or size, classes))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import BaseConfig, UserError, require_counts, seeding
-from rnnkit.nn import heads, initialisation, layers
+from rnnkit.nn import heads, initialisation, layers, portable
 from rnnkit.nn.embeddings import Letters, Spelled, embedded, embedded_steps
 from rnnkit.sequences import PackedLayout, State, map_packed
 
@@ -17,6 +17,8 @@ CELLS = {
     "rnnkit": {"rnn": layers.RNN, "gru": layers.GRU, "lstm": layers.LSTM},
     "torch": {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM},
 }
+
+LINEAR = {"portable": portable.Linear, "torch": nn.Linear}  # by what a configuration says of bits
 
 
 class SequenceClassifier(nn.Module):
@@ -141,8 +143,9 @@ def classifier(
     with _initial_weights(config.seed):
         embedding = None if vocabulary is None else nn.Embedding(vocabulary, input_size, padding_idx=0)
         encoder = _recurrent(config, input_size, longest)
-        pooled, size = heads.pooling(pool, encoder)
-        head = heads.classification(size, classes, head_size, head_dropout)
+        linear = LINEAR[config.bits]
+        pooled, size = heads.pooling(pool, encoder, linear)
+        head = heads.classification(size, classes, head_size, head_dropout, linear)
         return SequenceClassifier(encoder, pooled, head, embedding)
 
 
@@ -171,7 +174,7 @@ def language_model(
     with _initial_weights(config.seed):
         embedding = nn.Embedding(vocabulary, embedding_size)
         encoder = _recurrent(config, embedding_size, longest, batch_first=True)
-        head = nn.Linear(config.hidden_size, vocabulary)
+        head = LINEAR[config.bits](config.hidden_size, vocabulary)
         if tied:
             head.weight = embedding.weight
         model = LanguageModel(embedding, encoder, head, outer_dropout)
@@ -208,5 +211,6 @@ def tagger(
             embedding = Spelled(embedding, vectors, reader, letters.spellings)
         size = embedding.size if isinstance(embedding, Spelled) else input_size
         encoder = _recurrent(config, size, longest)
-        head = heads.classification(config.hidden_size * (2 if config.bidirectional else 1), tags, dropout=head_dropout)
+        size = config.hidden_size * (2 if config.bidirectional else 1)
+        head = heads.classification(size, tags, dropout=head_dropout, linear=LINEAR[config.bits])
         return Tagger(encoder, head, embedding, outer_dropout)

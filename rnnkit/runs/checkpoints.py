@@ -19,7 +19,7 @@ LATEST, PREVIOUS = "checkpoint.resume.pt", "checkpoint.resume-previous.pt"
 
 # What a state must hold, by part: `snapshots` takes all but the record, which is `tracking`'s.
 PARTS = {
-    **dict.fromkeys(("weights", "optimizer", "schedule", "carried"), ()),
+    **dict.fromkeys(("weights", "optimizer", "carried"), ()),
     "random": ("cpu", "cuda"),
     "best": ("value", "evaluation", "weights"),
     "place": ("epoch", "batch", "step", "clipped", "evaluations", "pending", "ended"),

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rnnkit.core import BaseConfig, UserError, determinism, extras, seeding, signals
 from rnnkit.diagnostics import Monitor, gradient_norms, snapshot
 from rnnkit.runs import Diverged, Run, plots
 from rnnkit.sequences import bptt_chunks
 from rnnkit.training.experiment import Report, Task
+from rnnkit.training.optimizers import Optimizer, schedule_of
 from rnnkit.training.state import BestWeights, Progress, TrainingState
 
 
@@ -40,32 +41,6 @@ def prepare(config: BaseConfig) -> torch.device:
     return device
 
 
-def optimizer_of(config: BaseConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer that `config` names, without momentum or weight decay."""
-    if config.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)  # one pass over the numbers, not ten
-    if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=config.learning_rate)
-    return torch.optim.SGD(parameters, lr=config.learning_rate, fused=True)
-
-
-def learning_rates(
-    optimizer: torch.optim.Optimizer, config: BaseConfig, steps: int, factor: Callable[[int], float] | None = None
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """The schedule that `config` names, over all steps; or `factor`, a function of the steps done.
-
-    `one-cycle`: up to `config.learning_rate`, then down to nearly 0 (Smith & Topin, Super-Convergence, 2018);
-    `cosine`: from it down to 0 (Loshchilov & Hutter, SGDR, 2017, without restarts).
-    """
-    if factor is not None or config.schedule == "constant":
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor or (lambda step: 1.0))
-    if config.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=config.learning_rate, total_steps=steps, cycle_momentum=config.optimizer == "adam"
-    )
-
-
 def fit(task: Task[Any], config: BaseConfig, run: Run, report: Report | None = None) -> TrainingState:
     """Train the task's model and leave it with the weights of its best evaluation, or its last (`config.keep`).
 
@@ -86,11 +61,11 @@ class _Loop:
         self.norm_names = [f"grad_norm/{group}" for group in self.monitor.groups]
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         self.steps = config.epochs * task.steps_per_epoch
-        optimizer = optimizer_of(config, self.parameters)
+        optimizer = Optimizer(config.optimizer, self.parameters)
         rate = task.rate
         factor = None if rate is None else lambda step: rate(step / task.steps_per_epoch)
-        schedule = learning_rates(optimizer, config, self.steps, factor)
-        self.state = TrainingState(task.model, optimizer, schedule, BestWeights(task.objective), Progress())
+        self.schedule = schedule_of(config, self.steps, factor)
+        self.state = TrainingState(task.model, optimizer, BestWeights(task.objective), Progress())
         if run.checkpoint is not None:
             self.state.load_state_dict(run.checkpoint, self.device)
         self.initial = self.monitor.before_training() if self.state.progress.step == 0 else {}
@@ -139,13 +114,15 @@ class _Loop:
         state, progress, monitor = self.state, self.state.progress, self.monitor
         carried = None if number == 0 else state.carried
         value, after = self.task.loss(self.task.model, batch, carried)
-        state.optimizer.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None
         value.backward()
         state.carried = bptt_chunks.mapped(Tensor.detach, after)
         norms, total = gradient_norms(monitor.groups)
-        row: dict[str, float] = {"loss/train": value.item(), "grad_norm/total": total.item()}
-        row |= dict(zip(self.norm_names, norms.tolist(), strict=True))
-        row["schedule/learning_rate"] = float(state.schedule.get_last_lr()[0])
+        rate, beta = self.schedule(progress.step)
+        row: dict[str, float] = {"loss/train": value.item(), "grad_norm/total": total}
+        row |= dict(zip(self.norm_names, norms, strict=True))
+        row["schedule/learning_rate"] = rate
         progress.step += 1
         if progress.step == 1:
             row |= self.initial
@@ -156,13 +133,13 @@ class _Loop:
                 f"loss {row['loss/train']}, gradient norm {row['grad_norm/total']} "
                 f"at step {progress.step}: batch {number + 1} of epoch {epoch + 1}"
             )
+        scale = 1.0
         if clip := self.config.clip:
-            progress.clipped += row["grad_norm/total"] > clip
+            progress.clipped += total > clip
             row["clip/fraction"] = progress.clipped / progress.step
-            nn.utils.clip_grads_with_norm_(self.parameters, clip, total)
+            scale = min(clip / (total + 1e-6), 1.0)  # as torch's clip_grad_norm_ has it
         before = snapshot(monitor.groups) if monitor.looks_at(progress.step) else None
-        state.optimizer.step()
-        state.schedule.step()
+        state.optimizer.step(rate, scale, beta)
         return row if before is None else row | monitor.of_update(before)
 
     def evaluate(self, stop: signals.Stop) -> float:

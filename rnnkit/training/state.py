@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rnnkit.core import UserError
 from rnnkit.sequences import bptt_chunks
 from rnnkit.training.objective import Objective
+from rnnkit.training.optimizers import Optimizer
 
 
 @dataclass
@@ -58,8 +59,7 @@ class TrainingState:
     """What changes while a model is trained; `carried` is the recurrent state between batches."""
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
+    optimizer: Optimizer
     best: BestWeights
     progress: Progress
     carried: Any = None
@@ -70,7 +70,6 @@ class TrainingState:
         return {
             "weights": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
             "carried": self.carried,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
             "best": {"value": self.best.value, "evaluation": self.best.evaluation, "weights": self.best.weights},
@@ -82,7 +81,6 @@ class TrainingState:
         try:
             self.model.load_state_dict(state["weights"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
             self.progress = Progress(**state["place"])
             self.best.value, self.best.evaluation = state["best"]["value"], state["best"]["evaluation"]
             self.best.weights = {name: tensor.to(device) for name, tensor in state["best"]["weights"].items()}

@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit import sequences
 from rnnkit.core import BaseConfig, seeding
 from rnnkit.diagnostics import probe
 from rnnkit.evaluation import classification
-from rnnkit.nn import evaluating
+from rnnkit.nn import evaluating, portable
 from rnnkit.sequences import Batch, Examples, State, bptt_chunks, vocabulary
 from rnnkit.training.experiment import Task
 from rnnkit.training.objective import Objective
@@ -30,7 +29,7 @@ def on_examples(
     data: Any,
     name: str,
     measure: Callable[..., tuple[dict[str, float], Any]],
-    cost: Callable[..., Tensor] = cross_entropy,
+    cost: Callable[..., Tensor] | None = None,
     order: Callable[[int], Sequence[Tensor]] | None = None,
     word_dropout: float = 0.0,
     heard: Callable[[PackedSequence], PackedSequence] = lambda inputs: inputs,
@@ -38,11 +37,13 @@ def on_examples(
     """The task to learn `data.train`, examples from the set `name`: at random, or in batches that `order` names.
 
     `measure(model, examples, split)` is as `classified`: what it gives first for `data.valid` is the evaluation.
-    `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores. `word_dropout` is the share
+    `cost(scores, targets, reduction="mean")` is as torch's losses are, for rows of scores; without it, the
+    cross-entropy. `word_dropout` is the share
     of words read as unknown in training; words are rows, or come first in them. `heard(inputs)` is what training reads
     in place of a batch's inputs.
     """
     count = len(data.train)
+    cost = cost or portable.losses(config.bits).cross_entropy
     order = order or (lambda epoch: sequences.epoch_order(count, config.seed, epoch).split(config.batch_size))
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -89,6 +90,7 @@ def on_text(
     metrics of a text: those of `data.valid` are the evaluation.
     """
     train, valid = data.train, data.valid
+    cost = portable.losses(config.bits).cross_entropy
 
     def batches(epoch: int) -> Iterator[bptt_chunks.Chunk]:
         if round:
@@ -97,7 +99,7 @@ def on_text(
 
     def loss(model: nn.Module, chunk: bptt_chunks.Chunk, state: State) -> tuple[Tensor, State]:
         scores, after = model(chunk.inputs, None if round else state)
-        return cross_entropy(scores.flatten(0, 1), chunk.targets.flatten()), after
+        return cost(scores.flatten(0, 1), chunk.targets.flatten()), after
 
     chunk = next(bptt_chunks.contiguous(valid, min(32, len(valid) - 1), steps)).to(_device(model))
     watched = probe.text(model, chunk.inputs[: probe.FEW], chunk.targets[: probe.FEW])
@@ -144,7 +146,7 @@ def classified(
     model: nn.Module,
     examples: Examples,
     split: str,
-    cost: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+    cost: Callable[[Tensor, Tensor], Tensor] = portable.cross_entropy,
     decide: Callable[[Tensor], Tensor] = lambda scores: scores.argmax(1),
     order: Sequence[Tensor] | None = None,
 ) -> tuple[dict[str, float], np.ndarray]:

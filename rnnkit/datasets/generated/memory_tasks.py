@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import cross_entropy, mse_loss
 
 from rnnkit.sequences import Examples
 
@@ -26,9 +25,8 @@ class Task:
     `features` are the numbers of a step, `scores` those that a net gives: one for each class, or the sum. `every_step`
     says whether it gives them at each step, or once for the sequence. `make(count, generator)` makes examples.
 
-    `loss(rows, targets, reduction="mean")` is as torch's losses are, for rows of scores. `right(given, examples)`,
-    given a tensor for each example, says which of those answers are right that take memory; None where none is just
-    right.
+    `right(given, examples)`, given a tensor for each example, says which of those answers are right that take memory;
+    None where an answer is a number, none of which is just right.
 
     The other losses are expected values: `without_memory` of a net that knows all but what has to be remembered,
     `own_input` of one that at each step knows the input of this step alone, `best` of the best possible net.
@@ -46,7 +44,6 @@ class Task:
     without_memory_on: Callable[[Examples], float] | None = None
     own_input_on: Callable[[Examples], float] | None = None
     best_on: Callable[[Examples], float] | None = None
-    loss: Callable[..., Tensor] = cross_entropy
     right: Callable[[list[Tensor], Examples], Tensor] | None = None
 
 
@@ -70,13 +67,10 @@ def adding(length: int) -> Task:
         marks = torch.zeros(count, length).scatter_(1, torch.cat([first, second], dim=1), 1.0)
         return Examples(list(torch.stack([numbers, marks], dim=2)), (numbers * marks).sum(1))
 
-    def loss(rows: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-        return mse_loss(rows.squeeze(1), targets, reduction=reduction)
-
     def nothing_on(examples: Examples) -> float:
         return (torch.stack(list(examples.targets)).double() - 1).square().mean().item()
 
-    task = Task(2, 1, every_step=False, make=make, loss=loss, without_memory=2 / 12, own_input=2 / 12)
+    task = Task(2, 1, every_step=False, make=make, without_memory=2 / 12, own_input=2 / 12)
     return replace(task, without_memory_on=nothing_on, own_input_on=nothing_on)
 
 

@@ -1,6 +1,7 @@
 """The native kernel's shared library, which the installation built; see `native/`."""
 
 import ctypes
+import dataclasses
 import functools
 import os
 import platform
@@ -8,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,14 +32,33 @@ Function = Callable[[int], int]
 
 @dataclass(frozen=True)
 class Functions:
-    """A variant of the kernel for one type of numbers: `lanes` of them in a vector. Each takes a stack's address."""
+    """A variant of the kernel for one type of numbers: `lanes` of them in a vector.
+
+    Each takes the address of the structure that its part of native/ describes; `_scratch` and `kept` give how many
+    numbers its buffers must have room for.
+    """
 
     lanes: int
+    # native/stack.c
     forward: Function
     backward: Function
     forward_scratch: Function
     backward_scratch: Function
     kept: Function
+    # native/linear.c
+    linear: Function
+    linear_backward: Function
+    linear_scratch: Function
+    linear_backward_scratch: Function
+    # native/losses.c
+    cross_entropy: Function
+    cross_entropy_backward: Function
+    cross_entropy_scratch: Function
+    binary_cross_entropy: Function
+    total: Callable[[int, int], float]
+    # native/parameters.c
+    norms: Function
+    update: Function
 
 
 class Kernel:
@@ -52,27 +73,27 @@ class Kernel:
         half = "avx512h" if variant == "avx512" else variant
         self._half = {dtype: _functions(library, half, dtype) for dtype in types}
 
-    def functions(self, hidden_size: int, dtype: torch.dtype) -> Functions:
-        """The fastest for a hidden size: narrower vectors where half of the last one or more would be empty.
+    def functions(self, dtype: torch.dtype, size: int = 64) -> Functions:
+        """The fastest for layers of a size: narrower vectors where half of the last one or more would be empty.
 
         All variants give the same bits.
         """
         functions = self._whole[dtype]
-        left = hidden_size % functions.lanes
-        return self._half[dtype] if hidden_size < 64 and 0 < left <= functions.lanes // 2 else functions
+        left = size % functions.lanes
+        return self._half[dtype] if size < 64 and 0 < left <= functions.lanes // 2 else functions
 
 
 def _functions(library: ctypes.CDLL, variant: str, dtype: torch.dtype) -> Functions:
     bits = torch.finfo(dtype).bits
 
-    def function(name: str, result: type[ctypes.c_int64] | None) -> Function:
+    def function(name: str) -> Any:
         function = getattr(library, f"rnnkit_{name}_{variant}_f{bits}")
-        function.argtypes, function.restype = [ctypes.c_void_p], result
+        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int64
         return function
 
-    forward, backward = function("forward", None), function("backward", None)
-    sizes = (function(name, ctypes.c_int64) for name in ("forward_scratch", "backward_scratch", "kept"))
-    return Functions(_BYTES[variant] * 8 // bits, forward, backward, *sizes)
+    named = {field.name: function(field.name) for field in dataclasses.fields(Functions) if field.name != "lanes"}
+    named["total"].argtypes, named["total"].restype = [ctypes.c_void_p, ctypes.c_int64], ctypes.c_double
+    return Functions(_BYTES[variant] * 8 // bits, **named)
 
 
 @functools.cache

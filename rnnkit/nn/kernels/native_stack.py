@@ -62,7 +62,7 @@ class NativeStack(torch.autograd.Function):
         h, h_n = x.new_empty(layout.rows, directions * hidden), x.new_empty(count, layout.batch, hidden)
         c_n = torch.empty_like(h_n) if lstm else None
         call = _call(x, mode, sizes, layout, h_0, c_0, pointers, factors, lower)
-        functions = kernel.functions(hidden, x.dtype)
+        functions = kernel.functions(x.dtype, hidden)
         address = ctypes.addressof(call)
         call.keep = keep
         kept = x.new_empty(functions.kept(address)) if keep else None
@@ -99,7 +99,7 @@ class NativeStack(torch.autograd.Function):
             at += 0 if weight is None else weight.numel()
         pointers, grad_pointers = _pointers(weights), _pointers(grad_weights)
         call = _call(x, mode, sizes, layout, h_0, c_0, pointers, factors, lower)
-        functions = kernel.functions(hidden, x.dtype)
+        functions = kernel.functions(x.dtype, hidden)
         address = ctypes.addressof(call)
         scratch = x.new_empty(functions.backward_scratch(address))
         given = [None if grad is None else grad.contiguous() for grad in (grad_h, grad_h_n, *grad_c_n)]

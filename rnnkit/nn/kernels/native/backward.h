@@ -92,56 +92,12 @@ static void lstm_panel_back(const panel_back *p) {
 }
 
 /* Transposed weights in the order in which a product reads them: to[panel][gate][unit][vector][lane], for N columns of w,
-   that is units of h or of x, in panels of up to TILE_VECTORS vectors. */
+   that is units of h or of x. */
 static void pack_by_column(const layer *p, const real *w, const int *order, int64_t N, real *to) {
   const int64_t width = width_of(p->hidden), K = gates_of(p->cell) * width;
   memset(to, 0, (size_t)(K * width_of(N)) * sizeof(real));
-  for (int64_t n = 0; n < N; n += TILE_ROW) {
-    const int64_t wide = min_of(TILE_ROW, width_of(N) - n);
-    for (int gate = 0; gate < gates_of(p->cell); gate++)
-      for (int64_t u = 0; u < p->hidden; u++)
-        memcpy(to + n * K + (gate * width + u) * wide, w + (order[gate] * p->hidden + u) * N + n,
-               (size_t)min_of(wide, N - n) * sizeof(real));
-  }
-}
-
-/* to[row][n] = (or +=) sum over k of a[row][k] b[k][n], with b packed by column. */
-static void rows_product(const real *a, int64_t a_row, int64_t K, const real *b, int64_t rows, int64_t N, int add, real *to,
-                         int64_t to_row, real *tile) {
-  for (int64_t n = 0; n < N; n += TILE_ROW) {
-    const int64_t wide = min_of(TILE_ROW, width_of(N) - n);
-    for (int64_t first = 0; first < rows; first += TILE_ROWS) {
-      const int64_t count = min_of(TILE_ROWS, rows - first);
-      product(count, (int)(wide / LANES), tile, (factors){a + first * a_row, a_row, 1, b + n * K, wide, zeros, 0}, K);
-      for (int64_t m = 0; m < count; m++)
-        for (int64_t v = 0; v < wide; v += LANES) {
-          real *at = to + (first + m) * to_row + n + v;
-          const vec sum = load(tile + m * TILE_ROW + v);
-          store_part(at, add ? load_part(at, N - n - v) + sum : sum, N - n - v);
-        }
-    }
-  }
-}
-
-/* to[k][column] += sum over rows of x[row][k] d[row][column], chunk by chunk. */
-static void weight_sums(const real *x, int64_t x_row, int64_t K, const real *d, int64_t d_row, int64_t columns, int64_t rows,
-                        real *to, real *tile) {
-  for (int64_t first = 0; first < rows; first += CHUNK_ROWS) {
-    const int64_t count = min_of(CHUNK_ROWS, rows - first);
-    for (int64_t n = 0; n < columns; n += TILE_ROW) {
-      const int64_t wide = min_of(TILE_ROW, columns - n);
-      for (int64_t k = 0; k < K; k += TILE_ROWS) {
-        const int64_t ks = min_of(TILE_ROWS, K - k);
-        const factors f = {x + first * x_row + k, 1, x_row, d + first * d_row + n, d_row, zeros, 0};
-        product(ks, (int)(wide / LANES), tile, f, count);
-        for (int64_t m = 0; m < ks; m++)
-          for (int64_t v = 0; v < wide; v += LANES) {
-            real *at = to + (k + m) * columns + n + v;
-            store(at, load(at) + load(tile + m * TILE_ROW + v));
-          }
-      }
-    }
-  }
+  for (int gate = 0; gate < gates_of(p->cell); gate++)
+    pack_rows(w + order[gate] * p->hidden * N, p->hidden, N, gate * width, K, to);
 }
 
 /* Sums of weight_sums in torch's order: gradient[gate hidden][k]. */
@@ -162,7 +118,7 @@ static void backward_step(const layer *p, int64_t row, int64_t count, const real
   const int64_t width = width_of(p->hidden), K = gates_of(p->cell) * width, d_row = gates_row(p);
   const int64_t both = min_of(count, count_after);
   for (int64_t u = 0; u < width; u += TILE_ROW) {
-    const int64_t wide = min_of(TILE_ROW, width - u);
+    const int64_t wide = wide_of(u, p->hidden);
     for (int64_t b = 0; b < count; b += TILE_ROWS) {
       const int64_t rows = min_of(TILE_ROWS, count - b), follow = both > b ? min_of(rows, both - b) : 0;
       for (int64_t m = follow; m < rows; m++)
@@ -210,26 +166,26 @@ static void backward_layer(const layer *p) {
       const int64_t count = p->batch_sizes[p->reverse ? s : p->steps - 1 - s];
       if (!p->reverse) row -= count;
       if (count < count_after && p->grad_h_0) /* in reverse: these began in the step after */
-        rows_product(d_after + count * d_row, d_row, K, w_h, count_after - count, p->hidden, 0,
+        rows_product(d_after + count * d_row, d_row, K, w_h, NULL, count_after - count, p->hidden, 0,
                      p->grad_h_0 + count * p->hidden, p->hidden, tile);
       real *d_here = d_gates + (row - first) * d_row;
       backward_step(p, row, count, d_after, count_after, last, carry, w_h, d_here, tile);
       d_after = d_here, count_after = count;
       if (p->reverse) row += count;
     }
-    weight_sums(p->x + first * p->x_row, p->x_row, p->inputs, d_gates + of_x, d_row, K, rows, sums_x, tile);
-    weight_sums(p->kept + first * kept_row, kept_row, p->hidden, d_gates, d_row, K, rows, sums_h, tile);
+    weight_sums(p->x + first * p->x_row, p->x_row, p->inputs, d_gates + of_x, d_row, K, rows, CHUNK_ROWS, sums_x, tile);
+    weight_sums(p->kept + first * kept_row, kept_row, p->hidden, d_gates, d_row, K, rows, CHUNK_ROWS, sums_h, tile);
     for (int64_t r = 0; r < rows; r++)
       for (int64_t n = 0; n < columns; n += LANES) store(sums_b + n, load(sums_b + n) + load(d_gates + r * d_row + n));
     if (p->grad_x)
-      rows_product(d_gates + of_x, d_row, K, w_x, rows, p->inputs, (int)p->add_to_grad_x, p->grad_x + first * p->x_row,
+      rows_product(d_gates + of_x, d_row, K, w_x, NULL, rows, p->inputs, (int)p->add_to_grad_x, p->grad_x + first * p->x_row,
                    p->x_row, tile);
     /* The next chunk writes over these. */
     memcpy(d_kept, d_after, (size_t)(count_after * d_row) * sizeof(real));
     d_after = d_kept;
   }
   if (p->grad_h_0) {
-    rows_product(d_after, d_row, K, w_h, count_after, p->hidden, 0, p->grad_h_0, p->hidden, tile);
+    rows_product(d_after, d_row, K, w_h, NULL, count_after, p->hidden, 0, p->grad_h_0, p->hidden, tile);
     for (int64_t b = 0; p->cell == GRU && b < p->batch; b++)
       for (int64_t u = 0; u < p->hidden; u++) p->grad_h_0[b * p->hidden + u] += carry[b * width + u];
   }

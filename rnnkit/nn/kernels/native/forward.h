@@ -99,12 +99,7 @@ static void pack_by_unit(const layer *p, const real *w, const int *order, int64_
     for (int column = 0; column < columns; column++) {
       const int64_t first = gated ? u : u + column * LANES, gate = gated ? order[column] : 0;
       const real *from = w + (gate * p->hidden + first) * K;
-      real *panel = to + u * gates * K + column * LANES;
-      const int64_t there = min_of(LANES, p->hidden - first);
-      for (int64_t k = 0; k < K; k += LANES) /* squares, so that both sides stay in the cache */
-        for (int lane = 0; lane < LANES; lane++)
-          for (int64_t j = k; j < min_of(K, k + LANES); j++)
-            panel[j * columns * LANES + lane] = lane < there ? from[lane * K + j] : 0;
+      pack_vector(from, p->hidden - first, K, columns * LANES, to + u * gates * K + column * LANES);
     }
   }
 }
@@ -124,12 +119,7 @@ static void pack_biases(const layer *p, real *to) {
     }
 }
 
-/* [batch][hidden] into [batch][width], zeros where there is nothing. */
-static void widen(const real *from, int64_t batch, int64_t hidden, real *to) {
-  const int64_t width = width_of(hidden);
-  memset(to, 0, (size_t)(batch * width) * sizeof(real));
-  for (int64_t b = 0; from && b < batch; b++) memcpy(to + b * width, from + b * hidden, (size_t)hidden * sizeof(real));
-}
+/* Rows of [batch][width] into [batch][hidden]. */
 static void narrow(const real *from, int64_t first, int64_t last, int64_t hidden, real *to) {
   const int64_t width = width_of(hidden);
   for (int64_t b = first; b < last; b++) memcpy(to + b * hidden, from + b * width, (size_t)hidden * sizeof(real));

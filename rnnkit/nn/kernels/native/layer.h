@@ -2,7 +2,7 @@
 
    Rows lie as in torch's PackedSequence: the first step of all sequences, longest first, then the second of those that
    have one, and so on; batch_sizes[t] rows belong to step t. `width` is the hidden size, rounded up to whole vectors. */
-#include "product.h"
+#include "rows.h"
 
 enum cell { RNN_TANH, RNN_RELU, GRU, LSTM };
 
@@ -34,9 +34,6 @@ typedef struct {
   real *grad_w_ih, *grad_w_hh, *grad_b_ih, *grad_b_hh;
   real *total_h, *total_c;    /* [rows][hidden], dL/dh_t and dL/dc_t through time for who looks; or NULL */
 } layer;
-
-INLINE int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-INLINE int64_t width_of(int64_t hidden) { return (hidden + LANES - 1) / LANES * LANES; }
 
 /* Gates: how many rows of weights a unit has, and columns of a tile.
 

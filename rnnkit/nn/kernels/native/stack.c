@@ -59,17 +59,14 @@ static layer layer_of(const stack *s, int64_t l, int64_t d) {
       .scratch = s->scratch};
 }
 
-#define JOIN(a, b) a##b
-#define NAME(name, suffix) JOIN(name, suffix)
-
 /* Numbers that `scratch` and `kept` must have room for. */
-int64_t NAME(rnnkit_forward_scratch, SUFFIX)(const stack *s) { return forward_scratch(s); }
-int64_t NAME(rnnkit_backward_scratch, SUFFIX)(const stack *s) { return backward_scratch(s); }
-int64_t NAME(rnnkit_kept, SUFFIX)(const stack *s) {
+int64_t NAME(rnnkit_forward_scratch)(const stack *s) { return forward_scratch(s); }
+int64_t NAME(rnnkit_backward_scratch)(const stack *s) { return backward_scratch(s); }
+int64_t NAME(rnnkit_kept)(const stack *s) {
   return s->layers * s->directions * s->rows * kept_vectors(s->cell) * width_of(s->hidden);
 }
 
-void NAME(rnnkit_forward, SUFFIX)(const stack *s) {
+void NAME(rnnkit_forward)(const stack *s) {
   for (int64_t l = 0; l < s->layers; l++) {
     for (int64_t d = 0; d < s->directions; d++) {
       const layer p = layer_of(s, l, d);
@@ -83,7 +80,7 @@ void NAME(rnnkit_forward, SUFFIX)(const stack *s) {
   }
 }
 
-void NAME(rnnkit_backward, SUFFIX)(const stack *s) {
+void NAME(rnnkit_backward)(const stack *s) {
   real *between[2] = {s->scratch, s->scratch + room_for_states(s)};
   const real *grad_h = s->grad_h;
   for (int64_t l = s->layers - 1; l >= 0; l--) {

@@ -2,11 +2,17 @@
    number comes out the same whatever LANES is (compile with -ffp-contract=off).
 
    + - * / and comparisons on `vec` are the compiler's own (GCC and clang). What they have no sign for is below. */
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
+
+/* The name of a function that is compiled several times: with its variant and type, `_avx2_f32` say. */
+#define JOIN(a, b) a##b
+#define JOINED(a, b) JOIN(a, b)
+#define NAME(name) JOINED(name, SUFFIX)
 
 #if BITS == 32
 typedef float real;
@@ -65,7 +71,16 @@ INLINE vec smaller(vec a, vec b) { return OP(vbslq)(MASK(a < b), a, b); }
 #define REGISTERS 32
 #endif
 
-/* The first `lanes` numbers alone; the others are 0 when loaded. */
+/* The first `lanes` numbers alone, at least one; the others are 0 when loaded. */
+#if defined(__x86_64__) && WIDTH == 64
+INLINE vec load_part(const real *p, int64_t lanes) {
+  return lanes >= LANES ? load(p) : (vec)OP(maskz_loadu)((1u << lanes) - 1, p);
+}
+INLINE void store_part(real *p, vec v, int64_t lanes) {
+  if (lanes >= LANES) store(p, v);
+  else OP(mask_storeu)(p, (1u << lanes) - 1, v);
+}
+#else
 INLINE vec load_part(const real *p, int64_t lanes) {
   if (lanes >= LANES) return load(p);
   real part[LANES] = {0};
@@ -78,6 +93,7 @@ INLINE void store_part(real *p, vec v, int64_t lanes) {
   store(part, v);
   memcpy(p, part, (size_t)lanes * sizeof(real));
 }
+#endif
 
 /* exp(x) = s (1 + q), with s = 2^n for the whole number n nearest to x / ln 2, and q = exp(r) - 1 for the rest r,
    |r| <= ln 2 / 2, by its Taylor series: what is left out is below half a unit in the last place. Both are kept apart,
@@ -122,4 +138,52 @@ INLINE vec tanh_(vec x) {
   split_exp(smaller(all(2 * MOST_TANH), larger(all(-2 * MOST_TANH), x + x)), &s, &q);
   const vec less = fma_(s, q, s - all(1));
   return less / (less + all(2));
+}
+
+INLINE vec select_(whole_vec where, vec a, vec b) { return (vec)((where & (whole_vec)a) | (~where & (whole_vec)b)); }
+
+/* All bits set in the first `lanes` lanes. */
+INLINE whole_vec before(int64_t lanes) {
+  static const whole numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  whole_vec number;
+  memcpy(&number, numbers, sizeof number);
+  return number < (whole)lanes;
+}
+
+/* exp(x) for x <= 0; 0 where it would be no normal number */
+INLINE vec exp_below(vec x) {
+  vec s, q;
+  split_exp(larger(all(-MOST_EXP), x), &s, &q);
+  return select_((whole_vec)(x < all(-MOST_EXP)), all(0), fma_(s, q, s));
+}
+
+/* 2 artanh(t) = 2 (t + t^3 / 3 + t^5 / 5 + ...) for |t| <= 1/3, that is log((1 + t) / (1 - t)) */
+INLINE vec twice_artanh(vec t) {
+  const int last = BITS == 32 ? 15 : 35;
+  const vec square = t * t;
+  vec sum = all((real)1 / last);
+  for (int n = last - 2; n > 0; n -= 2) sum = fma_(sum, square, all((real)1 / n));
+  return (t + t) * sum;
+}
+
+/* log(1 + x) for 0 <= x <= 1 */
+INLINE vec log1p_of(vec x) { return twice_artanh(x / (x + all(2))); }
+
+/* log(x) for a normal number x: n log 2 + log(m), with x = m 2^n and m between the roots of 1/2 and of 2 */
+INLINE real log_of(real x) {
+  const real ln2_high = BITS == 32 ? (real)0x1.62e4p-1 : (real)0x1.62e42fefap-1;
+  const real ln2_low = BITS == 32 ? (real)0x1.7f7d1cp-20 : (real)0x1.cf79abc9e3b3ap-40;
+  if (!(x <= (real)(BITS == 32 ? 3e38 : 1.7e308))) return x; /* NaN, infinity */
+  const whole bias = BITS == 32 ? 127 : 1023;
+  whole bits;
+  memcpy(&bits, &x, sizeof x);
+  whole n = (bits >> MANTISSA) - bias;
+  bits -= n << MANTISSA;
+  real m; /* 1 to 2 */
+  memcpy(&m, &bits, sizeof m);
+  if (m > (real)1.4142135623730951) m *= (real)0.5, n++;
+  vec of_m = twice_artanh((all(m) - all(1)) / (all(m) + all(1)));
+  real line[LANES];
+  store(line, of_m);
+  return (real)n * ln2_high + (line[0] + (real)n * ln2_low);
 }

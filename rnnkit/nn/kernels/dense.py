@@ -1,0 +1,173 @@
+"""Linear layers and losses on the native kernel, each as one node of autograd's graph."""
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rnnkit.nn import _torch_private
+from rnnkit.nn.kernels.library import Functions, Kernel
+
+
+class _Linear(ctypes.Structure):
+    """`linear` of native/linear.c."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("rows", "inputs", "outputs")] + [
+        (name, ctypes.c_void_p)
+        for name in ("x", "weight", "bias", "y", "scratch", "grad_y", "grad_x", "grad_weight", "grad_bias")
+    ]
+
+
+class _CrossEntropy(ctypes.Structure):
+    """`cross_entropy` of native/losses.c."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("rows", "classes")),
+        *((name, ctypes.c_void_p) for name in ("scores", "targets", "losses", "chances", "scratch", "grad_losses")),
+        *(("grad_step", ctypes.c_int64), ("factor", ctypes.c_double), ("grad_scores", ctypes.c_void_p)),
+    ]
+
+
+class _BinaryCrossEntropy(ctypes.Structure):
+    """`binary_cross_entropy` of native/losses.c."""
+
+    _fields_ = [("count", ctypes.c_int64)] + [
+        (name, ctypes.c_void_p) for name in ("scores", "targets", "losses", "grad_scores")
+    ]
+
+
+class NativeLinear(torch.autograd.Function):
+    """x W^T + b, for x of shape (..., inputs)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, kernel: Kernel) -> Tensor:
+        """Of shape (..., outputs)."""
+        x, weight = x.contiguous(), weight.contiguous()
+        outputs, inputs = weight.shape
+        y = x.new_empty(*x.shape[:-1], outputs)
+        functions = kernel.functions(x.dtype, outputs)
+        call = _Linear(y.numel() // outputs, inputs, outputs, x.data_ptr(), weight.data_ptr())
+        address = ctypes.addressof(call)
+        scratch = x.new_empty(functions.linear_scratch(address))
+        bias = None if bias is None else bias.contiguous()
+        call.bias, call.y, call.scratch = _pointer(bias), y.data_ptr(), scratch.data_ptr()
+        functions.linear(address)
+        ctx.save_for_backward(x, weight)
+        ctx.kernel, ctx.biased = kernel, bias is not None
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of x, W and b; by torch's operations where they are to be differentiated again."""
+        x, weight = ctx.saved_tensors
+        grad_y = grads[0].contiguous()
+        if not _ends_here(grads):
+            rows = tuple(range(x.dim() - 1))
+            return grad_y @ weight, torch.tensordot(grad_y, x, (rows, rows)), grad_y.sum(rows) if ctx.biased else None, None
+        outputs, inputs = weight.shape
+        needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
+        grad_x = torch.empty_like(x) if needs_x else None
+        grad_weight = torch.empty_like(weight) if needs_weight else None
+        grad_bias = weight.new_empty(outputs) if needs_bias else None
+        functions: Functions = ctx.kernel.functions(x.dtype, inputs)
+        call = _Linear(grad_y.numel() // outputs, inputs, outputs, x.data_ptr(), weight.data_ptr())
+        address = ctypes.addressof(call)
+        scratch = x.new_empty(functions.linear_backward_scratch(address))
+        call.scratch, call.grad_y = scratch.data_ptr(), grad_y.data_ptr()
+        call.grad_x, call.grad_weight, call.grad_bias = map(_pointer, (grad_x, grad_weight, grad_bias))
+        functions.linear_backward(address)
+        return grad_x, grad_weight, grad_bias, None
+
+
+class NativeCrossEntropy(torch.autograd.Function):
+    """-log softmax(scores)[target] for each row of scores of shape (rows, classes)."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, targets: Tensor, reduction: str, kernel: Kernel) -> Tensor:
+        """Of shape (rows,), or their mean or sum. Raises `IndexError` for a target that is no class."""
+        scores, targets = scores.contiguous(), targets.contiguous()
+        rows, classes = scores.shape
+        functions = kernel.functions(scores.dtype)
+        losses = scores.new_empty(rows)
+        chances = torch.empty_like(scores) if ctx.needs_input_grad[0] else None
+        call = _CrossEntropy(rows, classes, scores.data_ptr(), targets.data_ptr(), losses.data_ptr(), _pointer(chances))
+        address = ctypes.addressof(call)
+        scratch = scores.new_empty(functions.cross_entropy_scratch(address))
+        call.scratch = scratch.data_ptr()
+        wrong = functions.cross_entropy(address)
+        if wrong >= 0:
+            raise IndexError(f"Target {targets[wrong].item()} is out of bounds.")
+        ctx.save_for_backward(scores, chances, targets)
+        ctx.of = functions, reduction
+        return losses if reduction == "none" else losses.new_tensor(_total(functions, losses, reduction))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient of the scores; by torch's operations where it is to be differentiated again."""
+        scores, chances, targets = ctx.saved_tensors
+        functions, reduction = ctx.of
+        rows, classes = scores.shape
+        factor = 1 / rows if reduction == "mean" else 1.0
+        if not _ends_here(grads):
+            each = (grads[0] * factor).unsqueeze(-1)
+            return (scores.softmax(1) - functional.one_hot(targets, classes)) * each, None, None, None
+        grad = grads[0].contiguous()
+        grad_scores = torch.empty_like(chances)
+        call = _CrossEntropy(rows, classes, None, targets.data_ptr(), None, chances.data_ptr(), None, grad.data_ptr())
+        call.grad_step, call.factor, call.grad_scores = int(reduction == "none"), factor, grad_scores.data_ptr()
+        functions.cross_entropy_backward(ctypes.addressof(call))
+        return grad_scores, None, None, None
+
+
+class NativeBinaryCrossEntropy(torch.autograd.Function):
+    """-t log sigmoid(s) - (1 - t) log(1 - sigmoid(s)) for each score s and target t."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, targets: Tensor, kernel: Kernel) -> Tensor:
+        """Of the shape of the scores."""
+        scores, targets = scores.contiguous(), targets.contiguous()
+        losses = torch.empty_like(scores)
+        slopes = torch.empty_like(scores) if ctx.needs_input_grad[0] else None
+        pointers = map(_pointer, (scores, targets, losses, slopes))
+        call = _BinaryCrossEntropy(scores.numel(), *pointers)
+        kernel.functions(scores.dtype).binary_cross_entropy(ctypes.addressof(call))
+        ctx.save_for_backward(scores, targets, slopes)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient of the scores."""
+        scores, targets, slopes = ctx.saved_tensors
+        return grads[0] * (slopes if _ends_here(grads) else scores.sigmoid() - targets), None, None
+
+
+class NativeTotal(torch.autograd.Function):
+    """The sum or the mean of all numbers."""
+
+    @staticmethod
+    def forward(ctx: Any, numbers: Tensor, reduction: str, kernel: Kernel) -> Tensor:
+        """A scalar."""
+        ctx.of = numbers.shape, 1 / numbers.numel() if reduction == "mean" else 1.0
+        return numbers.new_tensor(_total(kernel.functions(numbers.dtype), numbers.contiguous(), reduction))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """The same for each of them."""
+        shape, factor = ctx.of
+        return (grads[0] * factor).expand(shape), None, None
+
+
+def _total(functions: Functions, numbers: Tensor, reduction: str) -> float:
+    total = functions.total(numbers.data_ptr(), numbers.numel())
+    return total / numbers.numel() if reduction == "mean" else total
+
+
+def _ends_here(grads: tuple[Tensor, ...]) -> bool:
+    """Whether these gradients are plain numbers, and nobody differentiates what becomes of them."""
+    return not (torch.is_grad_enabled() or _torch_private.are_batched(grads))
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()

@@ -1,0 +1,121 @@
+"""Linear layers, losses and norms in an order of operations that no machine changes.
+
+torch leaves sums to libraries that choose their order by the processor. These come from the native kernel, in the order
+that stands in its source, so that the same numbers give the same bits on any x86 machine, at any number of threads.
+Signatures are torch.nn.functional's; what the kernel does not serve (other devices and types, torch.func, autocast)
+goes there.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rnnkit.nn import _torch_private
+from rnnkit.nn.kernels import dense, parameters
+from rnnkit.nn.kernels.library import Kernel, kernel
+from rnnkit.nn.modules import being_recorded
+
+
+class Linear(nn.Linear):
+    """`torch.nn.Linear`: y = x W^T + b."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Inputs of shape (..., inputs) -> (..., outputs)."""
+        return linear(input, self.weight, self.bias)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W^T + b for inputs of shape (..., inputs), weights of shape (outputs, inputs) -> (..., outputs).
+
+    An output is one chain of fused multiply-adds in the order of the inputs: a row has the same bits in any batch.
+    """
+    given = (input, weight) if bias is None else (input, weight, bias)
+    native = _serving(*given)
+    fits = weight.dim() == 2 and input.dim() > 0 and input.shape[-1] == weight.shape[1] and input.numel() > 0
+    if native is None or not fits or (bias is not None and bias.shape != weight.shape[:1]):
+        return functional.linear(input, weight, bias)
+    return dense.NativeLinear.apply(input, weight, bias, native)
+
+
+def cross_entropy(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """-log softmax(scores)[target] for scores of shape (rows, classes) and targets of shape (rows,), in nats.
+
+    Raises `IndexError` for a target that is no class.
+    """
+    native = _serving(input)
+    fits = input.dim() == 2 and input.numel() > 0 and target.shape == input.shape[:1]
+    if native is None or not fits or target.dtype != torch.int64 or not _is_plain(target):
+        return functional.cross_entropy(input, target, reduction=reduction)
+    return dense.NativeCrossEntropy.apply(input, target, reduction, native)
+
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """-t log sigmoid(s) - (1 - t) log(1 - sigmoid(s)) for scores s and targets t of one shape, in nats."""
+    native = _serving(input, target)
+    if native is None or input.shape != target.shape or not input.numel() or target.requires_grad:
+        return functional.binary_cross_entropy_with_logits(input, target, reduction=reduction)
+    losses = dense.NativeBinaryCrossEntropy.apply(input, target, native)
+    return losses if reduction == "none" else dense.NativeTotal.apply(losses, reduction, native)
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """(x - t)^2 for numbers x and targets t of one shape."""
+    native = _serving(input, target)
+    if native is None or input.shape != target.shape or not input.numel():
+        return functional.mse_loss(input, target, reduction=reduction)
+    difference = input - target
+    losses = difference * difference
+    return losses if reduction == "none" else dense.NativeTotal.apply(losses, reduction, native)
+
+
+def losses(bits: str) -> Any:
+    """Where losses come from, by what a configuration says of bits: this module for "portable", else torch's."""
+    return sys.modules[__name__] if bits == "portable" else functional
+
+
+def total(numbers: Tensor) -> float:
+    """The sum of all numbers, in double precision."""
+    native = _serving(numbers)
+    if native is None or not numbers.numel():
+        return numbers.double().sum().item()
+    return dense.NativeTotal.apply(numbers.detach().double(), "sum", native).item()
+
+
+def norms(tensors: Sequence[Tensor], others: Sequence[Tensor] | None = None) -> list[float]:
+    """The 2-norm of each tensor, or of its difference from another one, with squares added up in double precision."""
+    given = [tensor.detach() for tensor in (*tensors, *(others or ()))]
+    native = _serving(*given) if given else None
+    if native is not None:
+        return parameters.norms(native, given[: len(tensors)], given[len(tensors) :] or None)
+    if others is not None:
+        given = [tensor - other for tensor, other in zip(given, given[len(tensors) :], strict=False)]
+    return torch.stack([torch.linalg.vector_norm(tensor.double()) for tensor in given]).tolist() if given else []
+
+
+def optimizer(
+    name: str, values: Sequence[Tensor], means: Sequence[Tensor], squares: Sequence[Tensor]
+) -> parameters.Update | None:
+    """What makes an optimizer's steps on `values` in one pass, see there; None where the kernel does not serve them."""
+    given = [tensor.detach() for tensor in values]
+    native = _serving(*given) if given and all(tensor.is_contiguous() for tensor in given) else None
+    return None if native is None else parameters.Update(native, name, given, means, squares)
+
+
+def _serving(*tensors: Tensor) -> Kernel | None:
+    """The kernel, where it serves these tensors here and now: plain ones on the CPU, of one type."""
+    first = tensors[0]
+    if first.dtype not in (torch.float32, torch.float64) or not all(
+        _is_plain(tensor) and tensor.dtype == first.dtype for tensor in tensors
+    ):
+        return None
+    special = _torch_private.in_forward_mode() or _torch_private.in_functional_transform()
+    recorded = special or _torch_private.in_dispatch_mode() or being_recorded()
+    return None if recorded or torch.is_autocast_enabled("cpu") else kernel()
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return type(tensor) in (Tensor, nn.Parameter) and tensor.is_cpu

@@ -1,0 +1,125 @@
+"""Optimizers and schedules: what a step of training does with gradients, in one pass over all parameters.
+
+Numbers come out as torch.optim's within rounding; on the CPU in an order that no machine changes. States are laid out as
+torch.optim's are.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnnkit.core import BaseConfig
+from rnnkit.nn import portable
+
+
+BETAS = 0.9, 0.999  # Kingma & Ba, Adam, 2015
+# Of RMSprop it is torch's `alpha`, what is kept of the mean square in a step.
+ALPHA = 0.99
+EPSILON = 1e-8
+
+# What each keeps of gradients, by torch's names: their mean, and that of their squares.
+_KEPT = {"sgd": (), "rmsprop": ("square_avg",), "adam": ("exp_avg", "exp_avg_sq")}
+
+Schedule = Callable[[int], tuple[float, float]]
+"""By the number of steps done: the learning rate, and Adam's beta_1."""
+
+
+class Optimizer:
+    """Adam, RMSprop or SGD, as `name` says, without momentum or weight decay."""
+
+    def __init__(self, name: str, parameters: Sequence[nn.Parameter]):
+        self.name, self.parameters, self.steps = name, list(parameters), 0
+        sizes = [parameter.numel() for parameter in self.parameters]
+        self._kept: dict[str, list[Tensor]] = {}
+        for kept in _KEPT[name]:  # one tensor cut into pieces: a checkpoint holds it as one
+            whole = self.parameters[0].new_zeros(sum(sizes))
+            pieces = zip(whole.split(sizes), self.parameters, strict=True)
+            self._kept[kept] = [piece.view(parameter.shape) for piece, parameter in pieces]
+        squares = self._kept.get("exp_avg_sq", self._kept.get("square_avg", []))
+        self._native = portable.optimizer(name, self.parameters, self._kept.get("exp_avg", []), squares)
+
+    def step(self, rate: float, scale: float = 1.0, beta: float = BETAS[0]) -> None:
+        """Make a step along the parameters' gradients times `scale`; those without a gradient stay as they are."""
+        self.steps += 1
+        second = ALPHA if self.name == "rmsprop" else BETAS[1]
+        gradients = [parameter.grad for parameter in self.parameters]
+        if self._native is not None:
+            self._native(gradients, self.steps, rate, scale, (beta, second), EPSILON)
+        else:
+            with torch.no_grad():
+                self._step(gradients, rate, scale, beta, second)
+
+    def _step(self, gradients: list[Tensor | None], rate: float, scale: float, first: float, second: float) -> None:
+        """The same by torch's operations, on any device."""
+        there = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        values = [self.parameters[i].detach() for i in there]
+        steps = torch._foreach_mul([gradient for gradient in gradients if gradient is not None], scale)
+        kept = [[tensors[i] for i in there] for tensors in self._kept.values()]
+        if self.name == "adam":
+            torch._foreach_lerp_(kept[0], steps, 1 - first)
+        if kept:
+            squares = kept[-1]
+            torch._foreach_mul_(squares, second)
+            torch._foreach_addcmul_(squares, steps, steps, 1 - second)
+            roots = torch._foreach_sqrt(squares)
+            if self.name == "adam":
+                torch._foreach_div_(roots, math.sqrt(1 - second**self.steps))
+                steps, rate = kept[0], rate / (1 - first**self.steps)
+            torch._foreach_add_(roots, EPSILON)
+            torch._foreach_addcdiv_(values, steps, roots, -rate)
+        else:
+            torch._foreach_add_(values, steps, alpha=-rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many steps were made, and what is kept of gradients, as torch.optim's optimizers give it."""
+        numbers = range(len(self.parameters))
+        steps = torch.full((len(numbers),), float(self.steps), device="cpu")
+        state = {i: {"step": steps[i], **{name: kept[i] for name, kept in self._kept.items()}} for i in numbers}
+        return {"state": state if self.steps else {}, "param_groups": [{"params": list(numbers)}]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state. Raises `ValueError` for one of other parameters, `KeyError` for another optimizer's."""
+        parts = state["state"]
+        if sum(len(group["params"]) for group in state["param_groups"]) != len(self.parameters):
+            raise ValueError("its optimizer has other parameters")
+        for i, parameter in enumerate(self.parameters) if parts else ():
+            if i not in parts:  # it never had a gradient
+                continue
+            for name, kept in self._kept.items():
+                if parts[i][name].shape != parameter.shape:
+                    raise ValueError("its optimizer has parameters of other shapes")
+                kept[i].copy_(parts[i][name])
+            self.steps = int(parts[i]["step"]) if "step" in parts[i] else self.steps
+
+
+def schedule_of(config: BaseConfig, steps: int, factor: Callable[[int], float] | None = None) -> Schedule:
+    """The schedule that `config` names, over all steps; or `factor`, a function of the steps done.
+
+    `one-cycle`: up to `config.learning_rate`, then down to nearly 0, while beta_1 goes down and up again (Smith &
+    Topin, Super-Convergence, 2018); `cosine`: from it down to 0 (Loshchilov & Hutter, SGDR, 2017, without restarts).
+    """
+    peak = config.learning_rate
+    if factor is not None:
+        return lambda step: (peak * factor(step), BETAS[0])
+    if config.schedule == "constant":
+        return lambda step: (peak, BETAS[0])
+    if config.schedule == "cosine":
+        return lambda step: (_along_cosine(peak, 0.0, step / steps), BETAS[0])
+    return lambda step: _one_cycle(peak, step, steps)
+
+
+def _one_cycle(peak: float, step: int, steps: int) -> tuple[float, float]:
+    """torch's OneCycleLR with its defaults: from a 25th of the peak, there after 3 of 10 steps, down to 4e-6 of it."""
+    turn, end = 0.3 * steps - 1, steps - 1
+    if step <= turn:
+        part = step / turn
+        return _along_cosine(peak / 25, peak, part), _along_cosine(0.95, 0.85, part)
+    part = (step - turn) / (end - turn)
+    return _along_cosine(peak, peak / 25 / 1e4, part), _along_cosine(0.85, 0.95, part)
+
+
+def _along_cosine(start: float, end: float, part: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
