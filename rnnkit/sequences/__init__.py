@@ -1,7 +1,16 @@
 """Sequences to batches: examples, packed sequences, the layout of their rows, chunks of a long text, vocabularies."""
 
 from rnnkit.sequences import bptt_chunks, schedule, vocabulary
-from rnnkit.sequences.batching import Batch, batches, bucketed_order, collate, epoch_order, gathered, shuffled_batches
+from rnnkit.sequences.batching import (
+    Batch,
+    Joined,
+    batches,
+    bucketed_order,
+    collate,
+    epoch_order,
+    gathered,
+    shuffled_batches,
+)
 from rnnkit.sequences.bptt_chunks import State
 from rnnkit.sequences.examples import Examples, check
 from rnnkit.sequences.packed import Padding, lengths_of_rows, map_packed, mask, means, owners, padding, reverse, times
@@ -10,5 +19,5 @@ from rnnkit.sequences.schedule import Chunk, PackedLayout, Schedule
 
 __all__ = ["bptt_chunks", "schedule", "vocabulary"]
 __all__ += ["Batch", "batches", "bucketed_order", "check", "collate", "epoch_order", "gathered", "shuffled_batches"]
-__all__ += ["Chunk", "Examples", "PackedLayout", "Padding", "Schedule", "State"]
+__all__ += ["Chunk", "Examples", "Joined", "PackedLayout", "Padding", "Schedule", "State"]
 __all__ += ["lengths_of_rows", "map_packed", "mask", "means", "owners", "padding", "reverse", "times"]

@@ -1,8 +1,9 @@
 """Sequences to batches: examples of different lengths become packed sequences, in an order that a seed fixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
@@ -26,6 +27,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with inputs and targets on `device`; lengths stay on the CPU."""
+        if self.inputs.data.device == device == self.targets.device:
+            return self
         inputs = self.inputs.to(device)  # pyright: ignore[reportArgumentType] (torch's stub knows of types alone)
         return Batch(inputs, self.targets.to(device), self.lengths)
 
@@ -36,22 +39,73 @@ def collate(examples: Examples) -> Batch:
     Raises `UserError` for no examples, an empty sequence, sequences of unlike features or types, targets that do not
     fit or are themselves unlike, and for what is no tensor.
     """
-    lengths = require_sequences(examples, "a batch")
-    return _packed(examples.inputs, torch.tensor(lengths, device="cpu"), examples.targets)
+    return next(Joined(examples, "a batch").batches([torch.arange(len(examples), device="cpu")]))
 
 
-def _packed(sequences: list[Tensor], lengths: Tensor, targets: Tensor | list[Tensor]) -> Batch:
-    """What `torch.nn.utils.rnn.pack_sequence` makes of them, in a tenth of the time: one copy and one gathering."""
-    in_order, sorted_indices = torch.sort(lengths, descending=True)
-    steps = torch.arange(int(in_order[0]), device="cpu").unsqueeze(1)
-    present = steps < in_order  # of shape (steps, batch): whether a sequence has a step
-    starts = (lengths.cumsum(0) - lengths)[sorted_indices]
-    joined = torch.cat(sequences)
-    rows, sorted_indices = (steps + starts)[present].to(joined.device), sorted_indices.to(joined.device)
-    inputs = PackedSequence(joined.index_select(0, rows), present.sum(1), sorted_indices)
-    if isinstance(targets, list):
-        targets = torch.cat(targets).index_select(0, rows)
-    return Batch(inputs, targets, lengths)
+# Rows that are gathered at once: so many that little is done for each batch, so few that a large data set is not copied.
+_BLOCK_ROWS = 2**17
+
+
+class Joined:
+    """Examples whose steps stand one after the other, which batches are gathered from, many at a time.
+
+    What comes out is what `torch.nn.utils.rnn.pack_sequence` makes of a batch's sequences. Raises `UserError` as
+    `collate` does, and calls the examples `what`.
+    """
+
+    def __init__(self, examples: Examples, what: str = "the data"):
+        self._lengths = np.array(require_sequences(examples, what))
+        self._starts = self._lengths.cumsum() - self._lengths
+        self._inputs = torch.cat(examples.inputs)
+        self._for_each_step = isinstance(examples.targets, list)
+        self._targets = examples.joined_targets
+
+    def batches(self, order: Iterable[Tensor]) -> Iterator[Batch]:
+        """The batches that an order names, each by the numbers of its examples."""
+        block: list[np.ndarray] = []
+        rows = 0
+        for chosen in order:
+            block.append(chosen.numpy(force=True))
+            rows += int(self._lengths[block[-1]].sum())
+            if rows >= _BLOCK_ROWS:
+                yield from self._gathered(block)
+                block, rows = [], 0
+        if block:
+            yield from self._gathered(block)
+
+    def _gathered(self, block: list[np.ndarray]) -> Iterator[Batch]:
+        """Batches, their rows gathered in one go. All numbers of rows are worked out on the CPU, whatever the device."""
+        chosen, counts = np.concatenate(block), np.array([len(numbers) for numbers in block])
+        batch, first = np.repeat(np.arange(len(block)), counts), counts.cumsum() - counts
+        lengths = self._lengths[chosen]
+        in_order = np.lexsort((-lengths, batch))  # batch by batch, the longest first
+        rank = np.arange(len(chosen)) - first[batch]
+        sorted_lengths, longest = lengths[in_order], int(lengths.max())
+        ends = np.bincount(batch * (longest + 1) + sorted_lengths, minlength=len(block) * (longest + 1))
+        # How many sequences of a batch have a step, of shape (batches, longest), and where the rows of each step begin.
+        sizes = counts[:, None] - ends.reshape(len(block), -1).cumsum(1)[:, :-1]
+        begins = (sizes.ravel().cumsum() - sizes.ravel()).reshape(sizes.shape)
+        example = np.repeat(np.arange(len(chosen)), sorted_lengths)  # for each row, in the order of examples
+        step = np.arange(len(example)) - np.repeat(sorted_lengths.cumsum() - sorted_lengths, sorted_lengths)
+        source = np.empty_like(example)
+        source[begins[batch[example], step] + rank[example]] = self._starts[chosen[in_order]][example] + step
+        back = np.empty_like(in_order)
+        back[in_order] = rank
+
+        rows = torch.from_numpy(source).to(self._inputs.device)
+        data = self._inputs.index_select(0, rows)
+        picked = rows if self._for_each_step else torch.from_numpy(chosen)
+        targets = self._targets.index_select(0, picked.to(self._targets.device))
+        places = torch.from_numpy(in_order - first[batch]), torch.from_numpy(back)
+        sorted_indices, unsorted_indices = (numbers.to(data.device) for numbers in places)
+        all_sizes, all_lengths, row = torch.from_numpy(sizes), torch.from_numpy(lengths), 0
+        for b, (start, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
+            stop, end = start + count, row + int(lengths[start : start + count].sum())
+            batch_sizes = all_sizes[b, : int(sorted_lengths[start])]
+            its = slice(row, end) if self._for_each_step else slice(start, stop)
+            packed = data[row:end], batch_sizes, sorted_indices[start:stop], unsorted_indices[start:stop]
+            yield Batch(PackedSequence(*packed), targets[its], all_lengths[start:stop])
+            row = end
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
@@ -77,10 +131,7 @@ def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buck
 
 def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
     """The batches that an order names. Raises `UserError` as `collate` does."""
-    lengths = torch.tensor(require_sequences(examples, "the data"), device="cpu")
-    for chosen in order:
-        part = examples.subset(chosen.tolist())
-        yield _packed(part.inputs, lengths[chosen], part.targets)
+    return Joined(examples).batches(order)
 
 
 def shuffled_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:

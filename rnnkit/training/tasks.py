@@ -46,9 +46,11 @@ def on_examples(
     cost = cost or portable.losses(config.bits).cross_entropy
     order = order or (lambda epoch: sequences.epoch_order(count, config.seed, epoch).split(config.batch_size))
 
+    joined = functools.cache(lambda: sequences.Joined(data.train))
+
     def batches(epoch: int) -> Iterator[Batch]:
         noise = seeding.generator(config.seed, "word dropout", epoch)
-        for batch in sequences.gathered(data.train, order(epoch)):
+        for batch in joined().batches(order(epoch)):
             rows = batch.inputs.data
             words = rows if rows.dim() == 1 else rows[:, 0]
             if word_dropout:

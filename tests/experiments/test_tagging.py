@@ -183,14 +183,14 @@ def test_unknown_words_are_drawn_anew_and_leave_the_examples_as_they_are(treeban
     data = tagging.numbered(str(treebank), None, 1, True)
     before = [pairs.clone() for pairs in data.train.inputs]
     seen = []
-    gathered = sequences.gathered
+    batches = sequences.Joined.batches
 
-    def listening(examples, order):
-        for batch in gathered(examples, order):
+    def listening(joined, order):
+        for batch in batches(joined, order):
             seen.append(batch)
             yield batch
 
-    monkeypatch.setattr(sequences, "gathered", listening)
+    monkeypatch.setattr(sequences.Joined, "batches", listening)
     config = tagging.Config(
         data=str(treebank), word_dropout=0.5, hidden_size=4, epochs=1, track="off", runs_dir=tmp_path
     )

@@ -2,7 +2,12 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score
 
 from rnnkit.evaluation.metrics import METRICS, Direction, Metric, classification, metric
 from tests.helpers import ROOT
@@ -48,3 +53,12 @@ def test_accuracy_and_macro_f1_by_hand():
         "metric/macro_f1/test": pytest.approx((1 / 2 + 4 / 5 + 0) / 3),
     }
     assert classification([0, 0], [1, 1], "valid") == {"metric/accuracy/valid": 0.0, "metric/macro_f1/valid": 0.0}
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=40))
+def test_scores_of_classes_are_scikit_learns(pairs):
+    targets, predictions = zip(*pairs, strict=True)
+    scores = classification(torch.tensor(targets), np.array(predictions), "test")
+    macro = f1_score(targets, predictions, average="macro", zero_division=0)
+    assert scores["metric/accuracy/test"] == accuracy_score(targets, predictions)
+    assert scores["metric/macro_f1/test"] == pytest.approx(macro, rel=1e-12)
