@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from rnnkit.datasets.digits import Digits
+    from rnnkit.datasets.digits import Digits, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +52,13 @@ SPACE = Space((8, 16, 32, 64), (1, 2, 3), studied((8, 96), 3), tuned((1e-3, 3e-2
 def setup(config: Config, device: "torch.device") -> "Task[Digits]":
     """The net, its batches and its loss, from the settings."""
     # Imports that take a second stand here, so that --help need not wait for them.
-    from rnnkit.datasets import digits
+    from rnnkit.datasets.digits import CLASSES
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
-    data = digits.load(config.view, config.split_seed)
+    data = load(config.view, config.split_seed)
     longest = max(map(len, data.train.inputs))
-    model = models.classifier(config, data.features, digits.CLASSES, longest).to(device)
+    model = models.classifier(config, data.features, CLASSES, longest).to(device)
     return tasks.on_examples(config, OBJECTIVE, model, data, "digits", tasks.classified)
 
 
@@ -72,16 +72,22 @@ def conclude(config: Config, task: "Task[Digits]") -> Final:
     return Final(task.evaluate() | metrics, comparison)
 
 
-@functools.cache  # the trials of a sweep share it
+@functools.cache  # the trials of a sweep share them
+def load(view: "View", split_seed: int) -> "Digits":
+    """The sequences of a view."""
+    from rnnkit.datasets import digits
+
+    return digits.load(view, split_seed)
+
+
+@functools.cache
 def baseline(split_seed: int) -> "np.ndarray":
     """Which test digits a logistic regression on the standardised pixels names rightly, of shape (examples,)."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from rnnkit.datasets import digits
-
-    data = digits.load("rows", split_seed)
+    data = load("rows", split_seed)
     regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
     regression.fit(data.images["train"], data.train.joined_targets.numpy())
     return regression.predict(data.images["test"]) == data.test.joined_targets.numpy()

@@ -130,7 +130,9 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     tensors = (tensor for part in (valid, test) for tensor in (*part.inputs, *part.targets))
     sha256 = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
     data = Parts(sequences.Examples([], []), valid, test, sha256)  # no examples come twice in training
-    made = tasks.on_examples(config, OBJECTIVE, model.to(device), data, config.task, measure, cost_by(task, config.bits))
+    made = tasks.on_examples(
+        config, OBJECTIVE, model.to(device), data, config.task, measure, cost_by(task, config.bits)
+    )
     return dataclasses.replace(made, batches=batches, steps_per_epoch=config.round)
 
 

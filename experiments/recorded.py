@@ -50,6 +50,7 @@ def changed(manifest: Manifest) -> list[tuple[str, object, object]]:
     """
     kind = experiments.load(manifest.experiment).Config
     config = configuration.restored(kind, manifest.config)
+    absent = configuration.younger(kind).keys() - manifest.config.keys()  # which its command cannot state
     try:
         stated = cli.parse(kind, "", shlex.split(manifest.command)[3:])
     except (UserError, ValueError):  # it was the command that was changed
@@ -57,7 +58,9 @@ def changed(manifest: Manifest) -> list[tuple[str, object, object]]:
     return [
         (field.name.replace("_", "-"), getattr(config, field.name), getattr(stated, field.name))
         for field in dataclasses.fields(kind)
-        if not field.metadata.get("placement") and getattr(config, field.name) != getattr(stated, field.name)
+        if not field.metadata.get("placement")
+        and field.name not in absent
+        and getattr(config, field.name) != getattr(stated, field.name)
     ]
 
 

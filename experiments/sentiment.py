@@ -135,7 +135,9 @@ def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tup
 
     # In the order of their lengths: less padding to compute, and the same scores.
     order = examples.lengths.argsort(stable=True).split(64)
-    return tasks.classified(model, examples, split, cost_by("portable"), lambda scores: (scores.squeeze(1) > 0).long(), order)
+    return tasks.classified(
+        model, examples, split, cost_by("portable"), lambda scores: (scores.squeeze(1) > 0).long(), order
+    )
 
 
 def order_of(name: str, config: Config, lengths: "torch.Tensor", epoch: int) -> "Sequence[torch.Tensor]":

@@ -76,7 +76,7 @@ class BaseConfig(Checked):
     screen: bool = field(default=False, metadata=_placement)
     """Look into the network before it is trained, say what may keep it from learning, and stop there."""
     bits: Literal["portable", "torch"] = field(default="portable", metadata={_BEFORE: "torch"})
-    """Who computes linear layers and losses: rnnkit, with the same bits on any x86 processor, or torch, on all threads."""
+    """Linear layers and losses by rnnkit, with the same bits on any x86 processor, or by torch, on all threads."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     threads: int = field(default=1, metadata=_placement)
@@ -133,9 +133,14 @@ def settings(config: BaseConfig) -> dict[str, Any]:
     return values | {f.name: float(values[f.name]) for f in fields if f.type is float}
 
 
+def younger(config: BaseConfig | type[BaseConfig]) -> dict[str, Any]:
+    """The settings that records of earlier versions lack, and the value that holds in those."""
+    return {f.name: f.metadata[_BEFORE] for f in dataclasses.fields(config) if _BEFORE in f.metadata}
+
+
 def restored(kind: type[Config], values: dict[str, Any], **placement: Any) -> Config:
     """The configuration that `settings` gave, placed as said. Raises `UserError` for settings of another version."""
-    values = {f.name: f.metadata[_BEFORE] for f in dataclasses.fields(kind) if _BEFORE in f.metadata} | values
+    values = younger(kind) | values
     try:
         return kind(**values, **placement)
     except TypeError as error:
@@ -150,7 +155,7 @@ def run_name(config: BaseConfig) -> str:
     Runs that differ in their seed alone share the hash; what is written down of a run is no part of its name.
     """
     apart = {f.name for f in dataclasses.fields(config) if f.metadata.get("watching")} | {"seed"}
-    before = {f.name: f.metadata[_BEFORE] for f in dataclasses.fields(config) if _BEFORE in f.metadata}
+    before = younger(config)
     values = {k: v for k, v in settings(config).items() if k not in apart and (k not in before or v != before[k])}
     digest = hashlib.sha256(json.dumps([config.experiment, values], sort_keys=True).encode()).hexdigest()
     return f"{config.experiment.replace('_', '-')}-s{config.seed}-{digest[:8]}"

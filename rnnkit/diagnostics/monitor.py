@@ -279,8 +279,6 @@ def _twin(module: nn.RNNBase) -> nn.RNNBase:
         options["nonlinearity"] = module.nonlinearity
     # On "meta", so that no random numbers are drawn for weights that are not used.
     twin = kind(module.input_size, module.hidden_size, device="meta", **options)
-    twin = twin.to_empty(device=next(module.parameters()).device).double()
-    with torch.no_grad():
-        for name, weight in twin.named_parameters():
-            weight.copy_(getattr(module, name))
+    for name, _ in list(twin.named_parameters()):
+        setattr(twin, name, nn.Parameter(getattr(module, name).detach().double()))
     return twin

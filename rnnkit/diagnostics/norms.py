@@ -37,7 +37,9 @@ def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[list[float], 
     return _norms_by_group([[p.grad for p in group if p.grad is not None] for group in groups.values()])
 
 
-def _norms_by_group(groups: Sequence[Sequence[Tensor]], others: list[Tensor] | None = None) -> tuple[list[float], float]:
+def _norms_by_group(
+    groups: Sequence[Sequence[Tensor]], others: list[Tensor] | None = None
+) -> tuple[list[float], float]:
     """The 2-norms of groups of tensors, or of their differences from others, one after the other, and of all."""
     norms = iter(portable.norms([tensor for group in groups for tensor in group], others))
     squares = [sum(norm * norm for norm in islice(norms, len(group))) for group in groups]

@@ -69,6 +69,8 @@ def classification(targets: "Labels", predictions: "Labels", split: str) -> dict
     wanted, given = np.split(numbers, 2)
     right = wanted == given
     correct = np.bincount(wanted[right], minlength=len(classes))
-    of_classes = 2 * correct / (np.bincount(wanted, minlength=len(classes)) + np.bincount(given, minlength=len(classes)))
+    of_classes = (
+        2 * correct / (np.bincount(wanted, minlength=len(classes)) + np.bincount(given, minlength=len(classes)))
+    )
     scores = {"accuracy": right.sum() / len(right), "macro_f1": math.fsum(of_classes) / len(classes)}
     return {f"metric/{name}/{split}": float(score) for name, score in scores.items()}

@@ -42,7 +42,7 @@ def collate(examples: Examples) -> Batch:
     return next(Joined(examples, "a batch").batches([torch.arange(len(examples), device="cpu")]))
 
 
-# Rows that are gathered at once: so many that little is done for each batch, so few that a large data set is not copied.
+# Rows that are gathered at once: so many that each batch costs little, so few that no large data set is copied.
 _BLOCK_ROWS = 2**17
 
 
@@ -74,7 +74,7 @@ class Joined:
             yield from self._gathered(block)
 
     def _gathered(self, block: list[np.ndarray]) -> Iterator[Batch]:
-        """Batches, their rows gathered in one go. All numbers of rows are worked out on the CPU, whatever the device."""
+        """Batches, their rows gathered in one go. Where rows lie is worked out on the CPU, whatever the device."""
         chosen, counts = np.concatenate(block), np.array([len(numbers) for numbers in block])
         batch, first = np.repeat(np.arange(len(block)), counts), counts.cumsum() - counts
         lengths = self._lengths[chosen]

@@ -125,19 +125,20 @@ def _place_of(row: Tensor, wrong: Tensor, name: str) -> str:
 def _require_alike(rows: Sequence[object], what: str, name: str, hint: str) -> list[int]:
     """The first sizes of tensors. Raises `UserError` unless types and other sizes are alike: joining would cut them."""
     lengths: list[int] = []
-    first: Tensor | None = None
+    first: list[int] = []
+    dtype: torch.dtype | None = None
     for i, row in enumerate(rows):
         if not isinstance(row, Tensor) or not row.dim():
             raise UserError(f"example {i} of {what} has {kind_of(row)} for its {name}: {hint}")
-        lengths.append(len(row))
-        first = row if first is None else first
-        if row.shape[1:] != first.shape[1:]:
-            shapes = tuple(row.shape[1:]), tuple(first.shape[1:])
-            raise UserError(f"example {i} of {what} has {name} of shape {shapes[0]}, example 0 has {shapes[1]}")
-        if row.dtype != first.dtype:
+        length, *sizes = row.shape
+        lengths.append(length)
+        if not i:
+            first, dtype = sizes, row.dtype
+        if sizes != first:
+            raise UserError(f"example {i} of {what} has {name} of shape {tuple(sizes)}, example 0 has {tuple(first)}")
+        if row.dtype != dtype:
             raise UserError(
-                f"example {i} of {what} has {name} of type {row.dtype}, example 0 has {first.dtype}: "
-                "convert them to one type"
+                f"example {i} of {what} has {name} of type {row.dtype}, example 0 has {dtype}: convert them to one type"
             )
     return lengths
 

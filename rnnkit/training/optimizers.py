@@ -1,7 +1,6 @@
 """Optimizers and schedules: what a step of training does with gradients, in one pass over all parameters.
 
-Numbers come out as torch.optim's within rounding; on the CPU in an order that no machine changes. States are laid out as
-torch.optim's are.
+Numbers come out as torch.optim's within rounding; on the CPU in an order that no machine changes.
 """
 
 import math
@@ -33,11 +32,11 @@ class Optimizer:
     def __init__(self, name: str, parameters: Sequence[nn.Parameter]):
         self.name, self.parameters, self.steps = name, list(parameters), 0
         sizes = [parameter.numel() for parameter in self.parameters]
-        self._kept: dict[str, list[Tensor]] = {}
-        for kept in _KEPT[name]:  # one tensor cut into pieces: a checkpoint holds it as one
-            whole = self.parameters[0].new_zeros(sum(sizes))
-            pieces = zip(whole.split(sizes), self.parameters, strict=True)
-            self._kept[kept] = [piece.view(parameter.shape) for piece, parameter in pieces]
+        self._whole = {kept: self.parameters[0].new_zeros(sum(sizes)) for kept in _KEPT[name]}
+        self._kept = {  # the same, cut into pieces
+            kept: [part.view(own.shape) for part, own in zip(whole.split(sizes), self.parameters, strict=True)]
+            for kept, whole in self._whole.items()
+        }
         squares = self._kept.get("exp_avg_sq", self._kept.get("square_avg", []))
         self._native = portable.optimizer(name, self.parameters, self._kept.get("exp_avg", []), squares)
 
@@ -53,35 +52,43 @@ class Optimizer:
                 self._step(gradients, rate, scale, beta, second)
 
     def _step(self, gradients: list[Tensor | None], rate: float, scale: float, first: float, second: float) -> None:
-        """The same by torch's operations, on any device."""
-        there = [i for i, gradient in enumerate(gradients) if gradient is not None]
-        values = [self.parameters[i].detach() for i in there]
-        steps = torch._foreach_mul([gradient for gradient in gradients if gradient is not None], scale)
-        kept = [[tensors[i] for i in there] for tensors in self._kept.values()]
-        if self.name == "adam":
-            torch._foreach_lerp_(kept[0], steps, 1 - first)
-        if kept:
-            squares = kept[-1]
-            torch._foreach_mul_(squares, second)
-            torch._foreach_addcmul_(squares, steps, steps, 1 - second)
-            roots = torch._foreach_sqrt(squares)
-            if self.name == "adam":
-                torch._foreach_div_(roots, math.sqrt(1 - second**self.steps))
-                steps, rate = kept[0], rate / (1 - first**self.steps)
-            torch._foreach_add_(roots, EPSILON)
-            torch._foreach_addcdiv_(values, steps, roots, -rate)
-        else:
-            torch._foreach_add_(values, steps, alpha=-rate)
+        """The same by torch's operations, on any device: on the numbers of all parameters in one piece."""
+        there = [(i, gradient) for i, gradient in enumerate(gradients) if gradient is not None]
+        step = torch.cat([gradient.flatten() for _, gradient in there]) * scale
+        kept = {name: torch.cat([parts[i].flatten() for i, _ in there]) for name, parts in self._kept.items()}
+        if self.name == "rmsprop":
+            squares = kept["square_avg"].mul_(second).addcmul_(step, step, value=1 - second)
+            step = step / (squares.sqrt() + EPSILON)
+        elif self.name == "adam":
+            squares = kept["exp_avg_sq"].mul_(second).addcmul_(step, step, value=1 - second)
+            root = squares.sqrt() / math.sqrt(1 - second**self.steps)
+            step = kept["exp_avg"].lerp_(step, 1 - first) / (1 - first**self.steps) / (root + EPSILON)
+        sizes = [gradient.numel() for _, gradient in there]
+        for (i, _), part in zip(there, step.split(sizes), strict=True):
+            self.parameters[i].detach().sub_(part.view_as(self.parameters[i]), alpha=rate)
+        for name, whole in kept.items():
+            for (i, _), part in zip(there, whole.split(sizes), strict=True):
+                self._kept[name][i].copy_(part.view_as(self.parameters[i]))
 
     def state_dict(self) -> dict[str, Any]:
-        """How many steps were made, and what is kept of gradients, as torch.optim's optimizers give it."""
-        numbers = range(len(self.parameters))
-        steps = torch.full((len(numbers),), float(self.steps), device="cpu")
-        state = {i: {"step": steps[i], **{name: kept[i] for name, kept in self._kept.items()}} for i in numbers}
-        return {"state": state if self.steps else {}, "param_groups": [{"params": list(numbers)}]}
+        """How many steps were made, and what is kept of gradients, of all parameters in one piece."""
+        return {"steps": self.steps, **self._whole}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state. Raises `ValueError` for one of other parameters, `KeyError` for another optimizer's."""
+        """Go on from a state, or one of torch.optim's as older records have it.
+
+        Raises `ValueError` for one of other parameters, `KeyError` for another optimizer's.
+        """
+        if "param_groups" in state:
+            self._load_torchs(state)
+            return
+        for name, whole in self._whole.items():
+            if state[name].shape != whole.shape:
+                raise ValueError("its optimizer has other parameters")
+            whole.copy_(state[name])
+        self.steps = int(state["steps"])
+
+    def _load_torchs(self, state: dict[str, Any]) -> None:
         parts = state["state"]
         if sum(len(group["params"]) for group in state["param_groups"]) != len(self.parameters):
             raise ValueError("its optimizer has other parameters")

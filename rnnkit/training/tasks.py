@@ -43,7 +43,7 @@ def on_examples(
     in place of a batch's inputs.
     """
     count = len(data.train)
-    cost = cost or portable.losses(config.bits).cross_entropy
+    of_rows: Callable[..., Tensor] = cost or portable.losses(config.bits).cross_entropy
     order = order or (lambda epoch: sequences.epoch_order(count, config.seed, epoch).split(config.batch_size))
 
     joined = functools.cache(lambda: sequences.Joined(data.train))
@@ -59,7 +59,7 @@ def on_examples(
 
     def loss(model: nn.Module, batch: Batch, state: None) -> tuple[Tensor, None]:
         given = model(heard(batch.inputs))
-        return cost(given.data if isinstance(given, PackedSequence) else given, batch.targets), None
+        return of_rows(given.data if isinstance(given, PackedSequence) else given, batch.targets), None
 
     return Task(
         data=data,
@@ -70,7 +70,7 @@ def on_examples(
         steps_per_epoch=-(-count // config.batch_size),
         loss=loss,
         evaluate=lambda: measure(model, data.valid, "valid")[0],
-        probe=probe.examples(model, data.valid, _device(model), functools.partial(cost, reduction="none")),
+        probe=probe.examples(model, data.valid, _device(model), functools.partial(of_rows, reduction="none")),
     )
 
 

@@ -106,7 +106,12 @@ def open_folder(
     folder = StudyFolder(runs_dir / "studies" / name, base, seed, sampler, pruner, address)
     described = folder.path / "study.json"
     if described.exists():
-        require_same(name, files.read_json(described), folder.describe())
+        stored = files.read_json(described)
+        kept = stored.get("config", {})
+        # A setting that is younger than the study has there the value that it was made with, whatever the command says.
+        base = base.changed(**{name: value for name, value in configuration.younger(base).items() if name not in kept})
+        folder = dataclasses.replace(folder, base=base)
+        require_same(stored, folder)
         return folder
     made: list[Path] = []
     with writing(f"the runs folder {runs_dir}"):
@@ -124,12 +129,14 @@ def open_folder(
     return dataclasses.replace(folder, made=tuple(made) if folder.path in made else ())
 
 
-def require_same(name: str, stored: dict[str, Any], ours: dict[str, Any]) -> None:
+def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:
     """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
+    ours = folder.describe()
+    stored = {**stored, "config": configuration.younger(folder.base) | stored.get("config", {})}
     for key in COMPARED:
         if stored.get(key) != ours[key]:
             raise UserError(
-                f"study {name} was started with another {key}{_difference(stored.get(key), ours[key])}: "
+                f"study {folder.name} was started with another {key}{_difference(stored.get(key), ours[key])}: "
                 "give those settings again to continue it, or choose a new name with --study"
             )
 

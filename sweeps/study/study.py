@@ -82,7 +82,7 @@ def create(folder: StudyFolder, patience: float = 0.0) -> Study:
             study.trials.set_user_attr("study.json", folder.describe())
         return study.trials.user_attrs["study.json"]
 
-    require_same(folder.name, storage.patiently(described), folder.describe())
+    require_same(storage.patiently(described), folder)
     return study
 
 

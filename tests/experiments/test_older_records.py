@@ -9,7 +9,8 @@ import shutil
 import pytest
 
 from experiments import digits, reproduce, resume
-from rnnkit.core.config import settings
+from experiments.recorded import changed
+from rnnkit.core.config import restored, settings
 from rnnkit.runs import checkpoints, folders
 from rnnkit.runs.manifest import Manifest
 from rnnkit.runs.result import Result, Status
@@ -55,10 +56,13 @@ def test_every_part_of_a_record_is_read():
 
 def test_the_same_settings_still_make_the_same_name_and_command():
     manifest = Manifest.read(RECORDS / FINISHED)
-    config = digits.Config(**manifest.config)
+    config = restored(digits.Config, manifest.config)
     new = Manifest.of(config, FINISHED, manifest.data, manifest.member)
     assert folders.candidates(config).__next__().name == FINISHED
-    assert (new.command, new.config, settings(config)) == (manifest.command, manifest.config, manifest.config)
+    assert sorted(new.command.split()) == sorted([*manifest.command.split(), "--bits", "torch"])
+    assert settings(config) == {**manifest.config, "bits": "torch"}
+    assert changed(manifest) == []
+    assert digits.Config(**settings(config)) == config
 
 
 def test_runs_and_the_study_are_shown(monkeypatch, capsys):

@@ -64,8 +64,8 @@ class NativeLinear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad_y = grads[0].contiguous()
         if not _ends_here(grads):
-            rows = tuple(range(x.dim() - 1))
-            return grad_y @ weight, torch.tensordot(grad_y, x, (rows, rows)), grad_y.sum(rows) if ctx.biased else None, None
+            rows, flat = x.reshape(-1, x.shape[-1]), grad_y.reshape(-1, grad_y.shape[-1])
+            return grad_y @ weight, flat.t() @ rows, flat.sum(0) if ctx.biased else None, None
         outputs, inputs = weight.shape
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
         grad_x = torch.empty_like(x) if needs_x else None

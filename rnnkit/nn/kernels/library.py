@@ -65,7 +65,7 @@ class Kernel:
     """The kernel in a variant that the processor can run, for both types of numbers."""
 
     def __init__(self, library: ctypes.CDLL, variant: str):
-        self.variant = variant
+        self.library, self.variant = library, variant
         library.rnnkit_source.restype = ctypes.c_char_p
         self.source: str = library.rnnkit_source().decode()
         types = (torch.float32, torch.float64)

@@ -119,7 +119,6 @@ def test_it_trains_as_a_plain_loop_does(config, optimizer, schedule, clip):
         assert rows[-1]["clip/fraction"] == sum(norm > clip for norm in norms) / 9
 
 
-
 @pytest.mark.parametrize("every", [1, 2, 4, 100])
 def test_how_often_it_evaluates_changes_nothing_else(config, every):
     config = dataclasses.replace(config, keep="last")
