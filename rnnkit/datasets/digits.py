@@ -14,15 +14,18 @@ The same image as three kinds of sequence:
 (1077, 360, 360)
 """
 
+import gzip
 import hashlib
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 
 from rnnkit.core import extras
-from rnnkit.datasets import Parts
+from rnnkit.datasets import Parts, splits
 from rnnkit.sequences import Examples
 
 
@@ -50,13 +53,9 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
 
     Features are standardised with the mean and deviation of the training part's steps.
     """
-    with extras.needed("experiments", "the data set digits"):
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-
-    images, labels = load_digits(return_X_y=True)
-    rest, test = train_test_split(np.arange(len(images)), test_size=0.2, stratify=labels, random_state=split_seed)
-    train, valid = train_test_split(rest, test_size=0.25, stratify=labels[rest], random_state=split_seed)
+    images, labels = published()
+    rest, test = splits.stratified(labels, 0.2, split_seed)
+    train, valid = (rest[part] for part in splits.stratified(labels[rest], 0.25, split_seed))
 
     sequences = [_sequence(image.reshape(8, 8), view) for image in images]
     steps = np.concatenate([sequences[i] for i in train])
@@ -70,6 +69,20 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
         images={"train": images[train], "valid": images[valid], "test": images[test]},
         sha256=hashlib.sha256(images.astype("<f8").tobytes() + labels.astype("<i8").tobytes()).hexdigest(),
     )
+
+
+def published() -> tuple[np.ndarray, np.ndarray]:
+    """The images, of shape (images, 64), and their labels: the file that comes with scikit-learn.
+
+    It is read without scikit-learn, whose import takes longer than all else before a run's first step.
+    """
+    with extras.needed("experiments", "the data set digits"):
+        package = importlib.util.find_spec("sklearn")
+        if package is None or package.origin is None:
+            raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+    with gzip.open(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
+        numbers = np.loadtxt(file, delimiter=",")
+    return numbers[:, :-1], numbers[:, -1].astype(int)
 
 
 def _sequence(image: np.ndarray, view: View) -> np.ndarray:

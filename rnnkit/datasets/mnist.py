@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.core import UserError, extras
-from rnnkit.datasets import store
+from rnnkit.core import UserError
+from rnnkit.datasets import splits, store
 from rnnkit.datasets.formats import text_file
 
 
@@ -67,14 +67,12 @@ def made() -> Images:
 
     One in five is for the test. They pass through the same files.
     """
-    with extras.needed("experiments", "making images"):
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
+    from rnnkit.datasets import digits  # imports torch
 
-    digits, labels = load_digits(return_X_y=True)
-    large = np.kron(digits.reshape(-1, 8, 8), np.ones((3, 3))) * 255 // 16
+    small, labels = digits.published()
+    large = np.kron(small.reshape(-1, 8, 8), np.ones((3, 3))) * 255 // 16
     images = np.pad(large, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
-    train, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
+    train, test = splits.stratified(labels, 0.2, 0)
     arrays = (images[train], labels[train], images[test], labels[test])
     return parsed({name: packed(array) for name, array in zip(FILES, arrays, strict=True)}, "made")
 

@@ -15,6 +15,10 @@ from rnnkit.runs.rows import Row, read_rows
 SURROUNDINGS = ("versions", "machine", "threads", "numerics", "kernel", "data", "git", "format", "seed", "command")
 
 
+# Seen inside a network by operations of torch, whose order depends on the processor.
+INSIDE = ("hidden/", "gate/", "memory/")
+
+
 @dataclass(frozen=True)
 class ReplayCheck:
     """How a replay stands to its original."""
@@ -37,6 +41,11 @@ def compare(original: Path, replay: Path) -> ReplayCheck:
 def comparable(row: Row) -> dict[str, str]:
     """A row's metrics as text that tells all floats apart, without those that may differ."""
     return {k: json.dumps(v) for k, v in files.encode(row).items() if not k.startswith("speed/")}
+
+
+def promised(row: Row) -> dict[str, str]:
+    """Those of `comparable` that a run with portable bits has on every machine: all but what is seen inside the net."""
+    return {name: value for name, value in comparable(row).items() if not name.startswith(INSIDE)}
 
 
 def difference_in_rows(original: list[Row], replay: list[Row]) -> str | None:

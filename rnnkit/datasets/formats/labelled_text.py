@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import UserError, extras
-from rnnkit.datasets import Parts
+import numpy as np
+
+from rnnkit.core import UserError
+from rnnkit.datasets import Parts, splits
 from rnnkit.datasets.formats import text_file
 
 
@@ -33,13 +35,10 @@ class LabelledTexts(Parts[Part]):
 
 def split(part: Part, labels: tuple[str, ...], sha256: str, seed: int) -> LabelledTexts:
     """Texts in three stratified parts of 60, 20 and 20 % by a seed."""
-    with extras.needed("experiments", "splitting texts"):
-        from sklearn.model_selection import train_test_split
-
-    rest, test = train_test_split(range(len(part.texts)), test_size=0.2, stratify=part.targets, random_state=seed)
-    remaining = [part.targets[i] for i in rest]
-    train, valid = train_test_split(rest, test_size=0.25, stratify=remaining, random_state=seed)
-    parts = (part.subset(list(chosen)) for chosen in (train, valid, test))
+    targets = np.array(part.targets)
+    rest, test = splits.stratified(targets, 0.2, seed)
+    train, valid = (rest[chosen] for chosen in splits.stratified(targets[rest], 0.25, seed))
+    parts = (part.subset(chosen.tolist()) for chosen in (train, valid, test))
     return LabelledTexts(*parts, sha256=sha256, labels=labels)
 
 
