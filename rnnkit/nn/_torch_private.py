@@ -40,3 +40,8 @@ def flat_weights(module: nn.RNNBase) -> list[Tensor]:
     """
     # torch has None in the place of a weight that was deleted; such a module cannot run.
     return module._flat_weights  # pyright: ignore[reportPrivateUsage, reportReturnType]
+
+
+def update_flat_weights(module: nn.RNNBase) -> None:
+    """Have `flat_weights` be what the module's attributes are now, as the beginning of its own `forward` does."""
+    module._update_flat_weights()  # pyright: ignore[reportPrivateUsage]
