@@ -11,13 +11,16 @@ What the fast path does not serve takes torch's own path: other devices and type
 Which path is taken depends on the kind of what comes in, never on its shape.
 """
 
+import copy
 import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import TraceError
 from torch.nn.utils.rnn import PackedSequence
 
+from rnnkit.core import UserError
 from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import stack
 from rnnkit.nn.modules import being_recorded, layer_weights
@@ -34,6 +37,11 @@ class _FastForward(nn.RNNBase):
     def forward(self, input: Any, hx: Any = None) -> Any:
         """As torch.nn's; see there."""
         if isinstance(input, fx.Proxy):  # traced symbolically: one node, as torch.nn's are
+            if not _is_ours(self):  # the node would run what came before this call once more
+                raise TraceError(
+                    f"{type(self).__name__} has a forward of its own and cannot be traced through: make it a leaf, in "
+                    "a torch.fx.Tracer with an is_leaf_module that says so"
+                )
             tracer: Any = input.tracer
             return tracer.create_proxy("call_module", tracer.path_of_module(self), (input, hx), {})
         # What is kept while somebody records would become part of the record.
@@ -50,15 +58,23 @@ class _FastForward(nn.RNNBase):
 
     def __prepare_scriptable__(self) -> nn.RNNBase:
         """torch.nn's own layer with the same weights, which `torch.jit.script` puts in the place of this one."""
-        kind: Any = next(kind for kind in (nn.RNN, nn.GRU, nn.LSTM) if isinstance(self, kind))
+        if type(self) not in KINDS:  # what a subclass adds is torch's to script or to refuse
+            return self
         warnings.warn(
-            f"torch.jit.script puts torch.nn.{kind.__name__} in the place of rnnkit's, in the given model too: the "
-            "same values, slower; script a copy.deepcopy of the model to keep it",
+            f"torch.jit.script puts torch.nn.{type(self).__name__} in the place of rnnkit's, in the given model too: "
+            "the same values, slower; script a copy.deepcopy of the model to keep it",
             stacklevel=2,
         )
-        twin = kind.__new__(kind)
-        twin.__dict__.update(self.__dict__)
-        return twin
+        return _torchs(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "qconfig":  # what torch.ao.quantization gives each module, before it picks those of torch's types
+            warnings.warn(
+                f"torch.ao.quantization knows torch.nn's own types alone and leaves rnnkit's {type(self).__name__} as "
+                "it is: give it rnnkit.nn.as_torch(model), a copy with torch.nn's layers",
+                stacklevel=2,
+            )
+        super().__setattr__(name, value)
 
     def _packed(self, sequence: PackedSequence, hx: Any, told: list[Told] | None) -> tuple[PackedSequence, Any] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = sequence
@@ -119,6 +135,37 @@ class LSTM(_FastForward, nn.LSTM):
 
 
 FastLayer = RNN | GRU | LSTM
+KINDS: dict[type[nn.RNNBase], type[nn.RNNBase]] = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+
+
+def as_torch(model: nn.Module) -> nn.Module:
+    """A copy of a model with torch.nn's layers in the place of ours: the same values, for tools that go by exact type.
+
+    Raises `UserError` for a subclass of one of our layers, which torch.nn has nothing for.
+    """
+    copied = copy.deepcopy(model)
+    ours = {module for module in copied.modules() if isinstance(module, FastLayer)}
+    if strange := [type(module).__name__ for module in ours if type(module) not in KINDS]:
+        raise UserError(f"{', '.join(strange)}: a changed layer has no counterpart in torch.nn; take the change away")
+    theirs: dict[nn.Module, nn.Module] = {module: _torchs(module) for module in ours}
+    for module in list(copied.modules()):
+        for name, child in list(_torch_private.children(module)):
+            if child in theirs:
+                setattr(module, name, theirs[child])
+    return theirs.get(copied, copied)
+
+
+def _torchs(layer: nn.RNNBase) -> nn.RNNBase:
+    """torch.nn's layer with all that one of ours has."""
+    kind = KINDS[type(layer)]
+    twin = kind.__new__(kind)
+    twin.__dict__.update(layer.__dict__)
+    return twin
+
+
+def _is_ours(layer: nn.RNNBase) -> bool:
+    """Whether a layer's `forward` is ours, not one of a subclass that calls it."""
+    return type(layer).forward is _FastForward.forward
 
 
 def _is_plain(module: nn.RNNBase) -> bool:

@@ -35,29 +35,27 @@ class LayerCall:
 
 
 class Watch(weakref.ref[nn.RNNBase]):
-    """A watch over one layer, from when it is made to its `end`: each call is told to `receive`."""
+    """A watch over one layer, until its `end`: each call is told to `receive`."""
 
-    __slots__ = ("receive",)
-    receive: Callable[[LayerCall], None] | None
-
-    def __new__(cls, layer: nn.RNNBase, receive: Callable[[LayerCall], None]) -> "Watch":
-        watch = super().__new__(cls, layer)
-        watch.receive = receive
-        return watch
-
-    def __init__(self, layer: nn.RNNBase, receive: Callable[[LayerCall], None]):
-        super().__init__(layer)
+    receive: Callable[[LayerCall], None] | None = None
 
     def end(self) -> None:
         """Watch no longer, whoever still holds this."""
         self.receive = None
 
 
+def watch(layer: nn.RNNBase, receive: Callable[[LayerCall], None]) -> Watch:
+    """Have each call of a layer told to `receive`."""
+    made = Watch(layer)
+    made.receive = receive
+    return made
+
+
 def watches(layer: nn.RNNBase) -> list[Watch]:
     """Those who watch a layer now."""
     if not weakref.getweakrefcount(layer):
         return []
-    return [watch for watch in weakref.getweakrefs(layer) if isinstance(watch, Watch)]
+    return [each for each in weakref.getweakrefs(layer) if isinstance(each, Watch)]
 
 
 def random_state(layer: nn.RNNBase, given: Any) -> Random | None:
@@ -73,9 +71,9 @@ def tell(watching: list[Watch], layer: nn.RNNBase, call: tuple[Any, Any, Any], t
     given, hx, (output, final) = call
     finals = final if isinstance(final, tuple) else (final,)
     closed = _closed([_rows(given), _rows(output), *finals, *sum(layer_weights(layer), [])])
-    for watch in watching:
-        if watch.receive is not None:
-            watch.receive(LayerCall(given, hx, output, finals, told, None if told else random, closed))
+    for each in watching:
+        if (receive := each.receive) is not None:
+            receive(LayerCall(given, hx, output, finals, told, None if told else random, closed))
 
 
 def _rows(sequence: Tensor | PackedSequence) -> Tensor:

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
-from rnnkit.nn import FastLayer, LayerCall, Place, Watch, layer_weights
-from rnnkit.nn.watching import Random
+from rnnkit.nn import FastLayer, LayerCall, Place, layer_weights, watch
 from rnnkit.observation._replay import LayerReplay, Weights
 from rnnkit.observation.trace import Call, LayerTrace
 from rnnkit.sequences import PackedLayout, Schedule
@@ -38,7 +37,7 @@ class Recorder:
         self.weights: list[list[Tensor]] = []
         self.thread = threading.get_ident()
         self.handles: list[RemovableHandle] = []
-        self.watch = Watch(module, self.receive)
+        self.watch = watch(module, self.receive)
 
     def leave(self) -> None:
         """Watch and listen no longer."""
@@ -184,7 +183,9 @@ def _in_packed_order(state: Tensor, packed: PackedSequence) -> Tensor:
     return state if packed.sorted_indices is None else state.index_select(1, packed.sorted_indices)
 
 
-def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random: Random | None) -> list[Tensor]:
+def _dropout_between(
+    module: nn.RNNBase, packed: PackedSequence, random: tuple[Tensor, Tensor | None] | None
+) -> list[Tensor]:
     """What dropout between layers multiplied with, of shape (rows, directions x hidden); 1 where `random` is None."""
     data, between = packed.data, module.num_layers - 1
     if random is None:

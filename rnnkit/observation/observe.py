@@ -18,7 +18,6 @@ they are run once more, one by one, with dropout drawn again from the random num
 reaches a lower layer is computed from what reaches the layer above.
 """
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 
 import torch
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import UserError
-from rnnkit.nn import FastLayer
+from rnnkit.nn import FastLayer, all_names
 from rnnkit.observation._recorder import Recorder
 from rnnkit.observation.trace import LayerTrace
 from rnnkit.sequences import means, times
@@ -66,7 +65,7 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
 
     Outputs, gradients, random numbers and weights are bit for bit what they are without it. Calls under `no_grad` are
     observed too, and have no gradients. What runs after the end of the `with` block is not observed, nor what another
-    thread runs. A layer whose subclass has a `forward` of its own is seen where that calls ours, as it was called there.
+    thread runs. Where a subclass has a `forward` of its own, what is seen is the call of ours in it.
 
     Raises `UserError` for a model without recurrent modules, and for one with torch.nn's own.
     """
@@ -95,7 +94,7 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
 def _named(model: nn.Module) -> dict[FastLayer, list[str]]:
     """The layers that can be observed with all their names in the model. Raises `UserError` as `observe` does."""
     named: dict[FastLayer, list[str]] = {}
-    for name, module in _modules(model):
+    for name, module in all_names(model):
         if isinstance(module, FastLayer):
             named.setdefault(module, []).append(name or "model")
         elif isinstance(module, nn.RNNBase):
@@ -107,11 +106,3 @@ def _named(model: nn.Module) -> dict[FastLayer, list[str]]:
     if not named:
         raise UserError(f"{type(model).__name__} has no recurrent module (RNN, GRU, LSTM): there is nothing to observe")
     return named
-
-
-def _modules(module: nn.Module, name: str = "", above: tuple[nn.Module, ...] = ()) -> Iterator[tuple[str, nn.Module]]:
-    """All modules below one with their names, each by every way to it; none is entered from inside of itself."""
-    yield name, module
-    for part, child in module._modules.items():
-        if child is not None and child is not module and child not in above:
-            yield from _modules(child, f"{name}.{part}".lstrip("."), (*above, module))
