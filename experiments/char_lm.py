@@ -101,7 +101,7 @@ def setup(config: Config, device: "torch.device") -> Task[Numbered]:
     symbols = sorted(set(source.text))
     train, valid, test = parts(source.text, config)
     places = {symbol: place for place, symbol in enumerate(symbols)}
-    ids = (torch.tensor([places[symbol] for symbol in part]) for part in (train, valid, test))
+    ids = (torch.tensor([places[symbol] for symbol in part], device="cpu") for part in (train, valid, test))
     data = Numbered(*ids, sha256=source.sha256, symbols=symbols)
     unseen = len(symbols) - len(set(train))
     print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")

@@ -42,7 +42,8 @@ def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> tuple[Tensor, Tenso
 @functools.cache
 def _index(sizes: tuple[int, ...], device: torch.device) -> Tensor:
     """The number of its group for each tensor, where groups have so many."""
-    return torch.tensor([i for i, size in enumerate(sizes) for _ in range(size)], device=device)
+    with torch.inference_mode(False):  # it is kept for calls that may want gradients
+        return torch.tensor([i for i, size in enumerate(sizes) for _ in range(size)], device=device)
 
 
 def _norms_by_group(groups: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
@@ -80,7 +81,7 @@ def gate_gradient_norms(blocks: dict[str, tuple[nn.Parameter, slice]]) -> Tensor
         parameter.new_zeros(()) if parameter.grad is None else torch.linalg.vector_norm(parameter.grad[rows])
         for parameter, rows in blocks.values()
     ]
-    return torch.stack(norms) if norms else torch.zeros(0)
+    return torch.stack(norms) if norms else torch.zeros(0, dtype=torch.float32, device="cpu")
 
 
 def snapshot(groups: dict[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:

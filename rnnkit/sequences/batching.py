@@ -56,7 +56,7 @@ def _packed(sequences: list[Tensor], lengths: Tensor, targets: Tensor | list[Ten
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     """A permutation of `count` examples, of shape (count,): a pure function of seed and epoch."""
-    return torch.randperm(count, generator=seeding.generator(seed, "order", epoch))
+    return torch.randperm(count, generator=seeding.generator(seed, "order", epoch), device="cpu")
 
 
 def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buckets: int = 50) -> list[Tensor]:
@@ -70,9 +70,9 @@ def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buck
     require_lengths(lengths, "an order of batches")
     generator = seeding.generator(seed, "order", epoch)
     batches = []
-    for piece in torch.randperm(len(lengths), generator=generator).split(buckets * batch_size):
+    for piece in torch.randperm(len(lengths), generator=generator, device="cpu").split(buckets * batch_size):
         batches += piece[lengths[piece].sort(stable=True).indices].split(batch_size)
-    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator, device="cpu").tolist()]
 
 
 def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
@@ -92,4 +92,4 @@ def shuffled_batches(examples: Examples, batch_size: int, seed: int, epoch: int)
 def batches(examples: Examples, batch_size: int) -> Iterator[Batch]:
     """All examples once, in batches, in their own order. Raises `UserError` as `shuffled_batches` does."""
     require_counts(batch_size=batch_size)
-    return gathered(examples, torch.arange(len(examples)).split(batch_size))
+    return gathered(examples, torch.arange(len(examples), device="cpu").split(batch_size))

@@ -28,7 +28,7 @@ class Examples:
     @property
     def lengths(self) -> Tensor:
         """How many steps each example has, of shape (examples,)."""
-        return torch.tensor([len(sequence) for sequence in self.inputs])
+        return torch.tensor([len(sequence) for sequence in self.inputs], device="cpu")
 
     def subset(self, indices: Sequence[int]) -> "Examples":
         """The examples at the given positions, in that order."""
