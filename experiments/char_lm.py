@@ -38,6 +38,7 @@ class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "char_lm"
+    needs: ClassVar = {**BaseConfig.needs, "round": {"reading": lambda reading: reading == "chunks"}}
 
     hidden_size: int = 512
     """Units in each layer."""

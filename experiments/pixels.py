@@ -40,6 +40,7 @@ class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "pixels"
+    needs: ClassVar = {**BaseConfig.needs, "permutation_seed": {"order": lambda order: order == "permuted"}}
 
     bidirectional: bool = False
     """Read each image from both ends."""

@@ -40,6 +40,11 @@ class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "tagging"
+    needs: ClassVar = {  # the python text is read character by character: its words have no letters
+        **BaseConfig.needs,
+        "letter_size": {"data": lambda data: data != "python", "reader_size": bool},
+        "reader_size": {"data": lambda data: data != "python"},
+    }
 
     cell: Literal["rnn", "gru", "lstm"] = "lstm"
     """Recurrent cell, of the letters too."""

@@ -44,6 +44,10 @@ class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "word_lm"
+    needs: ClassVar = {
+        **BaseConfig.needs,
+        **dict.fromkeys(("full_epochs", "decay"), {"schedule": lambda schedule: schedule == "halving"}),
+    }
 
     hidden_size: int = 200
     """Units in each layer."""

@@ -1,6 +1,6 @@
 """Sequences to batches: examples of different lengths become packed sequences, in an order that a seed fixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import require_counts, seeding
-from rnnkit.sequences.examples import Examples, require_lengths, require_sequences
+from rnnkit.sequences.examples import Examples, from_pairs, require_lengths, require_sequences
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,39 @@ class Batch:
         """The steps of all its sequences together, without any padding."""
         return int(self.lengths.sum())
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch with inputs and targets on `device`; lengths stay on the CPU."""
-        inputs = self.inputs.to(device)  # pyright: ignore[reportArgumentType] (torch's stub knows of types alone)
-        return Batch(inputs, self.targets.to(device), self.lengths)
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """The same batch with inputs and targets on `device`; lengths stay on the CPU.
+
+        `non_blocking` lets a copy from pinned memory to a GPU go on beside what follows.
+        """
+        return self._moved(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in pinned memory, as a `DataLoader` with `pin_memory=True` asks for it."""
+        return self._moved(Tensor.pin_memory)
+
+    def is_pinned(self) -> bool:
+        """Whether inputs and targets lie in pinned memory."""
+        return self.inputs.data.is_pinned() and self.targets.is_pinned()
+
+    def _moved(self, move: Callable[[Tensor], Tensor]) -> "Batch":
+        data, batch_sizes, *order = self.inputs
+        inputs = PackedSequence(move(data), batch_sizes, *(part if part is None else move(part) for part in order))
+        return Batch(inputs, move(self.targets), self.lengths)
 
 
-def collate(examples: Examples) -> Batch:
-    """Pack the examples into one batch.
+Pair = tuple[Tensor, "Tensor | float"]  # a sequence with its target: a number, or a tensor with one for each step
+
+
+def collate(examples: Examples | Sequence[Pair]) -> Batch:
+    """Pack the examples into one batch; `collate_fn` of a `DataLoader` over pairs of a sequence and its target.
+
+    A target is a number or a tensor of shape () for the sequence, or a tensor of shape (steps,) or (steps, ...).
 
     Raises `UserError` for no examples, an empty sequence, sequences of unlike features or types, targets that do not
     fit or are themselves unlike, and for what is no tensor.
     """
+    examples = examples if isinstance(examples, Examples) else from_pairs(examples)
     lengths = require_sequences(examples, "a batch")
     return _packed(examples.inputs, torch.tensor(lengths, device="cpu"), examples.targets)
 

@@ -24,9 +24,13 @@ class Chunk:
         """The steps of all streams together."""
         return self.inputs.numel()
 
-    def to(self, device: torch.device) -> "Chunk":
-        """The same chunk on `device`."""
-        return Chunk(self.inputs.to(device), self.targets.to(device))
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Chunk":
+        """The same chunk on `device`; `non_blocking` is `Tensor.to`'s."""
+        return Chunk(*(part.to(device, non_blocking=non_blocking) for part in (self.inputs, self.targets)))
+
+    def pin_memory(self) -> "Chunk":
+        """The same chunk in pinned memory."""
+        return Chunk(self.inputs.pin_memory(), self.targets.pin_memory())
 
 
 def contiguous(ids: Tensor, streams: int, steps: int) -> Iterator[Chunk]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, run_name, sizes
+from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, refuse_idle, run_name, sizes
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
 from rnnkit.training.objective import Objective
 from rnnkit.training.surroundings import kept_out
@@ -131,6 +131,7 @@ class Experiment(Generic[C, D]):
         """Run with the settings of the command line, and say what came out; exit with 1 where it diverged."""
         prog = f"python -m experiments.{self.Config.experiment}"
         config = cli.parse(self.Config, prog, sys.argv[1:], sys.modules[self.Config.__module__].__doc__)
+        refuse_idle(config, sys.argv[1:])
         if config.screen:
             flags = self.screened(config)
             print(f"{run_name(config)}, before training: {len(flags) or 'no'} flag{'s' * (len(flags) != 1)}")
