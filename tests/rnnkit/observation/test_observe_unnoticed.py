@@ -136,6 +136,12 @@ def test_users_hooks_change_what_goes_in_and_out_and_never_what_is_seen(kind):
         for part in ("hidden", "hidden_gradient"):
             found = [getattr(each["model"][place], part).data for each in (trace, expected)]
             assert_close(*found, 1e-12)
+    # What dropout between the layers left is what the second one read: by its equations it gives the second's states.
+    x, *before_ = trace["model"]["l1.f"].starts
+    weights = [getattr(module, f"{name}_l1") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    options = {"activation": torch.relu} if kind == "ReLU" else {}
+    state = KINDS[kind][1](x, tuple(before_) if kind == "LSTM" else before_[0], *weights, **options)
+    assert_close(state[0] if kind == "LSTM" else state, trace["model"]["l1.f"].hidden.data, 1e-12)
 
 
 def test_hooks_on_the_way_back_and_calls_of_forward_itself():
