@@ -20,10 +20,10 @@ PYTHON ?=
 SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
                  $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY)) $(if $(STORAGE),--storage $(STORAGE))
 
-.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test coverage check torture wheel
+.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
 	  awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
 	@echo "  options: EXPERIMENT=digits TRIALS=24 WORKERS=2 SEED=0 STUDY=name STORAGE=postgresql://...,"
@@ -92,6 +92,9 @@ wheel: $(STAMP)  ## make a wheel with the kernel, which needs no compiler where 
 	@$(PY) -m pip wheel -q --disable-pip-version-check --no-deps -w dist \
 	  --config-settings=--build-option=--plat-name=manylinux_2_17_$(shell uname -m) .
 	@ls dist
+
+gpu-check: $(STAMP)  ## train, look inside, resume, replay and time layers on a GPU, where there is one: ARGS="--device cpu"
+	@$(PY) -m tests.gpu $(ARGS)
 
 check: $(STAMP)  ## lint, and check the formatting and the types
 	@$(PY) -m ruff check .

@@ -38,6 +38,7 @@ class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "char_lm"
+    needs: ClassVar = {**BaseConfig.needs, "round": {"reading": lambda reading: reading == "chunks"}}
 
     hidden_size: int = 512
     """Units in each layer."""
@@ -101,7 +102,7 @@ def setup(config: Config, device: "torch.device") -> Task[Numbered]:
     symbols = sorted(set(source.text))
     train, valid, test = parts(source.text, config)
     places = {symbol: place for place, symbol in enumerate(symbols)}
-    ids = (torch.tensor([places[symbol] for symbol in part]) for part in (train, valid, test))
+    ids = (torch.tensor([places[symbol] for symbol in part], device="cpu") for part in (train, valid, test))
     data = Numbered(*ids, sha256=source.sha256, symbols=symbols)
     unseen = len(symbols) - len(set(train))
     print(f"{len(symbols)} symbols, those of the whole text: {unseen} of them come in its last tenth alone")

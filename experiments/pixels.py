@@ -40,6 +40,7 @@ class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "pixels"
+    needs: ClassVar = {**BaseConfig.needs, "permutation_seed": {"order": lambda order: order == "permuted"}}
 
     bidirectional: bool = False
     """Read each image from both ends."""
@@ -129,7 +130,7 @@ def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, t
 
     images = load(data, data_dir)
     some, rest = (
-        torch.randperm(len(part.labels), generator=seeding.generator(0, f"{name} images")).numpy()
+        torch.randperm(len(part.labels), generator=seeding.generator(0, f"{name} images"), device="cpu").numpy()
         for name, part in (("training", images.train), ("test", images.test))
     )
     held_out = min(valid_size, len(some) // 5)
@@ -158,9 +159,9 @@ def read_in_order(images: list[mnist.Part], config: Config) -> "list[Examples]":
     pixels = images[0].images[0].size
     if pixels % config.pixels_per_step:
         raise UserError(f"--pixels-per-step {config.pixels_per_step} does not divide the {pixels} pixels of an image")
-    order = torch.arange(pixels)
+    order = torch.arange(pixels, device="cpu")
     if config.order == "permuted":
-        order = torch.randperm(pixels, generator=seeding.generator(config.permutation_seed, "pixels"))
+        order = torch.randperm(pixels, generator=seeding.generator(config.permutation_seed, "pixels"), device="cpu")
     mean, deviation = images[0].images.mean(), images[0].images.std() or 1.0
     examples = []
     for part in images:

@@ -78,13 +78,13 @@ def written(model: "LanguageModel", symbols: str, prompt: str, temperature: floa
             raise UserError(f"--prompt, symbol {position}: {symbol!r} is not in the text that the model learned")
     generator = seeding.generator(seed, "sample")
     state = None
-    with torch.inference_mode():
-        for symbol in prompt:
-            scores, state = model.step(torch.tensor([places[symbol]]), state)
-        while True:
-            place = chosen(scores[0], temperature, generator)
-            yield symbols[place]
-            scores, state = model.step(torch.tensor([place]), state)
+    step = torch.inference_mode()(model.step)  # around each step: around a yield it would hold for who reads, too
+    for symbol in prompt:
+        scores, state = step(torch.tensor([places[symbol]], device="cpu"), state)
+    while True:
+        place = chosen(scores[0], temperature, generator)
+        yield symbols[place]
+        scores, state = step(torch.tensor([place], device="cpu"), state)
 
 
 def chosen(scores: "torch.Tensor", temperature: float, generator: "torch.Generator") -> int:

@@ -197,8 +197,8 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Reviews:
     known = vocabulary.build(texts[0], least_count)
     examples: list[sequences.Examples] = []
     for part, part_texts in zip(reviews, texts, strict=True):
-        ids = [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN]) for words in part_texts]
-        examples.append(sequences.Examples(ids, torch.tensor(part.targets)))
+        ids = [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN], device="cpu") for words in part_texts]
+        examples.append(sequences.Examples(ids, torch.tensor(part.targets, device="cpu")))
         sequences.check(examples[-1], vocabulary=len(known), classes=len(reviews.labels))
     return Reviews(*examples, sha256=reviews.sha256, known=len(known))
 

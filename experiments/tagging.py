@@ -40,6 +40,11 @@ class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "tagging"
+    needs: ClassVar = {  # the python text is read character by character: its words have no letters
+        **BaseConfig.needs,
+        "letter_size": {"data": lambda data: data != "python", "reader_size": bool},
+        "reader_size": {"data": lambda data: data != "python"},
+    }
 
     cell: Literal["rnn", "gru", "lstm"] = "lstm"
     """Recurrent cell, of the letters too."""
@@ -153,8 +158,8 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     tags = {name: number for number, name in enumerate(source.names)}
     examples: list[Examples] = []
     for part, part_texts in zip(source, texts, strict=True):
-        targets = [torch.tensor([tags[tag] for tag in of_sequence]) for of_sequence in part.tags]
-        examples.append(Examples([torch.tensor(words.ids(sequence)) for sequence in part_texts], targets))
+        targets = [torch.tensor([tags[tag] for tag in of_sequence], device="cpu") for of_sequence in part.tags]
+        examples.append(Examples([torch.tensor(words.ids(sequence), device="cpu") for sequence in part_texts], targets))
         check(examples[-1], vocabulary=len(words), classes=len(source.names))
     if not spelled or data == "python":
         return Numbered(*examples, sha256=source.sha256, known=len(words))
@@ -163,9 +168,9 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     for part, of_part in zip(source, examples, strict=True):
         for i, sequence in enumerate(part.sequences):
             numbers = [spellings.setdefault(step, len(spellings)) for step in sequence]
-            of_part.inputs[i] = torch.stack([of_part.inputs[i], torch.tensor(numbers)], 1)
+            of_part.inputs[i] = torch.stack([of_part.inputs[i], torch.tensor(numbers, device="cpu")], 1)
     letters = vocabulary.build({step: step for sequence in source.train.sequences for step in sequence}, least_count=2)
-    ids = [torch.tensor(letters.ids(spelling)) for spelling in spellings]
+    ids = [torch.tensor(letters.ids(spelling), device="cpu") for spelling in spellings]
     return Numbered(*examples, sha256=source.sha256, known=len(words), letters=len(letters), spellings=ids)
 
 

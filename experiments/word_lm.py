@@ -44,6 +44,10 @@ class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "word_lm"
+    needs: ClassVar = {
+        **BaseConfig.needs,
+        **dict.fromkeys(("full_epochs", "decay"), {"schedule": lambda schedule: schedule == "halving"}),
+    }
 
     hidden_size: int = 200
     """Units in each layer."""
@@ -161,7 +165,9 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Numbered:
     words = word_lines.vocabulary(source.train, least_count)
     numbers = {word: number for number, word in enumerate(words)}
     unknown = numbers[word_lines.UNKNOWN]
-    parts = [torch.tensor([numbers.get(word, unknown) for word in (word_lines.END, *part)]) for part in source]
+    parts = [
+        torch.tensor([numbers.get(word, unknown) for word in (word_lines.END, *part)], device="cpu") for part in source
+    ]
     return Numbered(*parts, sha256=source.sha256, words=words)
 
 

@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 import experiments
-from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, wording, writing
+from rnnkit.core import BaseConfig, Checked, UserError, cli, given, locks, processes, refuse_idle, wording, writing
 from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
 from sweeps.study import study as studies
 
@@ -82,6 +82,12 @@ class Options(Checked):
         storage.check(self.storage)
         if self.storage == "journal" and self.workers == 0:
             raise UserError("--workers 0 needs workers elsewhere, which find each other by --storage postgresql://...")
+        if self.gpus and self.workers == 0:
+            raise UserError("--gpus is for workers here, and --workers 0 has none: set CUDA_VISIBLE_DEVICES elsewhere")
+        if self.confirm == 0 and self.confirm_seeds != 3:
+            raise UserError("--confirm-seeds has no effect with --confirm 0: leave it out, or confirm 1 or more")
+        if self.pruner == "percentile" and self.sampler == "grid":
+            raise UserError("--pruner percentile has no effect with --sampler grid, which ends no trial: leave it out")
 
 
 class Progress:
@@ -213,16 +219,14 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     refused |= dict.fromkeys(module.SPACE.varied(), "is what the sweep varies: leave it out")
     own = [field.name for field in dataclasses.fields(Options)]
     refused |= dict.fromkeys(own, "is the sweep's own option: give it before the --")
+    if options.workers == 0:
+        elsewhere = "is for each worker to say, and with --workers 0 none runs here: give it to python -m sweeps.worker"
+        refused |= {"save_every": elsewhere, "data_dir": "is not known elsewhere: set RNNKIT_DATA where workers run"}
     for name in given(flags):
         if name in refused:
             raise UserError(f"--{name.replace('_', '-')} {refused[name]}")
+    refuse_idle(base, flags)
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
-
-
-def given(flags: list[str]) -> list[str]:
-    """The settings that flags name, whatever their values: `--hidden-size 3` and `--no-bidirectional` do."""
-    names = [flag[2:].split("=")[0].replace("-", "_") for flag in flags if flag.startswith("--")]
-    return [name.removeprefix("no_") for name in names]
 
 
 def main() -> None:

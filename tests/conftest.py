@@ -1,5 +1,6 @@
 """What several tests share: one small sweep."""
 
+import hypothesis
 import pytest
 import torch
 
@@ -8,6 +9,9 @@ from rnnkit.core import determinism, locks
 
 determinism.settle_numerics()  # as every command does; else the bits depend on where in memory a tensor lies
 torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine breaks nothing
+hypothesis.settings.load_profile("untimed")
 
 SWEEP = ["sweeps.run", "digits", "--trials", "14", "--workers", "2", "--study", "small"]
 SWEEP += ["--confirm", "2", "--confirm-seeds", "2"]

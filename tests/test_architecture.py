@@ -234,6 +234,30 @@ def test_what_a_command_line_imports_loads_no_torch():
     assert done.returncode == 0, done.stderr
 
 
+# torch's functions that make tensors on the default device, and those that take the default type too.
+_MADE = {"arange", "as_tensor", "asarray", "empty", "eye", "full", "linspace", "ones", "rand", "randint", "randn"}
+_MADE |= {"randperm", "scalar_tensor", "tensor", "zeros"}
+_OF_DEFAULT_TYPE = {"empty", "eye", "linspace", "ones", "rand", "randn", "zeros"}
+
+
+def test_new_tensors_say_where_they_are_and_of_what_type():
+    """Index arithmetic and data must not follow a default device or type that the user has set."""
+    wrong = []
+    for module, tree in trees().items():
+        if module.startswith("experiments.building_blocks"):  # pages to read; they set nothing and are run alone
+            continue
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(made := node.func, ast.Attribute)):
+                continue
+            if not (isinstance(made.value, ast.Name) and made.value.id == "torch" and made.attr in _MADE):
+                continue
+            told = {keyword.arg for keyword in node.keywords}  # None for a dictionary of them
+            needed = {"device", "dtype"} if made.attr in _OF_DEFAULT_TYPE else {"device"}
+            if None not in told and needed - told:
+                wrong.append(f"{module}:{node.lineno} torch.{made.attr} without {', '.join(sorted(needed - told))}")
+    assert not wrong, listed(wrong)
+
+
 def test_no_state_travels_by_global_or_context_variable():
     wrong = []
     for module, tree in trees().items():

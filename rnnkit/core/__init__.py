@@ -1,7 +1,7 @@
 """What everything else stands on: settings, command lines, errors, files, seeds. Imports no torch."""
 
 from rnnkit.core import cli, determinism, extras, files, locks, processes, seeding, signals, wording
-from rnnkit.core.config import BaseConfig, defaults, run_name, settings, sizes
+from rnnkit.core.config import BaseConfig, defaults, given, refuse_idle, run_name, settings, sizes
 from rnnkit.core.errors import (
     Checked,
     OutOfMemory,
@@ -16,5 +16,14 @@ from rnnkit.core.secrets import without_secrets
 
 
 __all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "seeding", "signals", "wording"]
-__all__ += ["BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "defaults", "error_in_words"]
-__all__ += ["is_out_of_memory", "require_counts", "run_name", "settings", "sizes", "without_secrets", "writing"]
+__all__ += ["BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "defaults", "error_in_words", "given"]
+__all__ += [
+    "is_out_of_memory",
+    "refuse_idle",
+    "require_counts",
+    "run_name",
+    "settings",
+    "sizes",
+    "without_secrets",
+    "writing",
+]

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
@@ -34,6 +34,10 @@ class BaseConfig(Checked):
     """The settings that all experiments share; each subclasses them. Raises `UserError` for what cannot be used."""
 
     experiment: ClassVar[str]
+    # Settings that have no effect but with some values of others: what the others must be.
+    needs: ClassVar[dict[str, dict[str, Callable[[Any], bool]]]] = {
+        "observe_every": {"observe": lambda observe: observe != "off"}
+    }
 
     seed: int = 0
     """One seed for initial weights, data order and dropout, each with a random stream of its own."""
@@ -178,6 +182,20 @@ def flags(config: BaseConfig) -> list[str]:
         else:
             words += [flag(f.name), str(value)]
     return words
+
+
+def given(words: Sequence[str]) -> list[str]:
+    """The settings that words of a command line name, whatever their values: `--no-bidirectional` does."""
+    names = [word[2:].split("=")[0].replace("-", "_") for word in words if word.startswith("--")]
+    return [name.removeprefix("no_") for name in names]
+
+
+def refuse_idle(config: BaseConfig, words: Sequence[str]) -> None:
+    """Raise `UserError` where words of a command line give a setting that has no effect beside the others."""
+    for name in given(words):
+        for other, fits in config.needs.get(name, {}).items():
+            if not fits(value := getattr(config, other)):
+                raise UserError(f"{flag(name)} has no effect with {flag(other)} {value}: leave one of them out")
 
 
 def command(config: BaseConfig) -> str:

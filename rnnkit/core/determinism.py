@@ -103,7 +103,11 @@ def depend_on_threads(threads: int, products_on_one: bool = False) -> bool:
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    pairs = [(torch.randn(m, k, generator=generator), torch.randn(k, n, generator=generator)) for m, k, n in _TRIED]
+
+    def drawn(rows: int, columns: int) -> torch.Tensor:
+        return torch.randn(rows, columns, generator=generator, dtype=torch.float32, device="cpu")
+
+    pairs = [(drawn(m, k), drawn(k, n)) for m, k, n in _TRIED]
     before = torch.get_num_threads()
     products: list[list[torch.Tensor]] = []
     try:

@@ -61,9 +61,9 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
     steps = np.concatenate([sequences[i] for i in train])
     mean, deviation = steps.mean(0), steps.std(0)
     deviation[deviation == 0] = 1  # a border column of `rows` that no training image inks
-    tensors = [torch.tensor((s - mean) / deviation, dtype=torch.float32) for s in sequences]
+    tensors = [torch.tensor((s - mean) / deviation, dtype=torch.float32, device="cpu") for s in sequences]
 
-    everything = Examples(tensors, torch.tensor(labels))
+    everything = Examples(tensors, torch.tensor(labels, device="cpu"))
     return Digits(
         *(everything.subset([int(i) for i in chosen]) for chosen in (train, valid, test)),
         images={"train": images[train], "valid": images[valid], "test": images[test]},

@@ -36,7 +36,7 @@ def load(data_dir: Path | None = None) -> LabelledTexts:
 
     files = store.contents(ORIGIN, data_dir)
     train, test = (_in_order(files, part) for part in ("train", "test"))
-    order = torch.randperm(len(train.texts), generator=torch.Generator().manual_seed(1)).tolist()
+    order = torch.randperm(len(train.texts), generator=torch.Generator().manual_seed(1), device="cpu").tolist()
     parts = train.subset(order[:-VALIDATION]), train.subset(order[-VALIDATION:]), test
     return LabelledTexts(*parts, ORIGIN.sha256, LABELS)
 

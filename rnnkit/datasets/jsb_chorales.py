@@ -75,7 +75,7 @@ def _pieces(pieces: object, where: str) -> list[Tensor]:
 def _piece(steps: object, where: str) -> Tensor:
     if not isinstance(steps, list) or len(steps) < 2:
         raise UserError(f"{where} must be a list of two steps or more: there is nothing to predict")
-    roll = torch.zeros(len(steps), KEYS)
+    roll = torch.zeros(len(steps), KEYS, dtype=torch.float32, device="cpu")
     for i, notes in enumerate(steps):
         if not isinstance(notes, list):
             raise UserError(f"{where}, step {i} must be a list of notes, not {json.dumps(notes)[:40]}")

@@ -110,7 +110,7 @@ def lyapunov_exponents(
     rows = tuple(part.detach().double().reshape(1, -1) for part in given)
     now, size = rows if parts == 2 else rows[0], module.hidden_size * parts
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(size, count, dtype=torch.float64, generator=generator)
+    drawn = torch.randn(size, count, dtype=torch.float64, device="cpu", generator=generator)
     q = torch.linalg.qr(drawn).Q.to(inputs.device)
     warm_up = min(warm_up, len(inputs) // 2)
     sums = inputs.new_zeros(count)

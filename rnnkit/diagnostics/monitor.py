@@ -12,7 +12,7 @@ learned. (In the mean over such vectors its square is the squared norm of the Ja
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Monitor:
             row["memory/k95"] = float(credit_horizon.k95(contexts, losses))
             if self.full:
                 curves = inside.curves | (portrait(self.model, self.probe) if last else {})
-                curves |= {"truncation/contexts": torch.tensor(contexts), "truncation/losses": torch.tensor(losses)}
+                curves |= {"truncation/contexts": _points(contexts), "truncation/losses": _points(losses)}
                 write_curves(self.folder, step, curves | where_losses_are(self.model, self.probe))
         return row
 
@@ -102,7 +102,12 @@ def where_losses_are(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
         curves["loss/position"] = credit_horizon.loss_by_position(losses)
         losses = losses.data
     shortest, means, _ = credit_horizon.loss_by_length(losses, lengths)
-    return curves | {"loss/lengths": torch.tensor(shortest), "loss/length": torch.tensor(means)}
+    return curves | {"loss/lengths": _points(shortest), "loss/length": _points(means)}
+
+
+def _points(numbers: Sequence[float]) -> Tensor:
+    whole = all(isinstance(number, int) for number in numbers)
+    return torch.tensor(numbers, dtype=torch.long if whole else torch.float32, device="cpu")
 
 
 def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
@@ -180,7 +185,7 @@ def portrait(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
             if isinstance(module, nn.RNN):
                 kind, matrix = "W_hh", getattr(module, f"weight_hh_{trace.place.suffix}").detach().double()
             else:
-                some = torch.linspace(0, len(order) - 1, min(16, len(order))).long()
+                some = torch.linspace(0, len(order) - 1, min(16, len(order)), dtype=torch.float32, device="cpu").long()
                 kind = "mean Jacobian"
                 matrix = dynamics.jacobians(module, [part[some] for part in trace.starts], *trace.place).mean(dim=0)
             values = torch.linalg.eigvals(matrix)
@@ -210,7 +215,7 @@ def _take_memory(inside: Inside, where: str, trace: LayerTrace, other: LayerTrac
     hidden, backward = trace.hidden, trace.place.backward
     lengths = torch.bincount(sequences.owners(hidden))
     generator = seeding.generator(0, "gradients to follow through time")
-    vectors = torch.randn(len(lengths), hidden.data.shape[1], dtype=torch.float64, generator=generator)
+    vectors = torch.randn(len(lengths), hidden.data.shape[1], dtype=torch.float64, device="cpu", generator=generator)
     vectors = vectors.to(hidden.data.device)
     back = trace.carried_back(vectors)
     start = [gradient for gradient in (back.initial, back.initial_cell) if gradient is not None]
@@ -246,7 +251,7 @@ def _elsewhere(
     if isinstance(inputs, Tensor) and inputs.dim() == 2:  # unbatched
         del size[1]
     generator = seeding.generator(0, "states to forget")
-    away = [NEARBY * torch.randn(size, dtype=torch.float64, generator=generator) for _ in "hc"]
+    away = [NEARBY * torch.randn(size, dtype=torch.float64, device="cpu", generator=generator) for _ in "hc"]
     away = [state.to(next(module.parameters()).device) for state in away]
     if initial and initial[0] is not None:
         given = initial[0] if isinstance(initial[0], tuple) else initial

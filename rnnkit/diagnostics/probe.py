@@ -74,8 +74,8 @@ def text(model: nn.Module, inputs: Tensor, targets: Tensor) -> ProbeBatch:
 
     def losses() -> tuple[PackedSequence, Tensor]:
         scores, _ = model(inputs)
-        by_step = portable.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="none")
-        packed = nn.utils.rnn.pack_sequence(list(by_step.view(targets.shape)))
+        by_step = portable.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+        packed = nn.utils.rnn.pack_padded_sequence(by_step, [by_step.shape[1]] * len(by_step), batch_first=True)
         return packed, sequences.lengths_of_rows(packed)
 
     return ProbeBatch(lambda: model(inputs), costs, inputs.shape[1], losses)

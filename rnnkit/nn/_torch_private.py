@@ -1,6 +1,6 @@
 """What rnnkit.nn takes from torch's private interface, each with why there is no public way; nothing else uses it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -40,3 +40,15 @@ def flat_weights(module: nn.RNNBase) -> list[Tensor]:
     """
     # torch has None in the place of a weight that was deleted; such a module cannot run.
     return module._flat_weights  # pyright: ignore[reportPrivateUsage, reportReturnType]
+
+
+def update_flat_weights(module: nn.RNNBase) -> None:
+    """Have `flat_weights` be what the module's attributes are now, as the beginning of its own `forward` does."""
+    module._update_flat_weights()  # pyright: ignore[reportPrivateUsage]
+
+
+def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """A module's children by all their names in it; the public reader gives each by its first alone."""
+    for name, child in module._modules.items():  # pyright: ignore[reportPrivateUsage]
+        if child is not None:
+            yield name, child

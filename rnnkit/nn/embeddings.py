@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import UserError
 from rnnkit.nn import heads
-from rnnkit.sequences import map_packed
+from rnnkit.sequences import map_packed, pack
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Spelled(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Ids of shape (rows, 2) -> vectors of shape (rows, size). A spelling that comes several times is read once."""
         different, places = torch.unique(ids[:, 1], return_inverse=True)
-        spelled = pack_sequence([self.spellings[i] for i in different.tolist()], enforce_sorted=False)
+        spelled = pack([self.spellings[i] for i in different.tolist()])
         spelled = spelled.to(ids.device)  # pyright: ignore[reportArgumentType] (torch's stub knows of types alone)
         output, state = self.reader(map_packed(lambda letters: embedded(self.letters, letters), spelled))
         read = self.pool(output, state[0] if isinstance(state, tuple) else state)

@@ -1,23 +1,29 @@
 """Ways to start a recurrent layer's weights, as functions that change a layer in place, each with its paper.
 
-All but `uniform_` work on every layer and direction of torch.nn's recurrent modules and ours, and leave all else.
+All but `uniform_` work on every layer and direction of torch.nn's recurrent modules and ours, and leave all else. What
+they do not find to start is a `UserError`, never left as it is.
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from rnnkit.core import UserError
 from rnnkit.nn.cells import GATES
+from rnnkit.nn.modules import Place
 
 
 def uniform_(module: nn.Module, limit: float) -> None:
-    """Draw all of a module's parameters, biases too, between -`limit` and `limit`.
+    """Draw all of a module's parameters, biases too, between -`limit` and `limit`. `UserError` where it has none.
 
     Zaremba, Sutskever & Vinyals, Recurrent Neural Network Regularization, 2014, for a whole language model.
     """
-    for parameter in module.parameters():
+    parameters = list(module.parameters())
+    if not parameters:
+        raise UserError(f"uniform_ found no parameter in this {type(module).__name__}")
+    for parameter in parameters:
         nn.init.uniform_(parameter, -limit, limit)
 
 
@@ -38,8 +44,8 @@ def identity_(module: nn.RNNBase) -> None:
     """
     for gate in _recurrent_gates(module):
         nn.init.eye_(gate)
-    for name, parameter in module.named_parameters():
-        if name.startswith("bias"):
+    for kind in ("bias_ih", "bias_hh") if module.bias else ():
+        for parameter in _parameters(module, kind):
             nn.init.zeros_(parameter)
 
 
@@ -84,19 +90,37 @@ def initialise_(module: nn.RNNBase, name: str, longest: int) -> None:
 
 
 def _recurrent_gates(module: nn.RNNBase) -> Iterator[Tensor]:
-    for name, parameter in module.named_parameters():
-        if name.startswith("weight_hh"):
-            yield from parameter.detach().split(module.hidden_size)
+    for parameter in _parameters(module, "weight_hh"):
+        yield from parameter.detach().split(module.hidden_size)
+
+
+def _parameters(module: nn.RNNBase, kind: str) -> list[nn.Parameter]:
+    """The parameters of a kind (weight_hh, bias_ih ...), one for each layer and direction; `UserError` for one missing.
+
+    One that is parametrised, normalised or pruned is computed from others: to start it is to start those.
+    """
+    if not isinstance(cast(object, module), nn.RNNBase):
+        raise UserError(f"a {type(module).__name__} is no recurrent layer: give the RNN, GRU or LSTM inside of it")
+    ways = (False, True)[: 2 if module.bidirectional else 1]
+    names = [f"{kind}_{Place(layer, backward).suffix}" for layer in range(module.num_layers) for backward in ways]
+    own = dict(module.named_parameters(recurse=False))
+    if missing := [name for name in names if name not in own]:
+        raise UserError(
+            f"there is no parameter {missing[0]} to start in this {type(module).__name__}: initialise it before it is "
+            "parametrised, normalised or pruned"
+        )
+    return [own[name] for name in names]
 
 
 def _biases(module: nn.RNNBase, asked: str) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Of each layer and direction the number of the gate that keeps the state, and both biases, (gates, hidden)."""
+    if not isinstance(cast(object, module), nn.RNNBase):
+        raise UserError(f"a {type(module).__name__} is no recurrent layer: give the GRU or LSTM inside of it")
     if isinstance(module, nn.RNN):
         raise UserError(f"{asked} sets the bias of a gate, and an RNN has no gates: take a GRU or an LSTM")
     if not module.bias:
         raise UserError(f"{asked} sets the bias of a gate, and this layer was made without biases")
     gates = GATES[module.mode]
-    for name in [name for name, _ in module.named_parameters() if name.startswith("bias_ih")]:
-        both = (module.get_parameter(each).detach() for each in (name, name.replace("bias_ih", "bias_hh")))
-        b_ih, b_hh = (bias.unflatten(0, (len(gates.names), -1)) for bias in both)
+    for both in zip(_parameters(module, "bias_ih"), _parameters(module, "bias_hh"), strict=True):
+        b_ih, b_hh = (bias.detach().unflatten(0, (len(gates.names), -1)) for bias in both)
         yield gates.names.index(gates.keeps), b_ih, b_hh

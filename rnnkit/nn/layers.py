@@ -11,16 +11,20 @@ What the fast path does not serve takes torch's own path: other devices and type
 Which path is taken depends on the kind of what comes in, never on its shape.
 """
 
+import copy
 import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import TraceError
 from torch.nn.utils.rnn import PackedSequence
 
+from rnnkit.core import UserError
 from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import stack
 from rnnkit.nn.modules import being_recorded, layer_weights
+from rnnkit.nn.watching import Told, random_state, tell, watches
 from rnnkit.sequences import PackedLayout
 
 
@@ -30,31 +34,49 @@ States = tuple[Tensor | None, ...]  # (h_0,), or (h_0, c_0) for an LSTM; None fo
 class _FastForward(nn.RNNBase):
     """Sends what the fast path serves to `kernels.stack`, and the rest to torch.nn's own `forward`."""
 
-    watchers: tuple[stack.Watcher, ...] = ()  # who wants to know of each layer: `rnnkit.observe`, while it observes
-
     def forward(self, input: Any, hx: Any = None) -> Any:
         """As torch.nn's; see there."""
         if isinstance(input, fx.Proxy):  # traced symbolically: one node, as torch.nn's are
+            if not _is_ours(self):  # the node would run what came before this call once more
+                raise TraceError(
+                    f"{type(self).__name__} has a forward of its own and cannot be traced through: make it a leaf, in "
+                    "a torch.fx.Tracer with an is_leaf_module that says so"
+                )
             tracer: Any = input.tracer
             return tracer.create_proxy("call_module", tracer.path_of_module(self), (input, hx), {})
-        self._update_flat_weights()
+        # What is kept while somebody records would become part of the record.
+        watching = [] if being_recorded() else watches(self)
+        told: list[Told] = []
+        random = random_state(self, input) if watching else None
         serve = self._packed if isinstance(input, PackedSequence) else self._padded
-        result = serve(input, hx) if _is_plain(self) else None
-        return super().forward(input, hx) if result is None else result
+        result = serve(input, hx, told if watching else None) if _is_plain(self) else None
+        if result is None:
+            result = super().forward(input, hx)
+        if watching:
+            tell(watching, self, (input, hx, result), told[0] if told else None, random)
+        return result
 
     def __prepare_scriptable__(self) -> nn.RNNBase:
         """torch.nn's own layer with the same weights, which `torch.jit.script` puts in the place of this one."""
-        kind: Any = next(kind for kind in (nn.RNN, nn.GRU, nn.LSTM) if isinstance(self, kind))
+        if type(self) not in KINDS:  # what a subclass adds is torch's to script or to refuse
+            return self
         warnings.warn(
-            f"torch.jit.script puts torch.nn.{kind.__name__} in the place of rnnkit's, in the given model too: the "
-            "same values, slower; script a copy.deepcopy of the model to keep it",
+            f"torch.jit.script puts torch.nn.{type(self).__name__} in the place of rnnkit's, in the given model too: "
+            "the same values, slower; script a copy.deepcopy of the model to keep it",
             stacklevel=2,
         )
-        twin = kind.__new__(kind)
-        twin.__dict__.update(self.__dict__)
-        return twin
+        return _torchs(self)
 
-    def _packed(self, sequence: PackedSequence, hx: Any) -> tuple[PackedSequence, Any] | None:
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "qconfig":  # what torch.ao.quantization gives each module, before it picks those of torch's types
+            warnings.warn(
+                f"torch.ao.quantization knows torch.nn's own types alone and leaves rnnkit's {type(self).__name__} as "
+                "it is: give it rnnkit.nn.as_torch(model), a copy with torch.nn's layers",
+                stacklevel=2,
+            )
+        super().__setattr__(name, value)
+
+    def _packed(self, sequence: PackedSequence, hx: Any, told: list[Told] | None) -> tuple[PackedSequence, Any] | None:
         data, batch_sizes, sorted_indices, unsorted_indices = sequence
         layout = PackedLayout(batch_sizes)
         states = _initial(self, hx, layout.batch)
@@ -62,17 +84,17 @@ class _FastForward(nn.RNNBase):
             return None
         if sorted_indices is not None:
             states = tuple(s if s is None else s.index_select(1, sorted_indices) for s in states)
-        output, final = self._run(data, layout, states)
+        output, final = self._run(data, layout, states, told)
         if unsorted_indices is not None:
             final = tuple(state.index_select(1, unsorted_indices) for state in final)
         return PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices), _as_state(final)
 
-    def _padded(self, input: Any, hx: Any) -> tuple[Tensor, Any] | None:
+    def _padded(self, input: Any, hx: Any, told: list[Told] | None) -> tuple[Tensor, Any] | None:
         if not isinstance(input, Tensor) or input.dim() not in (2, 3):
             return None
         unbatched = input.dim() == 2
         if unbatched:
-            state = hx if isinstance(hx, tuple) else () if hx is None else (hx,)
+            state = tuple(hx) if isinstance(hx, (tuple, list)) else () if hx is None else (hx,)
             if any(not isinstance(s, Tensor) or s.dim() != 2 for s in state):
                 return None
             hx = _as_state(tuple(s.unsqueeze(1) for s in state)) if state else None
@@ -83,17 +105,21 @@ class _FastForward(nn.RNNBase):
         states = _initial(self, hx, batch)
         if states is None or not length or not batch or not _serves(self, steps, states):
             return None
-        output, final = self._run(steps.reshape(length * batch, features), PackedLayout([batch] * length), states)
+        rows, layout = steps.reshape(length * batch, features), PackedLayout([batch] * length)
+        output, final = self._run(rows, layout, states, told)
         output = output.view(length, batch, -1)
         if unbatched:
             return output.squeeze(1), _as_state(tuple(state.squeeze(1) for state in final))
         return output.transpose(0, 1) if self.batch_first else output, _as_state(final)
 
-    def _run(self, data: Tensor, layout: PackedLayout, states: States) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _run(
+        self, data: Tensor, layout: PackedLayout, states: States, told: list[Told] | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         directions, dropout = 2 if self.bidirectional else 1, self.dropout if self.training else 0.0
         kind = stack.Stack(self.mode, self.hidden_size, self.num_layers, directions, dropout)
         weights = [[*group, None, None][:4] for group in layer_weights(self)]
-        return stack.run(kind, data, layout, states, weights, self.watchers)
+        watchers = () if told is None else (lambda *known: told.append(known),)
+        return stack.run(kind, data, layout, states, weights, watchers)
 
 
 class RNN(_FastForward, nn.RNN):
@@ -109,6 +135,37 @@ class LSTM(_FastForward, nn.LSTM):
 
 
 FastLayer = RNN | GRU | LSTM
+KINDS: dict[type[nn.RNNBase], type[nn.RNNBase]] = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+
+
+def as_torch(model: nn.Module) -> nn.Module:
+    """A copy of a model with torch.nn's layers in the place of ours: the same values, for tools that go by exact type.
+
+    Raises `UserError` for a subclass of one of our layers, which torch.nn has nothing for.
+    """
+    copied = copy.deepcopy(model)
+    ours = {module for module in copied.modules() if isinstance(module, FastLayer)}
+    if strange := [type(module).__name__ for module in ours if type(module) not in KINDS]:
+        raise UserError(f"{', '.join(strange)}: a changed layer has no counterpart in torch.nn; take the change away")
+    theirs: dict[nn.Module, nn.Module] = {module: _torchs(module) for module in ours}
+    for module in list(copied.modules()):
+        for name, child in list(_torch_private.children(module)):
+            if child in theirs:
+                setattr(module, name, theirs[child])
+    return theirs.get(copied, copied)
+
+
+def _torchs(layer: nn.RNNBase) -> nn.RNNBase:
+    """torch.nn's layer with all that one of ours has."""
+    kind = KINDS[type(layer)]
+    twin = kind.__new__(kind)
+    twin.__dict__.update(layer.__dict__)
+    return twin
+
+
+def _is_ours(layer: nn.RNNBase) -> bool:
+    """Whether a layer's `forward` is ours, not one of a subclass that calls it."""
+    return type(layer).forward is _FastForward.forward
 
 
 def _is_plain(module: nn.RNNBase) -> bool:
@@ -134,9 +191,10 @@ def _initial(module: nn.RNNBase, hx: Any, batch: int) -> States | None:
     count = 2 if module.mode == "LSTM" else 1
     if hx is None:
         return (None,) * count
-    states = hx if isinstance(hx, tuple) else (hx,)
+    pair = isinstance(hx, (tuple, list))
+    states: States = tuple(hx) if pair else (hx,)
     shape = (module.num_layers * (2 if module.bidirectional else 1), batch, module.hidden_size)
-    fits = isinstance(hx, tuple) == (count == 2) and len(states) == count
+    fits = pair == (count == 2) and len(states) == count
     return states if fits and all(isinstance(s, Tensor) and tuple(s.shape) == shape for s in states) else None
 
 
@@ -144,8 +202,15 @@ def _serves(module: nn.RNNBase, data: Tensor, states: States) -> bool:
     """Whether the fast path serves these inputs and this module's weights: plain CPU tensors of one type."""
     if data.shape[-1] != module.input_size or data.dtype not in (torch.float32, torch.float64):
         return False
-    tensors = [data, *_torch_private.flat_weights(module), *(s for s in states if s is not None)]
-    return all(type(t) in (Tensor, nn.Parameter) and t.is_cpu and t.dtype == data.dtype for t in tensors)
+
+    def plain(tensor: Tensor) -> bool:
+        return type(tensor) in (Tensor, nn.Parameter) and tensor.is_cpu and tensor.dtype == data.dtype
+
+    if not all(plain(tensor) for tensor in (data, *states) if tensor is not None):
+        return False
+    # torch's own path does this too, so it comes last: a weight that is computed (a parametrization) is so once a call.
+    _torch_private.update_flat_weights(module)
+    return all(map(plain, _torch_private.flat_weights(module)))
 
 
 def _as_state(states: tuple[Tensor, ...]) -> Any:

@@ -1,6 +1,6 @@
 """The recurrent modules of a model and their weights, and the model in evaluation mode."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -32,6 +32,14 @@ class Place(NamedTuple):
 def recurrent_modules(model: nn.Module) -> dict[str, nn.RNNBase]:
     """The recurrent modules of a model by their name in it."""
     return {name: module for name, module in model.named_modules() if isinstance(module, nn.RNNBase)}
+
+
+def all_names(module: nn.Module, name: str = "", above: tuple[nn.Module, ...] = ()) -> Iterator[tuple[str, nn.Module]]:
+    """A model and all modules in it, each by every way to it; none is entered from inside of itself."""
+    yield name, module
+    for part, child in _torch_private.children(module):
+        if child is not module and child not in above:
+            yield from all_names(child, f"{name}.{part}".lstrip("."), (*above, module))
 
 
 def layer_weights(module: nn.RNNBase) -> list[list[Tensor]]:

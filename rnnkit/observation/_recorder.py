@@ -5,88 +5,79 @@ gradients are read by hooks of autograd's nodes, which see them as the node will
 """
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils.hooks import RemovableHandle
 
-from rnnkit.nn import FastLayer, Place, being_recorded, layer_weights
+from rnnkit.nn import FastLayer, LayerCall, Place, layer_weights, watch
 from rnnkit.observation._replay import LayerReplay, Weights
 from rnnkit.observation.trace import Call, LayerTrace
 from rnnkit.sequences import PackedLayout, Schedule
 
 
 Pass = tuple[Tensor, Tensor]  # what one layer in one direction reads, and its states
-Random = tuple[Tensor, Tensor | None] | None  # the state of the random numbers of the CPU and of the GPU
 
 
 class Recorder:
-    """Watches one module: what it has seen of a call, by layer and direction, it appends to `calls`."""
+    """Watches one module: what it has seen of a call, by layer and direction, it appends to `calls`.
+
+    It sees what its own thread calls: others may run the same module meanwhile, for themselves.
+    """
 
     def __init__(self, name: str, module: FastLayer, calls: list[dict[str, LayerTrace]]):
         self.name, self.module, self.calls = name, module, calls
         self.directions = 2 if module.bidirectional else 1
         ways = (False, True)[: self.directions]
         self.places = [Place(layer, backward) for layer in range(module.num_layers) for backward in ways]
-        self.told: tuple[list[Tensor], Tensor | None] | None = None  # what our kernels said of their layers in a call
         self.weights: list[list[Tensor]] = []
-        self.random: Random = None
-        self.handles = [module.register_forward_pre_hook(self.before)]
-        self.handles.append(module.register_forward_hook(self.after, with_kwargs=True))
-        module.watchers = (*module.watchers, self.watch)
+        self.thread = threading.get_ident()
+        self.handles: list[RemovableHandle] = []
+        self.watch = watch(module, self.receive)
 
     def leave(self) -> None:
-        """Take all hooks away."""
-        self.module.watchers = tuple(watch for watch in self.module.watchers if watch != self.watch)
+        """Watch and listen no longer."""
+        self.watch.end()
         for handle in self.handles:
             handle.remove()
 
-    def before(self, module: nn.RNNBase, args: tuple[Any, ...]) -> None:
-        """A call begins: keep the state of the random numbers that its dropout draws from."""
-        self.told = self.random = None
-        if module.training and module.dropout and module.num_layers > 1:
-            device = layer_weights(module)[0][0].device
-            self.random = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-
-    def watch(self, states: list[Tensor], factors: Tensor | None) -> None:
-        """Our kernels have run all layers."""
-        self.told = states, factors
-
-    def after(self, module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        """A call ends: keep what is needed of it, and listen for its gradients."""
-        if being_recorded():
-            return  # what is kept would become part of what they record
-        gradients = torch.is_grad_enabled()
-        named = dict(zip(("input", "hx"), args, strict=False)) | kwargs
-        with torch.inference_mode(False), torch.no_grad():
-            packed = _packed(module, named["input"])
-            initial = _initial(module, packed, named.get("hx"))
-            traces = self._seen(packed, initial, gradients, *result)
+    def receive(self, call: LayerCall) -> None:
+        """A call has ended: keep what is needed of it, and listen for its gradients."""
+        if threading.get_ident() != self.thread:
+            return
+        if call.closed:
+            closed = Call(closed=call.closed)
+            traces = [LayerTrace(self.name, place, closed) for place in self.places]
+        else:
+            gradients = torch.is_grad_enabled()
+            with torch.inference_mode(False), torch.no_grad():
+                traces = self._seen(call, gradients)
         self.calls.append({str(trace.place): trace for trace in traces})
-        self.told = None
 
-    def _seen(
-        self, packed: PackedSequence, initial: list[Tensor], gradients: bool, output: Any, final: Any
-    ) -> list[LayerTrace]:
+    def _seen(self, call: LayerCall, gradients: bool) -> list[LayerTrace]:
         """What the layers did. Gradients are heard at what the module gave out.
 
         Our kernels tell the states of lower layers; where torch's ran, these follow once more, one by one.
         """
-        module, directions = self.module, self.directions
-        if self.told is not None:
-            (*states, _), factors = self.told
+        module, directions, output = self.module, self.directions, call.output
+        packed = _packed(module, call.input)
+        initial = _initial(module, packed, call.hx)
+        if call.told is not None:
+            (*states, _), factors = call.told
             kept = [packed.data.new_ones(1, 1)] * len(states) if factors is None else list(factors)
         else:
-            kept = _dropout_between(module, packed, self.random)
+            kept = _dropout_between(module, packed, call.random)
             with torch.set_grad_enabled(gradients):  # without it, some kernels round in another way
                 states = _lower_states(module, packed, initial, kept)
         states.append(_packed(module, output).data)
         inputs = [packed.data, *(h * k for h, k in zip(states, kept, strict=False))]
         pairs = zip(inputs, states, strict=True)
         traces = self._traces(packed, initial, [(x, h) for x, both in pairs for h in both.chunk(directions, dim=1)])
-        if self.told is None and self.random is not None and torch.backends.cudnn.is_acceptable(packed.data):
+        if call.random is not None and torch.backends.cudnn.is_acceptable(packed.data):
             traces[0].call.closed = (
                 "cuDNN does not tell what its dropout between layers drops; observe on the CPU, without dropout, or "
                 "under torch.backends.cudnn.flags(enabled=False)"
@@ -107,7 +98,7 @@ class Recorder:
                 trace.arrived((*before, part))
 
         self._listen(output.data if isinstance(output, PackedSequence) else output, output_arrived)
-        for kind, state in enumerate(final if isinstance(final, tuple) else (final,), start=1):
+        for kind, state in enumerate(call.final, start=1):
             self._listen(state, functools.partial(final_arrived, [None] * kind))
         return traces
 
@@ -179,8 +170,8 @@ def _packed(module: nn.RNNBase, sequence: Tensor | PackedSequence) -> PackedSequ
 
 def _initial(module: nn.RNNBase, packed: PackedSequence, hx: Any) -> list[Tensor]:
     """h_0, or h_0 and c_0 for an LSTM, of shape (layers x directions, batch, hidden) with the batch in packed order."""
-    if hx is not None:
-        return [_in_packed_order(state, packed) for state in (hx if isinstance(hx, tuple) else (hx,))]
+    if hx is not None:  # torch takes an LSTM's pair as a list too, or as one tensor of both
+        return [_in_packed_order(state, packed) for state in (hx if module.mode == "LSTM" else (hx,))]
     count, batch = module.num_layers * (2 if module.bidirectional else 1), int(packed.batch_sizes[0])
     sizes = [module.proj_size or module.hidden_size, module.hidden_size][: 2 if module.mode == "LSTM" else 1]
     return [packed.data.new_zeros(count, batch, size) for size in sizes]
@@ -192,7 +183,9 @@ def _in_packed_order(state: Tensor, packed: PackedSequence) -> Tensor:
     return state if packed.sorted_indices is None else state.index_select(1, packed.sorted_indices)
 
 
-def _dropout_between(module: nn.RNNBase, packed: PackedSequence, random: Random) -> list[Tensor]:
+def _dropout_between(
+    module: nn.RNNBase, packed: PackedSequence, random: tuple[Tensor, Tensor | None] | None
+) -> list[Tensor]:
     """What dropout between layers multiplied with, of shape (rows, directions x hidden); 1 where `random` is None."""
     data, between = packed.data, module.num_layers - 1
     if random is None:

@@ -18,14 +18,14 @@ they are run once more, one by one, with dropout drawn again from the random num
 reaches a lower layer is computed from what reaches the layer above.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import UserError
-from rnnkit.nn import FastLayer, recurrent_modules
+from rnnkit.nn import FastLayer, all_names
 from rnnkit.observation._recorder import Recorder
 from rnnkit.observation.trace import LayerTrace
 from rnnkit.sequences import means, times
@@ -35,11 +35,11 @@ class Trace:
     """What was seen. `calls` holds for each recurrent module, by its name in the model, every call in order.
 
     A call maps layer and direction, written `l0.f`, `l0.b`, `l1.f` …, to what was seen of them. A model that is itself
-    a recurrent module goes by the name `model`.
+    a recurrent module goes by the name `model`; one that a model has under several names has all of them here.
     """
 
-    def __init__(self, names: list[str]):
-        self.calls: dict[str, list[dict[str, LayerTrace]]] = {name: [] for name in names}
+    def __init__(self, calls: dict[str, list[dict[str, LayerTrace]]]):
+        self.calls = calls
 
     def __getitem__(self, name: str) -> dict[str, LayerTrace]:
         """The last call of a module."""
@@ -64,7 +64,8 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
     """Observe all recurrent modules of a model; see the top of this file.
 
     Outputs, gradients, random numbers and weights are bit for bit what they are without it. Calls under `no_grad` are
-    observed too, and have no gradients. What runs after the end of the `with` block is not observed.
+    observed too, and have no gradients. What runs after the end of the `with` block is not observed, nor what another
+    thread runs. Where a subclass has a `forward` of its own, what is seen is the call of ours in it.
 
     Raises `UserError` for a model without recurrent modules, and for one with torch.nn's own.
     """
@@ -74,26 +75,34 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
 
     def __init__(self, model: nn.Module):
         self._model = model
-        self._recorders: list[Recorder] = []
+        self._open: list[ExitStack] = []  # of the blocks that this object opened, the innermost last
 
     def __enter__(self) -> Trace:
-        modules: dict[str, FastLayer] = {}
-        for name, module in recurrent_modules(self._model).items():
-            if not isinstance(module, FastLayer):
-                kind = next(kind for kind in ("RNN", "GRU", "LSTM") if module.mode.startswith(kind))
-                raise UserError(
-                    f"{name or 'model'} is torch.nn's {kind}, which cannot be observed: make it with "
-                    f"`from rnnkit import {kind}`, which takes the same arguments and weights"
-                )
-            modules[name or "model"] = module
-        if not modules:
-            raise UserError(
-                f"{type(self._model).__name__} has no recurrent module (RNN, GRU, LSTM): there is nothing to observe"
-            )
-        trace = Trace(list(modules))
-        self._recorders = [Recorder(name, module, trace.calls[name]) for name, module in modules.items()]
-        return trace
+        calls: dict[str, list[dict[str, LayerTrace]]] = {}
+        with ExitStack() as opening:
+            for module, names in _named(self._model).items():
+                recorder = Recorder(names[0], module, [])
+                opening.callback(recorder.leave)
+                calls.update(dict.fromkeys(names, recorder.calls))
+            self._open.append(opening.pop_all())
+        return Trace(calls)
 
     def __exit__(self, *exception: object) -> None:
-        for recorder in self._recorders:
-            recorder.leave()
+        self._open.pop().close()
+
+
+def _named(model: nn.Module) -> dict[FastLayer, list[str]]:
+    """The layers that can be observed with all their names in the model. Raises `UserError` as `observe` does."""
+    named: dict[FastLayer, list[str]] = {}
+    for name, module in all_names(model):
+        if isinstance(module, FastLayer):
+            named.setdefault(module, []).append(name or "model")
+        elif isinstance(module, nn.RNNBase):
+            kind = next(kind for kind in ("RNN", "GRU", "LSTM") if module.mode.startswith(kind))
+            raise UserError(
+                f"{name or 'model'} is torch.nn's {kind}, which cannot be observed: make it with "
+                f"`from rnnkit import {kind}`, which takes the same arguments and weights"
+            )
+    if not named:
+        raise UserError(f"{type(model).__name__} has no recurrent module (RNN, GRU, LSTM): there is nothing to observe")
+    return named

@@ -19,7 +19,7 @@ from rnnkit.observation._replay import Gradients, LayerReplay
 class Call:
     """What the layers of one call share."""
 
-    form: PackedSequence  # how rows are packed; its data are None
+    form: PackedSequence | None = None  # how rows are packed; its data are None; None where nothing can be seen
     arrivals: int = 0  # how many gradients came
     closed: str = ""  # why nothing can be seen of this call
 
@@ -43,7 +43,7 @@ class LayerTrace:
     Gradients are the sum over all `backward()`s while the model was observed. `place` is the layer and direction.
     """
 
-    def __init__(self, module: str, place: Place, call: Call, layer: LayerReplay):
+    def __init__(self, module: str, place: Place, call: Call, layer: LayerReplay | None = None):
         self.place, self.call, self._layer = place, call, layer
         self._where = f"{module} {place}"
         self._direct: list[Tensor | None] = [None, None, None]
@@ -100,7 +100,7 @@ class LayerTrace:
         `vectors`, of shape (batch, hidden), stand at the last state that the direction reaches in each sequence, in the
         examples' order. Needs no `backward()`, and takes no notice of one.
         """
-        order = self.call.form.sorted_indices
+        order = self._form.sorted_indices
         with _undisturbed():
             vectors = vectors if order is None else vectors.index_select(0, order)
             return self._carried(self._opened().gradients(None, vectors, None))
@@ -111,9 +111,10 @@ class LayerTrace:
         They are that of its outputs, of shape (rows, hidden), then those of its final states and final cell states, of
         shape (batch, hidden) in packed order.
         """
+        kept = torch.float32 if self._layer is None else self._layer.h.dtype
         for kind, gradient in enumerate(gradients):
             if gradient is not None:
-                gradient = gradient.detach().to(self._layer.h.dtype, copy=True)
+                gradient = gradient.detach().to(kept, copy=True)
                 before = self._direct[kind]
                 self._direct[kind] = gradient if before is None else before + gradient
                 self.call.arrivals += 1
@@ -127,9 +128,15 @@ class LayerTrace:
         self._above = above, kept, slice(direction * size, (direction + 1) * size)
 
     def _opened(self) -> LayerReplay:
-        if self.call.closed:
-            raise UserError(f"{self._where}: {self.call.closed}")
+        if self.call.closed or self._layer is None:
+            raise UserError(f"{self._where} cannot be shown: {self.call.closed}")
         return self._layer
+
+    @property
+    def _form(self) -> PackedSequence:
+        if self.call.form is None:
+            raise UserError(f"{self._where} cannot be shown: {self.call.closed}")
+        return self.call.form
 
     def reached(self) -> bool:
         """Whether any gradient has come."""
@@ -148,21 +155,21 @@ class LayerTrace:
             with _undisturbed():
                 if self._above is not None:
                     traces, kept, columns = self._above
-                    above = [(trace._of_rows().gates, trace._layer.weights) for trace in traces if trace.reached()]
+                    above = [(trace._of_rows().gates, trace._opened().weights) for trace in traces if trace.reached()]
                     if above:
                         direct = functools.reduce(operator.add, (g @ w.w_ih[:, columns] for g, w in above)) * kept
                 self._total = self.call.arrivals, layer.gradients(direct, *final)
         return self._total[1]
 
     def _packed(self, rows: Tensor) -> PackedSequence:
-        return self.call.form._replace(data=rows)
+        return self._form._replace(data=rows)
 
     def _gradients(self) -> Carried:
         return self._carried(self._of_rows())
 
     def _carried(self, of_rows: Gradients) -> Carried:
         """Gradients as they are given out: packed, and in the examples' order."""
-        order = self.call.form.unsorted_indices
+        order = self._form.unsorted_indices
         initial, initial_cell = of_rows.initial, of_rows.initial_cell
         if order is not None:
             initial = initial.index_select(0, order)

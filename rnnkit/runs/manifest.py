@@ -86,7 +86,7 @@ class Manifest:
             "MKL_CBWR_in_force": determinism.in_force(),
             "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
             "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-            "flush_denormal": bool(torch.tensor(2e-38) * 0.1 == 0),
+            "flush_denormal": bool(torch.tensor(2e-38, dtype=torch.float32, device="cpu") * 0.1 == 0),
         }
         return cls(
             run=run,

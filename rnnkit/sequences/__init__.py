@@ -13,11 +13,22 @@ from rnnkit.sequences.batching import (
 )
 from rnnkit.sequences.bptt_chunks import State
 from rnnkit.sequences.examples import Examples, check
-from rnnkit.sequences.packed import Padding, lengths_of_rows, map_packed, mask, means, owners, padding, reverse, times
+from rnnkit.sequences.packed import (
+    Padding,
+    lengths_of_rows,
+    map_packed,
+    mask,
+    means,
+    owners,
+    pack,
+    padding,
+    reverse,
+    times,
+)
 from rnnkit.sequences.schedule import Chunk, PackedLayout, Schedule
 
 
 __all__ = ["bptt_chunks", "schedule", "vocabulary"]
 __all__ += ["Batch", "batches", "bucketed_order", "check", "collate", "epoch_order", "gathered", "shuffled_batches"]
 __all__ += ["Chunk", "Examples", "Joined", "PackedLayout", "Padding", "Schedule", "State"]
-__all__ += ["lengths_of_rows", "map_packed", "mask", "means", "owners", "padding", "reverse", "times"]
+__all__ += ["lengths_of_rows", "map_packed", "mask", "means", "owners", "pack", "padding", "reverse", "times"]

@@ -1,6 +1,6 @@
 """Sequences to batches: examples of different lengths become packed sequences, in an order that a seed fixes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import require_counts, seeding
-from rnnkit.sequences.examples import Examples, require_lengths, require_sequences
+from rnnkit.sequences.examples import Examples, from_pairs, require_lengths, require_sequences
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,41 @@ class Batch:
         """The steps of all its sequences together, without any padding."""
         return int(self.lengths.sum())
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch with inputs and targets on `device`; lengths stay on the CPU."""
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """The same batch with inputs and targets on `device`; lengths stay on the CPU.
+
+        `non_blocking` lets a copy from pinned memory to a GPU go on beside what follows.
+        """
         if self.inputs.data.device == device == self.targets.device:
             return self
-        inputs = self.inputs.to(device)  # pyright: ignore[reportArgumentType] (torch's stub knows of types alone)
-        return Batch(inputs, self.targets.to(device), self.lengths)
+        return self._moved(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in pinned memory, as a `DataLoader` with `pin_memory=True` asks for it."""
+        return self._moved(Tensor.pin_memory)
+
+    def is_pinned(self) -> bool:
+        """Whether inputs and targets lie in pinned memory."""
+        return self.inputs.data.is_pinned() and self.targets.is_pinned()
+
+    def _moved(self, move: Callable[[Tensor], Tensor]) -> "Batch":
+        data, batch_sizes, *order = self.inputs
+        inputs = PackedSequence(move(data), batch_sizes, *(part if part is None else move(part) for part in order))
+        return Batch(inputs, move(self.targets), self.lengths)
 
 
-def collate(examples: Examples) -> Batch:
-    """Pack the examples into one batch.
+Pair = tuple[Tensor, "Tensor | float"]  # a sequence with its target: a number, or a tensor with one for each step
+
+
+def collate(examples: Examples | Sequence[Pair]) -> Batch:
+    """Pack the examples into one batch; `collate_fn` of a `DataLoader` over pairs of a sequence and its target.
+
+    A target is a number or a tensor of shape () for the sequence, or a tensor of shape (steps,) or (steps, ...).
 
     Raises `UserError` for no examples, an empty sequence, sequences of unlike features or types, targets that do not
     fit or are themselves unlike, and for what is no tensor.
     """
+    examples = examples if isinstance(examples, Examples) else from_pairs(examples)
     return next(Joined(examples, "a batch").batches([torch.arange(len(examples), device="cpu")]))
 
 
@@ -110,7 +131,7 @@ class Joined:
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     """A permutation of `count` examples, of shape (count,): a pure function of seed and epoch."""
-    return torch.randperm(count, generator=seeding.generator(seed, "order", epoch))
+    return torch.randperm(count, generator=seeding.generator(seed, "order", epoch), device="cpu")
 
 
 def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buckets: int = 50) -> list[Tensor]:
@@ -124,9 +145,9 @@ def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buck
     require_lengths(lengths, "an order of batches")
     generator = seeding.generator(seed, "order", epoch)
     batches = []
-    for piece in torch.randperm(len(lengths), generator=generator).split(buckets * batch_size):
+    for piece in torch.randperm(len(lengths), generator=generator, device="cpu").split(buckets * batch_size):
         batches += piece[lengths[piece].sort(stable=True).indices].split(batch_size)
-    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator, device="cpu").tolist()]
 
 
 def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
@@ -143,4 +164,4 @@ def shuffled_batches(examples: Examples, batch_size: int, seed: int, epoch: int)
 def batches(examples: Examples, batch_size: int) -> Iterator[Batch]:
     """All examples once, in batches, in their own order. Raises `UserError` as `shuffled_batches` does."""
     require_counts(batch_size=batch_size)
-    return gathered(examples, torch.arange(len(examples)).split(batch_size))
+    return gathered(examples, torch.arange(len(examples), device="cpu").split(batch_size))

@@ -24,9 +24,13 @@ class Chunk:
         """The steps of all streams together."""
         return self.inputs.numel()
 
-    def to(self, device: torch.device) -> "Chunk":
-        """The same chunk on `device`."""
-        return Chunk(self.inputs.to(device), self.targets.to(device))
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Chunk":
+        """The same chunk on `device`; `non_blocking` is `Tensor.to`'s."""
+        return Chunk(*(part.to(device, non_blocking=non_blocking) for part in (self.inputs, self.targets)))
+
+    def pin_memory(self) -> "Chunk":
+        """The same chunk in pinned memory."""
+        return Chunk(self.inputs.pin_memory(), self.targets.pin_memory())
 
 
 def contiguous(ids: Tensor, streams: int, steps: int) -> Iterator[Chunk]:
@@ -64,12 +68,12 @@ def chunks_at_random(ids: Tensor, batch_size: int, steps: int, count: int, seed:
     if places < 1:
         raise UserError(f"a text of {len(ids)} symbols has no chunk of {steps} steps and the one after: take fewer")
     generator = seeding.generator(seed, "order", epoch)
-    offsets = torch.arange(steps + 1)
-    starts = torch.empty(0, dtype=torch.long)
+    offsets = torch.arange(steps + 1, device="cpu")
+    starts = torch.empty(0, dtype=torch.long, device="cpu")
     for _ in range(count):
         # A permutation is drawn when it is needed: those of all batches together can be more than memory holds.
         if (missing := batch_size - len(starts)) > 0:
-            drawn = [torch.randperm(places, generator=generator) for _ in range(-(-missing // places))]
+            drawn = [torch.randperm(places, generator=generator, device="cpu") for _ in range(-(-missing // places))]
             starts = torch.cat([starts, *drawn])
         rows = ids[starts[:batch_size].unsqueeze(1) + offsets]
         starts = starts[batch_size:]

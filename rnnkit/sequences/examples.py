@@ -28,7 +28,7 @@ class Examples:
     @property
     def lengths(self) -> Tensor:
         """How many steps each example has, of shape (examples,)."""
-        return torch.tensor([len(sequence) for sequence in self.inputs])
+        return torch.tensor([len(sequence) for sequence in self.inputs], device="cpu")
 
     def subset(self, indices: Sequence[int]) -> "Examples":
         """The examples at the given positions, in that order."""
@@ -36,6 +36,33 @@ class Examples:
         if isinstance(self.targets, list):
             return Examples(inputs, [self.targets[i] for i in indices])
         return Examples(inputs, self.targets[list(indices)])
+
+
+def from_pairs(pairs: Iterable[object]) -> Examples:
+    """Examples from pairs of a sequence and its target, as a `Dataset` gives them.
+
+    Raises `UserError` for what is no pair, and for targets that belong to sequences here and to steps there.
+    """
+    inputs: list[Tensor] = []
+    targets: list[Tensor] = []
+    for i, pair in enumerate(pairs):
+        if not isinstance(pair, (tuple, list)) or len(cast("Sequence[object]", pair)) != 2:
+            raise UserError(f"example {i} of a batch must be a pair of a sequence and its target, not {kind_of(pair)}")
+        sequence, target = cast("Sequence[object]", pair)
+        if not isinstance(target, (Tensor, bool, int, float)):
+            raise UserError(f"example {i} of a batch has {kind_of(target)} for its target: give a number or a tensor")
+        inputs.append(cast(Tensor, sequence))
+        # Those of whole batches have the default type, as torch's own collate_fn has it.
+        targets.append(target if isinstance(target, Tensor) else torch.tensor(target, device="cpu"))
+    dimensions = {target.dim() == 0 for target in targets}
+    if len(dimensions) > 1:
+        raise UserError("some targets of a batch stand for a sequence and some for its steps: give the same for all")
+    if dimensions != {True}:
+        return Examples(inputs, targets)
+    for i, target in enumerate(targets):
+        if target.dtype != targets[0].dtype:
+            raise UserError(f"example {i} of a batch has a target of type {target.dtype}, example 0 {targets[0].dtype}")
+    return Examples(inputs, torch.stack(targets))
 
 
 def check(examples: Examples, *, vocabulary: int | None = None, classes: int | None = None) -> None:

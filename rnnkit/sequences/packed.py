@@ -6,7 +6,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_sequence
 
 from rnnkit.core import UserError
 from rnnkit.sequences.examples import kind_of, require_lengths
@@ -60,6 +60,15 @@ def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> 
     return packed._replace(data=data)
 
 
+def pack(sequences: Sequence[Tensor]) -> PackedSequence:
+    """Sequences of shape (steps, ...) each, packed, as `torch.nn.utils.rnn.pack_sequence` does in any order of them.
+
+    Lengths are kept on the CPU, whatever the default device is.
+    """
+    lengths = torch.tensor([len(sequence) for sequence in sequences], device="cpu")
+    return pack_padded_sequence(pad_sequence(list(sequences)), lengths, enforce_sorted=False)
+
+
 def reverse(packed: PackedSequence) -> PackedSequence:
     """Each sequence from its last valid step to its first."""
     rows = PackedLayout(packed.batch_sizes).mirrored.to(packed.data.device)
@@ -69,7 +78,7 @@ def reverse(packed: PackedSequence) -> PackedSequence:
 def owners(packed: PackedSequence) -> Tensor:
     """To which example each row of the packed data belongs, of shape (rows,), in the order the examples came in."""
     layout = PackedLayout(packed.batch_sizes)
-    places = torch.arange(layout.rows) - layout.starts.repeat_interleave(layout.tensor)
+    places = torch.arange(layout.rows, device="cpu") - layout.starts.repeat_interleave(layout.tensor)
     places = places.to(packed.data.device)
     return places if packed.sorted_indices is None else packed.sorted_indices[places]
 
@@ -81,7 +90,7 @@ def times(packed: PackedSequence, backward: bool = False) -> Tensor:
     the other direction is the lag to the last step that the direction reads.
     """
     layout = PackedLayout(packed.batch_sizes)
-    steps = torch.arange(layout.steps).repeat_interleave(layout.tensor)
+    steps = torch.arange(layout.steps, device="cpu").repeat_interleave(layout.tensor)
     return (steps[layout.mirrored] if backward else steps).to(packed.data.device)
 
 

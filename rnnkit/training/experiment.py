@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, run_name, sizes
+from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, refuse_idle, run_name, sizes
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
 from rnnkit.training.objective import Objective
+from rnnkit.training.surroundings import kept_out
 
 
 if TYPE_CHECKING:
@@ -95,11 +96,13 @@ class Experiment(Generic[C, D]):
 
         if config.screen:
             raise UserError("--screen trains nothing: see `screened`")
-        task = self.prepared(config)
-        with tracking.start(config, task.checksums, context, kernel_in_force()) as run:
-            fit(task, config, run, report)
-            final = self.conclude(config, task)
-            run.finish(task.model, final.metrics, final.keep, comparison=final.comparison, references=final.references)
+        with kept_out():
+            task = self.prepared(config)
+            with tracking.start(config, task.checksums, context, kernel_in_force()) as run:
+                fit(task, config, run, report)
+                final = self.conclude(config, task)
+                beside = final.comparison, final.references
+                run.finish(task.model, final.metrics, final.keep, comparison=beside[0], references=beside[1])
         assert run.result is not None
         return run.result
 
@@ -109,7 +112,8 @@ class Experiment(Generic[C, D]):
 
         device = prepare(config)
         try:
-            return self.setup(config, device)
+            with kept_out():
+                return self.setup(config, device)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -120,12 +124,14 @@ class Experiment(Generic[C, D]):
         from rnnkit.diagnostics import Monitor
 
         task = self.prepared(config)
-        return before_training(Monitor(task.model, config, task.probe, config.runs_dir).before_training())
+        with kept_out():
+            return before_training(Monitor(task.model, config, task.probe, config.runs_dir).before_training())
 
     def main(self) -> None:
         """Run with the settings of the command line, and say what came out; exit with 1 where it diverged."""
         prog = f"python -m experiments.{self.Config.experiment}"
         config = cli.parse(self.Config, prog, sys.argv[1:], sys.modules[self.Config.__module__].__doc__)
+        refuse_idle(config, sys.argv[1:])
         if config.screen:
             flags = self.screened(config)
             print(f"{run_name(config)}, before training: {len(flags) or 'no'} flag{'s' * (len(flags) != 1)}")

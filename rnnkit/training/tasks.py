@@ -54,7 +54,9 @@ def on_examples(
             rows = batch.inputs.data
             words = rows if rows.dim() == 1 else rows[:, 0]
             if word_dropout:
-                words[torch.rand(len(words), generator=noise) < word_dropout] = vocabulary.UNKNOWN
+                words[torch.rand(len(words), generator=noise, dtype=torch.float32, device="cpu") < word_dropout] = (
+                    vocabulary.UNKNOWN
+                )
             yield batch
 
     def loss(model: nn.Module, batch: Batch, state: None) -> tuple[Tensor, None]:
@@ -156,11 +158,11 @@ def classified(
 
     `decide` makes classes of scores; batches are those that `order` names.
     """
-    order = order or torch.arange(len(examples)).split(256)
+    order = order or torch.arange(len(examples), device="cpu").split(256)
     pairs = of_batches(model, sequences.gathered(examples, order), lambda given, batch: (given.cpu(), batch.targets))
     outputs, targets = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
     predicted = decide(outputs)
-    right = torch.empty(len(examples), dtype=torch.bool)
+    right = torch.empty(len(examples), dtype=torch.bool, device="cpu")
     right[torch.cat(list(order))] = predicted == targets
     row = {f"loss/{split}": cost(outputs, targets).item()}
     return row | classification(targets, predicted, split), right.numpy()

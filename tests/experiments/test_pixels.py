@@ -73,7 +73,7 @@ def keys(part):
     return [(image.tobytes(), label) for image, label in zip(part.images, part.labels.tolist(), strict=True)]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2_000), st.integers(1, 400), st.integers(0, 500))
 def test_the_parts_are_drawn_from_their_own_images_and_share_none(train_size, valid_size, test_size):
     train, valid, test = pixels.chosen("made", None, train_size, valid_size, test_size)

@@ -26,6 +26,10 @@ from tests.helpers import a_trial, load, new_study, tell
         (["--threads", "2"], "--threads is 1 in a sweep: choose with --workers, before the --, what it takes"),
         (["--clip", "0.5"], "--clip is what the sweep varies: leave it out"),
         (["--dropout", "0.3"], "--dropout is what the sweep varies: leave it out"),
+        (
+            ["--observe", "off", "--observe-every", "9"],
+            "--observe-every has no effect with --observe off: leave one of them out",
+        ),
     ],
 )
 def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_written(tmp_path, flags, message):
@@ -41,6 +45,12 @@ def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_wri
     [
         ({"confirm_seeds": 1}, "--confirm-seeds must be between 2 and 1,000, not 1"),
         ({"workers": 0}, "--workers 0 needs workers elsewhere, which find each other by --storage postgresql"),
+        (
+            {"workers": 0, "gpus": "all", "storage": "postgresql://me@host/x"},
+            "--gpus is for workers here, and --workers",
+        ),
+        ({"confirm": 0, "confirm_seeds": 5}, "--confirm-seeds has no effect with --confirm 0"),
+        ({"pruner": "percentile", "sampler": "grid"}, "--pruner percentile has no effect with --sampler grid"),
         ({"storage": "mysql://me:pw@host"}, r"--storage must be .*, not mysql://me:\*\*\*@host"),
     ],
 )
@@ -86,6 +96,22 @@ def test_what_dies_is_replaced_at_once_and_what_cannot_begin_ends_the_sweep(tmp_
             started.append(slot.worker)
             slot.process.wait()
     assert len(set(started)) == 3
+
+
+def test_what_is_each_workers_own_reaches_those_here_and_is_refused_where_none_is(tmp_path, monkeypatch):
+    says = tmp_path / "worker"
+    says.write_text('#!/bin/sh\necho error: "$@" in $RNNKIT_DATA >&2\nexit 2\n')
+    says.chmod(0o755)
+    monkeypatch.setattr(local_workers.sys, "executable", str(says))
+    flags = ["--save-every", "7", "--data-dir", str(tmp_path / "data")]
+    options = run.Options("digits", trials=2, workers=1, runs_dir=tmp_path / "runs", track="off")
+    with pytest.raises(UserError, match=rf"--save-every 7 in {tmp_path}/data$"):
+        run.sweep(options, flags)
+    elsewhere = run.Options("digits", workers=0, storage="postgresql://me@host/x", runs_dir=tmp_path / "runs")
+    with pytest.raises(UserError, match="^--save-every is for each worker to say.*give it to python -m sweeps.worker"):
+        run.sweep(elsewhere, flags[:2])
+    with pytest.raises(UserError, match="^--data-dir is not known elsewhere: set RNNKIT_DATA where workers run"):
+        run.sweep(elsewhere, flags[2:])
 
 
 def test_other_settings_are_kept_beside_the_sweeps_own(tmp_path):

@@ -61,10 +61,12 @@ def adding(length: int) -> Task:
     half = length // 2
 
     def make(count: int, generator: Generator) -> Examples:
-        numbers = torch.rand(count, length, generator=generator)
-        first = torch.randint(half, (count, 1), generator=generator)
-        second = torch.randint(half, length - 1, (count, 1), generator=generator)
-        marks = torch.zeros(count, length).scatter_(1, torch.cat([first, second], dim=1), 1.0)
+        numbers = torch.rand(count, length, generator=generator, dtype=torch.float32, device="cpu")
+        first = torch.randint(half, (count, 1), generator=generator, device="cpu")
+        second = torch.randint(half, length - 1, (count, 1), generator=generator, device="cpu")
+        marks = torch.zeros(count, length, dtype=torch.float32, device="cpu").scatter_(
+            1, torch.cat([first, second], dim=1), 1.0
+        )
         return Examples(list(torch.stack([numbers, marks], dim=2)), (numbers * marks).sum(1))
 
     def nothing_on(examples: Examples) -> float:
@@ -90,12 +92,12 @@ def copying(length: int) -> Task:
     steps = length + 2 * COPIED
 
     def make(count: int, generator: Generator) -> Examples:
-        symbols = torch.randint(BLANK, (count, COPIED), generator=generator)
-        blanks = torch.full((count, steps - COPIED), BLANK)
+        symbols = torch.randint(BLANK, (count, COPIED), generator=generator, device="cpu")
+        blanks = torch.full((count, steps - COPIED), BLANK, device="cpu")
         inputs = torch.cat([symbols, blanks], dim=1)
         inputs[:, COPIED + length - 1] = GO
         targets = torch.cat([blanks, symbols], dim=1)
-        return Examples(list(torch.eye(GO + 1)[inputs]), list(targets))
+        return Examples(list(torch.eye(GO + 1, dtype=torch.float32, device="cpu")[inputs]), list(targets))
 
     def right(given: list[Tensor], examples: Examples) -> Tensor:
         copies = torch.stack([scores[-COPIED:].argmax(1) for scores in given])
@@ -121,7 +123,7 @@ def temporal_order(length: int) -> Task:
 
     def make(count: int, generator: Generator) -> Examples:
         def uniform(low: int, high: int, size: tuple[int, int] = (count, 1)) -> Tensor:
-            return torch.randint(low, high + 1, size, generator=generator)
+            return torch.randint(low, high + 1, size, generator=generator, device="cpu")
 
         first, second = uniform(length // 10, length // 5), uniform(length // 2, 3 * length // 5)
         which = uniform(0, 1, (count, 2))
@@ -130,12 +132,12 @@ def temporal_order(length: int) -> Task:
         lengths = uniform(length, length + length // 10)
         symbols[:, :1] = e
         symbols.scatter_(1, lengths - 1, b)
-        sequences = torch.eye(len(_ORDER))[symbols]
+        sequences = torch.eye(len(_ORDER), dtype=torch.float32, device="cpu")[symbols]
         inputs = [sequence[:steps] for sequence, steps in zip(sequences, lengths.flatten().tolist(), strict=True)]
         return Examples(inputs, 2 * which[:, 0] + which[:, 1])
 
     def right(given: list[Tensor], examples: Examples) -> Tensor:
-        return torch.stack(given).argmax(1).eq(torch.as_tensor(examples.targets))
+        return torch.stack(given).argmax(1).eq(torch.as_tensor(examples.targets, device="cpu"))
 
     nothing = math.log(4)
     return Task(len(_ORDER), 4, every_step=False, make=make, without_memory=nothing, own_input=nothing, right=right)

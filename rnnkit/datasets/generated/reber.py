@@ -55,15 +55,15 @@ class Chain:
     def pairs(self) -> Tensor:
         """How often, in the mean, a string goes from each state to each, of shape (states, states)."""
         count = len(self.names)
-        start = torch.zeros(count, dtype=torch.float64)
+        start = torch.zeros(count, dtype=torch.float64, device="cpu")
         start[0] = 1
-        visits = torch.linalg.solve((torch.eye(count, dtype=torch.float64) - self.probabilities).T, start)
+        visits = torch.linalg.solve((torch.eye(count, dtype=torch.float64, device="cpu") - self.probabilities).T, start)
         return visits.unsqueeze(1) * self.probabilities
 
     @functools.cached_property
     def shares(self) -> Tensor:
         """How often, in the mean, a string has each symbol after each state, of shape (states, symbols)."""
-        shares = torch.zeros(len(self.names), len(SYMBOLS), dtype=torch.float64)
+        shares = torch.zeros(len(self.names), len(SYMBOLS), dtype=torch.float64, device="cpu")
         return shares.index_add(1, self.symbols, self.pairs)
 
     def costs(self, knowledge: Sequence[Hashable]) -> Tensor:
@@ -72,7 +72,7 @@ class Chain:
         Of the state he knows what `knowledge` says of it. What never follows costs infinitely much.
         """
         kinds = {kind: i for i, kind in enumerate(dict.fromkeys(knowledge))}
-        groups = torch.tensor([kinds[kind] for kind in knowledge])
+        groups = torch.tensor([kinds[kind] for kind in knowledge], device="cpu")
         shares = torch.zeros_like(self.shares).index_add(0, groups, self.shares)
         return -(shares / shares.sum(1, keepdim=True).clamp_min(1e-300)).log()[groups]
 
@@ -96,12 +96,12 @@ def chain(length: float) -> Chain:
         ways[second, "E6"] = {(second, "B0"): again, (second, "close"): 1 - again}
         ways[second, "close"] = {("", "E"): 1.0}
     names = [*ways, ("", "E")]
-    probabilities = torch.zeros(len(names), len(names), dtype=torch.float64)
+    probabilities = torch.zeros(len(names), len(names), dtype=torch.float64, device="cpu")
     for i, name in enumerate(names[:-1]):
         for other, probability in ways[name].items():
             probabilities[i, names.index(other)] = probability
     symbols = [second if edge in ("open", "close") else edge[0] for second, edge in names]
-    return Chain(names, torch.tensor([SYMBOLS.index(symbol) for symbol in symbols]), probabilities)
+    return Chain(names, torch.tensor([SYMBOLS.index(symbol) for symbol in symbols], device="cpu"), probabilities)
 
 
 def embedded(length: int) -> Task:
@@ -119,7 +119,10 @@ def embedded(length: int) -> Task:
     first = [states.probabilities[i, row[0]].item() for i, row in enumerate(rows[:-1])]
 
     def make(count: int, generator: Generator) -> Examples:
-        drawn = (torch.rand(1_024, dtype=torch.float64, generator=generator).tolist() for _ in itertools.count())
+        def some() -> list[float]:
+            return torch.rand(1_024, dtype=torch.float64, device="cpu", generator=generator).tolist()
+
+        drawn = (some() for _ in itertools.count())
         numbers = itertools.chain.from_iterable(drawn)
         strings = []
         for _ in range(count):
@@ -128,7 +131,7 @@ def embedded(length: int) -> Task:
                 state = path[-1]
                 path.append(ways[state][next(numbers) >= first[state]])
             strings.append(states.symbols[path])
-        vectors = torch.eye(len(SYMBOLS))
+        vectors = torch.eye(len(SYMBOLS), dtype=torch.float32, device="cpu")
         return Examples([vectors[string[:-1]] for string in strings], [string[1:] for string in strings])
 
     following = {(i, int(states.symbols[j])): j for i, j in states.probabilities.nonzero().tolist()}
@@ -149,7 +152,8 @@ def embedded(length: int) -> Task:
 
     def right(given: list[Tensor], examples: Examples) -> Tensor:
         pairs = zip(given, examples.targets, strict=True)
-        return torch.tensor([(scores[-2, t] > scores[-2, p]) == (targets[-2] == t) for scores, targets in pairs])
+        found = [(scores[-2, t] > scores[-2, p]) == (targets[-2] == t) for scores, targets in pairs]
+        return torch.tensor(found, device="cpu")
 
     # What a net knows of a state: where in the grammar it is, its symbol alone, or all there is.
     known = {"without_memory": [edge for _, edge in states.names], "own_input": states.symbols.tolist()}

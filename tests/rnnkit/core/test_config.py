@@ -9,10 +9,11 @@ import tyro
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import char_lm
+from experiments import char_lm, digits, pixels, tagging, word_lm
 from experiments.digits import Config
 from rnnkit.core import cli, config
 from rnnkit.core.errors import UserError
+from tests.helpers import refused
 
 
 configurations = st.builds(
@@ -117,6 +118,40 @@ def test_a_sigterm_while_flags_are_read_is_no_mistake_in_them(monkeypatch):
     with pytest.raises(SystemExit) as stop:
         cli.parse(Config, "python -m experiments.digits", [])
     assert stop.value.code == 143
+
+
+IDLE = [
+    (digits.Config, "--observe off --observe-every 7", "--observe-every has no effect with --observe off"),
+    (char_lm.Config, "--reading streams --round=5", "--round has no effect with --reading streams"),
+    (pixels.Config, "--permutation_seed 3", "--permutation-seed has no effect with --order sequential"),
+    (word_lm.Config, "--schedule cosine --decay 2", "--decay has no effect with --schedule cosine"),
+    (word_lm.Config, "--full-epochs 4 --schedule constant", "--full-epochs has no effect with --schedule constant"),
+    (tagging.Config, "--reader-size 0 --letter-size 9", "--letter-size has no effect with --reader-size 0"),
+    (tagging.Config, "--data python --reader-size 9", "--reader-size has no effect with --data python"),
+]
+
+
+@pytest.mark.parametrize(("kind", "words", "message"), IDLE)
+def test_a_setting_that_has_no_effect_beside_the_others_is_refused(kind, words, message):
+    """Also where it is given with its default: who gives it expects something of it."""
+    given_ = shlex.split(words)
+    with pytest.raises(UserError, match=f"^{message}: leave one of them out$"):
+        config.refuse_idle(cli.parse(kind, "it", given_), given_)
+    config.refuse_idle(kind(), [])
+
+
+@pytest.mark.parametrize("kind", [digits.Config, char_lm.Config, pixels.Config, word_lm.Config, tagging.Config])
+def test_what_a_setting_needs_are_settings(kind):
+    names = {field.name for field in dataclasses.fields(kind)}
+    assert set(kind.needs) <= names
+    assert all(set(others) <= names for others in kind.needs.values())
+
+
+def test_a_command_with_an_idle_setting_trains_nothing(tmp_path):
+    done = refused("experiments.digits", "--observe", "off", "--observe-every", "5", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "error: --observe-every has no effect with --observe off: leave one of them out\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_experiment_changes_the_defaults_of_shared_settings():

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -7,7 +7,6 @@ from sklearn.model_selection import train_test_split
 from rnnkit.datasets import digits, splits
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 2**32 - 1), st.lists(st.integers(2, 40), min_size=2, max_size=9), st.sampled_from([0.2, 0.25, 0.5])
 )

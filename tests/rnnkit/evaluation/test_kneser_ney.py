@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.datasets import ptb
@@ -42,7 +42,6 @@ def probability(symbol, context, train, order):
     return (max(counts[*context, symbol] - d, 0) + d * len(after) * shorter) / sum(after)
 
 
-@settings(deadline=None)
 @given(text(), text(), st.integers(1, 5))
 def test_the_equation(train, test, order):
     contexts = [tuple(test[max(0, i - order + 1) : i]) for i in range(1, len(test))]
@@ -51,7 +50,6 @@ def test_the_equation(train, test, order):
     np.testing.assert_allclose(nats, expected, rtol=1e-12, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(text(), text(most=6), st.integers(1, 5))
 def test_the_probabilities_of_all_symbols_sum_to_one(train, context, order):
     each = [ngram.kneser_ney(np.array(train), np.array([*context, w]), SYMBOLS, order)[-1] for w in range(SYMBOLS)]

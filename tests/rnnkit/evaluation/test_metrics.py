@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -55,7 +55,6 @@ def test_accuracy_and_macro_f1_by_hand():
     assert classification([0, 0], [1, 1], "valid") == {"metric/accuracy/valid": 0.0, "metric/macro_f1/valid": 0.0}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=40))
 def test_scores_of_classes_are_scikit_learns(pairs):
     targets, predictions = zip(*pairs, strict=True)

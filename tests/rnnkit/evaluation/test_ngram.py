@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.core.errors import UserError
@@ -22,7 +22,6 @@ def probability(symbol, context, train, symbols):
     return (after.count(symbol) + kinds * shorter) / (len(after) + kinds)
 
 
-@settings(deadline=None)
 @given(texts(), texts(least=2), st.integers(0, 5))
 def test_the_equation(train, test, order):
     symbols = len(set(train + test))
@@ -35,7 +34,6 @@ def test_the_equation(train, test, order):
     assert ngram.bits_per_character(train, test, symbols, order) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(texts(), texts(least=1), st.integers(1, 6))
 def test_the_probabilities_of_all_symbols_sum_to_one(train, context, order):
     train += "abc"  # all symbols, so that each is given its share

@@ -37,7 +37,7 @@ def by_hand(name, output, pool):
 
 
 @pytest.mark.parametrize("name", POOLS)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(lengths=lengths_of_batches)
 def test_each_sequence_gets_what_it_gets_alone_by_hand(name, lengths):
     encoder, pool, size = pool_of(name)

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 import rnnkit
 from rnnkit.core.errors import UserError
@@ -78,3 +79,37 @@ def test_what_cannot_be_initialised_says_why():
             function(layer(rnnkit.GRU, bias=False))
     with pytest.raises(UserError, match="3 steps or more, not 2"):
         initialisation.chrono_(layer(), 2)
+
+
+WAYS = {
+    "orthogonal": initialisation.orthogonal_,
+    "identity": initialisation.identity_,
+    "forget-bias": initialisation.forget_bias_,
+    "chrono": lambda module: initialisation.chrono_(module, 10),
+}
+
+
+def pruned(module, name):
+    return prune.l1_unstructured(module, name, 0.5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("changed", [parametrizations.weight_norm, parametrizations.orthogonal, pruned])
+def test_a_weight_that_is_not_there_to_start_is_named_wherever_it_stands(way, changed):
+    """The second layer's other direction alone: the rest must not be started without it in silence."""
+    part = "weight_hh" if way in ("orthogonal", "identity") else "bias_hh"
+    if part == "bias_hh" and changed is not pruned:
+        pytest.skip("it is for matrices")
+    module = layer()
+    changed(module, f"{part}_l1_reverse")
+    with pytest.raises(UserError, match=f"no parameter {part}_l1_reverse to start in this .*LSTM"):
+        WAYS[way](module)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_holds_no_recurrent_layer_itself_is_refused(way):
+    for module in (nn.Sequential(layer()), nn.Linear(2, 2)):
+        with pytest.raises(UserError, match=f"a {type(module).__name__} is no recurrent layer"):
+            WAYS[way](module)
+    with pytest.raises(UserError, match="uniform_ found no parameter in this ReLU"):
+        initialisation.uniform_(nn.ReLU(), 0.1)

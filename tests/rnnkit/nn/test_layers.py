@@ -39,7 +39,7 @@ def problems(draw):
     }
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(problems())
 def test_packed_sequences_as_torch_does_them(problem):
     ours, theirs = pair(

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
@@ -30,7 +30,6 @@ def targets_for(name, scores):
     return torch.rand(scores.shape, dtype=scores.dtype, generator=torch.Generator().manual_seed(3))
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 40), st.integers(1, 70), st.integers(1, 90), st.booleans(), st.sampled_from(list(TYPES)), st.data()
 )

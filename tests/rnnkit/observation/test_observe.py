@@ -153,7 +153,7 @@ def problems(draw):
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems())
 def test_ragged_batches_as_autograd_over_the_equations_sees_them(problem):
     module = make(problem["kind"], *problem["sizes"], seed=problem["seed"], **problem["options"])

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.sequences import vocabulary
@@ -32,7 +32,6 @@ def test_words(text, words):
     assert vocabulary.words(text) == words
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("aB1<>/:;-=()_ .\n"), max_size=30))
 def test_words_are_lower_case_without_gaps(text):
     for word in vocabulary.words(text):
@@ -68,7 +67,6 @@ def test_a_text_may_have_the_mark_for_unknown_words_in_it():
     assert known.ids(["<unk>", "a"]) == [1, 2]
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from("abcdef"))), st.integers(1, 4))
 def test_numbers_follow_the_counts(texts, least):
     known = vocabulary.build(texts, least)

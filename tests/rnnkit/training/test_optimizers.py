@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -90,7 +90,6 @@ def test_a_state_of_other_parameters_is_refused():
         Optimizer("adam", parameters_of([(3,), (4,)], torch.float32)).load_state_dict(theirs.state_dict())
 
 
-@settings(deadline=None)
 @given(st.integers(2, 200), st.sampled_from(["one-cycle", "cosine", "constant"]), st.sampled_from([1e-4, 0.01, 3.0]))
 def test_schedules_are_those_of_torch(steps, schedule, peak):
     config = dataclasses.replace(Config(), schedule=schedule, learning_rate=peak)

@@ -52,7 +52,7 @@ def test_a_table_by_hand(tmp_path):
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12).filter(str.strip)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(cells, min_size=2, max_size=2, unique=True),
     st.lists(cells, min_size=10, max_size=40),

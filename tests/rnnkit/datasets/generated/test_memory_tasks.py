@@ -21,7 +21,7 @@ def made(task, count=3, seed=0):
     return examples
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(length=st.integers(4, 70), seed=st.integers(0, 2**40))
 def test_adding_marks_a_number_in_each_half_and_asks_for_their_sum(length, seed):
     examples = made(memory_tasks.adding(length), seed=seed)
@@ -50,7 +50,7 @@ def test_one_is_the_best_constant_sum_and_its_error_two_twelfths():
     assert memory_tasks.adding(20).own_input == memory_tasks.adding(20).without_memory == 1 / 6
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(length=st.integers(1, 60), seed=st.integers(0, 2**40))
 def test_copying_shows_ten_symbols_waits_and_asks_for_them(length, seed):
     examples = made(memory_tasks.copying(length), seed=seed)
@@ -84,7 +84,7 @@ def test_copying_by_each_input_alone_costs_what_the_counts_of_pairs_say(length):
     assert task.own_input >= task.without_memory
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(length=st.integers(10, 120), seed=st.integers(0, 2**40))
 def test_temporal_order_hides_two_symbols_that_count(length, seed):
     examples = made(memory_tasks.temporal_order(length), 8, seed)

@@ -52,7 +52,7 @@ def test_the_regular_expression_knows_strings_printed_in_papers():
         assert not re.fullmatch(INNER, string)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(length=st.integers(12, 60), seed=st.integers(0, 2**40))
 def test_strings_are_of_the_grammar_and_close_as_they_open(length, seed):
     for string in strings(made(length, 20, seed)[1]):

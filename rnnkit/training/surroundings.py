@@ -1,0 +1,27 @@
+"""What a process has set of torch for itself, a notebook say, kept out of a run."""
+
+import contextlib
+from collections.abc import Generator
+
+
+@contextlib.contextmanager
+def kept_out() -> Generator[None, None, None]:
+    """Inside, new tensors are float32 and on the CPU unless they say otherwise, and operations have gradients.
+
+    Default type and device, inference mode, `no_grad` and autocast are afterwards what they were. A run's numbers
+    depend on none of them.
+    """
+    import torch
+
+    default = torch.get_default_dtype()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":  # a mode that sees each call of torch: only where it is needed
+            stack.enter_context(torch.device("cpu"))
+        stack.callback(torch.set_default_dtype, default)
+        torch.set_default_dtype(torch.float32)
+        yield
