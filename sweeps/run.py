@@ -178,10 +178,13 @@ def sweep(options: Options, flags: list[str]) -> None:
 def mirror(folder: Path, track: str, patience: float = 90.0) -> str | None:
     """Carry the study's summary to W&B, by a process of its own, as runs are; return what went wrong, if anything."""
     command = [sys.executable, "-m", "sweeps.wandb_sync.study_run", str(folder), "--track", track]
+    said = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "env": processes.environment()}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env=processes.environment(), timeout=patience)
+        done = subprocess.run(command, **said, timeout=patience)
     except subprocess.TimeoutExpired:
         return f"it took more than {patience:.0f} seconds"
+    except OSError as error:  # no process or memory is left
+        return error.strerror or str(error)
     return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else None
 
 

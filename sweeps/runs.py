@@ -82,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.main(main, settle=False)
+    cli.main(main, settle=False, prints=True)

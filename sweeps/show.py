@@ -133,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.main(main, settle=False)
+    cli.main(main, settle=False, prints=True)
