@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 import experiments
-from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, wording, writing
+from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, surroundings, wording, writing
 from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
 from sweeps.study import study as studies
 
@@ -230,6 +230,7 @@ def given(flags: list[str]) -> list[str]:
 
 def main() -> None:
     """Sweep as the command line says."""
+    surroundings.count_in_utc()
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
     options = cli.parse(Options, "python -m sweeps.run", words[:cut], __doc__)

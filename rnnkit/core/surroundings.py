@@ -6,6 +6,7 @@ A variable of a library's that somebody set for other work changes nothing here,
 import contextlib
 import os
 import re
+import time
 from collections.abc import Generator, Mapping
 
 
@@ -45,3 +46,9 @@ def leave_behind() -> None:
     """Have this process itself go on with no more than `passed_on` lets through."""
     for name in os.environ.keys() - passed_on(os.environ).keys():
         del os.environ[name]
+
+
+def count_in_utc() -> None:
+    """Have this process take UTC for the local time: Optuna writes that into a study, and not where it was."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_REPEATABLE = {"svg.fonttype": "path", "svg.hashsalt": "rnnkit"}  # else each SVG has names of its own inside
+
+
 @contextlib.contextmanager
 def plain(settings: Mapping[str, Any]) -> Generator[None]:
     """Draw inside with matplotlib's defaults and these settings alone; what was in force before is so again after."""
@@ -21,7 +24,7 @@ def plain(settings: Mapping[str, Any]) -> Generator[None]:
         import matplotlib
         from matplotlib import style
 
-    with style.context(["default", dict(settings)]):
+    with style.context(["default", _REPEATABLE | dict(settings)]):
         matplotlib.rcParams["timezone"] = "UTC"  # one of few that "default" leaves as they are
         yield
 

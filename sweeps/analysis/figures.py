@@ -25,7 +25,7 @@ BLUE, ORANGE, PURPLE, GREY = "#0072b2", "#d55e00", "#cc79a7", "#777777"
 MARKS = {"complete": ("finished", "o", BLUE), "pruned": ("pruned", "x", GREY), "diverged": ("diverged", "^", PURPLE)}
 STYLE: dict[str, Any] = {"font.size": 9, "legend.fontsize": 8, "axes.titlesize": 10}
 STYLE |= {"axes.grid": True, "grid.color": "#dddddd", "axes.axisbelow": True}
-STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path", "svg.hashsalt": "rnnkit"}
+STYLE |= {"axes.spines.top": False, "axes.spines.right": False}
 
 
 @dataclass(frozen=True)
