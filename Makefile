@@ -37,9 +37,9 @@ endif
 
 override EXPERIMENT := $(or $(value EXPERIMENT),digits)
 
-# Settings of Python's that are meant for other programs; one of them (PYTHONSAFEPATH) would hide the checkout.
+# Settings of Python and tqdm that are meant for other programs; one of them (PYTHONSAFEPATH) would hide the checkout.
 $(foreach name,$(filter-out PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONNOUSERSITE PYTHONPYCACHEPREFIX,$(filter \
-  PYTHON% PIP_% BASH_ENV CDPATH GREP_OPTIONS,$(.VARIABLES))),$(if $(findstring environment,$(origin $(name))),$(eval unexport $(name))))
+  PYTHON% TQDM_% BASH_ENV CDPATH GREP_OPTIONS,$(.VARIABLES))),$(if $(findstring environment,$(origin $(name))),$(eval unexport $(name))))
 
 # The active conda environment `rnnkit` is used where there is one, else .venv. Its path may have blanks in it.
 CONDA := $(subst $(blank),?,$(value CONDA_PREFIX))

@@ -27,10 +27,9 @@ from typing import Annotated, Literal
 
 import tyro
 from optuna.trial import FrozenTrial, TrialState
-from tqdm import tqdm
 
 import experiments
-from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, surroundings, wording, writing
+from rnnkit.core import BaseConfig, Checked, UserError, cli, locks, processes, surroundings, terminal, wording, writing
 from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
 from sweeps.study import study as studies
 
@@ -92,7 +91,7 @@ class Progress:
         self.metric = wording.metric(study.folder.objective.metric)
         self._seen: set[tuple[bool, int]] = set()
         self._total = study.storage.patiently(lambda: study.total)
-        self._bar = tqdm(total=self._total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
+        self._bar = terminal.bar(total=self._total, unit="trial")
 
     def __enter__(self) -> "Progress":
         self.study.storage.patiently(self._update)
@@ -136,7 +135,7 @@ class Progress:
             what, settings = f"again {again['confirms']:>3}", f"fresh seed {again['repeat'] + 1}"
         ended = "pruned" if trial.state == TrialState.PRUNED else f"failed ({reason})"
         ended = f"{trial.value:.4f}" if trial.state == TrialState.COMPLETE else ended
-        with tqdm.external_write_mode():
+        with self._bar.external_write_mode():
             print(f"{what}  {ended}  {seconds:5.1f} s  {settings}", flush=True)
 
 

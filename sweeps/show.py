@@ -15,7 +15,7 @@ from typing import Annotated
 import tyro
 
 from rnnkit.core import RunsOptions, UserError, cli, wording
-from rnnkit.runs import folders, printing
+from rnnkit.runs import folders, plots, printing
 from sweeps.reading import Columns, RunIndex, answers, describe, sections, studies
 from sweeps.runs import table
 
@@ -83,6 +83,7 @@ def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
     lines += [f"  {name}: {wording.number(value)}" for name, value in details.scores]
     lines += [f"  {line}" for line in details.beside]
     lines += [f"  flag: {flag}" for flag in details.flags]
+    lines += [f"  {line}" for line in plots.not_drawn(card.folder)]
     if details.damaged:
         lines.append(f"  {details.damaged} damaged rows of metrics.jsonl are left out")
     lines += curves(index.columns(name), everything)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -28,4 +29,23 @@ def environment(**more: str) -> dict[str, str]:
     It has this process's variables, but for those that would change how libraries behave (`surroundings`), and `more`.
     """
     path = os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]))
-    return {**surroundings.passed_on(os.environ), "PYTHONPATH": path, "PYTHONUTF8": "1", **more}
+    home = {} if _has_home() else {"HOME": _stand_in()}
+    return {**surroundings.passed_on(os.environ), **home, "PYTHONPATH": path, "PYTHONUTF8": "1", **more}
+
+
+def _has_home() -> bool:
+    try:
+        Path.home()
+    except RuntimeError:  # a user whom the machine does not know, in a container: W&B would end there
+        return False
+    return True
+
+
+def _stand_in() -> str:
+    """A folder that is as good as a home, and nobody else's; where there is none, a name that leads nowhere."""
+    folder = Path(tempfile.gettempdir()) / f"rnnkit-home-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
+            return str(folder)
+    return "/nonexistent"

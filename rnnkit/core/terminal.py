@@ -6,7 +6,7 @@ import sys
 from collections.abc import Generator
 from typing import Any
 
-from rnnkit.core import wording
+from rnnkit.core import extras, surroundings, wording
 
 
 class Output:
@@ -95,6 +95,14 @@ def _open_what_is_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def bar(**settings: Any) -> Any:
+    """tqdm's bar on standard error, where that is a terminal; it goes when it is done."""
+    with extras.needed("experiments", "a progress bar"), surroundings.hidden("TQDM_"):
+        from tqdm import tqdm
+
+    return tqdm(disable=not sys.stderr.isatty(), leave=False, **settings)
 
 
 def can_show(text: str) -> bool:

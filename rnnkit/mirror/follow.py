@@ -145,6 +145,10 @@ class Server:
             import wandb
             from wandb.errors import CommError, UsageError
 
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError:
+            raise UserError("W&B takes no path that is not UTF-8: choose another folder with --runs-dir") from None
         options = {**options, "dir": str(folder), "reinit": "finish_previous"}
         settings: dict[str, Any] = {"init_timeout": INIT_TIMEOUT, "finish_timeout": 30, "console": "off"}
         settings |= dict.fromkeys(("finish_timeout_raises", "silent", "disable_git", "disable_code"), True)
@@ -255,3 +259,15 @@ def main() -> None:
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)
                 _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": error_in_words(error)})
+        with decoration(f"pictures of {folder.name} are not drawn"):
+            _draw_what_is_left(folder, gone)
+
+
+def _draw_what_is_left(folder: Path, gone: threading.Event) -> None:
+    """Draw the pictures of a run that are still to be drawn, once it has ended: W&B may take no copy of it."""
+    if files.read_json(folder / "manifest.json")["config"].get("observe") != "full":
+        return
+    for _ in tail(folder, gone):
+        pass
+    if not any(plots.picture_files(folder)):
+        plots.draw(folder)

@@ -42,9 +42,12 @@ def draw(folder: Path) -> list[Path]:
 
     One that cannot be drawn keeps no other from it; why is said in lines, on standard error and in media/not-drawn.txt.
     """
-    curves = [files.read_json(path) for path in sorted((folder / "media").glob("curves-*.json"))]
+    curves: list[Curves] = []
     drawn: list[Path] = []
     wrong: list[str] = []
+    for path in sorted((folder / "media").glob("curves-*.json")):
+        with decoration("some curves are left out", wrong.append):
+            curves.append(files.read_json(path))
     with decoration("pictures are not drawn", wrong.append), drawing.plain(STYLE):
         for name, picture in PICTURES.items() if curves else ():
             with decoration(f"the picture {name} is not drawn", wrong.append):

@@ -2,9 +2,9 @@
 
 import os
 import shlex
-import sys
 from pathlib import Path
 
+from rnnkit.core import decoration
 from rnnkit.runs import mirror_client
 from rnnkit.runs.manifest import Manifest
 from rnnkit.runs.result import Comparison, Reference, ReferenceKind, Result
@@ -26,37 +26,39 @@ def print_result(result: Result) -> None:
     for flag in result.flags or []:
         print(f"  flag: {flag}")
     print(f"  record: {shown(result.folder)}")
-    if Manifest.read(result.folder).track != "off":
-        print(f"  W&B: {mirror_in_words(result.folder)}")
+    with decoration("  W&B: what it has of this run is not known"):
+        if Manifest.read(result.folder).track != "off":
+            print(f"  W&B: {mirror_in_words(result.folder)}")
+    print(f"  see its curves: `{show_command(result.folder)}`, or `{make_command('dashboard', result.folder.parent)}`")
 
 
 def mirror_in_words(folder: Path) -> str:
     """What W&B has of an ended run, once its mirror is done or can be waited for no longer."""
     state = mirror_client.wait(folder)
-    sync = sync_command(folder.parent)
+    sync = make_command("sync", folder.parent)
     if state.get("state") == "failed":
         return f"not complete ({state.get('reason')}); the record is, and `{sync}` sends it"
     if state.get("state") != "complete":
         return f"the mirror is still at work; `{sync}` completes it where it stops"
     if state["mode"] == "disabled":
-        return "not to be tracked, says WANDB_MODE=disabled"
-    if state["mode"] == "online":
-        return state["url"]
-    return f"recorded offline; `{sync}` sends it; to see its curves:\n    {leet(folder / state['folder'])}"
+        return "not to be tracked, say WANDB_MODE or W&B's settings (`wandb disabled`)"
+    without = f", without what could not be made ({'; '.join(state['missing'])})" if state.get("missing") else ""
+    return f"{state['url']}{without}" if state["mode"] == "online" else f"recorded offline{without}; `{sync}` sends it"
 
 
-def leet(log: Path) -> str:
-    """The command that shows an offline run's curves in the terminal, by its folder."""
-    wandb = Path(sys.executable).parent / "wandb"
-    return f"{shown(wandb) if wandb.exists() else 'wandb'} leet {shown(log)}"
+def show_command(folder: Path) -> str:
+    """The command that shows a run in the terminal."""
+    is_usual = folder.parent.absolute() == Path("runs").absolute()
+    return f"make show RUN={folder.name if is_usual else shown(folder)}"
 
 
-def sync_command(runs_dir: Path) -> str:
-    """The command that sends all runs of a folder to W&B."""
+def make_command(target: str, runs_dir: Path) -> str:
+    """The command that has make do something with all runs of a folder: `sync`, `dashboard`."""
     if runs_dir.absolute() == Path("runs").absolute():
-        return "make sync"
+        return f"make {target}"
     words = f"--runs-dir {shown(runs_dir)}".replace("$", "$$")  # for make
-    return f'make sync ARGS="{words}"' if not set(words) & set('"$`\\') else f"make sync ARGS={shlex.quote(words)}"
+    quoted = f'"{words}"' if not set(words) & set('"$`\\') else shlex.quote(words)
+    return f"make {target} ARGS={quoted}"
 
 
 def shown(path: Path) -> str:

@@ -109,13 +109,14 @@ def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
     run = folder.base.runs_dir / best.run
     words = best.command.split(" ", 3)
     flags = words[3] if len(words) > 3 else ""
-    state = mirror_client.state(run)
     commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
+    commands.append((printing.show_command(run), "see its curves"))
+    commands.append((printing.make_command("dashboard", folder.base.runs_dir), "see all in a browser"))
+    state = mirror_client.state(run)
     if state.get("mode") == "offline":
-        commands.append((printing.leet(run / state["folder"]), "see its curves"))
-        commands.append((printing.sync_command(folder.base.runs_dir), "send all to W&B"))
+        commands.append((printing.make_command("sync", folder.base.runs_dir), "send all to W&B"))
     elif state.get("url"):
-        commands.append((state["url"], "see its curves"))
+        commands.append((state["url"], "see it at W&B"))
     commands.append((f"less {printing.shown(folder.path / 'summary.md')}", "read about all trials"))
     return commands
 

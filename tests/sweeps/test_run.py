@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from rnnkit.core import files, locks
-from rnnkit.runs import checkpoints, folders
+from rnnkit.runs import checkpoints, folders, printing
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from sweeps.study import study as studies
@@ -120,7 +120,7 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
     result = Result.read(runs / best["run"])
     found = re.search(r"logistic regression .* 0.9694; difference (\S+), 95 % interval (\S+) to (\S+): worse", printed)
     assert float(found[1]) == pytest.approx(result.comparison.difference, abs=1e-4)
-    assert "wandb leet" in printed
+    assert f"make show RUN={printing.shown(result.folder)}" in printed
     assert "make sync" in printed
     assert summary["trials"]["ended"] == 14
     page = (runs / "studies" / "small" / "summary.md").read_text()
