@@ -116,6 +116,7 @@ class Progress:
         ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
         again = self.study.confirmations.get_trials(deepcopy=False)
         ended += [(True, trial) for trial in again if trial.state.is_finished()]
+        self._bar.total = self._total + len(again)
         for confirms, trial in ended:
             if (confirms, trial.number) not in self._seen and say:
                 say(trial, confirms)
@@ -123,7 +124,6 @@ class Progress:
         complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
         if (best := self.study.best_of(complete)) is not None:
             self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
-        self._bar.total = self._total + len(again)
         self._bar.update(len(ended) - self._bar.n)
 
     def _say(self, trial: FrozenTrial, confirms: bool) -> None:
@@ -136,7 +136,8 @@ class Progress:
         ended = "pruned" if trial.state == TrialState.PRUNED else f"failed ({reason})"
         ended = f"{trial.value:.4f}" if trial.state == TrialState.COMPLETE else ended
         with self._bar.external_write_mode():
-            print(f"{what}  {ended}  {seconds:5.1f} s  {settings}", flush=True)
+            place = f"{len(self._seen) + 1} of {self._bar.total}"
+            print(f"{what}  {ended}  {seconds:5.1f} s  {place}  {settings}", flush=True)
 
 
 def sweep(options: Options, flags: list[str]) -> None:

@@ -14,17 +14,17 @@ from typing import Annotated
 
 import tyro
 
-from rnnkit.core import RunsOptions, UserError, cli, wording
+from rnnkit.core import RunsOptions, UserError, cli, terminal, wording
 from rnnkit.runs import folders, plots, printing
 from sweeps.reading import Columns, RunIndex, answers, describe, sections, studies
 from sweeps.runs import table
 
 
 BLOCKS = "▁▂▃▄▅▆▇█"
+ASCII = "_.-=+*%#"  # the same, where the terminal has no blocks
 WIDTH = 40  # characters of a curve
 # The charts that are shown unless all are asked for, beside those of scores.
-USUAL = {"loss", "gradient", "clip", "rms", "saturated", "dead", "timescale", "sensitivity", "horizon"}
-USUAL |= {"context", "k95"}
+USUAL = {"loss", "gradient", "clip", "horizon", "context"}  # a screen: not what each layer and gate has
 
 
 @dataclass(frozen=True)
@@ -124,13 +124,17 @@ def main() -> None:
         folder = folders.find(options.name, options.runs_dir)
     except UserError:
         if options.name not in index.studies():
-            raise UserError(f"there is no run and no study {options.name} (looked in {options.runs_dir})") from None
+            close = wording.meant(options.name, [*index.studies(), *(card.name for card in index.runs())])
+            looked = f"(looked in {options.runs_dir})"
+            raise UserError(f"there is no run and no study {options.name} {looked}{close}") from None
         lines = of_study(index, options.name)
     else:
         if folder.resolve().parent != index.root:
             index = RunIndex(folder.resolve().parent)
         lines = of_run(index, folder.resolve().name, options.all)
-    print("\n".join(map(describe.printable, lines)))
+    if not terminal.can_show(BLOCKS):
+        lines = [line.translate(str.maketrans(BLOCKS, ASCII)) for line in lines]
+    print("\n".join(map(wording.printable, lines)))
 
 
 if __name__ == "__main__":

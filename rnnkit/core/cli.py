@@ -73,12 +73,11 @@ def _first_block(box: str) -> str:
 
 def _meant(kind: type, argv: Sequence[str], wrong: str) -> str:
     """What was meant by a word that was refused: a flag, or one of the choices that tyro lists."""
-    refused = [word.partition("=")[0] for word in argv if word.startswith("--")]
     flags = [flag(field.name) for field in dataclasses.fields(kind)]  # pyright: ignore[reportArgumentType]
     flags += [name.replace("--", "--no-", 1) for name in flags]
     if wrong.startswith("Unrecognized"):
-        guesses = (wording.meant(word, flags) for word in refused if word in wrong.split("options: ")[-1].split(", "))
-        return next(filter(None, guesses), "")
+        refused = (word.partition("=")[0] for word in argv if word.startswith("--") and word in wrong)
+        return next(filter(None, (wording.meant(word, flags) for word in refused)), "")
     if (choice := re.search(r"invalid choice '([^']*)'.*\((.*)\)", wrong)) is not None:
         return wording.meant(choice[1], re.findall(r"'([^']*)'", choice[2]))
     return ""

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rnnkit.core import decoration
@@ -19,17 +20,16 @@ def print_result(result: Result) -> None:
         if name.startswith("metric/"):
             _, metric, split = name.split("/")
             print(f"  {metric.replace('_', ' ')} ({split}): {value:.4f}")
-    for reference in result.references or []:
-        print(f"  {reference_in_words(reference)}")
-    if result.comparison:
-        print(f"  {comparison_in_words(result.comparison)}")
+    for line in beside(result.references, result.comparison):
+        print(f"  {line}")
     for flag in result.flags or []:
         print(f"  flag: {flag}")
     print(f"  record: {shown(result.folder)}")
     with decoration("  W&B: what it has of this run is not known"):
         if Manifest.read(result.folder).track != "off":
             print(f"  W&B: {mirror_in_words(result.folder)}")
-    print(f"  see its curves: `{show_command(result.folder)}`, or `{make_command('dashboard', result.folder.parent)}`")
+    pages = make_command("dashboard", result.folder.parent)
+    print(f"  see its curves: `make show {make_word(result.folder)}`, or `{pages}`")
 
 
 def mirror_in_words(folder: Path) -> str:
@@ -46,10 +46,10 @@ def mirror_in_words(folder: Path) -> str:
     return f"{state['url']}{without}" if state["mode"] == "online" else f"recorded offline{without}; `{sync}` sends it"
 
 
-def show_command(folder: Path) -> str:
-    """The command that shows a run in the terminal."""
+def make_word(folder: Path) -> str:
+    """A run as make is told of it: `RUN=digits-s0-1a887aeb`, or its path where it lies elsewhere."""
     is_usual = folder.parent.absolute() == Path("runs").absolute()
-    return f"make show RUN={folder.name if is_usual else shown(folder)}"
+    return f"RUN={folder.name if is_usual else shown(folder)}"
 
 
 def make_command(target: str, runs_dir: Path) -> str:
@@ -66,6 +66,13 @@ def shown(path: Path) -> str:
     return shlex.quote(os.path.relpath(path))
 
 
+def beside(references: Sequence[Reference] | None, comparison: Comparison | None) -> list[str]:
+    """What stands beside a result on the same test part, in sentences; what it is compared with is said once."""
+    compared = comparison.baseline if comparison else None
+    lines = [reference_in_words(reference) for reference in references or [] if reference.what != compared]
+    return [*lines, *([comparison_in_words(comparison)] if comparison else [])]
+
+
 def reference_in_words(reference: Reference) -> str:
     """What somebody else reaches on the same test part."""
     published = "published: " if reference.kind == ReferenceKind.PUBLISHED else ""
@@ -75,7 +82,7 @@ def reference_in_words(reference: Reference) -> str:
 def comparison_in_words(comparison: Comparison) -> str:
     """A baseline beside a result in a sentence that says whether the data tell them apart."""
     low, high = comparison.low, comparison.high
-    verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    verdict = "the net is better" if low > 0 else "the net is worse" if high < 0 else "not told apart"
     return (
         f"{comparison.baseline} on the same {comparison.examples} test examples: {comparison.theirs:.4f}; "
         f"difference {comparison.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: {verdict}"

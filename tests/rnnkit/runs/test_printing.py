@@ -6,7 +6,7 @@ import pytest
 
 from experiments.digits import Config
 from rnnkit.core import files
-from rnnkit.runs import mirror_client, printing, tracking
+from rnnkit.runs import Comparison, Reference, ReferenceKind, mirror_client, printing, tracking
 
 
 @pytest.fixture
@@ -51,6 +51,17 @@ def test_a_run_that_is_not_tracked_says_nothing_of_wandb(tmp_path, capsys):
         run.finish()
     printing.print_result(run.result)
     assert "W&B" not in capsys.readouterr().out
+
+
+def test_a_baseline_is_said_once_and_who_is_worse_is_said():
+    references = [Reference("counts", "accuracy", 0.5), Reference("a book", "accuracy", 0.75, ReferenceKind.PUBLISHED)]
+    lost = Comparison(baseline="counts", examples=9, ours=0.25, theirs=0.5, difference=-0.25, low=-0.5, high=-0.1)
+    beside = printing.beside(references, lost)
+    assert beside[0] == "published: a book: accuracy (test) 0.7500"
+    assert beside[1].startswith("counts on the same 9 test examples: 0.5000; ")
+    assert beside[1].endswith(": the net is worse")
+    assert printing.beside(references, None)[0] == "counts: accuracy (test) 0.5000"
+    assert printing.beside(None, None) == []
 
 
 def test_printed_commands_can_be_pasted(ended, capsys, monkeypatch):

@@ -246,6 +246,13 @@ def test_printed_commands_can_be_pasted(tmp_path, monkeypatch):
     assert "less 'my runs/studies/small/summary.md'" in printed
 
 
+def test_what_is_one_is_spoken_of_as_one(tmp_path):
+    printed = summary.write(told(tmp_path, (0.25, 0.5), {1: [0.5, 0.51]}, confirm=(1, 2)))
+    assert "\nthe best again, on fresh seeds (mean" in printed
+    assert ", 1 degree of freedom; " in printed
+    assert ": 1 trial in " in summary.write(told(tmp_path / "other", (0.25,)))
+
+
 def broken(*_, **__):
     raise ValueError("a fault\nof two lines")
 
