@@ -126,14 +126,16 @@ def main(action: Callable[[], None], settle: bool = True, prints: bool = False) 
     try:
         with terminal.outputs() as out:
             code = _exit_code(action)
+            out.flush()
+            if (failure := out.take_failure()) is not None:
+                after = "make room, or write elsewhere" if prints else "the work itself is done, and recorded"
+                lost = f"what was to be printed is lost ({failure.strerror}): {after}"
+                print(f"{'error: ' * prints}{lost}", file=sys.stderr)
+                code = code or 2 * prints
     except BrokenPipeError:  # `| head` went away: nobody is left to read
         sys.stderr.close()
         terminal.forget(1)
         sys.exit(1)
-    if (failure := out.take_failure()) is not None:
-        after = "make room, or write elsewhere" if prints else "the work itself is done, and recorded"
-        print(f"{'error: ' * prints}what was to be printed is lost ({failure.strerror}): {after}", file=sys.stderr)
-        code = code or 2 * prints
     if code:
         sys.exit(code)
 

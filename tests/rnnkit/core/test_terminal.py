@@ -58,6 +58,10 @@ def test_a_full_disk_costs_what_was_printed_and_no_more(prints, code, said):
     assert said in line
 
 
+def test_with_no_room_for_the_word_either_the_exit_code_is_that_of_the_work():
+    assert [printing("x", prints, "> /dev/full 2> /dev/full").returncode for prints in (False, True)] == [0, 2]
+
+
 @pytest.mark.parametrize("closed", ["<&- ", "2>&-", "<&- 2>&-"])
 def test_streams_that_are_closed_are_nothing_to_a_command(closed):
     done = printing("done", redirect=closed)
