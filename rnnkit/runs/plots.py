@@ -41,6 +41,7 @@ def draw(folder: Path) -> list[Path]:
     """Draw all pictures that the curves of a run are enough for, and return their files.
 
     One that cannot be drawn keeps no other from it; why is said in lines, on standard error and in media/not-drawn.txt.
+    Raises `UserError` where there are curves, and none can be read.
     """
     curves: list[Curves] = []
     drawn: list[Path] = []
@@ -48,6 +49,8 @@ def draw(folder: Path) -> list[Path]:
     for path in sorted((folder / "media").glob("curves-*.json")):
         with decoration("some curves are left out", wrong.append):
             curves.append(files.read_json(path))
+    if wrong and not curves:
+        raise UserError(wrong[0])
     with decoration("pictures are not drawn", wrong.append), drawing.plain(STYLE):
         for name, picture in PICTURES.items() if curves else ():
             with decoration(f"the picture {name} is not drawn", wrong.append):
