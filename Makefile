@@ -2,23 +2,57 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-EXPERIMENT ?= digits
-ARGS ?=
+# Options are what stands on make's command line. A variable of the same name that the shell has exported for something
+# else (SEED, RUN, DATA ...) is none, and neither is a name that no target knows: a slip of the pen, most likely.
+OPTIONS := EXPERIMENT TRIALS WORKERS SEED STUDY STORAGE RUN ROW PART BENCH ARGS PYTHON
+$(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(eval override $(name) :=)))
 
-# The active conda environment `rnnkit` is used where there is one, else .venv.
-ifeq ($(notdir $(CONDA_PREFIX)),rnnkit)
-  ENV := $(CONDA_PREFIX)
+takes_sweep := EXPERIMENT TRIALS WORKERS SEED STUDY STORAGE
+takes_train := EXPERIMENT SEED
+takes_reproduce := RUN
+takes_resume := RUN
+takes_show := RUN STUDY
+takes_report := STUDY
+takes_evidence := ROW
+takes_workspace := EXPERIMENT
+takes_bench := BENCH
+takes_test := PART
+takes_coverage := PART
+without_ARGS := help setup check wheel
+
+# What has a blank, a quote or a dollar sign in it is one word for the shell all the same.
+empty :=
+blank := $(empty) $(empty)
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(2)),$(1) $(call quoted,$(2)))
+
+GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+TAKEN := PYTHON $(foreach goal,$(GOALS),$(takes_$(goal))) $(if $(filter-out $(without_ARGS),$(GOALS)),ARGS)
+# Names with an underscore (WANDB_MODE=offline), CC and SHELL go to the commands as variables of their environment.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+GIVEN := $(strip $(foreach name,$(filter-out CC SHELL MAKEFLAGS,$(GIVEN)),$(if $(findstring _,$(name)),,$(name))))
+ifneq ($(filter-out $(TAKEN),$(GIVEN)),)
+  $(error make $(GOALS) knows no option $(firstword $(filter-out $(TAKEN),$(GIVEN))): its options are $(addsuffix =,$(sort $(TAKEN))))
+endif
+
+override EXPERIMENT := $(or $(value EXPERIMENT),digits)
+
+# Settings of Python and tqdm that are meant for other programs; one of them (PYTHONSAFEPATH) would hide the checkout.
+$(foreach name,$(filter-out PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONNOUSERSITE PYTHONPYCACHEPREFIX,$(filter \
+  PYTHON% TQDM_% BASH_ENV CDPATH GREP_OPTIONS,$(.VARIABLES))),$(if $(findstring environment,$(origin $(name))),$(eval unexport $(name))))
+
+# The active conda environment `rnnkit` is used where there is one, else .venv. Its path may have blanks in it.
+CONDA := $(subst $(blank),?,$(value CONDA_PREFIX))
+ifeq ($(notdir $(CONDA)),rnnkit)
+  ENV := $(value CONDA_PREFIX)
 else
   ENV := .venv
 endif
-PY := $(ENV)/bin/python
-STAMP := $(ENV)/.rnnkit-installed
+PY := '$(subst ','\'',$(ENV))/bin/python'
+STAMP := $(subst $(blank),\$(blank),$(ENV))/.rnnkit-installed
 
-# PYTHON=/path/to/python chooses the interpreter that .venv is made from.
-PYTHON ?=
-
-SWEEP_OPTIONS := $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) \
-                 $(if $(SEED),--seed $(SEED)) $(if $(STUDY),--study $(STUDY)) $(if $(STORAGE),--storage $(STORAGE))
+SWEEP_OPTIONS = $(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--seed,SEED) \
+                $(call option,--study,STUDY) $(call option,--storage,STORAGE)
 
 .PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
 
@@ -33,37 +67,37 @@ help:  ## list the targets
 setup: $(STAMP)  ## install what is needed into .venv, or into the active conda environment rnnkit
 
 sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT= TRIALS= WORKERS= SEED= STUDY= STORAGE=
-	@$(PY) -m sweeps.run $(EXPERIMENT) $(SWEEP_OPTIONS) $(ARGS)
+	@$(PY) -m sweeps.run $(call quoted,EXPERIMENT) $(SWEEP_OPTIONS) $(ARGS)
 
 train: $(STAMP)  ## one run: EXPERIMENT= SEED= ARGS="--hidden-size 32"
-	@$(PY) -m experiments $(EXPERIMENT) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(PY) -m experiments $(call quoted,EXPERIMENT) $(call option,--seed,SEED) $(ARGS)
 
 reproduce: $(STAMP)  ## train a run again and compare every bit: RUN=
-	@$(PY) -m experiments.reproduce $(or $(RUN),--help) $(ARGS)
+	@$(PY) -m experiments.reproduce $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)
 
 resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
-	@$(PY) -m experiments.resume $(or $(RUN),--help) $(ARGS)
+	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)
 
 runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
 	@$(PY) -m sweeps.runs $(ARGS)
 
 show: $(STAMP)  ## show one run or study, with curves and flags: RUN=
-	@$(PY) -m sweeps.show $(or $(RUN),$(STUDY),--help) $(ARGS)
+	@$(PY) -m sweeps.show $(if $(value RUN),$(call quoted,RUN),$(if $(value STUDY),$(call quoted,STUDY),--help)) $(ARGS)
 
 dashboard: $(STAMP)  ## look at runs and studies in a browser, on this machine alone: ARGS="--port 8642"
 	@$(PY) -m sweeps.dashboard $(ARGS)
 
 report: $(STAMP)  ## one page about a study to send or print, with figures as PNG and SVG: STUDY=
-	@$(PY) -m sweeps.report $(or $(STUDY),--help) $(ARGS)
+	@$(PY) -m sweeps.report $(if $(value STUDY),$(call quoted,STUDY),--help) $(ARGS)
 
 evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: ROW=, ARGS="--jobs 2"
-	@$(PY) -m sweeps.evidence $(if $(ROW),--row $(ROW)) $(ARGS)
+	@$(PY) -m sweeps.evidence $(call option,--row,ROW) $(ARGS)
 
 sync: $(STAMP)  ## send runs that were recorded offline to Weights & Biases
 	@$(PY) -m sweeps.sync $(ARGS)
 
 workspace: $(STAMP)  ## make or renew the saved view at Weights & Biases: EXPERIMENT=
-	@$(PY) -m sweeps.workspace $(EXPERIMENT) $(ARGS)
+	@$(PY) -m sweeps.workspace $(call quoted,EXPERIMENT) $(ARGS)
 
 bench: $(STAMP)  ## time the layers beside torch.nn's, what looking inside costs, or sweeps: BENCH=layers|observing|sweep
 	@$(PY) -m tests.bench.$(or $(BENCH),layers) $(ARGS)
@@ -114,4 +148,4 @@ ifeq ($(ENV),.venv)
 	  echo "This Python cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 endif
 	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@
+	@touch '$(subst ','\'',$(ENV))/.rnnkit-installed'

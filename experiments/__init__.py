@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from rnnkit.core import UserError
+from rnnkit.core import UserError, wording
 
 
 @functools.cache
@@ -25,10 +25,18 @@ def load(name: str) -> ModuleType:
     Raises `UserError` where there is no experiment of this name, or where it goes by another.
     """
     if name not in names():
-        raise UserError(f"there is no experiment {name!r}: choose one of {', '.join(names())}")
+        raise UserError(missing(name))
     module = importlib.import_module(f"experiments.{name}")
     if module.Config.experiment != name:
         raise UserError(
             f"experiments/{name}.py: its Config says experiment = {module.Config.experiment!r}: say {name!r}"
         )
     return module
+
+
+def missing(name: str) -> str:
+    """Why an experiment of this name cannot be run, in a sentence that says what to do."""
+    if re.fullmatch(r"[a-z]\w*", name) and Path(__file__).with_name(f"{name}.py").is_file():
+        return f"experiments/{name}.py states no OBJECTIVE: an experiment states Config, OBJECTIVE, setup and conclude"
+    close = wording.meant(name, names())
+    return f"there is no experiment {name!r}{close or ':'} choose one of {', '.join(names())}"

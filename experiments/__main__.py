@@ -16,10 +16,10 @@ def main() -> None:
         return
     name = sys.argv[1]
     if not name.isidentifier() or importlib.util.find_spec(f"experiments.{name}") is None:
-        raise UserError(f"there is no experiment {name!r}: choose one of {', '.join(experiments.names())}")
+        raise UserError(experiments.missing(name))
     del sys.argv[1]
     runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    cli.main(main)
+    cli.main(main, prints=len(sys.argv) < 2)

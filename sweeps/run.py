@@ -27,10 +27,22 @@ from typing import Annotated, Literal
 
 import tyro
 from optuna.trial import FrozenTrial, TrialState
-from tqdm import tqdm
 
 import experiments
-from rnnkit.core import BaseConfig, Checked, UserError, cli, given, locks, processes, refuse_idle, wording, writing
+from rnnkit.core import (
+    BaseConfig,
+    Checked,
+    UserError,
+    cli,
+    given,
+    locks,
+    processes,
+    refuse_idle,
+    surroundings,
+    terminal,
+    wording,
+    writing,
+)
 from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
 from sweeps.study import study as studies
 
@@ -98,7 +110,7 @@ class Progress:
         self.metric = wording.metric(study.folder.objective.metric)
         self._seen: set[tuple[bool, int]] = set()
         self._total = study.storage.patiently(lambda: study.total)
-        self._bar = tqdm(total=self._total, unit="trial", disable=not sys.stderr.isatty(), leave=False)
+        self._bar = terminal.bar(total=self._total, unit="trial")
 
     def __enter__(self) -> "Progress":
         self.study.storage.patiently(self._update)
@@ -123,6 +135,7 @@ class Progress:
         ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
         again = self.study.confirmations.get_trials(deepcopy=False)
         ended += [(True, trial) for trial in again if trial.state.is_finished()]
+        self._bar.total = self._total + len(again)
         for confirms, trial in ended:
             if (confirms, trial.number) not in self._seen and say:
                 say(trial, confirms)
@@ -130,7 +143,6 @@ class Progress:
         complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
         if (best := self.study.best_of(complete)) is not None:
             self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
-        self._bar.total = self._total + len(again)
         self._bar.update(len(ended) - self._bar.n)
 
     def _say(self, trial: FrozenTrial, confirms: bool) -> None:
@@ -142,8 +154,9 @@ class Progress:
             what, settings = f"again {again['confirms']:>3}", f"fresh seed {again['repeat'] + 1}"
         ended = "pruned" if trial.state == TrialState.PRUNED else f"failed ({reason})"
         ended = f"{trial.value:.4f}" if trial.state == TrialState.COMPLETE else ended
-        with tqdm.external_write_mode():
-            print(f"{what}  {ended}  {seconds:5.1f} s  {settings}", flush=True)
+        with self._bar.external_write_mode():
+            place = f"{len(self._seen) + 1} of {self._bar.total}"
+            print(f"{what}  {ended}  {seconds:5.1f} s  {place}  {settings}", flush=True)
 
 
 def sweep(options: Options, flags: list[str]) -> None:
@@ -184,10 +197,13 @@ def sweep(options: Options, flags: list[str]) -> None:
 def mirror(folder: Path, track: str, patience: float = 90.0) -> str | None:
     """Carry the study's summary to W&B, by a process of its own, as runs are; return what went wrong, if anything."""
     command = [sys.executable, "-m", "sweeps.wandb_sync.study_run", str(folder), "--track", track]
+    said = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "env": processes.environment()}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env=processes.environment(), timeout=patience)
+        done = subprocess.run(command, **said, timeout=patience)
     except subprocess.TimeoutExpired:
         return f"it took more than {patience:.0f} seconds"
+    except OSError as error:  # no process or memory is left
+        return error.strerror or str(error)
     return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else None
 
 
@@ -231,6 +247,7 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
 
 def main() -> None:
     """Sweep as the command line says."""
+    surroundings.count_in_utc()
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
     options = cli.parse(Options, "python -m sweeps.run", words[:cut], __doc__)

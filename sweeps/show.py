@@ -14,17 +14,17 @@ from typing import Annotated
 
 import tyro
 
-from rnnkit.core import RunsOptions, UserError, cli, wording
-from rnnkit.runs import folders, printing
+from rnnkit.core import RunsOptions, UserError, cli, terminal, wording
+from rnnkit.runs import folders, plots, printing
 from sweeps.reading import Columns, RunIndex, answers, describe, sections, studies
 from sweeps.runs import table
 
 
 BLOCKS = "▁▂▃▄▅▆▇█"
+ASCII = "_.-=+*%#"  # the same, where the terminal has no blocks
 WIDTH = 40  # characters of a curve
 # The charts that are shown unless all are asked for, beside those of scores.
-USUAL = {"loss", "gradient", "clip", "rms", "saturated", "dead", "timescale", "sensitivity", "horizon"}
-USUAL |= {"context", "k95"}
+USUAL = {"loss", "gradient", "clip", "horizon", "context"}  # a screen: not what each layer and gate has
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
     lines += [f"  {name}: {wording.number(value)}" for name, value in details.scores]
     lines += [f"  {line}" for line in details.beside]
     lines += [f"  flag: {flag}" for flag in details.flags]
+    lines += [f"  {line}" for line in plots.not_drawn(card.folder)]
     if details.damaged:
         lines.append(f"  {details.damaged} damaged rows of metrics.jsonl are left out")
     lines += curves(index.columns(name), everything)
@@ -123,14 +124,18 @@ def main() -> None:
         folder = folders.find(options.name, options.runs_dir)
     except UserError:
         if options.name not in index.studies():
-            raise UserError(f"there is no run and no study {options.name} (looked in {options.runs_dir})") from None
+            close = wording.meant(options.name, [*index.studies(), *(card.name for card in index.runs())])
+            looked = f"(looked in {options.runs_dir})"
+            raise UserError(f"there is no run and no study {options.name} {looked}{close}") from None
         lines = of_study(index, options.name)
     else:
         if folder.resolve().parent != index.root:
             index = RunIndex(folder.resolve().parent)
         lines = of_run(index, folder.resolve().name, options.all)
-    print("\n".join(map(describe.printable, lines)))
+    if not terminal.can_show(BLOCKS):
+        lines = [line.translate(str.maketrans(BLOCKS, ASCII)) for line in lines]
+    print("\n".join(map(wording.printable, lines)))
 
 
 if __name__ == "__main__":
-    cli.main(main, settle=False)
+    cli.main(main, settle=False, prints=True)

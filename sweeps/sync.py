@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import RunsOptions, UserError, cli, error_in_words, extras, files, locks
+from rnnkit.core import RunsOptions, UserError, cli, error_in_words, extras, files, locks, processes, surroundings
 from rnnkit.mirror import follow
 from rnnkit.runs import is_live, mirror_client
 from sweeps.wandb_sync import study_run
@@ -104,10 +104,12 @@ def first_line(error: Exception) -> str:
 
 def send(log: Path) -> str | None:
     """Send one offline run; None where the server has it now, else the reason why not."""
-    with tempfile.TemporaryFile("w+") as output:  # no pipe: W&B's service may hold it open after its parent's end
+    with tempfile.TemporaryFile(
+        "w+", encoding="utf-8", errors="replace"
+    ) as output:  # no pipe: W&B's service may hold it open after its parent's end
         command = [sys.executable, "-m", "wandb", "sync", str(log.parent)]
         streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-        process = subprocess.Popen(command, **streams, start_new_session=True)
+        process = subprocess.Popen(command, **streams, env=processes.environment(), start_new_session=True)
         try:
             process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -136,6 +138,7 @@ def send_all(folders: list[Path]) -> list[str]:
 
 def main() -> None:
     """Sync all runs, and report."""
+    surroundings.leave_behind()  # W&B is used in this process too
     options = cli.parse(Options, "python -m sweeps.sync", sys.argv[1:], __doc__)
     folders = sorted(path.parent for path in options.runs_dir.glob("*/manifest.json"))
     folders += sorted(path.parent for path in options.runs_dir.glob("studies/*/summary.json"))

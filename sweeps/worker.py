@@ -27,7 +27,7 @@ import optuna
 from optuna.trial import TrialState
 
 import experiments
-from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli
+from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, surroundings
 from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Status, ended
 from rnnkit.training import Experiment, Pruned
 from sweeps.study import MOST_TRIALS, Claim, Study, points, storage
@@ -190,6 +190,7 @@ def end_with_input() -> None:
 
 def main() -> None:
     """Work on the study that the command line names."""
+    surroundings.count_in_utc()
     options = cli.parse(Options, "python -m sweeps.worker", sys.argv[1:], __doc__)
     name = os.environ.get("RNNKIT_WORKER")  # what the sweep that started it calls it
     if name is not None:

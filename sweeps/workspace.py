@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 import experiments
-from rnnkit.core import UserError, cli, extras, files, wording
+from rnnkit.core import UserError, cli, extras, files, surroundings, wording
 from rnnkit.runs import flags, plots
 from sweeps import sync
 from sweeps.reading import SECTIONS, Chart
@@ -142,6 +142,7 @@ def save(workspace: "Workspace", runs_dir: Path) -> tuple[str, bool]:
 
 def main() -> None:
     """Log in, save the view, and say where it is."""
+    surroundings.leave_behind()  # W&B is used in this process
     options = cli.parse(Options, "python -m sweeps.workspace", sys.argv[1:], __doc__)
     experiments.load(options.experiment)
     if not options.runs_dir.is_dir():

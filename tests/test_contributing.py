@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import experiments
+from rnnkit.core.errors import UserError
 from tests.helpers import ROOT, no_account
 
 
@@ -62,3 +64,19 @@ def test_an_experiment_runs_and_sweeps_and_is_listed_nowhere(follow):
     assert (summary["experiment"], summary["metric"]) == ("hello", "metric/accuracy/valid")
     assert summary["trials"]["finished"] == 2
     assert len(list(runs.glob("hello-s*/result.json"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("digist", "there is no experiment 'digist': did you mean digits? choose one of char_lm, digits, "),
+        ("weather", "there is no experiment 'weather': choose one of char_lm, digits, "),
+        ("sample", "experiments/sample.py states no OBJECTIVE: an experiment states Config, OBJECTIVE, setup and "),
+        ("../digits", "there is no experiment '../digits'"),
+        ("__main__", "there is no experiment '__main__': choose one of"),
+    ],
+)
+def test_what_is_no_experiment_is_answered_with_what_to_do(name, said):
+    with pytest.raises(UserError) as error:
+        experiments.load(name)
+    assert str(error.value).startswith(said)

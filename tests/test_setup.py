@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -107,6 +108,79 @@ def test_a_part_is_a_package_a_folder_or_an_experiment_and_a_wrong_one_is_said_i
     assert " training experiments sweeps sweeps/analysis " in line
 
 
+INSTALLED = ["-n", "-o", ".venv/.rnnkit-installed"]
+
+
+def printed(*words, **environment):
+    """The command that make would run, as the shell takes it apart."""
+    done = make(*INSTALLED, *words, **environment)
+    assert done.returncode == 0, done.stderr
+    return shlex.split(done.stdout)[1:]
+
+
+def test_what_the_shell_has_exported_is_no_option():
+    """SEED and RUN are names that other programs have; with `make -e` too."""
+    exported = {"SEED": "4", "TRIALS": "3", "EXPERIMENT": "other", "ARGS": "--x", "RUN": "a", "STUDY": "b"}
+    exported |= {"STORAGE": "c", "WORKERS": "9", "PART": "core", "PYTHON": "none", "ROW": "x", "BENCH": "y"}
+    for also in ([], ["-e"]):
+        assert printed(*also, "sweep", **exported) == ["-m", "sweeps.run", "digits"]
+        assert printed(*also, "show", **exported) == ["-m", "sweeps.show", "--help"]
+        assert printed(*also, "evidence", **exported) == ["-m", "sweeps.evidence"]
+        assert printed(*also, "bench", **exported) == ["-m", "tests.bench.layers"]
+    assert printed("train", "SEED=5", **exported) == ["-m", "experiments", "digits", "--seed", "5"]
+
+
+@pytest.mark.parametrize("name", ["my run", "it's", "a$b $(x) `y`", 'a "b"', "a;b", "é*"])
+def test_an_option_is_one_word_whatever_stands_in_it(name):
+    assert printed("show", f"RUN={name}") == ["-m", "sweeps.show", name]
+    assert printed("report", f"STUDY={name}") == ["-m", "sweeps.report", name]
+    assert printed("sweep", f"STORAGE={name}") == ["-m", "sweeps.run", "digits", "--storage", name]
+
+
+def test_options_of_the_command_are_words_of_the_shell():
+    assert printed("train", "ARGS=--text 'my file' --depth 2")[3:] == ["--text", "my file", "--depth", "2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["sweep", "TRIAL=3"], "TRIAL"),
+        (["sweep", "seed=3"], "seed"),
+        (["sweep", "DEPTH=3", "SEED=1"], "DEPTH"),
+        (["train", "TRIALS=3"], "TRIALS"),
+        (["runs", "STUDY=x"], "STUDY"),
+        (["check", "ARGS=x"], "ARGS"),
+        (["RUNS=x"], "RUNS"),
+    ],
+)
+def test_a_slip_of_the_pen_is_refused_with_what_there_is(words, wrong):
+    done = make(*INSTALLED, *words)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert f"knows no option {wrong}: its options are " in line
+    assert "PYTHON=" in line
+
+
+def test_a_variable_of_the_environment_can_be_given_to_make():
+    assert printed("runs", "WANDB_MODE=offline", "RNNKIT_DATA=/x", "CC=gcc") == ["-m", "sweeps.runs"]
+
+
+def test_what_would_change_python_or_the_shell_is_hidden_from_commands(bare):
+    (bare / ".venv" / "bin").mkdir(parents=True)
+    python = bare / ".venv" / "bin" / "python"
+    python.write_text("#!/bin/bash\nenv\n")
+    python.chmod(0o755)
+    (bare / "startup").write_text("echo started")
+    unwanted = {"PYTHONSAFEPATH": "1", "PYTHONINSPECT": "1", "PYTHON_TYRO_BACKEND": "x", "TQDM_DISABLE": "1"}
+    unwanted |= {"BASH_ENV": str(bare / "startup"), "CDPATH": "/"}
+    kept = {"PYTHONPATH": "/x", "WANDB_MODE": "offline", "LANG": "C"}
+    done = make("-o", ".venv/.rnnkit-installed", "runs", path=bare, **unwanted, **kept)
+    names = {line.partition("=")[0] for line in done.stdout.splitlines()}
+    assert "started" not in done.stdout
+    assert not names & unwanted.keys()
+    assert kept.keys() <= names
+
+
 @pytest.fixture
 def bare(tmp_path):
     """A checkout without an environment."""
@@ -141,10 +215,12 @@ def test_a_missing_python_or_venv_gets_one_clear_line(bare, kind, message):
 
 
 def test_a_second_set_up_does_nothing_and_the_conda_environment_is_used_where_it_is_active(bare):
-    for folder, environment in ((".venv", {}), ("conda/rnnkit", {"CONDA_PREFIX": str(bare / "conda" / "rnnkit")})):
+    conda = ["conda/rnnkit", "my envs/rnnkit", "it's/rnnkit"]
+    for folder in (".venv", *conda):
+        environment = {"CONDA_PREFIX": str(bare / folder)} if folder in conda else {}
         fake = bare / folder / "bin" / "python"
         fake.parent.mkdir(parents=True)
-        fake.write_text(f"#!/bin/bash\necho {folder} called with $*\n")
+        fake.write_text(f'#!/bin/bash\necho "{folder} called with $*"\n')
         fake.chmod(0o755)
         words = ["setup", f"PYTHON={python(bare)}"]
         first, second = (make(*words, path=bare, **environment) for _ in range(2))

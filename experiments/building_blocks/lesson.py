@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rnnkit.core import UserError, cli
+from rnnkit.core import UserError, cli, wording
 
 
 class Disagreement(Exception):
@@ -79,7 +79,7 @@ def run(only: str = "all") -> dict[str, dict]:
         except Disagreement as error:
             raise Disagreement(f"block {number} ({title}): {error}") from None
         print("\n")
-    print(f"{len(found)} block{'s' if len(found) > 1 else ''}, and all that must agree agrees.")
+    print(f"{wording.count(len(found), 'block')}, and all that must agree agrees.")
     return found
 
 

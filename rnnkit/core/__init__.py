@@ -1,12 +1,25 @@
 """What everything else stands on: settings, command lines, errors, files, seeds. Imports no torch."""
 
-from rnnkit.core import cli, determinism, extras, files, locks, processes, seeding, signals, wording
+from rnnkit.core import (
+    cli,
+    determinism,
+    extras,
+    files,
+    locks,
+    processes,
+    seeding,
+    signals,
+    surroundings,
+    terminal,
+    wording,
+)
 from rnnkit.core.config import BaseConfig, defaults, given, refuse_idle, run_name, settings, sizes
 from rnnkit.core.errors import (
     Checked,
     OutOfMemory,
     RunsOptions,
     UserError,
+    decoration,
     error_in_words,
     is_out_of_memory,
     require_counts,
@@ -15,15 +28,7 @@ from rnnkit.core.errors import (
 from rnnkit.core.secrets import without_secrets
 
 
-__all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "seeding", "signals", "wording"]
-__all__ += ["BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "defaults", "error_in_words", "given"]
-__all__ += [
-    "is_out_of_memory",
-    "refuse_idle",
-    "require_counts",
-    "run_name",
-    "settings",
-    "sizes",
-    "without_secrets",
-    "writing",
-]
+__all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "seeding", "signals", "surroundings"]
+__all__ += ["BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "decoration", "defaults"]
+__all__ += ["error_in_words", "given", "is_out_of_memory", "refuse_idle", "require_counts", "run_name", "settings"]
+__all__ += ["sizes", "terminal", "without_secrets", "wording", "writing"]

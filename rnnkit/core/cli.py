@@ -5,75 +5,161 @@ Ctrl-C, 143 after SIGTERM.
 """
 
 import contextlib
+import dataclasses
 import io
+import itertools
 import os
 import re
 import resource
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from rnnkit.core import determinism, extras
-from rnnkit.core.errors import UserError, is_out_of_memory
+from rnnkit.core import determinism, extras, surroundings, terminal, wording
+from rnnkit.core.config import BaseConfig
+from rnnkit.core.errors import UserError, flag, is_out_of_memory
 
 
 Arguments = TypeVar("Arguments")
 
+_ASCII = str.maketrans("│╭╮╰╯─", "|++++-")  # for terminals that have no lines
+
 
 def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: str | None = None) -> Arguments:
     """Read `argv` into the dataclass `kind`. Raises `UserError` where a flag is wrong; exits 0 after `--help`."""
-    with extras.needed("experiments", "the command line"):
+    with extras.needed("experiments", "the command line"), surroundings.hidden("PYTHON_TYRO_"):
         import tyro
 
-    printed = io.StringIO()
+    said, helped = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    width = str(min(max(60, shutil.get_terminal_size().columns), 100))  # in less, tyro finds no end
     try:
-        with contextlib.redirect_stderr(printed):
+        with (
+            contextlib.redirect_stderr(said),
+            contextlib.redirect_stdout(helped),
+            surroundings.hidden("COLUMNS$", COLUMNS=width),
+        ):
             return tyro.cli(kind, prog=prog, args=list(argv), description=description)
     except SystemExit as stop:
-        if stop.code != 2:  # --help, or a SIGTERM just now
-            raise
-        raise UserError(f"{_first_block(printed.getvalue())} (see: {prog} --help)") from None
+        if stop.code == 2:
+            wrong = _first_block(_read(said))
+            raise UserError(f"{wrong}{_meant(kind, argv, wrong)} (see: {prog} --help)") from None
+        text = arranged(_read(helped), kind, int(width))
+        print(text if terminal.can_show(text) else text.translate(_ASCII), end="")
+        raise  # --help, or a SIGTERM just now
+
+
+def _read(printed: io.TextIOWrapper) -> str:
+    printed.seek(0)
+    return printed.read()
 
 
 def _first_block(box: str) -> str:
-    """The message inside the box that tyro draws, coloured on a terminal: its lines up to the first rule, joined."""
+    """The message inside the box that tyro draws, which has a title: its lines up to the first rule, joined."""
     lines: list[str] = []
-    for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]:
+    inside = False
+    for line in box.splitlines():
         text = line.strip("│╭╮╰╯ ")
-        if not text.strip("─"):
-            break
-        lines.append(text)
-    return " ".join(lines) or box.strip()
+        if not text.strip("─-") or line.startswith("╭"):
+            if inside:
+                break
+            inside = True
+        elif inside:
+            lines.append(text)
+    return " ".join(lines).rstrip(".") or box.strip()
 
 
-def main(action: Callable[[], None], settle: bool = True) -> None:
+def _meant(kind: type, argv: Sequence[str], wrong: str) -> str:
+    """What was meant by a word that was refused: a flag, or one of the choices that tyro lists."""
+    flags = [flag(field.name) for field in dataclasses.fields(kind)]  # pyright: ignore[reportArgumentType]
+    flags += [name.replace("--", "--no-", 1) for name in flags]
+    if wrong.startswith("Unrecognized"):
+        refused = (word.partition("=")[0] for word in argv if word.startswith("--") and word in wrong)
+        return next(filter(None, (wording.meant(word, flags) for word in refused)), "")
+    if (choice := re.search(r"invalid choice '([^']*)'.*\((.*)\)", wrong)) is not None:
+        return wording.meant(choice[1], re.findall(r"'([^']*)'", choice[2]))
+    return ""
+
+
+def arranged(text: str, kind: type, width: int) -> str:
+    """tyro's help text with its paragraphs wrapped, and an experiment's own settings before those that all share."""
+    lines = text.splitlines()
+    top = next((n for n, line in enumerate(lines) if line.startswith("╭")), len(lines))
+    wrapped = [textwrap.wrap(line, width) if line[:1].strip() else [line] for line in lines[:top]]
+    said = re.sub("\n{3,}", "\n\n", "\n".join(itertools.chain(*wrapped)))
+    return "\n".join([said, *_own_first(lines[top:], kind), ""])
+
+
+def _own_first(box: list[str], kind: type) -> list[str]:
+    if not issubclass(kind, BaseConfig):
+        return box
+    own = {flag(field.name) for field in dataclasses.fields(kind)} - {
+        flag(f.name) for f in dataclasses.fields(BaseConfig)
+    }
+    begins = [n for n, line in enumerate(box) if line.startswith("│ -")]
+    if not own or not begins:
+        return box
+    ends = [*begins[1:], len(box) - 1]
+    groups: dict[str, list[str]] = {f"settings of {kind.experiment} alone": [], "settings of all experiments": []}
+    for begin, end in zip(begins, ends, strict=True):
+        is_own = (re.search(r"--[a-z-]+", box[begin]) or [""])[0] in own
+        groups[list(groups)[not is_own]] += box[begin:end]
+    boxes = ([f"╭─ {title} ".ljust(len(box[0]) - 1, "─") + "╮", *group, box[-1]] for title, group in groups.items())
+    return list(itertools.chain(*boxes))
+
+
+def main(action: Callable[[], None], settle: bool = True, prints: bool = False) -> None:
     """Run a command to its exit code. A `UserError` and too little memory are one line on stderr, signals 130 and 143.
 
     `settle` asks for results that are the same at any number of threads, at some cost (`determinism.settle_numerics`).
+    `prints` says that what the command is for is what it prints: then it failed where that cannot be written. Else
+    that is said in a line, and the exit code is that of the work.
     """
+    terminal.read_names_as_utf8()
     if settle:
         determinism.settle_numerics()
     signal.signal(signal.SIGTERM, _terminated)
     _limit_memory()
+    code = 0
+    try:
+        with terminal.outputs() as out:
+            code = _exit_code(action)
+            out.flush()
+            if (failure := out.take_failure()) is not None:
+                after = "make room, or write elsewhere" if prints else "the work itself is done, and recorded"
+                lost = f"what was to be printed is lost ({failure.strerror}): {after}"
+                print(f"{'error: ' * prints}{lost}", file=sys.stderr)
+                code = code or 2 * prints
+    except BrokenPipeError:  # `| head` went away: nobody is left to read
+        sys.stderr.close()
+        terminal.forget(1)
+        sys.exit(1)
+    if code:
+        sys.exit(code)
+
+
+def _exit_code(action: Callable[[], None]) -> int | str | None:
+    """Run a command; its exit code, after saying on stderr what ended it."""
     try:
         action()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        print(f"error: {wording.printable(str(error))}", file=sys.stderr)
+        return 2
+    except SystemExit as stop:
+        return stop.code
     except (KeyboardInterrupt, ImportError) as error:
         if not _interrupted(error):
             raise
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # `| head` went away: nobody is left to read
-        sys.stderr.close()
-        sys.exit(1)
+        return 130
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         print("error: out of memory: lower the settings that make it large, or take less data", file=sys.stderr)
-        sys.exit(2)
+        return 2
+    return 0
 
 
 def _interrupted(error: BaseException | None) -> bool:

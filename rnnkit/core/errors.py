@@ -5,7 +5,8 @@ What a user gives (flags, files, environment) raises `UserError`; a programmer's
 
 import contextlib
 import re
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,30 @@ def error_in_words(error: BaseException) -> str:
     if isinstance(error, UserError):
         return str(error)
     return "out of memory" if is_out_of_memory(error) else f"{type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def decoration(missing: str, say: Callable[[str], None] | None = None) -> Generator[None]:
+    """Say in a line what is `missing`, and why, where what is done inside fails: on standard error, or to `say`.
+
+    For what a result does without: a figure, a copy. Work goes on; only a signal, and a reader who is gone, end it.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 (said; whatever it is, it must not cost what was worked out)
+        line = f"{missing}: {_in_a_line(error)}"
+        if say is None:
+            print(line, file=sys.stderr)
+        else:
+            say(line)
+
+
+def _in_a_line(error: BaseException) -> str:
+    """What an error says, cut to one line of readable length."""
+    words = " ".join(error_in_words(error).split())
+    return words if len(words) <= 300 else f"{words[:297]}..."
 
 
 @contextlib.contextmanager

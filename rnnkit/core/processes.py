@@ -1,10 +1,14 @@
 """Processes that this one starts."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
+
+from rnnkit.core import surroundings
 
 
 def start_beside(module: str, *words: str, stdin: int = subprocess.DEVNULL, **more: str) -> "subprocess.Popen[bytes]":
@@ -14,11 +18,34 @@ def start_beside(module: str, *words: str, stdin: int = subprocess.DEVNULL, **mo
     """
     command, env, none = [sys.executable, "-m", module, *words], environment(**more), subprocess.DEVNULL
     process = subprocess.Popen(command, stdin=stdin, stdout=none, stderr=none, start_new_session=True, env=env)
-    threading.Thread(target=process.wait, daemon=True).start()  # else it stays behind as a zombie when it ends
+    with contextlib.suppress(RuntimeError):  # no thread is left: it stays behind as a zombie when it ends, no worse
+        threading.Thread(target=process.wait, daemon=True).start()
     return process
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a process that is to find the same packages, this checkout's first: this one's, and `more`."""
+    """The environment of a process that is to find the same packages, this checkout's first, and read and write UTF-8.
+
+    It has this process's variables, but for those that would change how libraries behave (`surroundings`), and `more`.
+    """
     path = os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, **more}
+    home = {} if _has_home() else {"HOME": _stand_in()}
+    return {**surroundings.passed_on(os.environ), **home, "PYTHONPATH": path, "PYTHONUTF8": "1", **more}
+
+
+def _has_home() -> bool:
+    try:
+        Path.home()
+    except RuntimeError:  # a user whom the machine does not know, in a container: W&B would end there
+        return False
+    return True
+
+
+def _stand_in() -> str:
+    """A folder that is as good as a home, and nobody else's; where there is none, a name that leads nowhere."""
+    folder = Path(tempfile.gettempdir()) / f"rnnkit-home-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
+            return str(folder)
+    return "/nonexistent"

@@ -1,12 +1,17 @@
 """Settings, metrics, numbers and times as a person reads them."""
 
+import difflib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 
 _SPOKEN = {"valid": "validation", "train": "training", "all": "all inputs"}
 _SPOKEN |= {"one": "the last one", "quarter": "the last quarter"}
+
+# What a terminal obeys in place of showing it, what turns the direction of writing, and halves of signs.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def settings(values: Mapping[str, object]) -> str:
@@ -88,3 +93,19 @@ def capital(text: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """`a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count(number: int, thing: str) -> str:
+    """How many there are of something: `1 trial`, `1,200 trials`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def printable(text: str, keep: str = "") -> str:
+    """A text as a terminal shows it, and does nothing else with it: control characters but `keep` become `?`."""
+    return _OBEYED.sub(lambda found: found[0] if found[0] in keep else "?", text)
+
+
+def meant(word: str, known: Sequence[str]) -> str:
+    """`: did you mean lstm?` for a word that is none of those known, but close to one; else nothing."""
+    close = difflib.get_close_matches(word, known, 1)
+    return f": did you mean {close[0]}?" if close else ""

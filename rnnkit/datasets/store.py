@@ -11,14 +11,13 @@ import http.client
 import os
 import re
 import shutil
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import UserError, extras, locks
+from rnnkit.core import UserError, locks, terminal
 from rnnkit.datasets import archives
 from rnnkit.datasets.archives import reason_of
 
@@ -162,17 +161,13 @@ def _download(origin: Origin, folder: Path) -> dict[str, bytes]:
 
 def _fetch(origin: Origin, address: str, temporary: Path, folder: Path) -> None:
     """Download one file, with a bar on a terminal."""
-    with extras.needed("experiments", "a download"):
-        from tqdm import tqdm
-
     name = address.rsplit("/", 1)[1]
     came = 0
     with (temporary / name).open("wb") as file:
         try:
             with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
                 size = answer.length
-                silent = not sys.stderr.isatty()
-                with tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=silent, leave=False) as bar:
+                with terminal.bar(total=size, unit="B", unit_scale=True, desc=name) as bar:
                     while block := answer.read(_BLOCK):
                         came += len(block)
                         if max(came, size or 0) > origin.most_bytes:

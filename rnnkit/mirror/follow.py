@@ -13,7 +13,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnkit.core import UserError, error_in_words, extras, files, locks
+from rnnkit.core import UserError, decoration, error_in_words, extras, files, locks
 from rnnkit.mirror import wandb_log
 from rnnkit.runs import Result, mirror_client, plots, read_row
 
@@ -39,16 +39,22 @@ _MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "dry
 
 
 def mode_for(track: str) -> str:
-    """online, offline or disabled. `auto` obeys WANDB_MODE, then asks whether there are credentials. Never prompts."""
+    """online, offline or disabled; never asks.
+
+    `auto` obeys WANDB_MODE, then what `wandb disabled` and `wandb offline` have set, then whether there is a login.
+    """
     if track != "auto":
         return track
     wanted = os.environ.get("WANDB_MODE")
+    if wanted and wanted not in _MODES:
+        raise UserError(f"WANDB_MODE is {wanted!r}: it must be one of {', '.join(_MODES)}")
     if wanted:
-        if wanted not in _MODES:
-            raise UserError(f"WANDB_MODE is {wanted!r}: it must be one of {', '.join(_MODES)}")
         return _MODES[wanted]
     with extras.needed("wandb", "a mirror to W&B"):
         import wandb
+    set_up = _MODES.get(wandb.setup(wandb.Settings(silent=True)).settings.mode, "online")
+    if set_up != "online":
+        return set_up
     try:
         return "online" if wandb.login(prompt=False, verify=False) else "offline"
     except wandb.Error:  # a malformed key
@@ -81,16 +87,11 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
         place["url"] = run.url
     _say(folder, state="following", **place)
 
-    count = 0
+    count, missing = 0, list[str]()
     for row in tail(folder, gone):
         if count >= sent_before:
-            run.log(row | histograms(folder, row["step"]))
+            run.log(row | histograms(folder, row["step"], missing.append))
         count += 1
-    if manifest["config"].get("observe") == "full":
-        plots.draw(folder)
-    import wandb  # which is there, as the run has begun
-
-    run.summary.update({f"pictures/{path.stem}": wandb.Image(str(path)) for path in plots.picture_files(folder)})
     result = Result.read(folder)
     if result is not None:
         raised = {f"flag/{flag.name}": str(flag) for flag in result.flags or []}
@@ -99,6 +100,8 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
         run.summary["flags"] = len(result.flags or [])
     else:
         run.summary.update({"status": "killed"})
+    missing += pictures(run, folder, draws=manifest["config"].get("observe") == "full")
+    place["missing"] = list(dict.fromkeys(missing))
     try:
         run.finish(exit_code=0 if result is not None and result.status in ("finished", "pruned") else 1)
     except TimeoutError:
@@ -142,6 +145,10 @@ class Server:
             import wandb
             from wandb.errors import CommError, UsageError
 
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError:
+            raise UserError("W&B takes no path that is not UTF-8: choose another folder with --runs-dir") from None
         options = {**options, "dir": str(folder), "reinit": "finish_previous"}
         settings: dict[str, Any] = {"init_timeout": INIT_TIMEOUT, "finish_timeout": 30, "console": "off"}
         settings |= dict.fromkeys(("finish_timeout_raises", "silent", "disable_git", "disable_code"), True)
@@ -159,22 +166,41 @@ class Server:
         return wandb.init(mode="offline", settings=wandb.Settings(**settings), **options)
 
 
-def histograms(folder: Path, step: int) -> dict[str, Any]:
-    """What W&B shows of a step's curves: the timescales of units, and how often their gates are shut and open."""
-    path = folder / "media" / f"curves-{step:09}.json"
-    if not path.exists():
-        return {}
+def pictures(run: "Run", folder: Path, draws: bool) -> list[str]:
+    """Put a run's pictures into its summary, drawn first where it is to have some; what is missing, in lines."""
     import wandb
 
+    missing: list[str] = []
+    with decoration("pictures are not drawn", missing.append):
+        if draws:
+            plots.draw(folder)
+        missing += plots.not_drawn(folder)
+    for path in plots.picture_files(folder):
+        with decoration(f"the picture {path.stem} is not copied", missing.append):
+            run.summary.update({f"pictures/{path.stem}": wandb.Image(str(path))})
+    return missing
+
+
+def histograms(folder: Path, step: int, say: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """What W&B shows of a step's curves: the timescales of units, and how often their gates are shut and open.
+
+    Where they cannot be read, a line to `say` is all.
+    """
+    path = folder / "media" / f"curves-{step:09}.json"
     drawn: dict[str, Any] = {}
-    for name, points in files.read_json(path).items():
-        if name.startswith(("timescale/", "left/", "right/")):
-            values = np.array(plots.numbers(points))
-            if name.startswith("timescale/"):
-                name, values = f"log10 {name}", np.log10(values[values > 0])
-            values = values[np.isfinite(values)]
-            if len(values):
-                drawn[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
+    if not path.exists():
+        return drawn
+    import wandb
+
+    with decoration("histograms are missing", say):
+        for name, points in files.read_json(path).items():
+            if name.startswith(("timescale/", "left/", "right/")):
+                values = np.array(plots.numbers(points))
+                if name.startswith("timescale/"):
+                    name, values = f"log10 {name}", np.log10(values[values > 0])
+                values = values[np.isfinite(values)]
+                if len(values):
+                    drawn[f"histogram/{name}"] = wandb.Histogram(np_histogram=np.histogram(values, bins=32))
     return drawn
 
 
@@ -225,7 +251,7 @@ def main() -> None:
     gone, server = threading.Event(), Server()
     orders = _orders(gone)
     while (order := orders.get()) is not None:
-        folder = Path(order["folder"])
+        folder = Path(os.fsdecode(os.fsencode(order["folder"])))  # written by a process that may have another encoding
         try:
             with locks.exclusive(folder / "mirror.lock"):
                 follow(folder, order["track"], gone, server)
@@ -233,3 +259,15 @@ def main() -> None:
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)
                 _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": error_in_words(error)})
+        with decoration(f"pictures of {folder.name} are not drawn"):
+            _draw_what_is_left(folder, gone)
+
+
+def _draw_what_is_left(folder: Path, gone: threading.Event) -> None:
+    """Draw the pictures of a run that are still to be drawn, once it has ended: W&B may take no copy of it."""
+    if files.read_json(folder / "manifest.json")["config"].get("observe") != "full":
+        return
+    for _ in tail(folder, gone):
+        pass
+    if not any(plots.picture_files(folder)):
+        plots.draw(folder)

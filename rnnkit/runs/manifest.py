@@ -3,12 +3,10 @@
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import importlib.metadata
 import os
 import platform
 import re
-import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +14,11 @@ from typing import Any, Self
 
 from rnnkit.core import BaseConfig, UserError, determinism, files
 from rnnkit.core import config as configuration
+from rnnkit.runs.checkout import git_state
 
 
 FORMAT = 1
 _VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
-_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -126,40 +124,6 @@ class Manifest:
         if not manifest.run.startswith(f"{manifest.experiment.replace('_', '-')}-s"):
             raise UserError(f"{path} was changed: its experiment is {manifest.experiment}, its run {manifest.run}")
         return manifest
-
-
-@functools.cache
-def git_state(root: Path = _CHECKOUT) -> dict[str, Any]:
-    """The commit of this checkout, whether files in it differ from it, and the SHA-256 of what differs in Python files.
-
-    All None outside a checkout; the last one also where nothing differs.
-    """
-
-    def git(*words: str) -> str | None:
-        command = ["git", "-C", str(root), *words]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD") if (root / ".git").exists() else None
-    changes = git("status", "--porcelain") if commit else None
-    digest = None
-    if changes:
-        difference = git("diff", "HEAD", "--no-ext-diff", "--", "*.py") or ""
-        new = git("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py") or ""
-        names = sorted(filter(None, new.split("\0")))
-        if difference or names:
-            digest = hashlib.sha256(difference.encode(errors="replace"))
-            for name in names:
-                try:
-                    content = (root / name).read_bytes()
-                except OSError:  # an editor's lock, `.#a.py`, is a link to nowhere: its name alone counts
-                    content = b""
-                digest.update(f"\n{name}\n".encode(errors="replace") + content)
-    dirty = None if changes is None else bool(changes)
-    return {"commit": commit, "dirty": dirty, "changes": digest and digest.hexdigest()}
 
 
 @functools.cache

@@ -7,6 +7,7 @@ media/<name>.png: the gradient by lag, how often gates are shut and open, how lo
 step, the hidden states' ways through two principal components, losses, and how two runs from different states meet.
 """
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -15,39 +16,60 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.core import UserError, cli, extras, files, processes
+from rnnkit.core import UserError, cli, decoration, files, processes
+from rnnkit.runs import drawing
 
 
 Curves = dict[str, Any]  # what a file of curves holds: its step, and the points of each
 Picture = Callable[[list[Curves]], Any]  # from the curves of all evaluations: a figure, or None where it has no panel
 Panel = Callable[[Any, str, list[Curves]], None]  # draws on an axis what is of this name in all curves
 SIZE = 5.0, 3.6  # inches of one panel
+# matplotlib's "tableau-colorblind10", written out: a user's own style may go by its name.
+COLOURS = "006BA4", "FF800E", "ABABAB", "595959", "5F9ED1", "C85200", "898989", "A2C8EC", "FFBC79", "CFCFCF"
+STYLE = {"axes.prop_cycle": f"cycler('color', {list(COLOURS)})", "patch.facecolor": COLOURS[0]}
 SEQUENCES = 8  # whose states are drawn
 LOSSES = {
     "with the last k inputs alone": ("truncation/contexts", "truncation/losses", "context k (steps)"),
     "by step": (None, "loss/position", "step"),
     "by length": ("loss/lengths", "loss/length", "length (steps), to twice that"),
 }
+NOT_DRAWN = "not-drawn.txt"
 PICTURES: dict[str, Picture] = {}
 
 
 def draw(folder: Path) -> list[Path]:
-    """Draw all pictures that the curves of a run are enough for, and return their files."""
-    with extras.needed("experiments", "a picture"):
-        import matplotlib
+    """Draw all pictures that the curves of a run are enough for, and return their files.
 
-    matplotlib.use("Agg", force=False)
-    from matplotlib import pyplot
-
-    curves = [files.read_json(path) for path in sorted((folder / "media").glob("curves-*.json"))]
+    One that cannot be drawn keeps no other from it; why is said in lines, on standard error and in media/not-drawn.txt.
+    Raises `UserError` where there are curves, and none can be read.
+    """
+    curves: list[Curves] = []
     drawn: list[Path] = []
-    with pyplot.style.context("tableau-colorblind10"):
+    wrong: list[str] = []
+    for path in sorted((folder / "media").glob("curves-*.json")):
+        with decoration("some curves are left out", wrong.append):
+            curves.append(files.read_json(path))
+    if wrong and not curves:
+        raise UserError(wrong[0])
+    with decoration("pictures are not drawn", wrong.append), drawing.plain(STYLE):
         for name, picture in PICTURES.items() if curves else ():
-            if (figure := picture(curves)) is not None:
-                drawn.append(folder / "media" / f"{name}.png")
-                figure.savefig(drawn[-1], dpi=110)
-                pyplot.close(figure)
+            with decoration(f"the picture {name} is not drawn", wrong.append):
+                if (figure := picture(curves)) is not None:
+                    drawing.save(figure, folder / "media" / f"{name}.png")
+                    drawn.append(folder / "media" / f"{name}.png")
+    for line in wrong:
+        print(line, file=sys.stderr)
+    with contextlib.suppress(OSError):  # a full disk: then they may well be missing for just that
+        (folder / "media" / NOT_DRAWN).unlink(missing_ok=True)
+        if wrong:
+            files.write_whole(folder / "media" / NOT_DRAWN, "".join(f"{line}\n" for line in wrong).encode())
     return drawn
+
+
+def not_drawn(folder: Path) -> list[str]:
+    """Which pictures of a run could not be drawn, and why: a line each."""
+    path = folder / "media" / NOT_DRAWN
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
 
 
 def draw_beside(folder: Path) -> None:
@@ -63,14 +85,11 @@ def panels(title: str, names: Callable[[Curves], list[str]]) -> Callable[[Panel]
 
     def with_panel(panel: Panel) -> Picture:
         def picture(curves: list[Curves]) -> Any:
-            from matplotlib import pyplot
-
             if not (shown := names(curves[-1])):
                 return None
-            size = SIZE[0] * len(shown), SIZE[1]
-            figure, axes = pyplot.subplots(1, len(shown), figsize=size, squeeze=False, layout="constrained")
+            figure, axes = drawing.figure(SIZE[0] * len(shown), SIZE[1], len(shown))
             figure.suptitle(title)
-            for axis, name in zip(axes[0], shown, strict=True):
+            for axis, name in zip(axes, shown, strict=True):
                 axis.set_title(name)
                 panel(axis, name, curves)
             return figure

@@ -2,9 +2,10 @@
 
 import os
 import shlex
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from rnnkit.core import decoration
 from rnnkit.runs import mirror_client
 from rnnkit.runs.manifest import Manifest
 from rnnkit.runs.result import Comparison, Reference, ReferenceKind, Result
@@ -19,49 +20,57 @@ def print_result(result: Result) -> None:
         if name.startswith("metric/"):
             _, metric, split = name.split("/")
             print(f"  {metric.replace('_', ' ')} ({split}): {value:.4f}")
-    for reference in result.references or []:
-        print(f"  {reference_in_words(reference)}")
-    if result.comparison:
-        print(f"  {comparison_in_words(result.comparison)}")
+    for line in beside(result.references, result.comparison):
+        print(f"  {line}")
     for flag in result.flags or []:
         print(f"  flag: {flag}")
     print(f"  record: {shown(result.folder)}")
-    if Manifest.read(result.folder).track != "off":
-        print(f"  W&B: {mirror_in_words(result.folder)}")
+    with decoration("  W&B: what it has of this run is not known"):
+        if Manifest.read(result.folder).track != "off":
+            print(f"  W&B: {mirror_in_words(result.folder)}")
+    pages = make_command("dashboard", result.folder.parent)
+    print(f"  see its curves: `make show {make_word(result.folder)}`, or `{pages}`")
 
 
 def mirror_in_words(folder: Path) -> str:
     """What W&B has of an ended run, once its mirror is done or can be waited for no longer."""
     state = mirror_client.wait(folder)
-    sync = sync_command(folder.parent)
+    sync = make_command("sync", folder.parent)
     if state.get("state") == "failed":
         return f"not complete ({state.get('reason')}); the record is, and `{sync}` sends it"
     if state.get("state") != "complete":
         return f"the mirror is still at work; `{sync}` completes it where it stops"
     if state["mode"] == "disabled":
-        return "not to be tracked, says WANDB_MODE=disabled"
-    if state["mode"] == "online":
-        return state["url"]
-    return f"recorded offline; `{sync}` sends it; to see its curves:\n    {leet(folder / state['folder'])}"
+        return "not to be tracked, say WANDB_MODE or W&B's settings (`wandb disabled`)"
+    without = f", without what could not be made ({'; '.join(state['missing'])})" if state.get("missing") else ""
+    return f"{state['url']}{without}" if state["mode"] == "online" else f"recorded offline{without}; `{sync}` sends it"
 
 
-def leet(log: Path) -> str:
-    """The command that shows an offline run's curves in the terminal, by its folder."""
-    wandb = Path(sys.executable).parent / "wandb"
-    return f"{shown(wandb) if wandb.exists() else 'wandb'} leet {shown(log)}"
+def make_word(folder: Path) -> str:
+    """A run as make is told of it: `RUN=digits-s0-1a887aeb`, or its path where it lies elsewhere."""
+    is_usual = folder.parent.absolute() == Path("runs").absolute()
+    return f"RUN={folder.name if is_usual else shown(folder)}"
 
 
-def sync_command(runs_dir: Path) -> str:
-    """The command that sends all runs of a folder to W&B."""
+def make_command(target: str, runs_dir: Path) -> str:
+    """The command that has make do something with all runs of a folder: `sync`, `dashboard`."""
     if runs_dir.absolute() == Path("runs").absolute():
-        return "make sync"
+        return f"make {target}"
     words = f"--runs-dir {shown(runs_dir)}".replace("$", "$$")  # for make
-    return f'make sync ARGS="{words}"' if not set(words) & set('"$`\\') else f"make sync ARGS={shlex.quote(words)}"
+    quoted = f'"{words}"' if not set(words) & set('"$`\\') else shlex.quote(words)
+    return f"make {target} ARGS={quoted}"
 
 
 def shown(path: Path) -> str:
     """A path as it can be pasted into a command: from here, quoted where that is needed."""
     return shlex.quote(os.path.relpath(path))
+
+
+def beside(references: Sequence[Reference] | None, comparison: Comparison | None) -> list[str]:
+    """What stands beside a result on the same test part, in sentences; what it is compared with is said once."""
+    compared = comparison.baseline if comparison else None
+    lines = [reference_in_words(reference) for reference in references or [] if reference.what != compared]
+    return [*lines, *([comparison_in_words(comparison)] if comparison else [])]
 
 
 def reference_in_words(reference: Reference) -> str:
@@ -73,7 +82,7 @@ def reference_in_words(reference: Reference) -> str:
 def comparison_in_words(comparison: Comparison) -> str:
     """A baseline beside a result in a sentence that says whether the data tell them apart."""
     low, high = comparison.low, comparison.high
-    verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    verdict = "the net is better" if low > 0 else "the net is worse" if high < 0 else "not told apart"
     return (
         f"{comparison.baseline} on the same {comparison.examples} test examples: {comparison.theirs:.4f}; "
         f"difference {comparison.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: {verdict}"

@@ -86,6 +86,8 @@ def surroundings(original: Row, replay: Row) -> list[tuple[str, object, object]]
         parts = [one, other] if isinstance(one, dict) and isinstance(other, dict) else [{"": one}, {"": other}]
         for name in parts[0] | parts[1]:
             values = [part.get(name) for part in parts]
-            if values[0] != values[1]:
+            # A note beside the code makes a checkout dirty too: what differs of the code is in `changes`.
+            says_nothing = name == "dirty" and all(isinstance(value, bool) for value in values)
+            if values[0] != values[1] and not says_nothing:
                 found.append((f"{field} {name}".strip(), *values))
     return found

@@ -7,15 +7,16 @@ Nothing that happens to the mirror can reach the run.
 import contextlib
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rnnkit.core import OutOfMemory, UserError, error_in_words, files, is_out_of_memory, writing
 from rnnkit.core import config as configuration
-from rnnkit.runs import checkpoints, flags
+from rnnkit.runs import checkpoints, flags, printing
 from rnnkit.runs.folders import Claim, RunContext, claim, take_up
-from rnnkit.runs.manifest import Manifest
+from rnnkit.runs.manifest import Manifest, Membership
 from rnnkit.runs.mirror_client import Mirror
 from rnnkit.runs.result import Result, Status
 from rnnkit.runs.rows import read_rows
@@ -132,6 +133,12 @@ class Run:
         return self.result
 
 
+def how_to_go_on(run: Run) -> str:
+    """What a user who has stopped a run is told."""
+    again = f"make resume {printing.make_word(run.folder)}"
+    return f"{run.name} is saved at step {run.step}: the same command goes on from there, and so does {again}"
+
+
 @contextlib.contextmanager
 def start(
     config: configuration.BaseConfig,
@@ -174,6 +181,8 @@ def start(
                 status, reason = (Status.INTERRUPTED, None) if stopped else (Status.FAILED, error_in_words(error))
                 with contextlib.suppress(UserError):  # a full disk, most likely the very error that is raised on
                     run.end(status, reason=reason)
+                if stopped and context.member == Membership() and (claimed.folder / checkpoints.LATEST).exists():
+                    print(how_to_go_on(run), file=sys.stderr)  # a trial's study says it
                 if is_out_of_memory(error):
                     if run.step == 0:  # nothing was trained: nothing is left behind
                         claimed.remove()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, refuse_idle, run_name, sizes
+from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, refuse_idle, run_name, sizes, wording
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
 from rnnkit.training.objective import Objective
 from rnnkit.training.surroundings import kept_out
@@ -134,7 +134,7 @@ class Experiment(Generic[C, D]):
         refuse_idle(config, sys.argv[1:])
         if config.screen:
             flags = self.screened(config)
-            print(f"{run_name(config)}, before training: {len(flags) or 'no'} flag{'s' * (len(flags) != 1)}")
+            print(f"{run_name(config)}, before training: {wording.count(len(flags), 'flag') if flags else 'no flags'}")
             print("".join(f"  {flag}\n" for flag in flags), end="")
             return
         result = self(config)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.core import BaseConfig, UserError, determinism, extras, seeding, signals
+from rnnkit.core import BaseConfig, UserError, determinism, seeding, signals, terminal
 from rnnkit.diagnostics import Monitor, gradient_norms, snapshot
 from rnnkit.runs import Diverged, Run, plots
 from rnnkit.sequences import bptt_chunks
@@ -72,13 +72,9 @@ class _Loop:
 
     def fit(self) -> TrainingState:
         """Go through the batches that are left, and return the state at the end."""
-        with extras.needed("experiments", "training"):
-            from tqdm import tqdm
-
         config, task, progress = self.config, self.task, self.state.progress
         task.model.train()
-        hidden = not sys.stderr.isatty()
-        bar = tqdm(total=self.steps, initial=progress.step, unit="step", disable=hidden, leave=False)
+        bar = terminal.bar(total=self.steps, initial=progress.step, unit="step")
         with bar, signals.deferred() as stop:
             if progress.pending is not None:  # a signal came after the last step, before its evaluation was done
                 self.evaluate(stop)

@@ -1,5 +1,6 @@
 """What a study came to, in numbers and sentences: what summary.json holds, as dataclasses."""
 
+import contextlib
 import dataclasses
 import math
 import statistics
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import wording
+from rnnkit.core import decoration, wording
 from rnnkit.runs import Comparison, Reference
 
 
@@ -215,11 +216,11 @@ def importances(trials: "Sequence[FrozenTrial]") -> dict[str, float]:
     finished = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None and math.isfinite(t.value)]
     if len(finished) < LEAST or len({t.value for t in finished}) == 1:
         return {}
-    alone = optuna.create_study()  # which direction is better plays no role
-    alone.add_trials(finished)
-    measure = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    try:
-        shares = optuna.importance.get_param_importances(alone, evaluator=measure)
-    except RuntimeError:  # no tree sees any variance
-        return {}
+    shares: dict[str, float] = {}
+    with decoration("what the value varied with is left out"):
+        alone = optuna.create_study()  # which direction is better plays no role
+        alone.add_trials(finished)
+        measure = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        with contextlib.suppress(RuntimeError):  # no tree sees any variance
+            shares = optuna.importance.get_param_importances(alone, evaluator=measure)
     return {name: float(share) for name, share in shares.items()}

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import wording
+from rnnkit.core import decoration, wording
+from rnnkit.runs import drawing
 from sweeps.analysis.facts import Confirmation, GridCell, TrialRow
 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.typing import RcKeyType
 
+
+Picture = Callable[["Axes"], str | None]
 
 # Okabe and Ito's colours.
 BLUE, ORANGE, PURPLE, GREY = "#0072b2", "#d55e00", "#cc79a7", "#777777"
 MARKS = {"complete": ("finished", "o", BLUE), "pruned": ("pruned", "x", GREY), "diverged": ("diverged", "^", PURPLE)}
-STYLE: "dict[RcKeyType, Any]" = {"font.size": 9, "legend.fontsize": 8, "axes.titlesize": 10}
+STYLE: dict[str, Any] = {"font.size": 9, "legend.fontsize": 8, "axes.titlesize": 10}
 STYLE |= {"axes.grid": True, "grid.color": "#dddddd", "axes.axisbelow": True}
-STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path", "svg.hashsalt": "rnnkit"}
+STYLE |= {"axes.spines.top": False, "axes.spines.right": False}
 
 
 @dataclass(frozen=True)
@@ -44,27 +46,33 @@ class Figure:
         return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def draw(pictures: Mapping[str, Callable[["Axes"], str | None]], folder: Path, svg: bool = False) -> list[Figure]:
-    """Draw all pictures that there is something for into a folder, under their names; those of before go."""
-    import matplotlib
-    from matplotlib.figure import Figure as Canvas
+def draw(pictures: Mapping[str, Picture], folder: Path, svg: bool = False) -> list[Figure]:
+    """Draw all pictures that there is something for into a folder, under their names; those of before go.
 
-    folder.mkdir(exist_ok=True)
-    for path in (*folder.glob("*.png"), *folder.glob("*.svg")):
-        path.unlink()
-    drawn = []
-    with matplotlib.rc_context(STYLE):
-        for name, picture in pictures.items():
-            canvas = Canvas(figsize=(5.6, 3.5), layout="constrained")
-            caption = picture(canvas.subplots())
-            if caption is None:
-                continue
-            figure = Figure(name, caption, folder / f"{name}.png", folder / f"{name}.svg" if svg else None)
-            canvas.savefig(figure.png, dpi=200, metadata={"Software": None})
-            if figure.svg:
-                canvas.savefig(figure.svg, metadata={"Date": None})
-            drawn.append(figure)
+    One that cannot be drawn is said in a line, and the others are.
+    """
+    drawn: list[Figure] = []
+    with decoration("the figures are not drawn"):
+        folder.mkdir(exist_ok=True)
+        for path in (*folder.glob("*.png"), *folder.glob("*.svg")):
+            path.unlink()
+        with drawing.plain(STYLE):
+            for name, picture in pictures.items():
+                with decoration(f"the figure {name} is not drawn"):
+                    _draw_one(name, picture, folder, svg, drawn)
     return drawn
+
+
+def _draw_one(name: str, picture: Picture, folder: Path, svg: bool, drawn: list[Figure]) -> None:
+    canvas, (axes,) = drawing.figure(5.6, 3.5)
+    caption = picture(axes)
+    if caption is None:
+        return
+    figure = Figure(name, caption, folder / f"{name}.png", folder / f"{name}.svg" if svg else None)
+    drawing.save(canvas, figure.png, dpi=200)
+    if figure.svg:
+        drawing.save(canvas, figure.svg)
+    drawn.append(figure)
 
 
 def plane(axes: "Axes", cells: Sequence[GridCell], metric: str, lower_is_better: bool) -> str | None:

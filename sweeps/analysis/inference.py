@@ -122,7 +122,8 @@ def in_the_plane(study: Study, plane: list[GridCell], between_seeds: Spread | No
     worse = [name for name in scores if scores[best] - scores[name] > needed[name]]
     close = [name for name in scores if name not in (best, *worse)]
     basis = (
-        f"standard deviation between seeds {between_seeds.deviation:.4f}, {between_seeds.freedom} degrees of freedom; "
+        f"standard deviation between seeds {between_seeds.deviation:.4f}, "
+        f"{wording.count(between_seeds.freedom, 'degree')} of freedom; "
         f"two points must lie {needed[best]:.4f} apart to be told apart"
     )
     supported = [f"In the plane, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []

@@ -18,7 +18,7 @@ def short(folder: StudyFolder, summary: Summary) -> str:
     if best is None:
         return "\n".join([*lines, "", f"no trial finished: see {printing.shown(folder.path)}"])
     if summary.confirmations:
-        lines += ["", f"the best {len(summary.confirmations)} again, on fresh seeds (mean, 95 % interval):"]
+        lines += ["", f"{best_again(summary)}, on fresh seeds (mean, 95 % interval):"]
         lines += [f"  {line}" for line in aligned(confirmations_table(summary))]
     lines += ["", best_in_words(summary, best), *(f"  {line}" for line in test_in_words(summary, best))]
     lines += ["", *summary.supported, *summary.not_supported, *summary.borders, *summary.unread]
@@ -34,10 +34,16 @@ def headline(summary: Summary) -> str:
     counts = summary.trials
     again = f", {counts.again} again on fresh seeds" if counts.again else ""
     return (
-        f"study {summary.study}: {counts.ended} trials in {summary.minutes:.1f} minutes "
+        f"study {summary.study}: {wording.count(counts.ended, 'trial')} in {summary.minutes:.1f} minutes "
         f"({counts.finished} finished, {counts.pruned} pruned, {counts.failed} failed{again}), "
         f"{summary.cost_minutes:.1f} minutes of training"
     )
+
+
+def best_again(summary: Summary) -> str:
+    """What was run again: `the best again`, `the best 3 again`."""
+    several = len(summary.confirmations)
+    return "the best again" if several == 1 else f"the best {several} again"
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
@@ -92,10 +98,7 @@ def test_in_words(summary: Summary, best: Best) -> list[str]:
     for name, value in best.test.items():
         beside = f", 95 % interval {means[name].interval} over seeds" if name in means and means[name].interval else ""
         lines.append(f"{wording.metric(name)} {value:.4f}{beside}")
-    lines += [printing.reference_in_words(reference) for reference in best.references or []]
-    if best.comparison:
-        lines.append(printing.comparison_in_words(best.comparison))
-    return lines
+    return lines + printing.beside(best.references, best.comparison)
 
 
 def importances_in_words(summary: Summary) -> str:
@@ -109,13 +112,14 @@ def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
     run = folder.base.runs_dir / best.run
     words = best.command.split(" ", 3)
     flags = words[3] if len(words) > 3 else ""
-    state = mirror_client.state(run)
     commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
+    commands.append((f"make show {printing.make_word(run)}", "see its curves"))
+    commands.append((printing.make_command("dashboard", folder.base.runs_dir), "see all in a browser"))
+    state = mirror_client.state(run)
     if state.get("mode") == "offline":
-        commands.append((printing.leet(run / state["folder"]), "see its curves"))
-        commands.append((printing.sync_command(folder.base.runs_dir), "send all to W&B"))
+        commands.append((printing.make_command("sync", folder.base.runs_dir), "send all to W&B"))
     elif state.get("url"):
-        commands.append((state["url"], "see its curves"))
+        commands.append((state["url"], "see it at W&B"))
     commands.append((f"less {printing.shown(folder.path / 'summary.md')}", "read about all trials"))
     return commands
 
@@ -133,7 +137,7 @@ def markdown(summary: Summary, figures: Path) -> str:
         lines += section("What they do not support", summary.not_supported)
         lines += section("On the border", summary.borders)
     if summary.confirmations:
-        lines += [f"## The best {len(summary.confirmations)} again, on fresh seeds", ""]
+        lines += [f"## {wording.capital(best_again(summary))}, on fresh seeds", ""]
         lines += ["The seeds are the same for all of them. Intervals are of 95 %, by Student's t, over seeds.", ""]
         lines += [*_table(confirmations_table(summary)), ""]
     if has_plane(summary):

@@ -4,6 +4,7 @@ summary.json holds what `facts.Summary` does, its `confirmations` as `confirmed`
 """
 
 import dataclasses
+from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -17,9 +18,21 @@ from sweeps.study import Study
 
 
 def write(study: Study) -> str:
-    """Write summary.md, summary.json and figures/ into the study's folder, and return what to print."""
-    folder = study.folder.path
+    """Write summary.md, summary.json and figures/ into the study's folder, and return what to print.
+
+    Where they cannot be written, it is printed here, before the error is raised on: it was long in the making.
+    """
     summary = study.storage.patiently(collect, study)
+    text = page.short(study.folder, summary)
+    try:
+        _keep(summary, study.folder.path)
+    except OSError:
+        print(text)
+        raise
+    return text
+
+
+def _keep(summary: Summary, folder: Path) -> None:
     files.write_json(folder / "summary.json", summary.as_dict())
     metric, lower_is_better = wording.metric(summary.metric), summary.lower_is_better
     pictures = {
@@ -30,7 +43,6 @@ def write(study: Study) -> str:
     }
     figures.draw(pictures, folder / "figures")
     files.write_whole(folder / "summary.md", page.markdown(summary, folder / "figures").encode())
-    return page.short(study.folder, summary)
 
 
 def collect(study: Study) -> Summary:

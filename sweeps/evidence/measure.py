@@ -188,7 +188,8 @@ class Trainings:
                 return None
             # In a session of its own: Ctrl-C comes here alone, and is passed on once. A second one would kill.
             pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
-            process = subprocess.Popen(command, text=True, env=processes.environment(), **pipes)
+            reads = {"encoding": "utf-8", "errors": "replace"}
+            process = subprocess.Popen(command, env=processes.environment(), **reads, **pipes)
             self._running.add(process)
         _, errors = process.communicate()
         with self._lock:

@@ -100,13 +100,15 @@ def flags(raised: Iterable[dict]) -> list[str]:
 
 def beside(result: dict) -> list[str]:
     """What others reach on the same test part, in words."""
-    lines = []
-    for reference in result.get("references") or []:
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            lines.append(printing.reference_in_words(Reference(**reference)))
+    references, comparison = [], None
+    for values in result.get("references") or []:
+        with contextlib.suppress(TypeError, ValueError):
+            references.append(Reference(**values))
     with contextlib.suppress(KeyError, TypeError, ValueError):  # most often there is none
-        lines.append(printing.comparison_in_words(Comparison(**result["comparison"])))
-    return lines
+        comparison = Comparison(**result["comparison"])
+    with contextlib.suppress(TypeError, ValueError, AttributeError):  # parts of other types
+        return printing.beside(references, comparison)
+    return []
 
 
 def _flat(values: dict, before: str = "") -> dict[str, str]:
@@ -154,8 +156,3 @@ def scores(index: RunIndex, cards: list[Card]) -> dict[str, list[float | None]]:
     by_run = [dict(details(index, card.name).scores) for card in cards]
     names = dict.fromkeys(name for scores in by_run for name in scores)
     return {name: [scores.get(name) for scores in by_run] for name in names}
-
-
-def printable(text: str) -> str:
-    """A text as a terminal shows it, and does nothing else with it: control characters are replaced."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from rnnkit.core import UserError, files
+from rnnkit.core import UserError, files, wording
 from rnnkit.runs import Result, is_live
 from sweeps.reading.rows import Columns, last_row, read_columns
 
@@ -150,7 +150,7 @@ class RunIndex:
         """The folder of the study of this name. Raises `NotThere`."""
         folders = self.studies()
         if name not in folders:
-            raise NotThere(f"there is no study {name}")
+            raise NotThere(f"there is no study {name}{wording.meant(name, list(folders))} (looked in {self.root})")
         return folders[name]
 
     def judged_by(self, study: str | None) -> tuple[str, bool]:

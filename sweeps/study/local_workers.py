@@ -71,7 +71,7 @@ class Workers:
         variables |= {"RNNKIT_DATA": str(base.data_dir)} if base.data_dir else {}
         variables |= {"CUDA_VISIBLE_DEVICES": slot.gpu} if slot.gpu is not None else {}
         environment = processes.environment(**variables)
-        with self.log(slot).open("a") as log:
+        with self.log(slot).open("a", encoding="utf-8") as log:
             # The first line has the disk give the file a block, in which a last word fits even if the disk is full.
             print(f"worker {slot.worker} of study {folder.name}", file=log, flush=True)
             # In a session of its own: Ctrl-C comes here alone, and here it is decided how the workers stop.
@@ -89,8 +89,7 @@ class Workers:
         end = "stopped" if stopped else "killed" if code == -signal.SIGKILL else "crashed"
         trials = points.released(self.study, slot.worker, end)
         if code == 2:  # no other worker, and no other try, would fare better
-            *_, reason = self.log(slot).read_text().splitlines()
-            raise UserError(reason.removeprefix("error: "))
+            raise UserError(_last_error(self.log(slot)))
         if stopped or trials:
             self._in_vain.clear()
         if stopped:
@@ -115,6 +114,13 @@ class Workers:
                 process.kill()
             slot.let_go()
             points.released(self.study, slot.worker, "stopped")
+
+
+def _last_error(log: Path) -> str:
+    """The last error that a log tells of; what follows it may be a library's word at the end of the process."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return errors[-1] if errors else f"a worker could not begin: see {log}"
 
 
 def slots(workers: int, gpus: list[str]) -> list[Slot]:

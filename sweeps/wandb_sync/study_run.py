@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rnnkit.core import UserError, cli, error_in_words, files, locks
+from rnnkit.core import UserError, cli, decoration, error_in_words, files, locks
 from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client
 
@@ -56,18 +56,30 @@ def send(folder: Path, track: str) -> dict:
     offline = run.settings.mode == "offline"
     state = {"mode": "offline"} if offline else {"mode": "online", "url": run.url}
     state["folder"] = str(Path(run.settings.sync_file).parent.relative_to(folder))
+    missing: list[str] = []
     try:
-        run.log(tables(facts, folder))
+        run.log(tables(facts) | pictures(folder, missing))
         run.summary.update(figures(facts))
         run.finish()
     except Exception as error:  # noqa: BLE001 (recorded, and raised on; `make sync` tries again)
         _note(folder, {**state, "state": "failed", "reason": error_in_words(error)})
         raise
-    return _note(folder, {**state, "state": "complete", "rows": 1})
+    return _note(folder, {**state, "state": "complete", "rows": 1, "missing": missing})
 
 
-def tables(facts: dict, folder: Path) -> dict:
-    """The trials, the plane, and what was run again, as W&B's tables, and the study's figures."""
+def pictures(folder: Path, missing: list[str]) -> dict:
+    """The study's figures for W&B; to `missing`, a line for each that is none."""
+    import wandb
+
+    found = {}
+    for path in sorted((folder / "figures").glob("*.png")):
+        with decoration(f"the figure {path.stem} is not copied", missing.append):
+            found[f"figures/{path.stem}"] = wandb.Image(str(path))
+    return found
+
+
+def tables(facts: dict) -> dict:
+    """The trials, the plane, and what was run again, as W&B's tables."""
     import wandb
 
     def table(columns: list[str], rows: list[dict]) -> wandb.Table:
@@ -81,8 +93,7 @@ def tables(facts: dict, folder: Path) -> dict:
     if facts["confirmed"]:
         means = ["trial", "found", "mean", "low", "high", "spread", "count", "parameters"]
         found["again"] = table(means, facts["confirmed"])
-    figures = sorted((folder / "figures").glob("*.png"))
-    return found | {f"figures/{path.stem}": wandb.Image(str(path)) for path in figures}
+    return found
 
 
 def figures(facts: dict) -> dict:

@@ -8,7 +8,7 @@ import pytest
 from experiments import digits, recorded, reproduce, resume
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
-from rnnkit.runs import tracking
+from rnnkit.runs import replay, tracking
 from rnnkit.runs.folders import find
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
@@ -120,6 +120,15 @@ def test_other_weights_are_noticed(changed, monkeypatch, capsys):
     assert "first difference at weights: 0 and " in said
 
 
+def test_a_note_beside_the_code_is_no_difference():
+    clean, noted, other = (
+        {"git": {"commit": "a", "dirty": dirty, "changes": changes}}
+        for dirty, changes in ((False, None), (True, None), (True, "b"))
+    )
+    assert replay.surroundings(clean, noted) == []
+    assert replay.surroundings(clean, other) == [("git changes", None, "b")]
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -128,6 +137,7 @@ def test_other_weights_are_noticed(changed, monkeypatch, capsys):
         (lambda m: m["data"].update(digits="0"), "data digits differs: 0 and "),
         (lambda m: m["git"].update(commit="0"), "git commit differs: 0 and "),
         (lambda m: m["git"].update(dirty="?"), "git dirty differs: ? and "),
+        (lambda m: m["git"].update(changes="0"), "git changes differs: 0 and "),
         (lambda m: m["numerics"].update(flush_denormal=None), "numerics flush_denormal differs: None and "),
         (lambda m: m.update(seed=7), "seed differs: 7 and 0"),
     ],

@@ -49,6 +49,7 @@ def test_a_net_learns_what_the_order_of_words_says(trained):
     assert result.comparison.low > 0  # words and pairs alone do not tell which judgement came last
     assert f"accuracy (test): {result.metrics['metric/accuracy/test']:.4f}" in printed
     assert "TF-IDF + logistic regression: accuracy (test) " in printed
+    assert printed.count("TF-IDF of words and pairs + logistic regression") == 1
     assert "learned from the training and the validation part together" in printed
     assert "published" not in printed  # nobody published anything on made reviews
     rows = read_rows(folder)

@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from rnnkit.core import files, locks
-from rnnkit.runs import checkpoints, folders
+from rnnkit.runs import checkpoints, folders, printing
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from sweeps.study import study as studies
@@ -118,10 +118,15 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
     assert best["trial"] == max(summary["confirmed"], key=lambda row: row["mean"])["trial"]
     assert f"best: trial {best['trial']}, validation accuracy {best['value']:.4f} on fresh seeds" in printed
     result = Result.read(runs / best["run"])
-    found = re.search(r"logistic regression .* 0.9694; difference (\S+), 95 % interval (\S+) to (\S+): worse", printed)
+    found = re.search(
+        r"logistic regression .* 0.9694; difference (\S+), 95 % interval (\S+) to (\S+): the net is worse", printed
+    )
     assert float(found[1]) == pytest.approx(result.comparison.difference, abs=1e-4)
-    assert "wandb leet" in printed
+    assert f"make show RUN={printing.shown(result.folder)}" in printed
     assert "make sync" in printed
+    places = re.findall(r"^(?:trial|again) .* s  (\d+) of (\d+)  ", printed, flags=re.MULTILINE)
+    assert [int(place) for place, _ in places] == list(range(1, 19))  # in a file too, where there is no bar
+    assert places[-1][1] == "18"
     assert summary["trials"]["ended"] == 14
     page = (runs / "studies" / "small" / "summary.md").read_text()
     assert f"| {best['trial']} | {study.trials[best['trial']].value:.4f} |" in page

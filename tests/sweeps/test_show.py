@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from experiments.digits import Config
 from rnnkit.core.errors import UserError
-from sweeps import runs, show
+from rnnkit.runs import tracking
+from sweeps import report, runs, show
 from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made
 
@@ -89,6 +91,44 @@ def test_a_study_is_shown_with_its_trials_best_first(printed):
     trials = [int(number) for number in re.findall(r"^ +(\d+)  \w", out, flags=re.M)]
     assert trials[:5] == [4, 3, 2, 1, 0]
     assert sorted(trials) == list(range(11))
+
+
+def test_a_run_of_many_layers_fills_no_more_than_a_screen(printed, tmp_path):
+    places = [f"encoder.l{layer}.{direction}" for layer in range(3) for direction in "fb"]
+    row = {f"hidden/{place}/{what}": 0.5 for place in places for what in ("rms", "saturated", "dead", "drift")}
+    row |= {f"gate/{place}/{gate}/sensitivity": 0.5 for place in places for gate in "ifgo"}
+    row |= {f"memory/{place}/horizon": 5.0 for place in places} | {f"grad_norm/{place}/hh": 1.0 for place in places}
+    with tracking.start(Config(runs_dir=tmp_path, track="off"), {}) as run:
+        for step in (1, 2):
+            run.log(step, {"loss/train": 1.0, "grad_norm/total": 1.0, "metric/accuracy/valid": 0.5, **row})
+        run.finish()
+    short, full = (printed(show, run.name, *words, runs_dir=tmp_path).splitlines() for words in ([], ["--all"]))
+    assert len(short) <= 25
+    assert len(full) > len(row)
+    assert any(line.startswith("loss/train") for line in short)
+    assert any(line.startswith("memory/encoder.l2.b/horizon") for line in short)
+
+
+def test_a_terminal_without_blocks_shows_curves_in_ascii(kinds, printed, monkeypatch):
+    monkeypatch.setattr(show.terminal, "can_show", lambda _: False)
+    (line,) = [line for line in printed(show, kinds[1]["flagged"].name).splitlines() if line.startswith("metric/acc")]
+    assert re.split(r"  +", line)[1] == "_+%%##"
+
+
+def test_pictures_that_could_not_be_drawn_are_told_of(kinds, printed):
+    path = kinds[1]["flagged"] / "media" / "not-drawn.txt"
+    path.write_text("the picture losses is not drawn: no room\n")
+    out = printed(show, kinds[1]["flagged"].name)
+    path.unlink()
+    assert "  the picture losses is not drawn: no room\n" in out
+
+
+def test_a_name_that_is_close_was_meant(printed):
+    for command, words in ((show, ["smal"]), (report, ["smal"])):
+        with pytest.raises(UserError, match=r"there is no .*study smal.*did you mean small\?"):
+            printed(command, *words)
+        with pytest.raises(UserError, match=r"\(looked in /"):
+            printed(command, *words)
 
 
 def test_what_is_no_run_is_one_line(printed):

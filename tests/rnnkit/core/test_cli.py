@@ -1,8 +1,14 @@
 """How a command ends."""
 
+import dataclasses
+import os
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
 import pytest
 
-from rnnkit.core import cli
+from rnnkit.core import BaseConfig, cli
 from rnnkit.core.errors import UserError
 
 
@@ -42,3 +48,47 @@ def test_what_ends_a_command_is_one_line_and_an_exit_code(action, code, said, ca
 def test_what_is_no_fault_of_the_user_is_not_hidden(error):
     with pytest.raises(type(error), match=str(error)):
         cli.main(raising(error), settle=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(BaseConfig):
+    """Settings of a made-up experiment."""
+
+    experiment: ClassVar[str] = "own"
+    seed: int = 3
+    view: Literal["rows", "pixels"] = "rows"
+    """How it is looked at."""
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--hiden-size", "3"], ": did you mean --hidden-size? ("),
+        (["--veiw=rows"], ": did you mean --view? ("),
+        (["--no-bidirectonal"], ": did you mean --no-bidirectional? ("),
+        (["--cell", "lstmm"], ": did you mean lstm? ("),
+        (["--view", "row"], ": did you mean rows? ("),
+        (["--frobnicate", "3"], "--frobnicate, 3 ("),
+        (["--hidden-size", "x"], "'x' ("),
+    ],
+)
+def test_a_slip_of_the_pen_is_answered_with_what_was_meant(words, meant):
+    with pytest.raises(UserError) as error:
+        cli.parse(Own, "own", words)
+    assert f"{meant}see: own --help)" in str(error.value)
+
+
+@pytest.mark.parametrize("columns", ["5", "80", "300"])
+def test_own_settings_come_first_in_a_help_that_fits(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit) as stop:
+        cli.parse(Own, "own", ["--help"], "What it does. " * 20 + "\n\n    an example, as it is\n    another")
+    out = capsys.readouterr().out
+    assert stop.value.code in (0, None)
+    own, shared = out.index("─ settings of own alone ─"), out.index("─ settings of all experiments ─")
+    assert own < out.index("--view {rows,pixels}") < shared < out.index("--seed INT") < out.index("--runs-dir PATH")
+    flags = re.findall(r"^│ (--[a-z-]+)", out, flags=re.MULTILINE)
+    assert sorted(flags) == sorted(f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Own))
+    assert max(map(len, out.splitlines())) <= max(60, min(int(columns), 100))
+    assert "\n    an example, as it is\n    another\n" in out
+    assert os.environ["COLUMNS"] == columns

@@ -38,3 +38,18 @@ def test_settings_and_lists_in_words():
     assert wording.settings(settings) == "hidden size 32, learning rate 0.00123, bidirectional true, cell gru"
     assert [wording.listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
     assert wording.capital("bits of Text") == "Bits of Text"
+
+
+def test_what_is_one_is_not_spoken_of_as_many():
+    assert [wording.count(n, "trial") for n in (0, 1, 2, 1_200)] == ["0 trials", "1 trial", "2 trials", "1,200 trials"]
+
+
+def test_a_word_that_is_close_to_a_known_one_was_meant():
+    known = ["char_lm", "digits", "memory"]
+    assert wording.meant("digist", known) == ": did you mean digits?"
+    assert wording.meant("weather", known) == ""
+
+
+def test_control_characters_are_replaced_but_for_those_that_are_kept():
+    assert wording.printable("a\x1b[2J\nb\u202ec") == "a?[2J?b?c"
+    assert wording.printable("a\tb\n", keep="\n\t") == "a\tb\n"

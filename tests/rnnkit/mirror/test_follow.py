@@ -13,7 +13,7 @@ import pytest
 
 from experiments import char_lm
 from experiments.digits import Config
-from rnnkit.core import files
+from rnnkit.core import UserError, files, surroundings
 from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client, tracking
 from rnnkit.runs.folders import RunContext
@@ -101,6 +101,56 @@ def test_rows_that_the_file_does_not_hold_are_noticed(recorded):
     state = mirror_process(recorded, lies)
     assert state["state"] == "failed"
     assert state["reason"] == "W&B's file holds 3 of 5 rows"
+
+
+def looked_into(folder, damaged=True):
+    """Make a recorded run one with `--observe full`; if `damaged`, some curves are, and a picture is none."""
+    manifest = files.read_json(folder / "manifest.json")
+    files.write_json(folder / "manifest.json", manifest | {"config": manifest["config"] | {"observe": "full"}})
+    (folder / "media").mkdir()
+    (folder / "media" / "curves-000000002.json").write_text('{"step": 2, "lag/encoder.l0.f": [1.0, 0.5]}')
+    if damaged:
+        (folder / "media" / "curves-000000001.json").write_text('{"step": 1, "timescale/a": "x"}')
+        (folder / "media" / "forgetting.png").write_text("no picture")
+
+
+def test_what_cannot_be_copied_costs_a_line_and_no_score(recorded):
+    """Nor do variables matter that a notebook or a job has set for another run of W&B's."""
+    looked_into(recorded)
+    unwanted = {"WANDB_RUN_ID": "other", "WANDB_NAME": "other", "WANDB_RESUME": "must", "WANDB_RUN_GROUP": "other"}
+    unwanted |= {"WANDB_SERVICE": "3-1-tcp-localhost-1", "WANDB_DIR": "/nonexistent", "WANDB_CONSOLE": "bogus"}
+    environment = surroundings.passed_on(no_account() | unwanted)
+    order = json.dumps({"folder": str(recorded), "track": "offline"}) + "\n"
+    words = [sys.executable, "-m", "rnnkit.mirror"]
+    subprocess.run(words, input=order, text=True, env=environment, cwd=ROOT, check=True)
+    state, log = mirror_client.state(recorded), offline_log(recorded)
+    assert (state["state"], state["rows"], wandb_log.run(log).display_name) == ("complete", 5, recorded.name)
+    summary = wandb_log.summary(log)
+    assert (summary["status"], summary["metric/accuracy/test"]) == ("finished", 0.75)
+    said = ["histograms are missing: ", "the picture gradient_by_lag is not drawn: ", "the picture forgetting is not"]
+    assert [line[: len(begins)] for line, begins in zip(state["missing"], said, strict=True)] == said
+
+
+def test_pictures_are_drawn_where_there_is_no_copy(recorded):
+    looked_into(recorded, damaged=False)
+    mirror_process(recorded, track="auto", WANDB_MODE="disabled")
+    assert [path.name for path in (recorded / "media").glob("*.png")] == ["gradient_by_lag.png"]
+
+
+@pytest.mark.parametrize("mode", ["disabled", "offline"])
+def test_what_wandb_was_told_for_this_folder_is_obeyed(tmp_path, mode):
+    """`wandb disabled` writes it."""
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "settings").write_text(f"[default]\nmode = {mode}\n")
+    code = "from rnnkit.mirror import follow; print(follow.mode_for('auto'))"
+    environment = no_account() | {"WANDB_API_KEY": "k" * 40}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split()[-1:] == [mode], done.stderr
+
+
+def test_a_path_that_wandb_cannot_take_is_said_in_words(tmp_path):
+    with pytest.raises(UserError, match="W&B takes no path that is not UTF-8: choose another folder with --runs-dir"):
+        follow.Server().begin({}, tmp_path / "x\udcff", "offline", goes_on=False)
 
 
 def test_a_mirror_without_wandb_says_so(recorded):

@@ -91,6 +91,32 @@ def test_what_is_not_there_is_not_drawn(tmp_path):
     assert [path.name for path in plots.draw(tmp_path)] == ["gradient_by_lag.png"]
 
 
+def test_a_picture_that_cannot_be_drawn_keeps_no_other_from_it(tmp_path, monkeypatch, capsys):
+    (tmp_path / "media").mkdir()
+    for step in (5, 6):
+        (tmp_path / "media" / f"curves-{step:09}.json").write_text(json.dumps(curves(step)))
+    (tmp_path / "media" / "curves-000000007.json").write_text("{")
+    monkeypatch.setitem(plots.PICTURES, "timescales", lambda _: 1 / 0)
+    assert {path.stem for path in plots.draw(tmp_path)} == set(plots.PICTURES) - {"timescales", "losses"}
+    lines = plots.not_drawn(tmp_path)
+    assert lines == capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("some curves are left out: ")
+    assert lines[1:] == ["the picture timescales is not drawn: ZeroDivisionError: division by zero"]
+    (tmp_path / "media" / "curves-000000007.json").unlink()
+    monkeypatch.undo()
+    assert {path.stem for path in plots.draw(tmp_path)} == set(plots.PICTURES) - {"losses"}
+    assert plots.not_drawn(tmp_path) == []
+
+
+def test_without_matplotlib_a_line_says_what_brings_it(tmp_path, monkeypatch):
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "curves-000000005.json").write_text(json.dumps(curves(5)))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert plots.draw(tmp_path) == []
+    (line,) = plots.not_drawn(tmp_path)
+    assert line.startswith("pictures are not drawn: a picture needs matplotlib, which is not installed")
+
+
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_a_run_that_is_looked_at_in_full_has_its_pictures(cell, tmp_path):
     config = digits.Config(

@@ -6,7 +6,7 @@ import pytest
 
 from experiments.digits import Config
 from rnnkit.core import files
-from rnnkit.runs import mirror_client, printing, tracking
+from rnnkit.runs import Comparison, Reference, ReferenceKind, mirror_client, printing, tracking
 
 
 @pytest.fixture
@@ -25,9 +25,13 @@ def ended(tmp_path, monkeypatch):
         (None, "the mirror is still at work; `make sync"),
         ({"state": "following", "mode": "offline", "folder": "wandb/x"}, "the mirror is still at work; `make sync"),
         ({"state": "failed", "reason": "no disk"}, "not complete (no disk); the record is, and `make sync"),
-        ({"state": "complete", "mode": "disabled"}, "not to be tracked, says WANDB_MODE=disabled"),
+        ({"state": "complete", "mode": "disabled"}, "not to be tracked, say WANDB_MODE or W&B's settings"),
         ({"state": "complete", "mode": "online", "url": "https://w/r"}, "https://w/r"),
         ({"state": "complete", "mode": "offline", "folder": "wandb/x"}, "recorded offline; `make sync"),
+        (
+            {"state": "complete", "mode": "offline", "missing": ["pictures are not drawn: no room"]},
+            "recorded offline, without what could not be made (pictures are not drawn: no room); `make sync",
+        ),
     ],
 )
 def test_one_line_says_what_wandb_has_of_a_run(ended, state, line, capsys, monkeypatch):
@@ -49,6 +53,17 @@ def test_a_run_that_is_not_tracked_says_nothing_of_wandb(tmp_path, capsys):
     assert "W&B" not in capsys.readouterr().out
 
 
+def test_a_baseline_is_said_once_and_who_is_worse_is_said():
+    references = [Reference("counts", "accuracy", 0.5), Reference("a book", "accuracy", 0.75, ReferenceKind.PUBLISHED)]
+    lost = Comparison(baseline="counts", examples=9, ours=0.25, theirs=0.5, difference=-0.25, low=-0.5, high=-0.1)
+    beside = printing.beside(references, lost)
+    assert beside[0] == "published: a book: accuracy (test) 0.7500"
+    assert beside[1].startswith("counts on the same 9 test examples: 0.5000; ")
+    assert beside[1].endswith(": the net is worse")
+    assert printing.beside(references, None)[0] == "counts: accuracy (test) 0.5000"
+    assert printing.beside(None, None) == []
+
+
 def test_printed_commands_can_be_pasted(ended, capsys, monkeypatch):
     (ended.folder / "wandb").mkdir()
     files.write_json(
@@ -56,17 +71,33 @@ def test_printed_commands_can_be_pasted(ended, capsys, monkeypatch):
     )
     monkeypatch.chdir(ended.folder.parents[1])
     printing.print_result(ended)
-    *_, record, wandb, command = capsys.readouterr().out.splitlines()
+    *_, record, wandb, curves = capsys.readouterr().out.splitlines()
     assert shlex.split(record) == ["record:", f"my runs/{ended.run}"]
     assert "`make sync ARGS=\"--runs-dir 'my runs'\"`" in wandb
-    assert shlex.split(command)[-2:] == ["leet", f"my runs/{ended.run}/wandb/x"]
+    assert f"`make show RUN='my runs/{ended.run}'`" in curves
+    assert "`make dashboard ARGS=\"--runs-dir 'my runs'\"`" in curves
+
+
+@pytest.mark.parametrize("state", ['{"state": "complete"}', '{"state": "complete", "mode": "online"}', "[", None])
+def test_what_cannot_be_read_of_a_mirror_costs_a_line_and_no_score(ended, state, capsys, monkeypatch):
+    monkeypatch.setattr(mirror_client.wait, "__defaults__", (0.0, 0.0))
+    (ended.folder / "wandb").mkdir()
+    if state is None:
+        (ended.folder / "manifest.json").write_text("[")
+    else:
+        (ended.folder / "wandb" / "mirror.json").write_text(state)
+    printing.print_result(ended)
+    said = capsys.readouterr()
+    assert "accuracy (test): 0.7500" in said.out
+    assert "see its curves" in said.out
+    assert len(said.err.splitlines()) == (0 if state == "[" else 1)
 
 
 @pytest.mark.parametrize("name", ["runs", "my runs", "it's", 'a "b" c', "$HOME `x`"])
-def test_the_sync_command_reaches_its_folder_through_make(tmp_path, monkeypatch, name):
+def test_a_command_reaches_its_folder_through_make(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Makefile").write_text("sync:\n\t@printf '%s\\n' $(ARGS)\n")
-    command = printing.sync_command(tmp_path / name)
+    command = printing.make_command("sync", tmp_path / name)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}  # of `make test`
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
     printed = done.stdout

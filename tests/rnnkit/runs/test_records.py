@@ -1,6 +1,5 @@
 import json
 import math
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from torch import nn
 from rnnkit.core import files, secrets
 from rnnkit.core.errors import UserError
 from rnnkit.runs import checkpoints
-from rnnkit.runs.manifest import git_state
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 
@@ -119,30 +117,3 @@ def test_a_secret_that_a_file_in_the_current_folder_is_called_by_is_still_one(tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOME_TOKEN", "correct-horse")
     assert secrets.without_secrets("said correct-horse") == "said ***"
-
-
-def test_uncommitted_changes_are_told_apart(tmp_path):
-    def git(*words):
-        who = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
-        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
-
-    def state():
-        return dict(git_state.__wrapped__(tmp_path))
-
-    assert state() == {"commit": None, "dirty": None, "changes": None}
-    git("init")
-    (tmp_path / "a.py").write_text("a = 1\n")
-    git("add", "a.py")
-    git("commit", "-m", "a")
-    clean = state()
-    assert (len(clean["commit"]), clean["dirty"], clean["changes"]) == (40, False, None)
-    found = [state()["changes"] for text in ("a = 2\n", "a = 3\n", "a = 2\n") if (tmp_path / "a.py").write_text(text)]
-    assert found[0] == found[2] != found[1]
-    (tmp_path / "b.py").write_text("b = 1\n")
-    new = state()
-    assert new["dirty"] is True
-    assert len({*found, new["changes"]}) == 3
-    (tmp_path / "b.py").write_text("b = 2\n")
-    assert state()["changes"] != new["changes"]
-    (tmp_path / ".#b.py").symlink_to("someone@machine.1:2")  # an editor's lock
-    assert len(state()["changes"]) == 64

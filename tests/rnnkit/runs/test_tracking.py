@@ -11,7 +11,7 @@ from experiments.digits import Config
 from rnnkit.core import config as configuration
 from rnnkit.core import files
 from rnnkit.core.errors import OutOfMemory, UserError
-from rnnkit.runs import checkpoints, folders, mirror_client, tracking
+from rnnkit.runs import checkpoints, folders, mirror_client, printing, tracking
 from rnnkit.runs.folders import RunContext
 from rnnkit.runs.manifest import Membership
 from rnnkit.runs.result import Result
@@ -131,6 +131,19 @@ def test_an_unfinished_run_is_taken_up_in_its_folder(config):
     assert [row["step"] for row in read_rows(folder)] == [1]
     (folder / "result.json").unlink()  # as a kill leaves it
     assert finished(config) == folder
+
+
+def test_who_stops_a_run_is_told_how_it_goes_on(config, capsys):
+    for member, told in ((Membership(), True), (Membership(study="a", trial=1), False)):
+        with pytest.raises(KeyboardInterrupt), tracking.start(config, {}, RunContext(member)) as run:
+            run.log(3, {"loss/train": 1.0})
+            run.save({})
+            raise KeyboardInterrupt
+        again = f"the same command goes on from there, and so does make resume RUN={printing.shown(run.folder)}"
+        assert capsys.readouterr().err == (f"{run.name} is saved at step 3: {again}\n" if told else "")
+    with pytest.raises(KeyboardInterrupt), tracking.start(config, {}, RunContext(Membership(study="b"))):
+        raise KeyboardInterrupt  # with nothing to go on from
+    assert capsys.readouterr().err == ""
 
 
 def test_a_step_is_logged_once(config):

@@ -1,14 +1,16 @@
 """The answer at the end of a study, from trials told in this process."""
 
 import math
+import os
 
+import optuna
 import pytest
 from scipy import stats
 
 from rnnkit.core import files
-from rnnkit.runs import tracking
+from rnnkit.runs import drawing, tracking
 from sweeps import worker
-from sweeps.analysis import inference, summary
+from sweeps.analysis import figures, inference, summary
 from sweeps.study import points
 from tests.helpers import WORKER, new_study
 
@@ -238,6 +240,47 @@ def test_printed_commands_can_be_pasted(tmp_path, monkeypatch):
     files.write_json(run / "wandb" / "mirror.json", {"state": "complete", "mode": "offline", "folder": "wandb/x"})
     monkeypatch.chdir(study.folder.base.runs_dir.parent)
     printed = summary.write(study)
-    assert f"leet 'my runs/{run.name}/wandb/x'" in printed
+    assert f"make show RUN='my runs/{run.name}'\n" in printed
+    assert "make dashboard ARGS=\"--runs-dir 'my runs'\"\n" in printed
     assert "make sync ARGS=\"--runs-dir 'my runs'\"" in printed
     assert "less 'my runs/studies/small/summary.md'" in printed
+
+
+def test_what_is_one_is_spoken_of_as_one(tmp_path):
+    printed = summary.write(told(tmp_path, (0.25, 0.5), {1: [0.5, 0.51]}, confirm=(1, 2)))
+    assert "\nthe best again, on fresh seeds (mean" in printed
+    assert ", 1 degree of freedom; " in printed
+    assert ": 1 trial in " in summary.write(told(tmp_path / "other", (0.25,)))
+
+
+def broken(*_, **__):
+    raise ValueError("a fault\nof two lines")
+
+
+def test_what_cannot_be_drawn_or_weighed_costs_a_line_and_no_answer(tmp_path, monkeypatch, capsys):
+    values = [0.1 * n for n in range(1, 10)]
+    study = told(tmp_path, values)
+    plain = summary.write(study)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(figures, "history", broken)
+    monkeypatch.setattr(optuna.importance, "get_param_importances", broken)
+    without = [line for line in plain.splitlines() if "varied with" not in line]
+    assert summary.write(study).splitlines() == without
+    assert capsys.readouterr().err.splitlines() == [
+        "what the value varied with is left out: ValueError: a fault of two lines",
+        "the figure search is not drawn: ValueError: a fault of two lines",
+    ]
+    kept = {path.name for path in (study.folder.path / "figures").iterdir()}
+    assert kept == {"plane.png"}
+    monkeypatch.setattr(drawing, "plain", broken)
+    assert summary.write(study).splitlines() == without
+    assert capsys.readouterr().err.splitlines()[1:] == ["the figures are not drawn: ValueError: a fault of two lines"]
+    assert files.read_json(study.folder.path / "summary.json")["best"]["trial"] == 8
+
+
+def test_the_answer_is_printed_where_it_cannot_be_kept(tmp_path, monkeypatch, capsys):
+    study = told(tmp_path, (0.25, 0.5))
+    monkeypatch.setattr(files, "write_json", lambda *_: os.write(os.open("/dev/full", os.O_WRONLY), b"x"))
+    with pytest.raises(OSError, match="No space left"):
+        summary.write(study)
+    assert "best: trial 1, validation accuracy 0.5000" in capsys.readouterr().out
