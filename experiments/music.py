@@ -17,6 +17,7 @@ that keys are mostly silent, and all its units go to their limits for that, wher
 """
 
 import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -141,7 +142,8 @@ def start_from_frequencies(model: "Tagger", train: "Examples") -> None:
     import torch
 
     scores = [module for module in model.head.modules() if isinstance(module, torch.nn.Linear)][-1]
-    scores.bias.detach().copy_(frequencies(train.joined_targets).logit())
+    chances = frequencies(train.joined_targets).double().tolist()
+    scores.bias.detach().copy_(torch.tensor([math.log(chance / (1 - chance)) for chance in chances]))
 
 
 def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], torch.Tensor]":

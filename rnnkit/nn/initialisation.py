@@ -4,6 +4,7 @@ All but `uniform_` work on every layer and direction of torch.nn's recurrent mod
 they do not find to start is a `UserError`, never left as it is.
 """
 
+import math
 from collections.abc import Iterator
 from typing import cast
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnkit.core import UserError
+from rnnkit.nn import portable
 from rnnkit.nn.cells import GATES
 from rnnkit.nn.modules import Place
 
@@ -34,7 +36,22 @@ def orthogonal_(module: nn.RNNBase) -> None:
     Henaff, Szlam & LeCun, Recurrent Orthogonal Networks and Long-Memory Tasks, 2016.
     """
     for gate in _recurrent_gates(module):
-        nn.init.orthogonal_(gate)
+        _make_orthogonal(gate)
+
+
+def _make_orthogonal(gate: Tensor) -> None:
+    """What torch.nn.init.orthogonal_ draws, with the same bits on any machine: Gram and Schmidt, twice is enough.
+
+    Giraud, Langou & Rozloznik, The Loss of Orthogonality in the Gram-Schmidt Orthogonalization Process, 2005.
+    """
+    columns = torch.empty_like(gate).normal_().double().t()
+    found = torch.zeros_like(columns)
+    for i, column in enumerate(columns):
+        before = found[:i]
+        for _ in range(2 if i else 0):
+            column = column - portable.linear(portable.linear(column, before), before.t())
+        found[i] = column / portable.norms([column])[0]
+    gate.copy_(found.t())
 
 
 def identity_(module: nn.RNNBase) -> None:
@@ -70,7 +87,10 @@ def chrono_(module: nn.RNNBase, longest: int) -> None:
     if longest < 3:
         raise UserError(f"chrono initialisation needs sequences of 3 steps or more, not {longest}")
     for keeps, b_ih, b_hh in _biases(module, "chrono_"):
-        scales = torch.empty_like(b_ih[keeps]).uniform_(1, longest - 1).log()
+        steps = torch.empty_like(b_ih[keeps]).uniform_(1, longest - 1)
+        scales = steps.new_tensor(
+            [math.log(step) for step in steps.tolist()]
+        )  # torch's own log is not the same anywhere
         b_ih[keeps].copy_(scales)
         b_hh[keeps].zero_()
         if isinstance(module, nn.LSTM):  # whose gate i comes first

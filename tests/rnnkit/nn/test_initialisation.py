@@ -22,6 +22,16 @@ def parts(module, prefix):
     }
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 40])
+def test_orthogonal_gates_are_those_that_torch_draws(size):
+    ours, theirs = nn.RNN(3, size), torch.empty(size, size)
+    torch.manual_seed(1)
+    initialisation.orthogonal_(ours)
+    torch.manual_seed(1)
+    nn.init.orthogonal_(theirs)
+    torch.testing.assert_close(ours.weight_hh_l0.detach(), theirs, rtol=0, atol=2e-6)
+
+
 @pytest.mark.parametrize("kind", [rnnkit.RNN, rnnkit.GRU, rnnkit.LSTM, nn.GRU])
 def test_orthogonal_gates_keep_lengths(kind):
     module = layer(kind)
