@@ -90,7 +90,7 @@ def chrono_(module: nn.RNNBase, longest: int) -> None:
         steps = torch.empty_like(b_ih[keeps]).uniform_(1, longest - 1)
         scales = steps.new_tensor(
             [math.log(step) for step in steps.tolist()]
-        )  # torch's own log is not the same anywhere
+        )  # not torch's log: see portable
         b_ih[keeps].copy_(scales)
         b_hh[keeps].zero_()
         if isinstance(module, nn.LSTM):  # whose gate i comes first

@@ -8,8 +8,8 @@ from rnnkit.nn import embeddings, heads, layers, models, portable
 from rnnkit.nn.kernels.library import in_force
 
 
-# What these compute is elementwise and exact, or runs in the kernel's order. All else is left to torch, which may choose
-# an order of operations, or an approximation of a function, by the processor.
+# What these compute is elementwise and exact, or runs in the order of the kernel. All else is left to torch, which may
+# choose an order of operations, or an approximation of a function, by the processor.
 _PORTABLE = {
     *(layers.RNN, layers.GRU, layers.LSTM, portable.Linear, nn.Embedding, nn.Dropout, nn.ReLU),
     *(nn.Sequential, nn.ModuleList, heads.LastState, heads.MeanPool, heads.MaxPool, heads.JoinedPool),
