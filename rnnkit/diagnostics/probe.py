@@ -98,12 +98,18 @@ def layer_inputs(model: nn.Module, run: Callable[[], object]) -> dict[str, Readi
     modules = recurrent_modules(model)
     readings: dict[str, Reading] = {}
 
-    def reached(name: str, module: nn.RNNBase, args: tuple[Any, ...]) -> None:
-        readings.setdefault(name, (module, args[0], args[1:]))
+    def reached(name: str, module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = dict(zip(("input", "hx"), args, strict=False)) | kwargs
+        state = given.get("hx")  # an LSTM's pair may be a list
+        initial = () if state is None else (tuple(state) if isinstance(module, nn.LSTM) else state,)
+        readings.setdefault(name, (module, given["input"], initial))
         if len(readings) == len(modules):
             raise _AllRead
 
-    hooks = [module.register_forward_pre_hook(functools.partial(reached, name)) for name, module in modules.items()]
+    hooks = [
+        module.register_forward_pre_hook(functools.partial(reached, name), with_kwargs=True)
+        for name, module in modules.items()
+    ]
     try:
         with evaluating(model), contextlib.suppress(_AllRead):
             run()

@@ -90,7 +90,8 @@ def test_parts_are_cut_in_order_and_lose_nothing():
     ],
 )
 def test_every_setting_works(text, tmp_path, monkeypatch, capsys, words):
-    few = [*SMALL, "--epochs", "1", "--round", "8", "--track", "off", "--runs-dir", str(tmp_path)]
+    small = SMALL[:-2] if "streams" in words else [*SMALL[:-2], "--round", "8"]
+    few = [*small, "--epochs", "1", "--track", "off", "--runs-dir", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["char_lm", "--text", str(text), *few, *words])
     char_lm.main()
     steps = -(-((len(rhyme()) * 90 // 100 - 1) // 16) // 20) if "streams" in words else 8

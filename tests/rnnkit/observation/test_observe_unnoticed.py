@@ -205,8 +205,7 @@ def test_threads_see_what_they_run_themselves():
         start.wait()
         for _ in range(20):
             with rnnkit.observe(module) as trace:
-                output = module(inputs[number])[0]
-                torch.autograd.grad(output.sum(), list(module.parameters()))
+                torch.autograd.grad(module(inputs[number])[0].sum(), list(module.parameters()))
             traces.setdefault(number, []).append(trace)
 
     threads = [threading.Thread(target=work, args=[number]) for number in range(len(inputs))]
@@ -268,9 +267,8 @@ def test_subclasses_are_seen_where_they_call_our_forward():
         output, _ = module(X)
     seen = trace["model"]["l0.f"]
     assert torch.equal(seen.hidden.data, output.detach().flatten(0, 1))
-    gates, before = {k: v.data for k, v in seen.gates.items()}, torch.cat([torch.zeros(2, 4), output.detach()[0]])
-    made = (1 - gates["z"][:4]) * gates["n"][:4] + gates["z"][:4] * before
-    assert_close(made, seen.hidden.data[:4], 1e-12)
+    z, n = (seen.gates[name].data[2:4] for name in "zn")
+    assert_close((1 - z) * n + z * output.detach()[0], output.detach()[1], 1e-12)
 
 
 class Tagged(torch.Tensor):
