@@ -91,12 +91,7 @@ class NativeStack(torch.autograd.Function):
             torch.empty_like(t) if need and t is not None else None
             for t, need in zip((x, h_0, c_0), needs, strict=False)
         )
-        flat = x.new_empty(sum(weight.numel() for weight in weights if weight is not None))
-        grad_weights: list[Tensor | None] = []
-        at = 0
-        for weight in weights:
-            grad_weights.append(None if weight is None else flat[at : at + weight.numel()].view_as(weight))
-            at += 0 if weight is None else weight.numel()
+        grad_weights = [None if weight is None else torch.empty_like(weight) for weight in weights]
         pointers, grad_pointers = _pointers(weights), _pointers(grad_weights)
         call = _call(x, mode, sizes, layout, h_0, c_0, pointers, factors, lower)
         functions = kernel.functions(x.dtype, hidden)
