@@ -1,8 +1,12 @@
-/* Runs the kernel by itself: `harness N SEED` on N stacks drawn at random, each buffer just as large as it must be, and
-   prints a line each: what was drawn, and a hash of all that came out. The numbers do not depend on the variant. */
+/* Runs the kernel by itself: `harness N SEED` on N stacks drawn at random, and a linear layer, losses and a step of an
+   optimizer beside each, each buffer just as large as it must be, and prints a line each: what was drawn, and a hash of
+   all that came out. The numbers do not depend on the variant. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "linear.c"
+#include "losses.c"
+#include "parameters.c"
 #include "stack.c"
 
 static uint64_t state;
@@ -39,6 +43,41 @@ static uint64_t hash_and_free(void) {
   }
   used = 0;
   return hash;
+}
+
+/* A linear layer, losses of its outputs, norms of its gradients, and a step along them. */
+static void dense(int large) {
+  const int64_t K = among(1, large ? 150 : 24), N = among(1, large ? 150 : 24), rows = among(1, large ? 600 : 20);
+  real *weight = numbers(N * K, 0.3), *bias = draw() % 2 ? numbers(N, 1) : NULL;
+  linear p = {.rows = rows, .inputs = K, .outputs = N, .x = numbers(rows * K, 1), .weight = weight, .bias = bias,
+              .y = result(rows * N), .grad_x = draw() % 2 ? result(rows * K) : NULL, .grad_weight = result(N * K),
+              .grad_bias = bias ? result(N) : NULL};
+  int64_t *targets = malloc((size_t)rows * sizeof *targets);
+  for (int64_t r = 0; r < rows; r++) targets[r] = among(0, N - 1);
+  real *gradient = result(rows * N), *slopes = result(rows * N), *truth = numbers(rows * N, 1);
+  cross_entropy loss = {.rows = rows, .classes = N, .scores = p.y, .targets = targets, .losses = result(rows),
+                        .chances = result(rows * N), .grad_step = draw() % 2, .factor = 0.5, .grad_scores = gradient};
+  loss.grad_losses = numbers(rows, 1), loss.scratch = room(NAME(rnnkit_cross_entropy_scratch)(&loss));
+  binary_cross_entropy binary = {rows * N, p.y, truth, result(rows * N), slopes};
+  real *m = numbers(N * K, 0), *v = numbers(N * K, 0), *values[] = {weight}, *means[] = {m}, *squares[] = {v};
+  const real *gradients[] = {p.grad_weight};
+  const int64_t sizes[] = {N * K};
+  p.scratch = room(NAME(rnnkit_linear_scratch)(&p));
+  NAME(rnnkit_linear)(&p);
+  NAME(rnnkit_cross_entropy)(&loss);
+  NAME(rnnkit_cross_entropy_backward)(&loss);
+  NAME(rnnkit_binary_cross_entropy)(&binary);
+  p.grad_y = gradient, p.scratch = room(NAME(rnnkit_linear_backward_scratch)(&p));
+  NAME(rnnkit_linear_backward)(&p);
+  double *sums = (double *)result(2 * (int64_t)(sizeof(double) / sizeof(real)));
+  sums[1] = NAME(rnnkit_total)(p.y, rows * N);
+  NAME(rnnkit_norms)(&(norms){1, sizes, gradients, draw() % 2 ? (const real *const *)values : NULL, sums});
+  const update step = {.optimizer = among(0, 2), .step = among(1, 1000), .count = 1, .sizes = sizes, .values = values,
+                       .gradients = gradients, .means = means, .squares = squares, .scale = 0.7, .rate = 0.01, .beta1 = 0.9,
+                       .beta2 = 0.999, .epsilon = 1e-8};
+  NAME(rnnkit_update)(&step);
+  memcpy(p.grad_weight, weight, (size_t)(N * K) * sizeof(real)); /* which are a result too */
+  free(targets);
 }
 
 int main(int count, char **words) {
@@ -86,10 +125,11 @@ int main(int count, char **words) {
     s.total_h = looked_at ? result(each * s.rows * s.hidden) : NULL;
     s.total_c = looked_at && s.cell == LSTM ? result(each * s.rows * s.hidden) : NULL;
     /* These depend on the width of a vector: drawn last, and no results. */
-    s.kept = room(NAME(rnnkit_kept, SUFFIX)(&s)), s.scratch = room(NAME(rnnkit_forward_scratch, SUFFIX)(&s));
-    NAME(rnnkit_forward, SUFFIX)(&s);
-    s.scratch = room(NAME(rnnkit_backward_scratch, SUFFIX)(&s));
-    NAME(rnnkit_backward, SUFFIX)(&s);
+    s.kept = room(NAME(rnnkit_kept)(&s)), s.scratch = room(NAME(rnnkit_forward_scratch)(&s));
+    NAME(rnnkit_forward)(&s);
+    s.scratch = room(NAME(rnnkit_backward_scratch)(&s));
+    NAME(rnnkit_backward)(&s);
+    dense(large);
     printf("cell %d layers %d directions %d steps %d batch %d inputs %d hidden %d: %016llx\n", (int)s.cell, (int)s.layers,
            (int)s.directions, (int)s.steps, (int)s.batch, (int)s.inputs, (int)s.hidden, (unsigned long long)hash_and_free());
   }

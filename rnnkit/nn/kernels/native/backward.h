@@ -3,6 +3,7 @@
 
    d_gates[rows][columns][width] are the gradients of gates before activation. For a GRU these are n as h sees it, r, z,
    and n as x sees it: the states' product reads columns 0 to 2, the input's 1 to 3. */
+#pragma once
 #include "forward.h"
 
 /* Rows whose sums for the weights are one chain. A constant, since those bits depend on it. */

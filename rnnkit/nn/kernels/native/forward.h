@@ -1,4 +1,5 @@
 /* Forward: the equations of rnnkit/nn/cells.py, for all rows of a step and one panel of units at a time. */
+#pragma once
 #include "layer.h"
 
 /* What is kept of a row for backward, a vector of `width` each. */

@@ -2,6 +2,7 @@
 
    Rows lie as in torch's PackedSequence: the first step of all sequences, longest first, then the second of those that
    have one, and so on; batch_sizes[t] rows belong to step t. `width` is the hidden size, rounded up to whole vectors. */
+#pragma once
 #include "rows.h"
 
 enum cell { RNN_TANH, RNN_RELU, GRU, LSTM };

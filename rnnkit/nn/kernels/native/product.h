@@ -1,4 +1,5 @@
 /* The one product that everything is made of, on tiles: sums of a few rows by a few vectors that stay in registers. */
+#pragma once
 #include "vector.h"
 
 #define TILE_VECTORS 4                            /* in a row of a tile */

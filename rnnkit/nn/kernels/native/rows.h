@@ -1,4 +1,5 @@
 /* Products over many rows, and what brings weights into the order in which a product reads them. */
+#pragma once
 #include "product.h"
 
 INLINE int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -2,6 +2,7 @@
    number comes out the same whatever LANES is (compile with -ffp-contract=off).
 
    + - * / and comparisons on `vec` are the compiler's own (GCC and clang). What they have no sign for is below. */
+#pragma once
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
