@@ -30,7 +30,7 @@ class Options(RunsOptions):
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> list[str]:
     """Rows of text as lines, each column as wide as its widest; those named in `right` are set to the right."""
-    rows = [header, *(tuple(map(describe.printable, row)) for row in rows)]
+    rows = [header, *(tuple(map(wording.printable, row)) for row in rows)]
     columns = []
     for name, *cells in zip(*rows, strict=True):
         width = max(map(len, [name, *cells]))

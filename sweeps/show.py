@@ -129,7 +129,7 @@ def main() -> None:
         if folder.resolve().parent != index.root:
             index = RunIndex(folder.resolve().parent)
         lines = of_run(index, folder.resolve().name, options.all)
-    print("\n".join(map(describe.printable, lines)))
+    print("\n".join(map(wording.printable, lines)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What everything else stands on: settings, command lines, errors, files, seeds. Imports no torch."""
 
-from rnnkit.core import cli, determinism, extras, files, locks, processes, seeding, signals, wording
+from rnnkit.core import cli, determinism, extras, files, locks, processes, records, secrets, seeding, signals, wording
 from rnnkit.core.config import BaseConfig, defaults, run_name, settings, sizes
 from rnnkit.core.errors import (
     Checked,
@@ -15,6 +15,6 @@ from rnnkit.core.errors import (
 from rnnkit.core.secrets import without_secrets
 
 
-__all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "seeding", "signals", "wording"]
-__all__ += ["BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "defaults", "error_in_words"]
+__all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "records", "secrets", "seeding", "signals"]
+__all__ += ["wording", "BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "defaults", "error_in_words"]
 __all__ += ["is_out_of_memory", "require_counts", "run_name", "settings", "sizes", "without_secrets", "writing"]

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from rnnkit.core import determinism, extras
+from rnnkit.core import determinism, extras, wording
 from rnnkit.core.errors import UserError, is_out_of_memory
 
 
@@ -52,6 +52,7 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
 
     `settle` asks for results that are the same at any number of threads, at some cost (`determinism.settle_numerics`).
     """
+    _open_streams()
     if settle:
         determinism.settle_numerics()
     signal.signal(signal.SIGTERM, _terminated)
@@ -59,7 +60,7 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
     try:
         action()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say_error(str(error))
         sys.exit(2)
     except (KeyboardInterrupt, ImportError) as error:
         if not _interrupted(error):
@@ -72,8 +73,26 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        print("error: out of memory: lower the settings that make it large, or take less data", file=sys.stderr)
+        say_error("out of memory: lower the settings that make it large, or take less data")
         sys.exit(2)
+
+
+def say_error(text: str) -> None:
+    """Say an error on stderr, in one line, whatever stands in a file or a server's answer that it names."""
+    print(f"error: {wording.printable(text)}", file=sys.stderr)
+
+
+def _open_streams() -> None:
+    """Have stdin, stdout and stderr lead nowhere where they were closed (`2>&-`): else the next file gets their number.
+
+    And whatever asks whether they are a terminal would fail.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 (as long as the process lives)
 
 
 def _interrupted(error: BaseException | None) -> bool:

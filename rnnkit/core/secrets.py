@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from rnnkit.core.errors import UserError, flag
 
-_SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth", re.IGNORECASE)
+
+# A variable's last word: GIT_AUTHOR_NAME, KEYBOARD and TOKENIZER_PATH hold none.
+_SECRET_VARIABLE = re.compile(
+    r"(?:^|_)(?:[A-Z]*(?:passw(?:or)?d|passphrase|secret|token)|credentials?|(?:api|access|private)?key|pwd|auth)\d*$",
+    re.IGNORECASE,
+)
 
 # A setting's whole last word: `keep`, `tokens` and `author` are none.
 _NAMED = r"(?:password|passwd|passphrase|pwd|secret|token|credentials?|(?:api|access|private|secret)[-_]?key)"
@@ -19,7 +25,7 @@ _IN_ADDRESS = re.compile(r"((?<!http)(?<!https)://[^/\s:@]*:)\S+@")  # the passw
 
 
 def without_secrets(value: Any) -> Any:
-    """A value of plain parts with `***` for what is secret in its texts.
+    """A value of plain parts with `***` for what is secret in its texts. For what is shown, never for what is compared.
 
     Secret are the values of environment variables whose names say so (a key, a token, a password, credentials), texts
     that a setting or flag of such a name has, and the password in an address such as postgresql://user:password@host,
@@ -36,11 +42,35 @@ def without_secrets(value: Any) -> Any:
     return _hidden(str(value)) if isinstance(value, (str, Path)) else value
 
 
-def _hidden(text: str) -> str:
+def variable_in(text: str) -> str | None:
+    """The environment variable whose secret stands in a text; None where none does.
+
+    Shorter values would also hit what is none; PWD and SSH_AUTH_SOCK hold whole paths, which a replay needs.
+    """
     for name, secret in os.environ.items():
-        # Shorter ones would also hit what is none; PWD and SSH_AUTH_SOCK hold whole paths, which a replay needs.
-        if len(secret) >= 8 and secret in text and _SECRET.search(name):
-            is_path = os.path.isabs(secret) and os.path.exists(secret)
-            text = text if is_path else text.replace(secret, "***")
+        is_path = os.path.isabs(secret) and os.path.exists(secret)
+        if len(secret) >= 8 and secret in text and not is_path and _SECRET_VARIABLE.search(name):
+            return name
+    return None
+
+
+def require_none(values: dict[str, Any]) -> None:
+    """Raise `UserError` where a setting's text holds a secret: it would stand in records, and come back from them."""
+    for name, value in values.items():
+        if not isinstance(value, (str, Path)):
+            continue
+        if (variable := variable_in(str(value))) is not None:
+            raise UserError(
+                f"{flag(name)} holds the value of {variable}, which is a secret: choose another, or unset {variable}"
+            )
+        # A token of a text is no secret.
+        named = value and _SECRET_SETTING.search(name) and not name.endswith("token")
+        if named or _hidden(str(value)) != str(value):
+            raise UserError(f"{flag(name)} holds a password, which would stand in every record: leave it out")
+
+
+def _hidden(text: str) -> str:
+    while (name := variable_in(text)) is not None:
+        text = text.replace(os.environ[name], "***")
     text = _IN_WEB_ADDRESS.sub(r"\1***@", _IN_ADDRESS.sub(r"\1***@", text))
     return _AS_PARAMETER.sub(r"\1***", _AS_FLAG.sub(r"\1***", text))

@@ -80,6 +80,11 @@ def age(since: datetime | None, now: datetime | None = None) -> str:
     return f"{max(passed, 0):.0f} s"
 
 
+def printable(text: str) -> str:
+    """A text as a terminal shows it, and does nothing else with it: control characters are replaced."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def capital(text: str) -> str:
     """With a capital at its start, and the rest as it is."""
     return text[:1].upper() + text[1:]

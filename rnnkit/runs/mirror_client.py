@@ -46,9 +46,10 @@ class Mirror:
 def state(folder: Path) -> dict[str, Any]:
     """What the mirror last said of a run: `state` (following, complete, failed), `mode`, `folder`; {} if nothing."""
     try:
-        return files.read_json(folder / "wandb" / "mirror.json")
+        said = files.read_json(folder / "wandb" / "mirror.json")
     except UserError:  # not there, or damaged
         return {}
+    return {name: value for name, value in said.items() if isinstance(value, int if name == "rows" else str)}
 
 
 def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict[str, Any]:

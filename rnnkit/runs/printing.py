@@ -17,7 +17,7 @@ def print_result(result: Result) -> None:
         print(f"  {result.reason}")
     for name, value in result.metrics.items():
         if name.startswith("metric/"):
-            _, metric, split = name.split("/")
+            metric, _, split = name.removeprefix("metric/").rpartition("/")
             print(f"  {metric.replace('_', ' ')} ({split}): {value:.4f}")
     for reference in result.references or []:
         print(f"  {reference_in_words(reference)}")
@@ -38,11 +38,11 @@ def mirror_in_words(folder: Path) -> str:
         return f"not complete ({state.get('reason')}); the record is, and `{sync}` sends it"
     if state.get("state") != "complete":
         return f"the mirror is still at work; `{sync}` completes it where it stops"
-    if state["mode"] == "disabled":
+    if state.get("mode") == "disabled":
         return "not to be tracked, says WANDB_MODE=disabled"
-    if state["mode"] == "online":
-        return state["url"]
-    return f"recorded offline; `{sync}` sends it; to see its curves:\n    {leet(folder / state['folder'])}"
+    if state.get("mode") == "online":
+        return state.get("url", "online")
+    return f"recorded offline; `{sync}` sends it; to see its curves:\n    {leet(folder / state.get('folder', 'wandb'))}"
 
 
 def leet(log: Path) -> str:

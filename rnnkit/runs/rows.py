@@ -1,6 +1,5 @@
 """The rows of a run: metrics.jsonl."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ Row = dict[str, Any]  # a line of metrics.jsonl: its step, and numbers by their 
 def read_row(line: bytes) -> Row:
     """A line of metrics.jsonl as the row that it holds. Raises `ValueError` where it holds none."""
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+        row = files.parsed(line)
+    except ValueError:
         row = None
-    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
         raise ValueError("a line of metrics.jsonl is damaged: it is no row of a run")
     return files.decode(row)
 
