@@ -70,6 +70,6 @@ def trained(folder: Path, data_dir: Path | None) -> tuple[Task[Any], dict[str, A
     if result is None or result.status != Status.FINISHED:
         raise UserError(f"{folder.name} has not finished: there are no trained weights")
     task = experiments.load(manifest.experiment).run.prepared(settings(folder, data_dir=data_dir))
-    checkpoint = checkpoints.load(folder / "checkpoint.pt")
+    checkpoint = checkpoints.trained(folder, result.weights_sha256)
     task.model.load_state_dict(checkpoint["weights"])
     return task, checkpoint

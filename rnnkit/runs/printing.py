@@ -61,7 +61,8 @@ def sync_command(runs_dir: Path) -> str:
 
 def shown(path: Path) -> str:
     """A path as it can be pasted into a command: from here, quoted where that is needed."""
-    return shlex.quote(os.path.relpath(path))
+    text = os.path.relpath(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)  # which would be read as a flag
 
 
 def reference_in_words(reference: Reference) -> str:

@@ -20,6 +20,20 @@ def read_row(line: bytes) -> Row:
     return files.decode(row)
 
 
+def first_damaged(content: bytes) -> int | None:
+    """The number of the first line that is no row, or whose step is not above the one before; None where all are."""
+    last = 0
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            step = read_row(line)["step"]
+        except ValueError:
+            return number
+        if step <= last:
+            return number
+        last = step
+    return None
+
+
 def read_rows(folder: Path) -> list[Row]:
     """All rows of a run, without a last line cut short. Raises `UserError`, with the line, where one is no row."""
     path = folder / "metrics.jsonl"
