@@ -1,7 +1,7 @@
 """Typed command lines from dataclasses (by tyro), with errors of one line, and exits that scripts can rely on.
 
 Exit codes: 0 done, 1 for what was tried and failed (a run that diverged), 2 for something that the user gave, 130 after
-Ctrl-C, 143 after SIGTERM.
+Ctrl-C, 143 after SIGTERM, 129 after the end of the terminal.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from rnnkit.core import determinism, extras, wording
+from rnnkit.core import determinism, extras, signals, wording
 from rnnkit.core.errors import UserError, is_out_of_memory
 
 
@@ -55,7 +55,9 @@ def main(action: Callable[[], None], settle: bool = True) -> None:
     _open_streams()
     if settle:
         determinism.settle_numerics()
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in signals.heeded():
+        if number != signal.SIGINT:  # Python's own handler says it
+            signal.signal(number, _terminated)
     _limit_memory()
     try:
         action()
@@ -114,5 +116,6 @@ def _limit_memory(share: float = 0.9) -> None:
 
 
 def _terminated(signum: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
-    sys.exit(143)
+    signals.leave_terminal(signum)
+    signal.signal(signum, signal.SIG_DFL)  # a second one ends the process at once
+    sys.exit(128 + signum)

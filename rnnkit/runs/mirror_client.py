@@ -61,7 +61,7 @@ def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict[str, 
     path = folder / "wandb" / "mirror.json"
     while (last := state(folder)).get("state") not in ("complete", "failed"):
         stirred = path.stat().st_mtime if path.exists() else 0
-        if time.monotonic() > end or time.time() - stirred > patience:
+        if time.monotonic() > end or time.time() - stirred > patience:  # whatever the clock does, `limit` holds
             break
         time.sleep(0.02)
     return last

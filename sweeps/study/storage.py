@@ -272,10 +272,7 @@ class Database:
 
 
 def check(address: str) -> None:
-    """Raise `UserError` unless `address` is `journal`, or the URL of a PostgreSQL database.
-
-    A part of a password that is read as a host would be printed with it.
-    """
+    """Raise `UserError` unless `address` is `journal`, or the URL of a PostgreSQL database, without a second @."""
     if address == "journal":
         return
     kind, _, rest = address.partition("://")
