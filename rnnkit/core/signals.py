@@ -37,7 +37,7 @@ class Stop:
         self._raises = False
 
     def leave(self) -> None:
-        """End as a signal asked to, if one did: `KeyboardInterrupt` for SIGINT, `SystemExit(128 + number)` for others."""
+        """End as a signal asked to, if one did: `KeyboardInterrupt` for SIGINT, else `SystemExit` of 128 and it."""
         if self.number == signal.SIGINT:
             raise KeyboardInterrupt
         if self.number is not None:

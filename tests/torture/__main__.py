@@ -22,6 +22,7 @@ PARTS = (
     "kernel",
     "damage",
     "faults.records",
+    "faults.times",
     "kills",
     "combinations",
     "replays",
