@@ -52,7 +52,7 @@ def changed(manifest: Manifest) -> list[tuple[str, object, object]]:
     config = configuration.restored(kind, manifest.config)
     try:
         stated = cli.parse(kind, "", shlex.split(manifest.command)[3:])
-    except (UserError, ValueError):  # it was the command that was changed
+    except (UserError, ValueError, SystemExit):  # it was the command that was changed, to --help, say
         return []
     return [
         (field.name.replace("_", "-"), getattr(config, field.name), getattr(stated, field.name))

@@ -101,7 +101,7 @@ def _fitting(kind: Any, value: Any, name: str, damage: list[str]) -> Any:
     if dataclasses.is_dataclass(kind):
         return _record(cast("type[Any]", kind), value, name, damage)
     try:
-        plain: Callable[[Any], Any] = _PLAIN.get(kind, kind)  # what is none of these is an Enum
+        plain = cast("Callable[[Any], Any]", _PLAIN.get(kind, kind))  # what is none of these is an Enum
         return plain(value)
     except (ValueError, TypeError, OverflowError):
         raise _refused(value, name, damage) from None
