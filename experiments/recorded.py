@@ -53,7 +53,7 @@ def changed(manifest: Manifest) -> list[tuple[str, object, object]]:
     absent = configuration.younger(kind).keys() - manifest.config.keys()  # which its command cannot state
     try:
         stated = cli.parse(kind, "", shlex.split(manifest.command)[3:])
-    except (UserError, ValueError):  # it was the command that was changed
+    except (UserError, ValueError, SystemExit):  # it was the command that was changed, to --help, say
         return []
     return [
         (field.name.replace("_", "-"), getattr(config, field.name), getattr(stated, field.name))
@@ -73,6 +73,6 @@ def trained(folder: Path, data_dir: Path | None) -> tuple[Task[Any], dict[str, A
     if result is None or result.status != Status.FINISHED:
         raise UserError(f"{folder.name} has not finished: there are no trained weights")
     task = experiments.load(manifest.experiment).run.prepared(settings(folder, data_dir=data_dir))
-    checkpoint = checkpoints.load(folder / "checkpoint.pt")
+    checkpoint = checkpoints.trained(folder, result.weights_sha256)
     task.model.load_state_dict(checkpoint["weights"])
     return task, checkpoint

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Generator
 from typing import Any
 
-from rnnkit.core import extras, surroundings, wording
+from rnnkit.core import extras, surroundings
+from rnnkit.core.texts import wording
 
 
 class Output:
@@ -68,7 +69,6 @@ def outputs() -> Generator[Output]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    _open_what_is_closed()
     before = sys.stdout, sys.stderr
     mended: Any = sys.stdout  # captured in a test, it may be of another kind
     errors = getattr(mended, "errors", None)
@@ -86,15 +86,17 @@ def outputs() -> Generator[Output]:
             mended.reconfigure(errors=errors)
 
 
-def _open_what_is_closed() -> None:
-    """Open standard streams that were closed (`2>&-`): else the next file that is opened takes their place."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+def open_what_is_closed() -> None:
+    """Have standard streams lead nowhere where they were closed (`2>&-`): else the next file takes their place.
+
+    And whatever asks whether they are a terminal would fail.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest number that is free
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (as long as the process lives)
 
 
 def bar(**settings: Any) -> Any:

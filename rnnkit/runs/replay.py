@@ -1,18 +1,20 @@
 """Two runs beside each other: whether they are the same to the last bit, and what they ran under if they are not."""
 
+import dataclasses
 import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit.core import files
+from rnnkit.runs.manifest import SURROUNDINGS, Manifest, differences
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import Row, read_rows
 
 
 # What a manifest says of the surroundings that a result can depend on, and what follows from `config`, which is the
 # same by construction: it differs where one of them was changed by hand.
-SURROUNDINGS = ("versions", "machine", "threads", "numerics", "kernel", "data", "git", "format", "seed", "command")
+COMPARED = (*SURROUNDINGS, "data", "format", "seed", "command")
 
 
 # Seen inside a network by operations of torch, whose order depends on the processor.
@@ -30,7 +32,7 @@ class ReplayCheck:
 
 def compare(original: Path, replay: Path) -> ReplayCheck:
     """Compare two runs' folders: every metric of every step but `speed/...`, the results, and the weights."""
-    manifests = [files.read_json(folder / "manifest.json") for folder in (original, replay)]
+    manifests = [dataclasses.asdict(Manifest.read(folder)) for folder in (original, replay)]
     rows = [read_rows(folder) for folder in (original, replay)]
     results = [Result.of(folder) for folder in (original, replay)]
     difference = difference_in_rows(*rows) or difference_in_results(*results)
@@ -79,15 +81,10 @@ def difference_in_results(original: Result, replay: Result) -> str | None:
 
 
 def surroundings(original: Row, replay: Row) -> list[tuple[str, object, object]]:
-    """In what two manifests differ that a result can depend on."""
-    found = []
-    for field in SURROUNDINGS:
-        one, other = original.get(field), replay.get(field)
-        parts = [one, other] if isinstance(one, dict) and isinstance(other, dict) else [{"": one}, {"": other}]
-        for name in parts[0] | parts[1]:
-            values = [part.get(name) for part in parts]
-            # A note beside the code makes a checkout dirty too: what differs of the code is in `changes`.
-            says_nothing = name == "dirty" and all(isinstance(value, bool) for value in values)
-            if values[0] != values[1] and not says_nothing:
-                found.append((f"{field} {name}".strip(), *values))
+    """In what two manifests differ that a result can depend on; their parts, too, each beside the other's beginning."""
+    found = differences(original, replay, COMPARED)
+    pairs = [(part["after"], part, replay) for part in original["parts"]]
+    pairs += [(part["after"], original, part) for part in replay["parts"]]
+    for after, one, other in pairs:
+        found += [(f"{what} after step {after}", a, b) for what, a, b in differences(one, other, SURROUNDINGS)]
     return found

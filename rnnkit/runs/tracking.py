@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import OutOfMemory, UserError, error_in_words, files, is_out_of_memory, writing
+from rnnkit.core import OutOfMemory, UserError, error_in_words, files, is_out_of_memory, secrets, writing
 from rnnkit.core import config as configuration
 from rnnkit.runs import checkpoints, flags, printing
 from rnnkit.runs.folders import Claim, RunContext, claim, take_up
@@ -85,7 +85,7 @@ class Run:
     def save(self, state: dict[str, Any]) -> None:
         """Keep what the run can go on from: the state of its training, and where the record is."""
         record = {"step": self.step, "latest": dict(self.latest), "size": self._rows.tell()}
-        record |= {**self._spent(), "resumed_after": self._resumed_after}
+        record |= {**self._spent(), "resumed_after": self._resumed_after, "run": self.name}
         with writing(self.folder / checkpoints.LATEST):
             os.fsync(self._rows.fileno())  # what is saved must never be ahead of the rows, whatever is cut off
             checkpoints.keep(self.folder, {**state, "record": record})
@@ -155,13 +155,15 @@ def start(
     leaves nothing.
     """
     context = context or RunContext()
+    secrets.require_none(configuration.settings(config))
+    if context.admit is not None:
+        context.admit(data)
     claimed, mirror = claim(config, context), context.mirror or Mirror()
     with contextlib.nullcontext() if context.mirror else contextlib.closing(mirror):
         try:
             with writing(f"the runs folder {config.runs_dir}"):
-                checkpoint = take_up(claimed.folder, data)
-                if checkpoint is None:
-                    Manifest.of(config, claimed.folder.name, data, context.member, kernel).write(claimed.folder)
+                now = Manifest.of(config, claimed.folder.name, data, context.member, kernel)
+                checkpoint = take_up(claimed.folder, now)
                 run = Run(config, claimed, mirror, checkpoint)
         except UserError:
             claimed.remove()

@@ -68,16 +68,23 @@ def test_streams_that_are_closed_are_nothing_to_a_command(closed):
     assert (done.returncode, done.stdout) == (0, b"done\n")
 
 
-def test_a_file_that_is_opened_never_takes_the_place_of_a_closed_stream(tmp_path):
-    """Else what a library says on standard error gets into a record."""
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_file_that_is_opened_never_takes_the_place_of_a_closed_stream(closed, tmp_path):
+    """Else what a library, or a process that is started here, says on standard error gets into a record."""
     code = (
-        "import os, sys; from rnnkit.core import cli; record = lambda: open(sys.argv[1], 'w').write('row'); "
-        "cli.main(lambda: (record(), os.write(2, b'warning')), settle=False)"
+        "import os, subprocess, sys; from rnnkit.core import cli\n"
+        "def action():\n"
+        "    with open('record', 'w', buffering=1) as record:\n"
+        "        record.write('row\\n')\n"
+        "        print('said', file=sys.stderr), print('said'), sys.stderr.isatty(), sys.stdin.isatty()\n"
+        "        os.write(1, b'warning'), os.write(2, b'warning')\n"
+        "        subprocess.run(['sh', '-c', 'echo child && echo child >&2'], check=True)\n"
+        "cli.main(action, settle=False)"
     )
-    words = ["/bin/sh", "-c", 'exec "$0" -c "$1" "$2" >&- 2>&-', sys.executable, code, str(tmp_path / "record")]
-    done = subprocess.run(words, env=no_account())
+    words = ["/bin/sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code]
+    done = subprocess.run(words, env=no_account(), cwd=tmp_path, stdin=subprocess.DEVNULL)
     assert done.returncode == 0
-    assert (tmp_path / "record").read_text() == "row"
+    assert (tmp_path / "record").read_text() == "row\n"
 
 
 def test_a_reader_who_leaves_ends_a_command_without_a_word():

@@ -138,7 +138,7 @@ def test_a_study_that_was_stopped_or_met_a_bug_stays(tmp_path, error):
 
 
 def test_a_study_that_cannot_be_written_leaves_no_folder(tmp_path, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "write_json", full)
