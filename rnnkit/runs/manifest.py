@@ -89,6 +89,7 @@ class Manifest:
     machine: dict[str, Any] = field(default_factory=dict)
     numerics: dict[str, Any] = field(default_factory=dict)
     kernel: dict[str, str] = field(default_factory=dict)  # what computed the recurrent layers
+    bits: dict[str, Any] = field(default_factory=dict)  # whether they are the same on any x86 processor, and why not
     parts: list[Part] = field(default_factory=list[Part])  # of processes that went on with it, one after the other
     member: Membership = Membership()
     format: int = FORMAT
@@ -101,8 +102,9 @@ class Manifest:
         data: dict[str, str],
         member: Membership,
         kernel: dict[str, str] | None = None,
+        limits: list[str] | None = None,
     ) -> Self:
-        """The manifest of a run that starts now, in this process."""
+        """The manifest of a run that starts now, in this process; `limits` are those of `rnnkit.nn.promise`."""
         import torch
 
         gpu = torch.cuda.is_available()
@@ -133,6 +135,7 @@ class Manifest:
             git=git_state(),
             versions={"python": platform.python_version(), **installed_versions()},
             kernel=kernel or {},
+            bits={} if limits is None else {"portable": not limits, "limits": limits},
             member=member,
             threads=torch.get_num_threads(),
             machine=machine,

@@ -145,14 +145,15 @@ def start(
     data: dict[str, str],
     context: RunContext | None = None,
     kernel: dict[str, str] | None = None,
+    limits: list[str] | None = None,
 ) -> Iterator[Run]:
     """Record a run from here to the end of the `with` block.
 
     `data` maps each data set to the SHA-256 of its contents; `context` says where the run belongs, `kernel` what
-    computes the recurrent layers. Whatever happens inside ends in result.json: `Pruned` and `Diverged` end the block
-    quietly with that status, everything else is recorded (interrupted, failed) and raised on. Raises `UserError` where
-    the runs folder cannot be written, and `OutOfMemory` where memory does not hold it; a run that had not begun then
-    leaves nothing.
+    computes the recurrent layers, `limits` why its bits may be others on another processor. Whatever happens inside
+    ends in result.json: `Pruned` and `Diverged` end the block quietly with that status, everything else is recorded
+    (interrupted, failed) and raised on. Raises `UserError` where the runs folder cannot be written, and `OutOfMemory`
+    where memory does not hold it; a run that had not begun then leaves nothing.
     """
     context = context or RunContext()
     secrets.require_none(configuration.settings(config))
@@ -162,7 +163,7 @@ def start(
     with contextlib.nullcontext() if context.mirror else contextlib.closing(mirror):
         try:
             with writing(f"the runs folder {config.runs_dir}"):
-                now = Manifest.of(config, claimed.folder.name, data, context.member, kernel)
+                now = Manifest.of(config, claimed.folder.name, data, context.member, kernel, limits)
                 checkpoint = take_up(claimed.folder, now)
                 run = Run(config, claimed, mirror, checkpoint)
         except UserError:
