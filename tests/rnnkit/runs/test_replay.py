@@ -1,4 +1,4 @@
-"""Records of another processor: what portable bits promise is compared to the bit, what is seen inside within rounding."""
+"""Records of another processor: what is promised is compared to the bit, what is seen inside within rounding."""
 
 import json
 import shutil
