@@ -88,7 +88,7 @@ def make(*words, path=ROOT, **environment):
 def test_make_help_lists_every_target():
     listed = re.findall(r"^  make (\S+)", make("help").stdout, flags=re.M)
     text = (ROOT / "Makefile").read_text()
-    assert listed == re.findall(r"^([a-z]+):.*##", text, flags=re.M)
+    assert listed == re.findall(r"^([a-z-]+):.*##", text, flags=re.M)
     assert sorted(listed) == sorted(re.search(r"^\.PHONY: (.*)", text, flags=re.M)[1].split())
     assert {"setup", "sweep", "train", "test", "check", "sync"} <= set(listed)
 
@@ -105,7 +105,7 @@ def test_a_part_is_a_package_a_folder_or_an_experiment_and_a_wrong_one_is_said_i
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
     assert line.startswith("there are no tests of sequence: choose one of core datasets diagnostics ")
-    assert " training experiments sweeps sweeps/analysis " in line
+    assert " training experiments gpu sweeps sweeps/analysis " in line
 
 
 INSTALLED = ["-n", "-o", ".venv/.rnnkit-installed"]
