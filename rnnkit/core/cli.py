@@ -112,7 +112,7 @@ def _own_first(box: list[str], kind: type) -> list[str]:
 
 
 def main(action: Callable[[], None], settle: bool = True, prints: bool = False) -> None:
-    """Run a command to its exit code. A `UserError` and too little memory are one line on stderr, signals 130 and 143.
+    """Run a command to its exit code. A `UserError` and too little memory are one line on stderr, signals 128 and more.
 
     `settle` asks for results that are the same at any number of threads, at some cost (`determinism.settle_numerics`).
     `prints` says that what the command is for is what it prints: then it failed where that cannot be written. Else

@@ -13,12 +13,12 @@ from rnnkit.core.texts import wording
 class Output:
     """Standard output or error, written to without ever raising but where its reader is gone (`BrokenPipeError`).
 
-    What a terminal would obey, and not show, is replaced, unless `obeyed` says that it is meant. `failure` is the error
-    after which all that is written is lost: a full disk, say.
+    What a terminal would obey, and not show, is replaced, but for the characters `keep`. `failure` is the error after
+    which all that is written is lost: a full disk, say.
     """
 
-    def __init__(self, stream: Any, obeyed: bool = False):
-        self._stream, self._obeyed = stream, obeyed
+    def __init__(self, stream: Any, keep: str = "\n\t"):
+        self._stream, self._keep = stream, keep
         self.failure: OSError | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -26,9 +26,8 @@ class Output:
 
     def write(self, text: str) -> int:
         """Write a text, as `io.TextIOBase` does."""
-        shown = text if self._obeyed else wording.printable(text, keep="\n\t")
         with self._kept_from_failing():
-            self._stream.write(shown)
+            self._stream.write(wording.printable(text, keep=self._keep))
         return len(text)
 
     def flush(self) -> None:
@@ -74,9 +73,9 @@ def outputs() -> Generator[Output]:
     errors = getattr(mended, "errors", None)
     if hasattr(mended, "reconfigure"):
         mended.reconfigure(errors="replace")
-    # tqdm's bar moves the cursor of standard error.
-    sys.stdout, sys.stderr = Output(before[0]), Output(before[1], obeyed=True)  # pyright: ignore[reportAttributeAccessIssue]
-    out: Any = sys.stdout
+    out: Any = Output(before[0])
+    errors_out: Any = Output(before[1], keep="\n\t\r")  # tqdm's bar goes back to the start of its line
+    sys.stdout, sys.stderr = out, errors_out
     try:
         yield out
         out.flush()

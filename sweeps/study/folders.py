@@ -112,10 +112,11 @@ def open_folder(
                 f"{folder.path} holds the study {stored['study']}: it was renamed, or is a link to it; "
                 f"give it that name again, or choose a new name with --study"
             )
-        kept = stored.get("config", {})
-        # A setting that is younger than the study has there the value that it was made with, whatever the command says.
-        base = base.changed(**{name: value for name, value in configuration.younger(base).items() if name not in kept})
-        folder = dataclasses.replace(folder, base=base)
+        if isinstance(kept := stored.get("config"), dict):
+            # What is younger than the study has there the value that it was made with, whatever the command says.
+            younger = configuration.younger(base)
+            base = base.changed(**{name: value for name, value in younger.items() if name not in kept})
+            folder = dataclasses.replace(folder, base=base)
         require_same(stored, folder)
         return folder
     made: list[Path] = []
@@ -152,7 +153,8 @@ def held(runs_dir: Path, name: str) -> Iterator[None]:
 def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:
     """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
     ours = folder.describe()
-    stored = {**stored, "config": configuration.younger(folder.base) | stored.get("config", {})}
+    if isinstance(kept := stored.get("config"), dict):
+        stored = {**stored, "config": configuration.younger(folder.base) | kept}
     for key in COMPARED:
         if stored.get(key) != ours[key]:
             raise UserError(

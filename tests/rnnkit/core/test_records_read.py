@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from rnnkit.core import files, records, wording
+from rnnkit.core import files, records
 from rnnkit.core.errors import UserError
 
 
@@ -119,7 +119,3 @@ def test_a_file_of_any_size_is_refused_before_it_is_read(tmp_path):
         file.truncate(30 << 30)  # of holes
     with pytest.raises(UserError, match="damaged"):
         files.read_json(tmp_path / "summary.json")
-
-
-def test_texts_from_elsewhere_do_nothing_to_a_terminal():
-    assert wording.printable("a\x1b[2J\ud800\u202eb\n") == "a?[2J??b?"

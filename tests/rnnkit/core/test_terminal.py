@@ -41,6 +41,14 @@ def test_a_text_moves_no_cursor_and_turns_no_line_around():
     assert printing("a\tb\n" + " ".join(obeyed)).stdout.decode() == "a\tb\n" + " ".join(shown) + "\n"
 
 
+def test_nor_does_it_on_standard_error_where_a_bar_goes_back_to_the_start_of_its_line():
+    code = "import sys; from rnnkit.core import cli, decoration\n"
+    code += "def action():\n    with decoration('a figure'):\n        raise ValueError('of \\x1b[2J')\n"
+    code += "    print('changed: \\x9b2J\\rgone', file=sys.stderr)\n"
+    done = subprocess.run([sys.executable, "-c", code + "cli.main(action)"], env=no_account(), capture_output=True)
+    assert done.stderr.decode() == "a figure: ValueError: of ?[2J\nchanged: ?2J\rgone\n"
+
+
 def test_what_people_write_with_is_shown_as_it_is():
     """A space of no width belongs to Persian, a wide one to Chinese, and one that does not break to French."""
     text = "می\u200cخواهم 你\u3000好 10\u00a0% 👩\u200d🔬 naïve"
