@@ -15,7 +15,7 @@ from typing import Any
 
 from rnnkit.core import BaseConfig, UserError, files, locks, run_name, writing
 from rnnkit.runs import checkpoints
-from rnnkit.runs.manifest import Manifest, Membership
+from rnnkit.runs.manifest import ELSEWHERE, Manifest, Membership
 from rnnkit.runs.mirror_client import Mirror
 from rnnkit.runs.result import Result, Status
 
@@ -152,7 +152,10 @@ def take_up(folder: Path, now: Manifest) -> dict[str, Any] | None:
     step = checkpoint["record"]["step"]
     print(f"{folder.name} goes on after step {step}", file=sys.stderr)
     for what, one, other in manifest.changed_since(now):
-        print(f"  since it stopped, {what} has changed: {one} and {other}; its bits may, too", file=sys.stderr)
+        so = "its bits may, too"
+        if what.startswith(ELSEWHERE) and manifest.is_portable and now.is_portable:
+            so = "what it is promised to give stays"
+        print(f"  since it stopped, {what} has changed: {one} and {other}; {so}", file=sys.stderr)
     manifest.extended(now, step).write(folder)
     (folder / "result.json").unlink(missing_ok=True)
     return checkpoint

@@ -55,6 +55,10 @@ class Part:
 SURROUNDINGS = ("versions", "machine", "threads", "numerics", "kernel", "git")
 
 
+# Of these, what portable bits do not depend on, by how `differences` calls it.
+ELSEWHERE = ("machine", "threads", "numerics", "kernel variant")
+
+
 def differences(one: dict[str, Any], other: dict[str, Any], fields: Iterable[str]) -> list[tuple[str, object, object]]:
     """In what two manifests, or parts of them, differ: each as (what, in the one, in the other)."""
     found: list[tuple[str, object, object]] = []
@@ -141,6 +145,11 @@ class Manifest:
             machine=machine,
             numerics=numerics,
         )
+
+    @property
+    def is_portable(self) -> bool:
+        """Whether its weights, losses, gradient norms and metrics are promised on any x86 processor."""
+        return self.bits.get("portable") is True
 
     def extended(self, now: "Manifest", after: int) -> Self:
         """With a part more: that of the process of `now`, which goes on after a step."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit.core import files
-from rnnkit.runs.manifest import SURROUNDINGS, Manifest, differences
+from rnnkit.runs.manifest import ELSEWHERE, SURROUNDINGS, Manifest, differences
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import Row, read_rows
 
@@ -44,8 +44,8 @@ def compare(original: Path, replay: Path) -> ReplayCheck:
     rows = [read_rows(folder) for folder in (original, replay)]
     results = [Result.of(folder) for folder in (original, replay)]
     values = [dataclasses.asdict(manifest) for manifest in manifests]
-    elsewhere = bool(differences(values[0], values[1], ("machine", "numerics", "kernel")))
-    portable = elsewhere and all(manifest.bits.get("portable") is True for manifest in manifests)
+    elsewhere = any(what.startswith(ELSEWHERE) for what, *_ in differences(values[0], values[1], SURROUNDINGS))
+    portable = elsewhere and all(manifest.is_portable for manifest in manifests)
     chosen = promised if portable else comparable
     difference = difference_in_rows(rows[0], rows[1], chosen) or difference_in_results(results[0], results[1], chosen)
     compared = sum(len(chosen(row)) for row in (*rows[0], results[0].metrics)) + 1  # and the weights

@@ -177,17 +177,20 @@ def test_trained_weights_are_those_of_the_result(tmp_path):
             checkpoints.trained(tmp_path, checkpoints.sha256_of(weights))
 
 
-def test_what_changed_since_a_run_stopped_is_said_and_kept(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("bits", "so"), [("torch", "its bits may, too"), ("portable", "what it is promised to give stays")]
+)
+def test_what_changed_since_a_run_stopped_is_said_and_kept(bits, so, tmp_path, monkeypatch, capsys):
     """A replay names it too: the original's bits may come from two machines."""
-    folder = killed_at(23, at(tmp_path), monkeypatch)
+    folder = killed_at(23, dataclasses.replace(at(tmp_path), bits=bits), monkeypatch)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    digits.run(at(tmp_path))
+    digits.run(dataclasses.replace(at(tmp_path), bits=bits))
     said = capsys.readouterr().err
-    assert "since it stopped, numerics ONEDNN_MAX_CPU_ISA has changed: None and AVX2; its bits may, too" in said
+    assert f"since it stopped, numerics ONEDNN_MAX_CPU_ISA has changed: None and AVX2; {so}" in said
     (part,) = Manifest.read(folder).parts
     assert (part.after, part.numerics["ONEDNN_MAX_CPU_ISA"]) == (20, "AVX2")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
-    again = digits.run(at(tmp_path / "again")).folder
+    again = digits.run(dataclasses.replace(at(tmp_path / "again"), bits=bits)).folder
     found = replay.compare(folder, again).surroundings
     assert ("numerics ONEDNN_MAX_CPU_ISA after step 20", "AVX2", None) in found
 
