@@ -88,9 +88,7 @@ def chrono_(module: nn.RNNBase, longest: int) -> None:
         raise UserError(f"chrono initialisation needs sequences of 3 steps or more, not {longest}")
     for keeps, b_ih, b_hh in _biases(module, "chrono_"):
         steps = torch.empty_like(b_ih[keeps]).uniform_(1, longest - 1)
-        scales = steps.new_tensor(
-            [math.log(step) for step in steps.tolist()]
-        )  # not torch's log: see portable
+        scales = steps.new_tensor([math.log(step) for step in steps.tolist()])  # not torch's log: see portable
         b_ih[keeps].copy_(scales)
         b_hh[keeps].zero_()
         if isinstance(module, nn.LSTM):  # whose gate i comes first

@@ -99,15 +99,19 @@ class Joined:
         lengths = self._lengths[chosen]
         in_order = np.lexsort((-lengths, batch))  # batch by batch, the longest first
         rank = np.arange(len(chosen)) - first[batch]
-        sorted_lengths, longest = lengths[in_order], int(lengths.max())
-        ends = np.bincount(batch * (longest + 1) + sorted_lengths, minlength=len(block) * (longest + 1))
-        # How many sequences of a batch have a step, of shape (batches, longest), and where the rows of each step begin.
-        sizes = counts[:, None] - ends.reshape(len(block), -1).cumsum(1)[:, :-1]
-        begins = (sizes.ravel().cumsum() - sizes.ravel()).reshape(sizes.shape)
+        sorted_lengths = lengths[in_order]
+        # How many sequences of a batch have a step, for the steps of all batches one after the other (of no more places
+        # than there are rows: batches can be many, and one sequence long), and where the rows of each step begin.
+        longest = sorted_lengths[first]
+        opens = longest.cumsum() - longest
+        ends = np.bincount(opens[batch] + sorted_lengths - 1, minlength=longest.sum())
+        ended = ends.cumsum() - ends  # before the step, those of all batches before included
+        sizes = np.repeat(counts + first, longest) - ended
+        begins = sizes.cumsum() - sizes
         example = np.repeat(np.arange(len(chosen)), sorted_lengths)  # for each row, in the order of examples
         step = np.arange(len(example)) - np.repeat(sorted_lengths.cumsum() - sorted_lengths, sorted_lengths)
         source = np.empty_like(example)
-        source[begins[batch[example], step] + rank[example]] = self._starts[chosen[in_order]][example] + step
+        source[begins[opens[batch[example]] + step] + rank[example]] = self._starts[chosen[in_order]][example] + step
         back = np.empty_like(in_order)
         back[in_order] = rank
 
@@ -120,7 +124,7 @@ class Joined:
         all_sizes, all_lengths, row = torch.from_numpy(sizes), torch.from_numpy(lengths), 0
         for b, (start, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
             stop, end = start + count, row + int(lengths[start : start + count].sum())
-            batch_sizes = all_sizes[b, : int(sorted_lengths[start])]
+            batch_sizes = all_sizes[opens[b] : opens[b] + longest[b]]
             its = slice(row, end) if self._for_each_step else slice(start, stop)
             packed = data[row:end], batch_sizes, sorted_indices[start:stop], unsorted_indices[start:stop]
             yield Batch(PackedSequence(*packed), targets[its], all_lengths[start:stop])
