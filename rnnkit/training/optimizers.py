@@ -85,12 +85,12 @@ class Optimizer:
 
     def _in_place(self) -> portable.Steps | None:
         """What makes the steps natively, on the parameters where they lie now; None where that is not served."""
-        if self._native is not None and self._native.is_of(self.parameters):
-            return self._native
         if (shapes := [parameter.shape for parameter in self.parameters]) != self._shapes:
             i = next(i for i, shape in enumerate(shapes) if shape != self._shapes[i])
             then, now = tuple(self._shapes[i]), tuple(shapes[i])
             raise ValueError(f"a parameter of shape {then} has shape {now} now: make a new optimizer for it")
+        if self._native is not None and self._native.is_of(self.parameters):
+            return self._native
         squares = self._kept.get("exp_avg_sq", self._kept.get("square_avg", []))
         self._native = portable.optimizer(self.name, self.parameters, self._kept.get("exp_avg", []), squares)
         return self._native
