@@ -34,6 +34,9 @@ POLL = 0.1  # seconds between two looks at the record
 INIT_TIMEOUT = 20  # seconds within which the server must take a new run; else it is recorded offline
 FLUSHED = 5  # seconds within which W&B's file holds all rows of a run that is finished
 
+# W&B takes no longer ones. The end of a run's name, which is kept, tells it from others.
+LONGEST_TAG, LONGEST_NAME = 64, 128
+
 # What WANDB_MODE can say, and what it means here.
 _MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "dryrun": "offline", "shared": "online"}
 
@@ -121,14 +124,15 @@ def _options(manifest: dict[str, Any]) -> dict[str, Any]:
     names = ("experiment", "study", "trial", "point", "confirms", "command", "git", "versions", "data")
     config = {name: manifest.get(name) for name in names}
     milliseconds = int(datetime.fromisoformat(manifest["started"]).timestamp() * 1000)
+    name, ending = manifest["run"], f"-{milliseconds:x}"
     return {
-        "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
+        "project": os.environ.get("WANDB_PROJECT") or "rnnkit",
         # A run repeated elsewhere has the same name; what was sent before must not be overwritten by it.
-        "id": f"{manifest['run']}-{milliseconds:x}",
-        "name": manifest["run"],
+        "id": name[-(LONGEST_NAME - len(ending)) :] + ending,
+        "name": name[-LONGEST_NAME:],
         "group": manifest["study"],
         "job_type": "run" if manifest["study"] is None else "trial" if manifest.get("confirms") is None else "again",
-        "tags": [manifest["experiment"], manifest["config"]["cell"]],
+        "tags": [manifest["experiment"][:LONGEST_TAG], manifest["config"]["cell"]],
         "config": {**manifest["config"], **config},
     }
 
@@ -258,7 +262,8 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)
-                _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": error_in_words(error)})
+                reason = " ".join(error_in_words(error).split())
+                _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": reason})
         with decoration(f"pictures of {folder.name} are not drawn"):
             _draw_what_is_left(folder, gone)
 
