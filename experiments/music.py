@@ -143,7 +143,7 @@ def start_from_frequencies(model: "Tagger", train: "Examples") -> None:
 
     scores = [module for module in model.head.modules() if isinstance(module, torch.nn.Linear)][-1]
     chances = frequencies(train.joined_targets).double().tolist()
-    scores.bias.detach().copy_(torch.tensor([math.log(chance / (1 - chance)) for chance in chances]))
+    scores.bias.detach().copy_(scores.bias.new_tensor([math.log(chance / (1 - chance)) for chance in chances]))
 
 
 def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> "tuple[dict[str, float], torch.Tensor]":

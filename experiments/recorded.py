@@ -1,6 +1,8 @@
 """A run that was recorded: its experiment, its configuration, its trained model. For the commands on one run."""
 
+import contextlib
 import dataclasses
+import io
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +54,14 @@ def changed(manifest: Manifest) -> list[tuple[str, object, object]]:
     config = configuration.restored(kind, manifest.config)
     absent = configuration.younger(kind).keys() - manifest.config.keys()  # which its command cannot state
     try:
-        stated = cli.parse(kind, "", shlex.split(manifest.command)[3:])
+        with contextlib.redirect_stdout(io.StringIO()):  # --help is of no use here
+            stated = cli.parse(kind, "", shlex.split(manifest.command)[3:])
     except (UserError, ValueError):  # it was the command that was changed
         return []
+    except SystemExit as stop:
+        if stop.code:  # a signal
+            raise
+        return []  # changed to --help
     return [
         (field.name.replace("_", "-"), getattr(config, field.name), getattr(stated, field.name))
         for field in dataclasses.fields(kind)
@@ -73,6 +80,6 @@ def trained(folder: Path, data_dir: Path | None) -> tuple[Task[Any], dict[str, A
     if result is None or result.status != Status.FINISHED:
         raise UserError(f"{folder.name} has not finished: there are no trained weights")
     task = experiments.load(manifest.experiment).run.prepared(settings(folder, data_dir=data_dir))
-    checkpoint = checkpoints.load(folder / "checkpoint.pt")
+    checkpoint = checkpoints.trained(folder, result.weights_sha256)
     task.model.load_state_dict(checkpoint["weights"])
     return task, checkpoint

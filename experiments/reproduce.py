@@ -4,8 +4,9 @@
     make reproduce RUN=digits-s0-412afb46
 
 The replay goes to a folder of its own, runs/reproduced/. Compared are every metric of every step but the speed, the
-final metrics, and the weights. Exits with 0 where they are identical; else with 1, and says the first step and metric
-that differ, both values, and what differs in the surroundings: versions, machine, data, changes to the code.
+final metrics, and the weights; on another processor, with `--bits portable`, all but what is seen inside the net. Exits
+with 0 where they are identical; else with 1, and says the first step and metric that differ, both values, and what
+differs in the surroundings: versions, machine, data, changes to the code.
 """
 
 import sys
@@ -59,6 +60,9 @@ def main() -> None:
     comparison = replay.compare(folder, replay_run(folder, options).folder)
     if comparison.difference is None:
         print(f"identical: {folder.name}, {comparison.compared:,} values and the weights")
+        if comparison.inside is not None:
+            count, alike = comparison.inside
+            print(f"  seen inside the net, which no other processor promises: {alike:,} of {count:,} agree in 6 digits")
     else:
         print(f"not identical: {folder.name}; first difference at {comparison.difference} (original and replay)")
     for field, one, other in comparison.surroundings:

@@ -58,11 +58,13 @@ def load(folder: Path) -> "tuple[LanguageModel, str]":
     manifest = Manifest.read(folder)
     if manifest.experiment != "char_lm":
         raise UserError(f"{folder} is a run of {manifest.experiment}: only char_lm writes")
-    if Result.read(folder) is None:
+    if (result := Result.read(folder)) is None:
         raise UserError(f"{folder} has not finished: let it go on, then sample from it")
     config = configuration.restored(char_lm.Config, manifest.config)
-    checkpoint = checkpoints.load(folder / "checkpoint.pt")
-    symbols = checkpoint["symbols"]
+    checkpoint = checkpoints.trained(folder, result.weights_sha256)
+    symbols = checkpoint.get("symbols")
+    if not isinstance(symbols, str) or not symbols:
+        raise UserError(f"{folder / 'checkpoint.pt'} holds no symbols: it is of another version")
     model = models.language_model(config, len(symbols), config.embedding_size, config.steps, tied=config.tied)
     model.load_state_dict(checkpoint["weights"])
     return model.eval(), symbols

@@ -43,7 +43,7 @@ def question(study: Study) -> list[str]:
     if study.experiment in experiments.names():
         about = (importlib.import_module(f"experiments.{study.experiment}").__doc__ or "").split("\n\n")[0]
     better = "lower" if study.lower_is_better else "higher"
-    sizes, depths = (", ".join(map(str, study.space.get(key) or [])) for key in ("hidden_sizes", "depths"))
+    sizes, depths = (", ".join(map(str, several)) for several in (study.space.hidden_sizes, study.space.depths))
     lines = [" ".join(about.split())] if about else []
     lines.append(
         f"Which hidden size and depth does a recurrent network need here, and which cell and settings? Judged by "
@@ -61,16 +61,17 @@ def was_run(study: Study, manifest: dict) -> dict[str, str]:
     starts = [t.start for t in study.trials if t.start]
     ends = [t.end for t in study.trials if t.end]
     spent = [t.run.seconds for t in study.trials if t.run and t.run.seconds is not None]
-    facts = {"trials": answers.how_many(study), "seed of the study": str(study.described.get("seed", ""))}
-    if isinstance(study.described.get("sampler"), str):
-        facts["sampler"] = study.described["sampler"]
+    seed = study.described.seed
+    facts = {"trials": answers.how_many(study), "seed of the study": "" if seed is None else str(seed)}
+    if study.described.sampler:
+        facts["sampler"] = study.described.sampler
     if starts and ends:
         took = (max(ends) - min(starts)).total_seconds()
         facts["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {wording.seconds(took)}"
     facts["training in all"] = wording.seconds(sum(spent))
     varied = {*study.settings, "seed"}
-    config = study.described.get("config")
-    if isinstance(config, dict):
+    config = study.described.config
+    if config:
         facts["fixed settings"] = wording.settings({k: v for k, v in config.items() if k not in varied})
     for key in ("versions", "machine", "git", "data"):
         if isinstance(values := manifest.get(key), dict):
@@ -146,8 +147,13 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmatio
     best = answers.chosen(study)
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}
-    said = {"answer": answers.answer(study, index.result(run.name) if run else {}), "findings": answers.findings(study)}
-    said |= {"question": question(study), "ran": was_run(study, manifest), "flags": raised(study)}
+    said: dict = {"answer": answers.answer(study, index.result(run.name) if run else None)}
+    said |= {
+        "findings": answers.findings(study),
+        "question": question(study),
+        "ran": was_run(study, manifest),
+        "flags": raised(study),
+    }
     again = {"confirmations": answers.confirmations(study), "confirmation_runs": confirmation_runs}
     again |= {"command": manifest.get("command", ""), "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
     return web.templates().get_template("report.html").render(study=study, figures=drawn, **said, **again)

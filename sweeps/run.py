@@ -35,14 +35,15 @@ from rnnkit.core import (
     UserError,
     cli,
     given,
-    locks,
     processes,
     refuse_idle,
+    secrets,
     surroundings,
     terminal,
     wording,
     writing,
 )
+from rnnkit.core import config as configuration
 from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
 from sweeps.study import study as studies
 
@@ -90,6 +91,7 @@ class Options(Checked):
         name = self.study or ""
         if self.study is not None and not (name.replace("-", "").isascii() and name.replace("-", "").isalnum()):
             raise UserError(f"--study must be made of letters, digits and dashes, not {self.study!r}")
+        self._require("study", not name.startswith("-"), "a name that does not begin with a dash")
         self._require("study", len(name) <= 100, "of at most 100 characters")
         storage.check(self.storage)
         if self.storage == "journal" and self.workers == 0:
@@ -173,10 +175,10 @@ def sweep(options: Options, flags: list[str]) -> None:
     points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
     total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
     told = options.seed, options.sampler, options.pruner, options.storage
-    folder = folders.open_folder(options.runs_dir, name, base, *told)
-
-    alone = locks.exclusive(folder.path / "lock", busy=f"study {name} is being swept by another process")
-    with writing(folder.path), alone, folders.nothing_half_made(folder):
+    with folders.held(options.runs_dir, name), contextlib.ExitStack() as stack:
+        folder = folders.open_folder(options.runs_dir, name, base, *told)
+        stack.enter_context(writing(folder.path))
+        stack.enter_context(folders.nothing_half_made(folder))
         study = studies.create(folder)
         study.ask_for(total, (options.confirm, options.confirm_seeds))
         points.plan(study)
@@ -242,6 +244,7 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
         if name in refused:
             raise UserError(f"--{name.replace('_', '-')} {refused[name]}")
     refuse_idle(base, flags)
+    secrets.require_none(configuration.settings(base))
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
 
 

@@ -18,9 +18,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import RunsOptions, UserError, cli, error_in_words, extras, files, locks, processes, surroundings
+from rnnkit.core import RunsOptions, UserError, cli, error_in_words, extras, locks, processes, surroundings
 from rnnkit.mirror import follow
-from rnnkit.runs import is_live, mirror_client
+from rnnkit.runs import Manifest, is_live, mirror_client
 from sweeps.wandb_sync import study_run
 
 
@@ -37,16 +37,16 @@ def prepare(folder: Path) -> str:
     if is_live(folder):
         return "still running"
     is_study = (folder / "study.json").exists()
-    if not (folder / "wandb").exists() if is_study else files.read_json(folder / "manifest.json")["track"] == "off":
+    if not (folder / "wandb").exists() if is_study else Manifest.read(folder).track == "off":
         return "not to be tracked"
     try:
         with locks.exclusive(folder / "mirror.lock", busy="its mirror is at work"):
             state = mend(folder, is_study)
     except locks.Busy:
         return "still being mirrored"
-    if state["mode"] == "disabled":
+    if state.get("mode") == "disabled":
         return "not to be tracked"
-    if state["mode"] == "online" or synced(log_of(folder)):
+    if state.get("mode") == "online" or synced(log_of(folder)):
         return "sent before"
     return "to send"
 
@@ -70,8 +70,11 @@ def mend(folder: Path, is_study: bool) -> dict:
 
 def log_of(folder: Path) -> Path:
     """The file of W&B's that holds a run which was mirrored offline."""
-    (log,) = (folder / mirror_client.state(folder)["folder"]).glob("*.wandb")
-    return log
+    place = folder / mirror_client.state(folder).get("folder", "")
+    logs = list(place.glob("*.wandb")) if place.resolve().is_relative_to(folder.resolve()) else []
+    if len(logs) != 1:
+        raise UserError(f"{folder / 'wandb'} is damaged: remove it, and the run is mirrored anew")
+    return logs[0]
 
 
 def synced(log: Path) -> bool:

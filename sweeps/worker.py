@@ -27,7 +27,7 @@ import optuna
 from optuna.trial import TrialState
 
 import experiments
-from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, surroundings
+from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, surroundings, without_secrets
 from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Status, ended
 from rnnkit.training import Experiment, Pruned
 from sweeps.study import MOST_TRIALS, Claim, Study, points, storage
@@ -84,7 +84,7 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
             result = ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
                 study.storage.patiently(trial.set_user_attr, "began", True)
-                context = RunContext(member=member, mirror=mirror)
+                context = RunContext(member=member, mirror=mirror, admit=study.admit)
                 result = run(config, lambda step, value: report(claim, step, value), context)
     except OutOfMemory as error:  # the trial's own fault: smaller ones go on
         tell(claim, TrialState.FAIL, reason=str(error))
@@ -167,7 +167,7 @@ def tell(
         if (found := claim.ours()) is not None:
             for name, said in (("run", facts and facts["run"]), ("result", facts), ("reason", reason)):
                 if said is not None:
-                    claim.trial.set_user_attr(name, said)
+                    claim.trial.set_user_attr(name, without_secrets(said) if name == "reason" else said)
             values = None if value is None else [value]
             if state == TrialState.PRUNED and found.last_step is not None:  # with its last value, as Optuna does it
                 values = [found.intermediate_values[found.last_step]]

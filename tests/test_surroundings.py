@@ -7,12 +7,13 @@ import sys
 import pytest
 
 from rnnkit.core import processes, surroundings
+from rnnkit.runs.manifest import _VARIABLES
 from tests.helpers import ROOT, no_account, refused
 
 
 PAGE = (ROOT / "docs" / "surroundings.md").read_text(encoding="utf-8")
 ROWS = [re.split(r"(?<=\S) \| ", line.strip("| \n")) for line in PAGE.splitlines() if line.startswith("| `")]
-NAME = r"`([A-Za-z_]+)`"
+NAME = r"`([A-Za-z_0-9]+)`"
 
 
 def said(what):
@@ -36,6 +37,7 @@ def test_every_variable_that_the_code_reads_is_on_the_page():
     )
     read = set(re.findall(r"environ(?:\.get|\.setdefault|\.pop)?[\[(]\"([A-Z_]+)\"", code))
     assert {"RNNKIT_DATA", "WANDB_MODE", "MKL_CBWR", "CC"} <= read
+    read |= set(_VARIABLES)
     assert read <= set(re.findall(NAME, PAGE))
 
 

@@ -7,11 +7,11 @@ from rnnkit.core import (
     files,
     locks,
     processes,
+    records,
     seeding,
     signals,
     surroundings,
     terminal,
-    wording,
 )
 from rnnkit.core.config import BaseConfig, defaults, given, refuse_idle, run_name, settings, sizes
 from rnnkit.core.errors import (
@@ -25,10 +25,10 @@ from rnnkit.core.errors import (
     require_counts,
     writing,
 )
-from rnnkit.core.secrets import without_secrets
+from rnnkit.core.texts import secrets, without_secrets, wording
 
 
-__all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "seeding", "signals", "surroundings"]
-__all__ += ["BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError", "decoration", "defaults"]
-__all__ += ["error_in_words", "given", "is_out_of_memory", "refuse_idle", "require_counts", "run_name", "settings"]
-__all__ += ["sizes", "terminal", "without_secrets", "wording", "writing"]
+__all__ = ["cli", "determinism", "extras", "files", "locks", "processes", "records", "secrets", "seeding", "signals"]
+__all__ += ["surroundings", "terminal", "wording", "BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError"]
+__all__ += ["decoration", "defaults", "error_in_words", "given", "is_out_of_memory", "refuse_idle", "require_counts"]
+__all__ += ["run_name", "settings", "sizes", "without_secrets", "writing"]

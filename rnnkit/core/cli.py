@@ -1,7 +1,7 @@
 """Typed command lines from dataclasses (by tyro), with errors of one line, and exits that scripts can rely on.
 
 Exit codes: 0 done, 1 for what was tried and failed (a run that diverged), 2 for something that the user gave, 130 after
-Ctrl-C, 143 after SIGTERM.
+Ctrl-C, 143 after SIGTERM, 129 after the end of the terminal.
 """
 
 import contextlib
@@ -18,9 +18,10 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from rnnkit.core import determinism, extras, surroundings, terminal, wording
+from rnnkit.core import determinism, extras, signals, surroundings, terminal
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError, flag, is_out_of_memory
+from rnnkit.core.texts import wording
 
 
 Arguments = TypeVar("Arguments")
@@ -111,16 +112,19 @@ def _own_first(box: list[str], kind: type) -> list[str]:
 
 
 def main(action: Callable[[], None], settle: bool = True, prints: bool = False) -> None:
-    """Run a command to its exit code. A `UserError` and too little memory are one line on stderr, signals 130 and 143.
+    """Run a command to its exit code. A `UserError` and too little memory are one line on stderr, signals 128 and more.
 
     `settle` asks for results that are the same at any number of threads, at some cost (`determinism.settle_numerics`).
     `prints` says that what the command is for is what it prints: then it failed where that cannot be written. Else
     that is said in a line, and the exit code is that of the work.
     """
+    terminal.open_what_is_closed()
     terminal.read_names_as_utf8()
     if settle:
         determinism.settle_numerics()
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in signals.heeded():
+        if number != signal.SIGINT:  # Python's own handler says it
+            signal.signal(number, _terminated)
     _limit_memory()
     code = 0
     try:
@@ -145,7 +149,7 @@ def _exit_code(action: Callable[[], None]) -> int | str | None:
     try:
         action()
     except UserError as error:
-        print(f"error: {wording.printable(str(error))}", file=sys.stderr)
+        say_error(str(error))
         return 2
     except SystemExit as stop:
         return stop.code
@@ -157,9 +161,14 @@ def _exit_code(action: Callable[[], None]) -> int | str | None:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        print("error: out of memory: lower the settings that make it large, or take less data", file=sys.stderr)
+        say_error("out of memory: lower the settings that make it large, or take less data")
         return 2
     return 0
+
+
+def say_error(text: str) -> None:
+    """Say an error on stderr, in one line, whatever stands in a file or a server's answer that it names."""
+    print(f"error: {wording.printable(text)}", file=sys.stderr)
 
 
 def _interrupted(error: BaseException | None) -> bool:
@@ -181,5 +190,6 @@ def _limit_memory(share: float = 0.9) -> None:
 
 
 def _terminated(signum: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
-    sys.exit(143)
+    signals.leave_terminal(signum)
+    signal.signal(signum, signal.SIG_DFL)  # a second one ends the process at once
+    sys.exit(128 + signum)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
+from rnnkit.core import records
 from rnnkit.core.errors import Checked, UserError, flag
 
 
@@ -145,12 +146,12 @@ def younger(config: BaseConfig | type[BaseConfig]) -> dict[str, Any]:
 def restored(kind: type[Config], values: dict[str, Any], **placement: Any) -> Config:
     """The configuration that `settings` gave, placed as said. Raises `UserError` for settings of another version."""
     values = younger(kind) | values
-    try:
-        return kind(**values, **placement)
-    except TypeError as error:
-        strange = ", ".join(sorted(set(values) - {f.name for f in dataclasses.fields(kind)}))
-        why = f"it has no {strange}" if strange else str(error)
-        raise UserError(f"these settings are of another version of {kind.experiment}: {why}") from None
+    strange = ", ".join(sorted(set(values) - {f.name for f in dataclasses.fields(kind)}))
+    found, damage = records.read(kind, {**values, **placement})
+    if strange or damage or found is None:
+        why = f"it has no {strange}" if strange else f"its {damage[0]}"
+        raise UserError(f"these settings are of another version of {kind.experiment}: {why}")
+    return found
 
 
 def run_name(config: BaseConfig) -> str:
@@ -179,6 +180,8 @@ def flags(config: BaseConfig) -> list[str]:
             continue
         if isinstance(value, bool):
             words.append(flag(f.name if value else f"no_{f.name}"))
+        elif str(value).startswith("-"):  # which would be read as a flag
+            words.append(f"{flag(f.name)}={value}")
         else:
             words += [flag(f.name), str(value)]
     return words

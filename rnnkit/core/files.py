@@ -3,15 +3,20 @@
 import json
 import math
 import os
+import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from rnnkit.core.errors import UserError
-from rnnkit.core.secrets import without_secrets
+from rnnkit.core.texts import without_secrets
 
 
+FORMAT = 1  # of manifest.json, study.json and summary.json; a reader of one format refuses later ones
+_HALF = re.compile("[\ud800-\udfff]")
+MOST_BYTES = 1 << 28  # of a JSON file that is read as a whole
+DEEPEST = 50  # brackets inside of each other that are read
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -48,22 +53,66 @@ def decode(row: dict[str, Any]) -> dict[str, Any]:
     return {k: _NON_FINITE.get(v, v) if isinstance(v, str) else v for k, v in row.items()}
 
 
-def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict[str, Any]:
-    """A JSON object of ours. Raises `UserError` where it cannot be read or is none, with `advice` on a damaged one."""
+def parsed(text: str | bytes) -> Any:
+    """What JSON says, with nothing in it that could not be shown or written again. Raises `ValueError`, with the place.
+
+    Refused are half characters (backslash ud800 alone) and brackets too deep to go through. A whole number beyond 64
+    bits is a float.
+    """
+    text = text if isinstance(text, str) else text.decode()
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
+    except RecursionError:
+        raise ValueError("its brackets lie too deep inside of each other") from None
+    if "\\u" in text or text.count("[") + text.count("{") > DEEPEST:  # else neither can be
+        _require_plain(value, "", DEEPEST)
+    return value
+
+
+def _require_plain(value: Any, name: str, deepest: int) -> None:
+    if isinstance(value, str) and _HALF.search(value):
+        raise ValueError(f"{name} holds half a character")
+    if isinstance(value, (dict, list)):
+        if not deepest:
+            raise ValueError(f"the brackets in {name.split('.')[0]} lie too deep inside of each other")
+        entries = cast("dict[Any, Any] | list[Any]", value)
+        for key, one in entries.items() if isinstance(entries, dict) else enumerate(entries):
+            place = ".".join(filter(None, (name, ascii(key).strip("'"))))
+            _require_plain(key, place, deepest)
+            _require_plain(one, place, deepest - 1)
+
+
+def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict[str, Any]:
+    """A JSON object of ours. Raises `UserError` where it cannot be read or is none, with `advice` on a damaged one.
+
+    One that a later version wrote is not read.
+    """
+    try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ValueError(f"it has {size:,} bytes")
+        values = parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): {advice}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path} is damaged (it holds no JSON object): {advice}")
-    return cast(dict[str, Any], values)
+    values = cast(dict[str, Any], values)
+    written = values.get("format")
+    if isinstance(written, (int, float)) and written > FORMAT:
+        raise UserError(f"{path} is of a later version (format {written}, here {FORMAT}): read it with that version")
+    return values
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write a JSON file that is always whole, the old one or the new one, and holds no secret (`without_secrets`)."""
-    text = json.dumps(without_secrets(values), indent=2, allow_nan=False, default=str)
+def write_json(path: Path, values: dict[str, Any], compared: Collection[str] = ()) -> None:
+    """Write a JSON file that is always whole, the old one or the new one, and holds no secret (`without_secrets`).
+
+    What `compared` names is compared or used again later, so it stays as it is: see `secrets.require_none`.
+    """
+    written: dict[str, Any] = {}
+    for name, value in values.items():
+        written |= {name: value} if name in compared else without_secrets({name: value})
+    text = json.dumps(written, indent=2, allow_nan=False, default=str)
     write_whole(path, (text + "\n").encode())
 
 

@@ -42,9 +42,20 @@ def held(path: Path) -> bool:
 @contextlib.contextmanager
 def exclusive(path: Path, busy: str | None = None) -> Generator[None]:
     """Hold the lock file at `path`. With `busy`, raise `Busy(busy)` at once where another holds it; else wait."""
-    with opened(path) as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-        except BlockingIOError:
-            raise Busy(busy) from None
-        yield
+    while True:
+        with opened(path) as descriptor:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError:
+                raise Busy(busy) from None
+            if not _lies_at(path, descriptor):  # whoever held it removed it, and others lock the next one
+                continue
+            yield
+            return
+
+
+def _lies_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

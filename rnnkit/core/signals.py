@@ -1,12 +1,32 @@
-"""Ctrl-C and SIGTERM while a model is trained: the step in hand is finished and saved first, a second signal kills."""
+"""Ctrl-C, SIGTERM and a closed terminal while a model is trained: the step in hand is finished and saved first.
+
+A second signal kills. A process that is to outlive its terminal (nohup) takes no notice of its end.
+"""
 
 import contextlib
+import os
 import signal
+import stat
 import threading
 from collections.abc import Generator
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def heeded() -> list[signal.Signals]:
+    """The signals that this process does not ignore."""
+    return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+
+
+def leave_terminal(number: int) -> None:
+    """After SIGHUP, have what is still said lead nowhere: a terminal that is gone fails whoever writes to it."""
+    if number == signal.SIGHUP:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 class Stop:
@@ -17,11 +37,11 @@ class Stop:
         self._raises = False
 
     def leave(self) -> None:
-        """End as a signal asked to, if one did: `KeyboardInterrupt` for SIGINT, `SystemExit(143)` for SIGTERM."""
+        """End as a signal asked to, if one did: `KeyboardInterrupt` for SIGINT, else `SystemExit` of 128 and it."""
         if self.number == signal.SIGINT:
             raise KeyboardInterrupt
-        if self.number == signal.SIGTERM:
-            raise SystemExit(143)
+        if self.number is not None:
+            raise SystemExit(128 + self.number)
 
     @contextlib.contextmanager
     def at_once(self) -> Generator[None]:
@@ -36,7 +56,8 @@ class Stop:
     def take(self, number: int, frame: object) -> None:
         """Take notice of a signal, as its handler."""
         self.number = number
-        for each in SIGNALS:
+        leave_terminal(number)
+        for each in heeded():
             signal.signal(each, signal.SIG_DFL)  # the next one ends the process on the spot
         if self._raises:
             self.leave()
@@ -49,7 +70,7 @@ def deferred() -> Generator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop.take) for number in SIGNALS}
+    before = {number: signal.signal(number, stop.take) for number in heeded()}
     try:
         yield stop
         stop.leave()  # it came after the last step

@@ -6,18 +6,19 @@ import sys
 from collections.abc import Generator
 from typing import Any
 
-from rnnkit.core import extras, surroundings, wording
+from rnnkit.core import extras, surroundings
+from rnnkit.core.texts import wording
 
 
 class Output:
     """Standard output or error, written to without ever raising but where its reader is gone (`BrokenPipeError`).
 
-    What a terminal would obey, and not show, is replaced, unless `obeyed` says that it is meant. `failure` is the error
-    after which all that is written is lost: a full disk, say.
+    What a terminal would obey, and not show, is replaced, but for the characters `keep`. `failure` is the error after
+    which all that is written is lost: a full disk, say.
     """
 
-    def __init__(self, stream: Any, obeyed: bool = False):
-        self._stream, self._obeyed = stream, obeyed
+    def __init__(self, stream: Any, keep: str = "\n\t"):
+        self._stream, self._keep = stream, keep
         self.failure: OSError | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -25,9 +26,8 @@ class Output:
 
     def write(self, text: str) -> int:
         """Write a text, as `io.TextIOBase` does."""
-        shown = text if self._obeyed else wording.printable(text, keep="\n\t")
         with self._kept_from_failing():
-            self._stream.write(shown)
+            self._stream.write(wording.printable(text, keep=self._keep))
         return len(text)
 
     def flush(self) -> None:
@@ -68,15 +68,14 @@ def outputs() -> Generator[Output]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    _open_what_is_closed()
     before = sys.stdout, sys.stderr
     mended: Any = sys.stdout  # captured in a test, it may be of another kind
     errors = getattr(mended, "errors", None)
     if hasattr(mended, "reconfigure"):
         mended.reconfigure(errors="replace")
-    # tqdm's bar moves the cursor of standard error.
-    sys.stdout, sys.stderr = Output(before[0]), Output(before[1], obeyed=True)  # pyright: ignore[reportAttributeAccessIssue]
-    out: Any = sys.stdout
+    out: Any = Output(before[0])
+    errors_out: Any = Output(before[1], keep="\n\t\r")  # tqdm's bar goes back to the start of its line
+    sys.stdout, sys.stderr = out, errors_out
     try:
         yield out
         out.flush()
@@ -86,15 +85,17 @@ def outputs() -> Generator[Output]:
             mended.reconfigure(errors=errors)
 
 
-def _open_what_is_closed() -> None:
-    """Open standard streams that were closed (`2>&-`): else the next file that is opened takes their place."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+def open_what_is_closed() -> None:
+    """Have standard streams lead nowhere where they were closed (`2>&-`): else the next file takes their place.
+
+    And whatever asks whether they are a terminal would fail.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest number that is free
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (as long as the process lives)
 
 
 def bar(**settings: Any) -> Any:

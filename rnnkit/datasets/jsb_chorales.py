@@ -12,7 +12,9 @@ the list of the notes that sound, as MIDI numbers of the 88 keys of a piano. A s
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,12 +55,19 @@ def read(path: Path) -> Music:
 def parsed(content: bytes, name: str, sha256: str) -> Music:
     """The pieces that a JSON file holds. Raises `UserError`, with part, piece and step, for what is none."""
     try:
-        parts = json.loads(content)
+        parts = json.loads(content, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:  # no JSON, no text at all, or brackets without end
         raise UserError(f"{name} is no JSON: {error}") from None
     if not isinstance(parts, dict) or sorted(parts) != sorted(PARTS):
         raise UserError(f"{name} must hold one object with the lists {', '.join(PARTS)}")
     return Music(**{part: _pieces(parts[part], f"{name}, {part}") for part in PARTS}, sha256=sha256)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    repeated = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{repeated[0]!r} stands in it twice")
+    return dict(pairs)
 
 
 def next_steps(pieces: list[Tensor]) -> Examples:

@@ -6,6 +6,7 @@ each), then one byte for each pixel or label. Other sets of images come as the s
 """
 
 import gzip
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -59,7 +60,11 @@ def load(data_dir: Path | None = None) -> Images:
 
 def read(folder: Path) -> Images:
     """Images of your own: the four files, as they are or compressed with gzip. Raises `UserError` for any other."""
-    return parsed({name: _content(folder, name) for name in FILES}, str(folder))
+    files: dict[str, bytes] = {}
+    for name in FILES:
+        files[name] = _content(folder, name, _MOST_BYTES - sum(map(len, files.values())))
+        unpacked(files[name], _dimensions(name), f"{folder}/{name}")  # before the next is read
+    return parsed(files, str(folder))
 
 
 def made() -> Images:
@@ -79,7 +84,7 @@ def made() -> Images:
 
 def parsed(files: dict[str, bytes], name: str) -> Images:
     """The images of four idx files by their names. Raises `UserError`, with the file, for what does not fit."""
-    arrays = [unpacked(files[file], 3 if "images" in file else 1, f"{name}/{file}") for file in FILES]
+    arrays = [unpacked(files[file], _dimensions(file), f"{name}/{file}") for file in FILES]
     train, test = Part(*arrays[:2]), Part(*arrays[2:])
     for part, file in ((train, FILES[1]), (test, FILES[3])):
         if len(part.images) != len(part.labels):
@@ -119,19 +124,28 @@ def unpacked(content: bytes, dimensions: int, name: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def _content(folder: Path, name: str) -> bytes:
-    """The bytes of a file in a folder, or of its compressed form beside it."""
+def _dimensions(name: str) -> int:
+    return 3 if "images" in name else 1
+
+
+def _content(folder: Path, name: str, most: int) -> bytes:
+    """The bytes of a file in a folder, or of its compressed form beside it: no more than a byte beyond what it states.
+
+    A compressed file can unpack to a thousand times its size.
+    """
     plain, compressed = folder / name, folder / f"{name}.gz"
     opened = gzip.open if compressed.exists() and not plain.exists() else open
     path = plain if opened is open else compressed
     try:
         text_file.require_regular(path)
         with opened(path, "rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(4 * (1 + _dimensions(name)))
+            shape = struct.unpack(f">{len(content) // 4}I", content[: len(content) // 4 * 4])[1:]
+            content += file.read(min(math.prod(shape), most) + 1)
     except FileNotFoundError:
         raise UserError(f"{plain} is not there, nor {compressed.name}: {folder} must hold {', '.join(FILES)}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {name} in {folder}: {getattr(error, 'strerror', None) or error}") from None
-    if len(content) > _MOST_BYTES:
-        raise UserError(f"{name} in {folder} holds more than {_MOST_BYTES:,} bytes: refused")
+    if len(content) > most:
+        raise UserError(f"the files in {folder} hold more than {_MOST_BYTES:,} bytes with {name}: refused")
     return content

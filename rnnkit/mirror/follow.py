@@ -6,6 +6,7 @@ What the mirror knows of a run stands in the run's wandb/mirror.json, whose time
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import queue
@@ -23,7 +24,7 @@ import numpy as np
 
 from rnnkit.core import UserError, decoration, error_in_words, extras, files, locks
 from rnnkit.mirror import wandb_log
-from rnnkit.runs import Result, mirror_client, plots, read_row
+from rnnkit.runs import Manifest, Result, mirror_client, plots, read_row
 
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
     it does not hold make the state `failed`. A run that was stopped and goes on stays one run: offline it is written
     anew from its first row, online the rows that the server has are left out.
     """
-    manifest = files.read_json(folder / "manifest.json")
+    manifest = Manifest.read(folder)
     goes_on = mirror_client.state(folder).get("mode") == "online"
     if not goes_on:
         shutil.rmtree(folder / "wandb", ignore_errors=True)
@@ -103,7 +104,7 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
         run.summary["flags"] = len(result.flags or [])
     else:
         run.summary.update({"status": "killed"})
-    missing += pictures(run, folder, draws=manifest["config"].get("observe") == "full")
+    missing += pictures(run, folder, draws=manifest.config.get("observe") == "full")
     place["missing"] = list(dict.fromkeys(missing))
     try:
         run.finish(exit_code=0 if result is not None and result.status in ("finished", "pruned") else 1)
@@ -119,21 +120,21 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
     return _say(folder, state="complete", rows=count, **place)
 
 
-def _options(manifest: dict[str, Any]) -> dict[str, Any]:
+def _options(manifest: Manifest) -> dict[str, Any]:
     """What `wandb.init` is told of a run."""
-    names = ("experiment", "study", "trial", "point", "confirms", "command", "git", "versions", "data")
-    config = {name: manifest.get(name) for name in names}
-    milliseconds = int(datetime.fromisoformat(manifest["started"]).timestamp() * 1000)
-    name, ending = manifest["run"], f"-{milliseconds:x}"
+    member = manifest.member
+    config = {name: getattr(manifest, name) for name in ("experiment", "command", "git", "versions", "data")}
+    began = datetime.fromisoformat(manifest.started).timestamp() if manifest.started else 0
+    name, ending = manifest.run, f"-{int(began * 1000):x}"
     return {
         "project": os.environ.get("WANDB_PROJECT") or "rnnkit",
         # A run repeated elsewhere has the same name; what was sent before must not be overwritten by it.
         "id": name[-(LONGEST_NAME - len(ending)) :] + ending,
         "name": name[-LONGEST_NAME:],
-        "group": manifest["study"],
-        "job_type": "run" if manifest["study"] is None else "trial" if manifest.get("confirms") is None else "again",
-        "tags": [manifest["experiment"][:LONGEST_TAG], manifest["config"]["cell"]],
-        "config": {**manifest["config"], **config},
+        "group": member.study,
+        "job_type": "run" if member.study is None else "trial" if member.confirms is None else "again",
+        "tags": [manifest.experiment[:LONGEST_TAG], str(manifest.config.get("cell"))],
+        "config": {**manifest.config, **config, **dataclasses.asdict(member)},
     }
 
 
@@ -270,7 +271,7 @@ def main() -> None:
 
 def _draw_what_is_left(folder: Path, gone: threading.Event) -> None:
     """Draw the pictures of a run that are still to be drawn, once it has ended: W&B may take no copy of it."""
-    if files.read_json(folder / "manifest.json")["config"].get("observe") != "full":
+    if Manifest.read(folder).config.get("observe") != "full":
         return
     for _ in tail(folder, gone):
         pass

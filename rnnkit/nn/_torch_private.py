@@ -48,7 +48,7 @@ def update_flat_weights(module: nn.RNNBase) -> None:
     Where all are plain parameters they are found in a fifth of the time that torch takes for it.
     """
     names, weights = module._flat_weights_names, module._flat_weights  # pyright: ignore[reportPrivateUsage]
-    own = module._parameters.get
+    own = module._parameters.get  # pyright: ignore[reportPrivateUsage]
     if not all(own(name) is weight for name, weight in zip(names, weights, strict=False)):
         module._update_flat_weights()  # pyright: ignore[reportPrivateUsage]
 

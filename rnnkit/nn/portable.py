@@ -102,12 +102,13 @@ def total(numbers: Tensor) -> float:
 
 def norms(tensors: Sequence[Tensor], others: Sequence[Tensor] | None = None) -> list[float]:
     """The 2-norm of each tensor, or of its difference from another one, with squares added up in double precision."""
-    given = [dense_of(tensor.detach()) for tensor in (*tensors, *(others or ()))]
-    native = _serving(*given) if given else None
+    tensors = [dense_of(tensor) for tensor in tensors]
+    native = _serving(*tensors, *(others or ())) if tensors else None
     if native is not None:
-        return parameters.norms(native, given[: len(tensors)], given[len(tensors) :] or None)
+        return parameters.norms(native, tensors, others)
+    given = [tensor.detach() for tensor in tensors]
     if others is not None:
-        given = [tensor - other for tensor, other in zip(given, given[len(tensors) :], strict=False)]
+        given = [tensor - other for tensor, other in zip(given, others, strict=True)]
     return torch.stack([torch.linalg.vector_norm(tensor.double()) for tensor in given]).tolist() if given else []
 
 

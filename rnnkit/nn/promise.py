@@ -31,9 +31,11 @@ def limits(config: BaseConfig, model: nn.Module, device: torch.device) -> list[s
         found.append("torch runs without AVX2")
     if config.bits != "portable":
         found.append(f"--bits {config.bits} leaves linear layers and losses to torch")
-    strange = {type(module).__name__ for module in model.modules() if type(module) not in _PORTABLE}
-    if strange and config.layers != "torch":
-        found.append(f"torch computes {', '.join(sorted(strange))}")
-    elif strange:
-        found.append("--layers torch")
+    if config.layers == "torch":
+        found.append("--layers torch leaves recurrent layers to torch")
+    asked = {nn.Linear} if config.bits == "torch" else set[type[nn.Module]]()
+    asked |= {nn.RNN, nn.GRU, nn.LSTM} if config.layers == "torch" else set()
+    kinds = {type(module) for module in model.modules()} - _PORTABLE - asked
+    if kinds:
+        found.append(f"torch computes {', '.join(sorted(kind.__name__ for kind in kinds))}")
     return found

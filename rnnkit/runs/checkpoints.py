@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rnnkit.core import UserError, files
+from rnnkit.runs.rows import first_damaged
 
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def keep(folder: Path, state: State) -> None:
 
 def latest(folder: Path) -> tuple[State | None, list[str]]:
     """The newest state that a run in `folder` can go on from, None for none, and what is wrong with newer ones."""
-    wrong, rows = [], folder / "metrics.jsonl"
+    wrong: list[str] = []
+    rows = folder / "metrics.jsonl"
+    logged = rows.read_bytes() if rows.exists() else b""
     for path in filter(Path.exists, (folder / LATEST, folder / PREVIOUS)):
         try:
             state = load(path)
@@ -81,11 +84,24 @@ def latest(folder: Path) -> tuple[State | None, list[str]]:
         lacks = [f"{part} {name}" for part, name in needed if part not in state or (name and name not in state[part])]
         if lacks:
             wrong.append(f"{path} lacks {lacks[0].strip()}")
-        elif state["record"]["size"] > (rows.stat().st_size if rows.exists() else 0):
+        elif (owner := state["record"].get("run", folder.name)) != folder.name:
+            wrong.append(f"{path} is of another run, {owner}")
+        elif state["record"]["size"] > len(logged):
             wrong.append(f"{path} does not fit metrics.jsonl, which holds less than when it was saved")
+        elif (line := first_damaged(logged[: state["record"]["size"]])) is not None:
+            wrong.append(f"{path} does not fit metrics.jsonl, of which line {line} is damaged")
         else:
             return state, wrong
     return None, wrong
+
+
+def trained(folder: Path, weights_sha256: str | None) -> State:
+    """What a run kept of its trained model. Raises `UserError` where that is not what its result names."""
+    path = folder / "checkpoint.pt"
+    state = load(path)
+    if not isinstance(state.get("weights"), dict) or sha256_of(state["weights"]) != weights_sha256:
+        raise UserError(f"{path} is not the one of this run: its weights are not those that result.json names")
+    return state
 
 
 def discard(folder: Path) -> None:
@@ -116,10 +132,15 @@ def plain(value: Any, name: str) -> Any:
 
 def weights_sha256(model: "nn.Module") -> str:
     """SHA-256 over names, types, shapes and bytes of a model's state, in the order of the names."""
+    return sha256_of(model.state_dict())
+
+
+def sha256_of(weights: "dict[str, Any]") -> str:
+    """The same of a state."""
     import torch
 
     digest = hashlib.sha256()
-    for name, part in sorted(model.state_dict().items()):
+    for name, part in sorted(weights.items()):
         if not isinstance(part, torch.Tensor):  # a module's extra state
             digest.update(f"{name} {part!r}\n".encode())
             continue

@@ -8,14 +8,14 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rnnkit.core import BaseConfig, UserError, files, locks, run_name, writing
 from rnnkit.runs import checkpoints
-from rnnkit.runs.manifest import Membership
+from rnnkit.runs.manifest import Manifest, Membership
 from rnnkit.runs.mirror_client import Mirror
 from rnnkit.runs.result import Result, Status
 
@@ -27,6 +27,7 @@ class RunContext:
     member: Membership = Membership()  # the trial of a study that it is, if any
     folder: Path | None = None  # where it goes on, and in no other that its configuration could take up
     mirror: Mirror | None = None  # the process that carries its record to W&B, where several runs share one
+    admit: Callable[[dict[str, str]], None] | None = None  # gets the data's checksums first, and raises `UserError`
 
 
 def candidates(config: BaseConfig) -> Iterator[Path]:
@@ -83,7 +84,7 @@ def _can_take_up(folder: Path, context: RunContext) -> bool:
     else:
         unfinished = result is None or result.status == Status.INTERRUPTED
     with contextlib.suppress(UserError):  # none was begun here, or what it was cannot be told any more
-        return unfinished and Membership.of(files.read_json(folder / "manifest.json")) == context.member
+        return unfinished and Manifest.told(files.read_json(folder / "manifest.json"))[0].member == context.member
     return unfinished
 
 
@@ -92,7 +93,7 @@ def ended(config: BaseConfig, member: Membership) -> Result | None:
     last = None
     for folder in itertools.takewhile(Path.exists, candidates(config)):
         with contextlib.suppress(UserError):  # damaged
-            if Membership.of(files.read_json(folder / "manifest.json")) == member:
+            if Manifest.told(files.read_json(folder / "manifest.json"))[0].member == member:
                 result = Result.read(folder)
                 # What was wrong with the machine when one failed may be right by now.
                 if result is not None and result.status not in (Status.INTERRUPTED, Status.FAILED):
@@ -128,22 +129,32 @@ def is_live(folder: Path) -> bool:
     return locks.held(folder / "lock")
 
 
-def take_up(folder: Path, data: dict[str, str]) -> dict[str, Any] | None:
-    """The checkpoint that a run goes on from; None where it starts anew. Raises `UserError` if its data changed."""
+def take_up(folder: Path, now: Manifest) -> dict[str, Any] | None:
+    """The checkpoint that a run goes on from in the process of `now`, which its manifest then names as a part of it.
+
+    None where the run starts anew, with `now` as its manifest. Raises `UserError` if its data changed. Other changes of
+    what its bits may depend on are said.
+    """
     checkpoint, wrong = checkpoints.latest(folder)
     for reason in wrong:
         print(f"{reason}; {'the one before it is used' if checkpoint else 'the run starts anew'}", file=sys.stderr)
     if checkpoint is None:
         _clear(folder)
+        now.write(folder)
         return None
     for part in folder.glob(".*.tmp"):  # what a kill left of a file that was being written
         part.unlink()
-    if files.read_json(folder / "manifest.json").get("data") != data:
+    manifest = Manifest.read(folder)
+    if manifest.data != now.data:
         raise UserError(f"the data have changed since {folder.name} began: put them back, or delete {folder}")
     if wrong:  # the next save would put it in the place of the good one, and a kill there leave none
         (folder / checkpoints.LATEST).unlink()
+    step = checkpoint["record"]["step"]
+    print(f"{folder.name} goes on after step {step}", file=sys.stderr)
+    for what, one, other in manifest.changed_since(now):
+        print(f"  since it stopped, {what} has changed: {one} and {other}; its bits may, too", file=sys.stderr)
+    manifest.extended(now, step).write(folder)
     (folder / "result.json").unlink(missing_ok=True)
-    print(f"{folder.name} goes on after step {checkpoint['record']['step']}", file=sys.stderr)
     return checkpoint
 
 

@@ -4,15 +4,17 @@ The training process writes orders to the mirror and never waits for it. Nothing
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core import UserError, files, processes
+from rnnkit.core import UserError, files, processes, records
 
 
 class Mirror:
@@ -43,12 +45,27 @@ class Mirror:
             self._process.stdin.close()
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a mirror can say of a run in its mirror.json."""
+
+    state: str | None = None  # following, complete, failed
+    mode: str | None = None
+    folder: str | None = None  # W&B's, in the run's
+    url: str | None = None
+    reason: str | None = None
+    rows: int | None = None
+    missing: list[str] | None = None  # what W&B's copy is without, a line each
+
+
 def state(folder: Path) -> dict[str, Any]:
-    """What the mirror last said of a run: `state` (following, complete, failed), `mode`, `folder`; {} if nothing."""
+    """What the mirror last said of a run, of the names in `Said` those that are there; {} if nothing."""
     try:
-        return files.read_json(folder / "wandb" / "mirror.json")
+        said = files.read_json(folder / "wandb" / "mirror.json")
     except UserError:  # not there, or damaged
         return {}
+    fitting = records.read(Said, said)[0] or Said()
+    return {name: value for name, value in dataclasses.asdict(fitting).items() if value is not None}
 
 
 def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict[str, Any]:
@@ -60,7 +77,7 @@ def wait(folder: Path, limit: float = 10.0, patience: float = 0.5) -> dict[str, 
     path = folder / "wandb" / "mirror.json"
     while (last := state(folder)).get("state") not in ("complete", "failed"):
         stirred = path.stat().st_mtime if path.exists() else 0
-        if time.monotonic() > end or time.time() - stirred > patience:
+        if time.monotonic() > end or time.time() - stirred > patience:  # whatever the clock does, `limit` holds
             break
         time.sleep(0.02)
     return last

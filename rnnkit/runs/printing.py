@@ -18,7 +18,7 @@ def print_result(result: Result) -> None:
         print(f"  {result.reason}")
     for name, value in result.metrics.items():
         if name.startswith("metric/"):
-            _, metric, split = name.split("/")
+            metric, _, split = name.removeprefix("metric/").rpartition("/")
             print(f"  {metric.replace('_', ' ')} ({split}): {value:.4f}")
     for line in beside(result.references, result.comparison):
         print(f"  {line}")
@@ -40,10 +40,12 @@ def mirror_in_words(folder: Path) -> str:
         return f"not complete ({state.get('reason')}); the record is, and `{sync}` sends it"
     if state.get("state") != "complete":
         return f"the mirror is still at work; `{sync}` completes it where it stops"
-    if state["mode"] == "disabled":
+    if state.get("mode") == "disabled":
         return "not to be tracked, say WANDB_MODE or W&B's settings (`wandb disabled`)"
     without = f", without what could not be made ({'; '.join(state['missing'])})" if state.get("missing") else ""
-    return f"{state['url']}{without}" if state["mode"] == "online" else f"recorded offline{without}; `{sync}` sends it"
+    if state.get("mode") == "offline":
+        return f"recorded offline{without}; `{sync}` sends it"
+    return f"{state['url']}{without}" if state.get("url") else "what it has of this run is not known"
 
 
 def make_word(folder: Path) -> str:
@@ -63,7 +65,8 @@ def make_command(target: str, runs_dir: Path) -> str:
 
 def shown(path: Path) -> str:
     """A path as it can be pasted into a command: from here, quoted where that is needed."""
-    return shlex.quote(os.path.relpath(path))
+    text = os.path.relpath(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)  # which would be read as a flag
 
 
 def beside(references: Sequence[Reference] | None, comparison: Comparison | None) -> list[str]:

@@ -4,10 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, cast
 
-from rnnkit.core import UserError, files
+from rnnkit.core import UserError, files, records
 from rnnkit.runs.flags import Flag
+from rnnkit.runs.rows import Row
 
 
 class Status(StrEnum):
@@ -62,7 +63,7 @@ class Result:
     run: str
     status: Status
     step: int
-    seconds: float
+    seconds: records.Seconds
     metrics: dict[str, float]  # the last value of each, and the final ones
     folder: Path
     weights_sha256: str | None = None
@@ -70,7 +71,7 @@ class Result:
     parameters: int | None = None
     comparison: Comparison | None = None
     references: list[Reference] | None = None
-    processor_seconds: float | None = None  # on all threads; unlike `seconds`, whatever else the machine did
+    processor_seconds: records.Seconds | None = None  # on all threads; unlike `seconds`, whatever else the machine did
     flags: list[Flag] | None = None  # what says that the network cannot learn, or does not
     resumed_after: list[int] | None = None  # the steps after which it was stopped or killed, and went on
 
@@ -80,7 +81,7 @@ class Result:
         values["metrics"] = files.encode(self.metrics)
         if self.flags is not None:
             values["flags"] = [files.encode(flag) for flag in values["flags"]]
-        files.write_json(self.folder / "result.json", values)
+        files.write_json(self.folder / "result.json", values, compared=("run", "metrics", "weights_sha256"))
 
     @classmethod
     def of(cls, folder: Path) -> Self:
@@ -91,21 +92,21 @@ class Result:
         return result
 
     @classmethod
+    def told(cls, values: dict[str, Any], folder: Path) -> tuple[Self | None, list[str]]:
+        """What the contents of a result.json say, as far as it fits, and in words what does not; None for no result."""
+        flags = values.get("flags")
+        if isinstance(flags, list):  # another version's are no reason to fail
+            names = {field.name for field in dataclasses.fields(Flag)}
+            kept = [x for x in cast("list[Any]", flags) if not isinstance(x, dict) or names == {*cast("Row", x)}]
+            values = {**values, "flags": kept}
+        return records.read(cls, {**values, "folder": folder})
+
+    @classmethod
     def read(cls, folder: Path) -> Self | None:
         """The result in a run's folder; None where the run has not ended. Raises `UserError` where it is damaged."""
         path = folder / "result.json"
         if not path.exists():
             return None
-        values = files.read_json(path)
-        try:
-            values |= {"status": Status(values["status"]), "metrics": files.decode(values["metrics"])}
-            if values.get("comparison") is not None:
-                values["comparison"] = Comparison(**values["comparison"])
-            if values.get("references") is not None:
-                values["references"] = [Reference(**reference) for reference in values["references"]]
-            if values.get("flags") is not None:
-                fields = {field.name for field in dataclasses.fields(Flag)}  # another version's are no reason to fail
-                values["flags"] = [Flag(**files.decode(flag)) for flag in values["flags"] if fields == set(flag)]
-            return cls(**values, folder=folder)
-        except (KeyError, TypeError, AttributeError, ValueError):
-            raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder") from None
+        found, damage = cls.told(files.read_json(path), folder)
+        records.require_sound(damage, path)
+        return found

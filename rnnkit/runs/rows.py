@@ -1,6 +1,5 @@
 """The rows of a run: metrics.jsonl."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,26 @@ Row = dict[str, Any]  # a line of metrics.jsonl: its step, and numbers by their 
 def read_row(line: bytes) -> Row:
     """A line of metrics.jsonl as the row that it holds. Raises `ValueError` where it holds none."""
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+        row = files.parsed(line)
+    except ValueError:
         row = None
-    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
         raise ValueError("a line of metrics.jsonl is damaged: it is no row of a run")
     return files.decode(row)
+
+
+def first_damaged(content: bytes) -> int | None:
+    """The number of the first line that is no row, or whose step is not above the one before; None where all are."""
+    last = 0
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            step = read_row(line)["step"]
+        except ValueError:
+            return number
+        if step <= last:
+            return number
+        last = step
+    return None
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import OutOfMemory, UserError, error_in_words, files, is_out_of_memory, writing
+from rnnkit.core import OutOfMemory, UserError, error_in_words, files, is_out_of_memory, secrets, writing
 from rnnkit.core import config as configuration
 from rnnkit.runs import checkpoints, flags, printing
 from rnnkit.runs.folders import Claim, RunContext, claim, take_up
@@ -86,7 +86,7 @@ class Run:
     def save(self, state: dict[str, Any]) -> None:
         """Keep what the run can go on from: the state of its training, and where the record is."""
         record = {"step": self.step, "latest": dict(self.latest), "size": self._rows.tell()}
-        record |= {**self._spent(), "resumed_after": self._resumed_after}
+        record |= {**self._spent(), "resumed_after": self._resumed_after, "run": self.name}
         with writing(self.folder / checkpoints.LATEST):
             os.fsync(self._rows.fileno())  # what is saved must never be ahead of the rows, whatever is cut off
             checkpoints.keep(self.folder, {**state, "record": record})
@@ -149,23 +149,26 @@ def start(
     data: dict[str, str],
     context: RunContext | None = None,
     kernel: dict[str, str] | None = None,
+    limits: list[str] | None = None,
 ) -> Iterator[Run]:
     """Record a run from here to the end of the `with` block.
 
     `data` maps each data set to the SHA-256 of its contents; `context` says where the run belongs, `kernel` what
-    computes the recurrent layers. Whatever happens inside ends in result.json: `Pruned` and `Diverged` end the block
-    quietly with that status, everything else is recorded (interrupted, failed) and raised on. Raises `UserError` where
-    the runs folder cannot be written, and `OutOfMemory` where memory does not hold it; a run that had not begun then
-    leaves nothing.
+    computes the recurrent layers, `limits` why its bits may be others on another processor. Whatever happens inside
+    ends in result.json: `Pruned` and `Diverged` end the block quietly with that status, everything else is recorded
+    (interrupted, failed) and raised on. Raises `UserError` where the runs folder cannot be written, and `OutOfMemory`
+    where memory does not hold it; a run that had not begun then leaves nothing.
     """
     context = context or RunContext()
+    secrets.require_none(configuration.settings(config))
+    if context.admit is not None:
+        context.admit(data)
     claimed, mirror = claim(config, context), context.mirror or Mirror()
     with contextlib.nullcontext() if context.mirror else contextlib.closing(mirror):
         try:
             with writing(f"the runs folder {config.runs_dir}"):
-                checkpoint = take_up(claimed.folder, data)
-                if checkpoint is None:
-                    Manifest.of(config, claimed.folder.name, data, context.member, kernel).write(claimed.folder)
+                now = Manifest.of(config, claimed.folder.name, data, context.member, kernel, limits)
+                checkpoint = take_up(claimed.folder, now)
                 run = Run(config, claimed, mirror, checkpoint)
         except UserError:
             claimed.remove()

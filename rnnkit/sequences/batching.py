@@ -120,15 +120,19 @@ class Joined:
         picked = rows if self._for_each_step else torch.from_numpy(chosen)
         targets = self._targets.index_select(0, picked.to(self._targets.device))
         places = torch.from_numpy(in_order - first[batch]), torch.from_numpy(back)
-        sorted_indices, unsorted_indices = (numbers.to(data.device) for numbers in places)
-        all_sizes, all_lengths, row = torch.from_numpy(sizes), torch.from_numpy(lengths), 0
-        for b, (start, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
-            stop, end = start + count, row + int(lengths[start : start + count].sum())
-            batch_sizes = all_sizes[opens[b] : opens[b] + longest[b]]
-            its = slice(row, end) if self._for_each_step else slice(start, stop)
-            packed = data[row:end], batch_sizes, sorted_indices[start:stop], unsorted_indices[start:stop]
-            yield Batch(PackedSequence(*packed), targets[its], all_lengths[start:stop])
-            row = end
+        of_each: list[int] = counts.tolist()
+        rows_of_each: list[int] = np.add.reduceat(lengths, first).tolist()
+        pieces = zip(
+            data.split(rows_of_each),
+            torch.from_numpy(sizes).split(longest.tolist()),
+            *(numbers.to(data.device).split(of_each) for numbers in places),
+            targets.split(rows_of_each if self._for_each_step else of_each),
+            torch.from_numpy(lengths).split(of_each),
+            strict=True,
+        )
+        for its, steps, sorted_indices, unsorted_indices, of_them, its_lengths in pieces:
+            packed = PackedSequence(its, steps, sorted_indices, unsorted_indices)
+            yield Batch(packed, of_them, its_lengths)
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:

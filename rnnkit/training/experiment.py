@@ -91,14 +91,15 @@ class Experiment(Generic[C, D]):
         `context` says which study's trial it is, or in which folder it goes on. Raises `UserError` for settings or data
         that cannot be used, and `OutOfMemory` for such as the memory does not hold.
         """
-        from rnnkit.nn import kernel_in_force
+        from rnnkit.nn import kernel_in_force, promise
         from rnnkit.training.loop import fit
 
         if config.screen:
             raise UserError("--screen trains nothing: see `screened`")
         with kept_out():
             task = self.prepared(config)
-            with tracking.start(config, task.checksums, context, kernel_in_force()) as run:
+            limits = promise.limits(config, task.model, next(task.model.parameters()).device)
+            with tracking.start(config, task.checksums, context, kernel_in_force(), limits) as run:
                 fit(task, config, run, report)
                 final = self.conclude(config, task)
                 beside = final.comparison, final.references

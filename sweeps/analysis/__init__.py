@@ -1,6 +1,6 @@
 """What a study's numbers support, as numbers, sentences, tables and pictures."""
 
-from sweeps.analysis.facts import Confirmation, GridCell, TrialRow, grid_cells, importances, read_confirmation
+from sweeps.analysis.facts import Best, Confirmation, GridCell, Summary, TrialRow, grid_cells, importances
 
 
-__all__ = ["Confirmation", "GridCell", "TrialRow", "grid_cells", "importances", "read_confirmation"]
+__all__ = ["Best", "Confirmation", "GridCell", "Summary", "TrialRow", "grid_cells", "importances"]

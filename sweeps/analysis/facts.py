@@ -5,10 +5,10 @@ import dataclasses
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import decoration, wording
+from rnnkit.core import decoration, records, wording
 from rnnkit.runs import Comparison, Reference
 
 
@@ -22,11 +22,11 @@ LEAST = 8  # finished trials, for importances
 class Counts:
     """How many trials have `ended`, `finished`, were `pruned` or `failed`, and how many ran `again` on fresh seeds."""
 
-    ended: int
-    finished: int
-    pruned: int
-    failed: int
-    again: int
+    ended: int = 0
+    finished: int = 0
+    pruned: int = 0
+    failed: int = 0
+    again: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class TrialRow:
     state: str
     value: float | None
     reason: str | None
-    settings: dict
+    settings: dict[str, Any]
     run: str | None
     parameters: int | None
-    seconds: float | None
-    resumed_after: list[int]
+    seconds: float | None = None
+    resumed_after: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ class Confirmation(Mean):
     """
 
     trial: int
-    settings: dict
-    parameters: int | None
+    settings: dict[str, Any]
     found: float
-    values: dict[str, float]
-    test: dict[str, Mean]
-    runs: list[str]
+    parameters: int | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    test: dict[str, Mean] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -124,13 +124,13 @@ class Best:
     trial: int
     value: float
     found: float
-    settings: dict
-    run: str
-    command: str
-    parameters: int | None
-    test: dict[str, float]
-    comparison: Comparison | None
-    references: list[Reference] | None
+    settings: dict[str, Any]
+    run: str = ""
+    command: str = ""
+    parameters: int | None = None
+    test: dict[str, float] = field(default_factory=dict)
+    comparison: Comparison | None = None
+    references: list[Reference] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,33 +143,46 @@ class Summary:
     which results are `unread`, since they are damaged.
     """
 
-    study: str
-    experiment: str
-    metric: str
-    lower_is_better: bool
-    seed: int
-    sampler: str
-    pruner: str
-    storage: str
-    trials: Counts
-    minutes: float
-    cost_minutes: float
-    plane: list[GridCell]
-    best: Best | None
-    confirmations: list[Confirmation]
-    runner_up: Paired | None
-    importances: dict[str, float]
-    supported: list[str]
-    not_supported: list[str]
-    borders: list[str]
-    timing: str
-    unread: list[str]
-    rows: list[TrialRow]
+    study: str = ""
+    experiment: str = ""
+    metric: str = ""
+    lower_is_better: bool = False
+    seed: int = 0
+    sampler: str = ""
+    pruner: str = ""
+    storage: str = ""
+    trials: Counts = Counts()
+    minutes: float = 0.0
+    cost_minutes: float = 0.0
+    plane: list[GridCell] = field(default_factory=list)
+    best: Best | None = None
+    confirmations: list[Confirmation] = field(default_factory=list)
+    runner_up: Paired | None = None
+    importances: dict[str, float] = field(default_factory=dict)
+    supported: list[str] = field(default_factory=list)
+    not_supported: list[str] = field(default_factory=list)
+    borders: list[str] = field(default_factory=list)
+    timing: str = ""
+    unread: list[str] = field(default_factory=list)
+    rows: list[TrialRow] = field(default_factory=list)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """As summary.json holds it."""
-        keys = {"confirmations": "confirmed", "rows": "list"}
-        return {"format": 1} | {keys.get(name, name): value for name, value in dataclasses.asdict(self).items()}
+        return {"format": 1} | {_KEYS.get(name, name): value for name, value in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def told(cls, values: dict[str, Any]) -> "tuple[Summary, list[str]]":
+        """What the contents of a summary.json say, as far as it fits, and in words what does not.
+
+        What an earlier version did not write has its default.
+        """
+        names = {key: name for name, key in _KEYS.items()}
+        found, damage = records.read(cls, {names.get(key, key): value for key, value in values.items()})
+        return found or cls(), damage
+
+
+# What summary.json calls otherwise.
+_KEYS = {"confirmations": "confirmed", "rows": "list"}
 
 
 def grid_cells(plane: Iterable[dict], rows: Iterable[TrialRow]) -> list[GridCell]:
@@ -190,19 +203,6 @@ def _stands_at(point: dict, settings: dict) -> bool:
     """Whether a trial has the settings of a point of the plane; what it does not say, it has by default."""
     has = {"hidden_size": None, "depth": None} | settings
     return all(has.get(name, value) == value for name, value in {"dropout": 0.0, **point}.items())
-
-
-def read_confirmation(row: object) -> Confirmation | None:
-    """A row of summary.json's `confirmed`; None for what is none. What an earlier version did not write is empty."""
-    wanted = {"trial": int, "mean": (int, float), "found": (int, float), "count": int, "settings": dict}
-    if not isinstance(row, dict) or not all(isinstance(row.get(key), kind) for key, kind in wanted.items()):
-        return None
-    found: dict[str, Any] = {key: row[key] for key in wanted}
-    for key in ("low", "high", "spread"):
-        found[key] = row.get(key) if isinstance(row.get(key), (int, float)) else None
-    found["values"] = row["values"] if isinstance(row.get("values"), dict) else {}
-    found["runs"] = row["runs"] if isinstance(row.get("runs"), list) else []
-    return Confirmation(**found, parameters=row.get("parameters"), test={})
 
 
 def importances(trials: "Sequence[FrozenTrial]") -> dict[str, float]:

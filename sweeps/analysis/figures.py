@@ -127,7 +127,7 @@ def confirmations(axes: "Axes", rows: Sequence[Confirmation], metric: str) -> st
         seeds = list(row.values.values())
         axes.plot(seeds, [place] * len(seeds), "o", color=BLUE, markersize=4, alpha=0.7, label=fresh)
         axes.plot(row.found, place, "x", color=ORANGE, label=found)
-        if row.low is not None and row.high is not None:
+        if row.low is not None and row.high is not None and row.low <= row.mean <= row.high:
             reach = [[row.mean - row.low], [row.high - row.mean]]
             axes.errorbar(row.mean, place, xerr=reach, fmt="|", color="k", capsize=4, label=mean)
     axes.set(yticks=range(len(rows)), yticklabels=[f"trial {row.trial}" for row in rows], xlabel=metric)

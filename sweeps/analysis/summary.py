@@ -82,7 +82,7 @@ def collect(study: Study) -> Summary:
             failed=sum(trial.state == TrialState.FAIL for trial in ended),
             again=len(on_fresh_seeds),
         ),
-        minutes=(max(ends) - min(starts)).total_seconds() / 60 if starts and ends else 0.0,
+        minutes=max((max(ends) - min(starts)).total_seconds(), 0.0) / 60 if starts and ends else 0.0,  # clocks go back
         cost_minutes=sum(seconds) / 60,
         plane=plane,
         best=best_of(study, best, confirmations) if best else None,

@@ -12,7 +12,6 @@ Where the settings behind a row have changed, it is measured again; --again does
 import dataclasses
 import functools
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -262,8 +261,6 @@ def main() -> None:
             count = sum((row.name, seed) in measured for seed in range(row.seeds))
             print(f"{row.name:24} {count} of {row.seeds} seeds   python -m experiments.{row.experiment} {row.flags}")
         return
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # a terminal that closes ends the runs as SIGTERM does
-        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     with writing(options.runs_dir):
         options.runs_dir.mkdir(parents=True, exist_ok=True)
     with locks.exclusive(options.runs_dir / "evidence.lock", busy="the evidence is being measured by another process"):

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rnnkit.core import UserError, wording
-from rnnkit.runs import Comparison, Flag, Reference, printing
+from rnnkit.core import UserError, files, wording
+from rnnkit.runs import Flag, Result, printing
+from sweeps.analysis import Best
 from sweeps.reading.run_index import STATES, Card, RunIndex, best_of
 
 
+MOST_SAMPLES = 1 << 24  # bytes of all samples
 MOST_TEXT = 20_000  # characters of a sample that are shown
 
 
@@ -61,14 +63,14 @@ def details(index: RunIndex, name: str) -> Details:
     card = index.run(name)
     manifest, result = index.manifest(name), index.result(name)
     columns = index.columns(name)
-    metrics = {k: v for k, v in (result.get("metrics") or {}).items() if k.startswith("metric/")}
+    metrics = {k: v for k, v in (result.metrics if result else {}).items() if k.startswith("metric/")}
     metrics = metrics or {k: values[-1] for k, (_, values) in columns.series.items() if k.startswith("metric/")}
     media = index.media(name)
     pictures = [name for name in media if name.endswith((".png", ".svg"))]
     return Details(
         card,
         flags=flags(card.flags),
-        scores=[(wording.in_brackets(k), float(v)) for k, v in metrics.items() if isinstance(v, (int, float))],
+        scores=[(wording.in_brackets(k), v) for k, v in metrics.items()],
         beside=beside(result),
         settings={k: _exact(v) for k, v in card.config.items()},
         manifest=_flat({k: v for k, v in manifest.items() if k not in ("config", "command")}),
@@ -80,35 +82,21 @@ def details(index: RunIndex, name: str) -> Details:
     )
 
 
-def flags(raised: Iterable[dict]) -> list[str]:
+def flags(raised: Iterable[Flag]) -> list[str]:
     """Flags in words; those that differ only in where they stand and in their value are one."""
     alike: dict[tuple, list[Flag]] = {}
-    strange = []
-    for values in raised:
-        try:
-            flag = Flag(**values)
-            alike.setdefault((flag.name, float(flag.threshold), flag.advice), []).append(flag)
-            float(flag.value)
-        except (TypeError, ValueError):
-            strange.append(_exact(values))
+    for flag in raised:
+        alike.setdefault((flag.name, flag.threshold, flag.advice), []).append(flag)
     lines = []
     for (name, threshold, advice), several in alike.items():
-        places = ", ".join(f"{flag.where} {float(flag.value):.3g}" for flag in several)
+        places = ", ".join(f"{flag.where} {flag.value:.3g}" for flag in several)
         lines.append(f"{name}: {places}; threshold {threshold:g}. {advice}" if several[1:] else str(several[0]))
-    return lines + strange
+    return lines
 
 
-def beside(result: dict) -> list[str]:
+def beside(ending: Result | Best | None) -> list[str]:
     """What others reach on the same test part, in words."""
-    references, comparison = [], None
-    for values in result.get("references") or []:
-        with contextlib.suppress(TypeError, ValueError):
-            references.append(Reference(**values))
-    with contextlib.suppress(KeyError, TypeError, ValueError):  # most often there is none
-        comparison = Comparison(**result["comparison"])
-    with contextlib.suppress(TypeError, ValueError, AttributeError):  # parts of other types
-        return printing.beside(references, comparison)
-    return []
+    return printing.beside(ending.references, ending.comparison) if ending else []
 
 
 def _flat(values: dict, before: str = "") -> dict[str, str]:
@@ -135,10 +123,11 @@ def _short(value: object) -> str:
 def _samples(media: dict[str, Path]) -> Iterable[dict]:
     """What the net wrote (`experiments.sample`): where from, and the text."""
     path = media.get("samples.jsonl")
+    path = path if path and path.stat().st_size <= MOST_SAMPLES else None
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path else []
     for line in lines:
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            sample = json.loads(line)
+            sample = files.parsed(line)
             from_ = f"prompt {sample['prompt']!r}, temperature {sample['temperature']}, seed {sample['seed']}"
             yield {"from": from_, "text": str(sample["text"])[:MOST_TEXT]}
 

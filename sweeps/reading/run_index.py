@@ -5,7 +5,6 @@ of it. What did not change since it was read last is not read again.
 """
 
 import contextlib
-import dataclasses
 import stat
 import threading
 import time
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rnnkit.core import UserError, files, wording
-from rnnkit.runs import Result, is_live
+from rnnkit.runs import Flag, Manifest, Result, is_live
+from sweeps.reading.described import Space, told
 from sweeps.reading.rows import Columns, last_row, read_columns
 
 
@@ -58,14 +58,14 @@ class Card:
     seconds: float | None = None
     parameters: int | None = None
     started: datetime | None = None
-    flags: tuple[dict, ...] = ()
+    flags: tuple[Flag, ...] = ()
     reason: str | None = None
     trouble: str | None = None
 
     @property
     def flag_names(self) -> list[str]:
         """The names of its flags, each once."""
-        return list(dict.fromkeys(str(flag.get("name")) for flag in self.flags))
+        return list(dict.fromkeys(flag.name for flag in self.flags))
 
 
 def best_of(found: Iterable[Any], lower_is_better: bool) -> Any:
@@ -130,11 +130,12 @@ class RunIndex:
             return self.read_json(self.run(name).folder / "manifest.json")
         return {}
 
-    def result(self, name: str) -> dict:
-        """What result.json holds; {} where there is none that can be read."""
+    def result(self, name: str) -> Result | None:
+        """How the run ended, as far as result.json says it; None where there is none that can be read."""
+        folder = self.run(name).folder
         with contextlib.suppress(UserError):
-            return self.read_json(self.run(name).folder / "result.json")
-        return {}
+            return Result.told(self.read_json(folder / "result.json"), folder)[0]
+        return None
 
     def media(self, name: str) -> dict[str, Path]:
         """The files in a run's media folder, by name."""
@@ -160,11 +161,10 @@ class RunIndex:
             return "", False
         mark = _mark(path)
         if study not in self._judged or self._judged[study][0] != mark:
-            space = None
+            space = Space()
             with contextlib.suppress(UserError):
-                space = self.read_json(path).get("space")
-            space = space if isinstance(space, dict) else {}
-            self._judged[study] = mark, (_text(space.get("metric")), bool(space.get("lower_is_better")))
+                space = told(self.read_json(path))[0].space
+            self._judged[study] = mark, (space.metric, space.lower_is_better)
         return self._judged[study][1]
 
     def read_json(self, path: Path) -> dict:
@@ -186,7 +186,7 @@ class RunIndex:
         try:
             real = path.resolve(strict=True)
             plain = stat.S_ISREG(real.stat().st_mode)
-        except OSError:
+        except (OSError, ValueError):  # a name that no file can have
             return None
         return path if plain and real.is_relative_to(self.root) else None
 
@@ -207,41 +207,51 @@ class RunIndex:
 
     def _read_card(self, name: str, folder: Path, live: bool) -> Card:
         try:
-            manifest = self.read_json(folder / "manifest.json")
-            ended = (folder / "result.json").exists()
-            if ended:
-                self.read_json(folder / "result.json")  # lies inside
-            result = Result.read(folder) if ended else None
-            if result and not isinstance(result.step, int):
-                path = folder / "result.json"
-                raise UserError(f"{path} is damaged (it is no result): delete it, or its whole folder")
+            manifest, damage = Manifest.told(self.read_json(folder / "manifest.json"))
+            trouble = damaged("manifest.json", damage)
+            result = None
+            if (folder / "result.json").exists():
+                result, damage = Result.told(self.read_json(folder / "result.json"), folder)
+                trouble += damaged("result.json", damage)
+                if result is None:
+                    raise UserError("; ".join(trouble))
         except UserError as error:
             return Card(name, folder, "running" if live else "broken", trouble=str(error))
-        config = manifest.get("config")
-        metric = self.judged_by(manifest.get("study"))[0]
+        member = manifest.member
+        metric = self.judged_by(member.study)[0]
         if result:
             numbers, step, flags = result.metrics, result.step, result.flags or ()
-            told = {"seconds": result.seconds, "parameters": result.parameters, "reason": result.reason}
+            ending = {"seconds": result.seconds, "parameters": result.parameters, "reason": result.reason}
         else:
             numbers, step = last_row(self._inside(folder / "metrics.jsonl"), metric)
-            flags, told = (), {}
+            flags, ending = (), {}
         if metric not in numbers:
             metric = _score(numbers) or metric
         return Card(
             name,
             folder,
             state=result.status if result else "running" if live else "stopped",
-            experiment=_text(manifest.get("experiment")),
-            **{key: manifest.get(key) for key in ("study", "trial", "confirms", "seed")},
-            config=config if isinstance(config, dict) else {},
+            experiment=manifest.experiment,
+            study=member.study,
+            trial=member.trial,
+            confirms=member.confirms,
+            seed=manifest.seed,
+            config=manifest.config,
             metric=metric,
             value=_number(numbers.get(metric)),
             test=_number(numbers.get(metric.removesuffix("/valid") + "/test")),
             step=step,
-            started=_time(manifest.get("started")),
-            flags=tuple(dataclasses.asdict(flag) for flag in flags),
-            **told,
+            started=_time(manifest.started),
+            flags=tuple(flags),
+            trouble="; ".join(trouble) or None,
+            **ending,
         )
+
+
+def damaged(file: str, damage: list[str]) -> list[str]:
+    """What does not fit in a file of a record, in a line or none."""
+    more = f" and {len(damage) - 3} more" if damage[3:] else ""
+    return [f"{file} is damaged: its {', '.join(damage[:3])}{more}"] if damage else []
 
 
 def _score(numbers: dict) -> str:
@@ -254,7 +264,7 @@ def _score(numbers: dict) -> str:
 def _mark(path: Path) -> tuple | None:
     try:
         about = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return None
     return about.st_mtime_ns, about.st_size, about.st_ino
 
@@ -263,13 +273,6 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _time(text: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _time(text: str) -> datetime | None:
+    moment = datetime.fromisoformat(text) if text else None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

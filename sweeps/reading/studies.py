@@ -1,6 +1,7 @@
 """A study as its folder holds it: what was to be found out, its trials, and what they came to."""
 
 import functools
+import itertools
 import threading
 import warnings
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnkit.core import UserError, error_in_words, locks, wording
-from sweeps.analysis import GridCell, TrialRow, grid_cells
+from sweeps.analysis import GridCell, Summary, TrialRow, grid_cells
 from sweeps.analysis import importances as fanova
-from sweeps.reading.run_index import Card, RunIndex, best_of
+from sweeps.reading.described import Described, Space, told
+from sweeps.reading.run_index import Card, RunIndex, best_of, damaged
 
 
 if TYPE_CHECKING:
@@ -50,37 +52,35 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """A study. `summary` is what summary.json holds ({} before the end); `trouble` says what cannot be read of it."""
+    """A study. `summary` is what summary.json holds (nothing before the end); `trouble` says what cannot be read."""
 
     name: str
     folder: Path
-    described: dict
+    described: Described
     trials: tuple[Trial, ...]
     importances: dict[str, float]
-    summary: dict
+    summary: Summary
     trouble: str | None
 
     @property
     def experiment(self) -> str:
         """The experiment that is swept."""
-        return str(self.described.get("experiment", ""))
+        return self.described.experiment
 
     @property
-    def space(self) -> dict:
+    def space(self) -> Space:
         """The search space, as study.json holds it."""
-        space = self.described.get("space")
-        return space if isinstance(space, dict) else {}
+        return self.described.space
 
     @property
     def metric(self) -> str:
         """What trials are judged by, in words."""
-        metric = self.space.get("metric")
-        return wording.metric(metric) if isinstance(metric, str) else "value"
+        return wording.metric(self.space.metric) if self.space.metric else "value"
 
     @property
     def lower_is_better(self) -> bool:
         """Whether the lowest value is the best."""
-        return bool(self.space.get("lower_is_better"))
+        return self.space.lower_is_better
 
     @property
     def live(self) -> bool:
@@ -103,9 +103,9 @@ class Study:
 
     def plane(self) -> list[GridCell]:
         """The cells of hidden size x depth, from finished trials that have the plane's other settings."""
-        sizes, depths = self.space.get("hidden_sizes") or [], self.space.get("depths") or []
-        start = self.space.get("start") or {}
-        points = [{**start, "hidden_size": size, "depth": depth} for size in sizes for depth in depths]
+        space = self.space
+        pairs = itertools.product(space.hidden_sizes, space.depths)
+        points = [{**space.start, "hidden_size": size, "depth": depth} for size, depth in pairs]
         return grid_cells(points, self.rows())
 
     def rows(self) -> list[TrialRow]:
@@ -123,18 +123,19 @@ def trial_in_words(trial: Trial) -> str:
 def read(index: RunIndex, name: str) -> Study:
     """The study of this name. Raises `index.NotThere`; what else is wrong with it is its `trouble`."""
     folder = index.study(name)
-    trouble, described, summary = None, {}, {}
+    of_study, summary = Described(), Summary()
+    trouble: list[str] = []
     try:
-        described = index.read_json(folder / "study.json")
+        of_study, damage = told(index.read_json(folder / "study.json"))
+        trouble += damaged("study.json", damage)
         if (folder / "summary.json").exists():
-            summary = index.read_json(folder / "summary.json")
+            summary, damage = Summary.told(index.read_json(folder / "summary.json"))
+            trouble += damaged("summary.json", damage)
     except UserError as error:
-        trouble = str(error)
+        trouble.append(str(error))
     cards = [card for card in index.runs() if card.study == name and card.confirms is None]
     journal = folder / "journal.log"
-    importances = summary.get("importances")
-    if not isinstance(importances, dict) or not all(isinstance(v, (int, float)) for v in importances.values()):
-        importances = {}
+    importances = summary.importances
     try:
         with _one_at_a_time:
             stored = of_journal(journal, name, journal.stat().st_size) if journal.exists() else ()
@@ -142,12 +143,13 @@ def read(index: RunIndex, name: str) -> Study:
             importances = importances or _importances(journal, name, finished)
         trials = tuple(_trial(frozen, cards, folder) for frozen in stored)
     except Exception as error:  # noqa: BLE001 (said on the page; whatever Optuna makes of a torn file, the rest is shown)
-        trouble = f"{journal} cannot be read ({error_in_words(error)}): its trials are shown from their runs' records"
+        why = f"{journal} cannot be read ({error_in_words(error)})"
+        trouble.append(f"{why}: its trials are shown from their runs' records")
         trials = ()
     if not trials:  # kept elsewhere, or damaged
-        numbered = sorted(((c.trial, c) for c in cards if isinstance(c.trial, int)), key=lambda pair: pair[0])
-        trials = tuple(_of_card(number, card, described) for number, card in numbered)
-    return Study(name, folder, described, trials, importances, summary, trouble)
+        numbered = sorted(((c.trial, c) for c in cards if c.trial is not None), key=lambda pair: pair[0])
+        trials = tuple(_of_card(number, card, of_study.space) for number, card in numbered)
+    return Study(name, folder, of_study, trials, importances, summary, "; ".join(trouble) or None)
 
 
 @functools.lru_cache(maxsize=32)
@@ -198,9 +200,8 @@ def _state(state: str, reason: str | None, run: Card | None, in_hand: bool) -> s
     return {"COMPLETE": "finished", "PRUNED": "pruned", "WAITING": "waiting"}[state]
 
 
-def _of_card(number: int, card: Card, described: dict) -> Trial:
-    space = described.get("space") or {}
-    varied = ["hidden_size", "depth", "cell", "bidirectional", "learning_rate", "dropout", *(space.get("start") or {})]
+def _of_card(number: int, card: Card, space: Space) -> Trial:
+    varied = ["hidden_size", "depth", "cell", "bidirectional", "learning_rate", "dropout", *space.start]
     settings = {name: card.config[name] for name in dict.fromkeys(varied) if name in card.config}
     state = card.state if card.state in TRIAL_STATES else "cut off"
     ends = card.started + timedelta(seconds=card.seconds) if card.started and card.seconds else None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import experiments
-from rnnkit.core import BaseConfig, UserError, files, writing
+from rnnkit.core import BaseConfig, UserError, files, locks, writing
 from rnnkit.core import config as configuration
 from rnnkit.runs import FORMAT, installed_versions
 from rnnkit.training import Objective, Space
@@ -35,7 +35,7 @@ class StudyFolder:
     """A study's folder and what study.json says of it.
 
     `base` is the configuration that all trials start from; a trial replaces in it what its point names. `made` names
-    the folders that `open_folder` made for it, itself first: none for a study that was there.
+    its folder and those that `open_folder` made above it: none for a study that was there.
     """
 
     path: Path
@@ -107,32 +107,54 @@ def open_folder(
     described = folder.path / "study.json"
     if described.exists():
         stored = files.read_json(described)
-        kept = stored.get("config", {})
-        # A setting that is younger than the study has there the value that it was made with, whatever the command says.
-        base = base.changed(**{name: value for name, value in configuration.younger(base).items() if name not in kept})
-        folder = dataclasses.replace(folder, base=base)
+        if stored.get("study", name) != name:
+            raise UserError(
+                f"{folder.path} holds the study {stored['study']}: it was renamed, or is a link to it; "
+                f"give it that name again, or choose a new name with --study"
+            )
+        if isinstance(kept := stored.get("config"), dict):
+            # What is younger than the study has there the value that it was made with, whatever the command says.
+            younger = configuration.younger(base)
+            base = base.changed(**{name: value for name, value in younger.items() if name not in kept})
+            folder = dataclasses.replace(folder, base=base)
         require_same(stored, folder)
         return folder
     made: list[Path] = []
     with writing(f"the runs folder {runs_dir}"):
         try:
-            for path in (*reversed(folder.path.parents), folder.path):
-                if not path.exists():
-                    with contextlib.suppress(FileExistsError):  # another sweep made it just now: it is not ours
-                        path.mkdir()
-                        made.insert(0, path)
-            started = {"versions": installed_versions(), "started": datetime.now(UTC).isoformat()}
-            files.write_json(described, folder.describe() | started)
+            _make(folder.path, made)
+            values = folder.describe() | {"versions": installed_versions(), "started": datetime.now(UTC).isoformat()}
+            files.write_json(described, values, compared=values)
         except OSError:
             _remove_empty(made)
             raise
-    return dataclasses.replace(folder, made=tuple(made) if folder.path in made else ())
+    return dataclasses.replace(folder, made=tuple(made) or (folder.path,))
+
+
+@contextlib.contextmanager
+def held(runs_dir: Path, name: str) -> Iterator[None]:
+    """Be the only process that sweeps the study `name`: no other makes its folder, or says what it is, meanwhile.
+
+    What is made for it goes again if no study comes to lie in it. Raises `UserError` where another process sweeps it.
+    """
+    path = runs_dir / "studies" / name
+    made: list[Path] = []
+    with writing(f"the runs folder {runs_dir}"):
+        _make(path, made)
+    with locks.exclusive(path / "lock", busy=f"study {name} is being swept by another process"):
+        try:
+            yield
+        finally:
+            if not (path / "study.json").exists() and [found.name for found in path.glob("*")] in ([], ["lock"]):
+                (path / "lock").unlink(missing_ok=True)
+                _remove_empty(made or [path])
 
 
 def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:
     """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
     ours = folder.describe()
-    stored = {**stored, "config": configuration.younger(folder.base) | stored.get("config", {})}
+    if isinstance(kept := stored.get("config"), dict):
+        stored = {**stored, "config": configuration.younger(folder.base) | kept}
     for key in COMPARED:
         if stored.get(key) != ours[key]:
             raise UserError(
@@ -173,6 +195,15 @@ def _came_to_anything(folder: StudyFolder) -> bool:
     ids = [storage.get_study_id_from_name(study.study_name) for study in storage.get_all_studies()]
     trials = [trial for study in ids for trial in storage.get_all_trials(study, deepcopy=False)]
     return any(trial.state.is_finished() or trial.intermediate_values for trial in trials)
+
+
+def _make(path: Path, made: list[Path]) -> None:
+    """Make a folder and those above it, and put what was made into `made`, the innermost first."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            with contextlib.suppress(FileExistsError):  # another sweep made it just now: it is not ours
+                folder.mkdir()
+                made.insert(0, folder)
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:

@@ -64,7 +64,7 @@ class Workers:
     def _start(self, slot: Slot) -> None:
         folder, base = self.study.folder, self.study.folder.base
         slot.worker = f"{socket.gethostname()}-{os.getpid()}-{slot.number}-{uuid.uuid4().hex[:8]}"
-        command = [sys.executable, "-m", "sweeps.worker", "--study", folder.name, "--runs-dir", str(base.runs_dir)]
+        command = [sys.executable, "-m", "sweeps.worker", f"--study={folder.name}", f"--runs-dir={base.runs_dir}"]
         command += ["--track", base.track, "--save-every", str(base.save_every)]
         variables = {"RNNKIT_WORKER": slot.worker, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         variables["RNNKIT_STORAGE"] = folder.address  # not in the command, where everybody could read a password in it

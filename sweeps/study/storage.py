@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import optuna
 from optuna.storages import JournalStorage, RDBStorage
@@ -271,11 +272,23 @@ class Database:
 
 
 def check(address: str) -> None:
-    """Raise `UserError` unless `address` is `journal`, or the URL of a PostgreSQL database."""
-    if address != "journal" and not address.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+    """Raise `UserError` unless `address` is `journal`, or the URL of a PostgreSQL database, without a second @."""
+    if address == "journal":
+        return
+    kind, _, rest = address.partition("://")
+    if kind not in ("postgresql", "postgres", "postgresql+psycopg") or not rest:
         raise UserError(
             f"--storage must be journal, or a PostgreSQL address such as postgresql://user@host/database, "
             f"not {without_secrets(address)}"
+        )
+    try:
+        sound = urlsplit(address).port != 0
+    except ValueError:  # no number, or too large a one; an open bracket
+        sound = False
+    if not sound or rest.count("@") > 1 or not rest.isprintable():
+        raise UserError(
+            "--storage holds an address that cannot be read: give postgresql://user:password@host:port/database, "
+            "with %40 for @, %2F for / and %3A for : in a password"
         )
 
 

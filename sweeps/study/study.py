@@ -50,6 +50,22 @@ class Study:
 
         self.storage.patiently(say)
 
+    def admit(self, data: dict[str, str]) -> None:
+        """Have all trials train on the same data, by checksums. Raises `UserError` for others than the first's."""
+
+        def known() -> dict[str, str]:
+            with self.storage.exclusive():
+                if "data" not in self.trials.user_attrs:
+                    self.trials.set_user_attr("data", data)
+                return self.trials.user_attrs["data"]
+
+        changed = [name for name, digest in self.storage.patiently(known).items() if data.get(name) != digest]
+        if changed:
+            raise UserError(
+                f"study {self.folder.name} was started with other data ({', '.join(changed)} changed since): put them "
+                "back to continue it, or choose a new name with --study"
+            )
+
     def best_of(self, trials: list[FrozenTrial]) -> FrozenTrial | None:
         """The best of finished trials, the first of equal ones; None where there is none."""
         return max(trials, key=lambda trial: self.folder.objective.score(trial.values[0]), default=None)
@@ -73,16 +89,13 @@ def create(folder: StudyFolder, patience: float = 0.0) -> Study:
             for name in (folder.name + AGAIN, folder.name):  # a study of this name has the other too
                 if name not in known:
                     optuna.create_study(storage=storage.optuna, study_name=name, direction=direction)
+            trials = optuna.load_study(storage=storage.optuna, study_name=folder.name)
+            if "study.json" not in trials.user_attrs:  # while nobody else can say otherwise
+                trials.set_user_attr("study.json", folder.describe())
 
     storage.patiently(make)
     study = load(folder, storage)
-
-    def described() -> dict:
-        if "study.json" not in study.trials.user_attrs:
-            study.trials.set_user_attr("study.json", folder.describe())
-        return study.trials.user_attrs["study.json"]
-
-    require_same(storage.patiently(described), folder)
+    require_same(storage.patiently(lambda: study.trials.user_attrs["study.json"]), folder)
     return study
 
 
@@ -102,7 +115,9 @@ def join(runs_dir: Path, name: str, address: str, patience: float = 0.0, **place
         trials = storage.patiently(lambda: optuna.load_study(storage=storage.optuna, study_name=name))
     except KeyError:
         raise UserError(f"--storage holds no study {name}: start it with python -m sweeps.run") from None
-    stored = trials.user_attrs["study.json"]
+    stored = trials.user_attrs.get("study.json")
+    if stored is None:
+        raise UserError(f"study {name} is only just being made: start the worker again in a moment")
     kind = experiments.load(stored["experiment"]).Config
     base = configuration.restored(kind, stored["config"], runs_dir=runs_dir, **placement)
     folder = StudyFolder(path, base, stored["seed"], stored["sampler"], stored["pruner"], address)

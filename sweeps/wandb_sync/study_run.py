@@ -16,9 +16,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rnnkit.core import UserError, cli, decoration, error_in_words, files, locks
+from rnnkit.core import UserError, cli, decoration, error_in_words, files, locks, records
 from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client
+from sweeps.analysis import Summary
+from sweeps.reading import described
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,12 @@ class Options:
 
 def send(folder: Path, track: str) -> dict:
     """Carry the summary of the study in `folder` to W&B, and return what became of it (`mirror_client.state`)."""
-    facts, described = (files.read_json(folder / name) for name in ("summary.json", "study.json"))
+    stored = files.read_json(folder / "study.json")
+    study, damage = described.told(stored)
+    records.require_sound([*damage, *["started is not there"] * (not study.started)], folder / "study.json")
+    summary, damage = Summary.told(files.read_json(folder / "summary.json"))
+    records.require_sound(damage, folder / "summary.json")
+    facts = summary.as_dict()
     goes_on = mirror_client.state(folder).get("mode") == "online"
     if not goes_on:
         shutil.rmtree(folder / "wandb", ignore_errors=True)
@@ -41,16 +48,16 @@ def send(folder: Path, track: str) -> dict:
     mode = follow.mode_for(track)
     if mode == "disabled":
         return _note(folder, {"state": "complete", "mode": mode})
-    started = int(datetime.fromisoformat(described["started"]).timestamp() * 1000)
+    started = int(datetime.fromisoformat(study.started).timestamp() * 1000)
     kept = ("experiment", "seed", "sampler", "pruner", "config", "space", "versions")
     options = {
         "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
-        "id": f"{facts['study']}-study-{started:x}",
-        "name": f"study {facts['study']}",
-        "group": facts["study"],
+        "id": f"{folder.name}-study-{started:x}",
+        "name": f"study {folder.name}",
+        "group": folder.name,
         "job_type": "study",
         "tags": [facts["experiment"]],
-        "config": {key: described[key] for key in kept},
+        "config": {key: stored.get(key) for key in kept},
     }
     run = follow.Server().begin(options, folder, mode, goes_on)
     offline = run.settings.mode == "offline"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +24,7 @@ from sweeps.web import run_charts, study_charts
 
 
 MOST = 24  # runs that are laid over each other
+MOST_BYTES = 64 << 20  # of a picture; it is sent in pieces
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 PLOTLY = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"  # the script comes with the package
 STATIC = {path.name: path for path in (PLOTLY, *(web.PAGES / name for name in ("page.js", "charts.js", "style.css")))}
@@ -82,7 +83,7 @@ def _refused(request: Request) -> Response | None:
 
 def make(index: RunIndex) -> ASGIApp:
     """The dashboard of the runs in an index. Starlette has each endpoint run in a thread."""
-    pages = _Pages(index)
+    pages = Pages(index)
     routes = [
         Route("/", pages.overview),
         Route("/studies/{name}", pages.study),
@@ -99,7 +100,7 @@ def make(index: RunIndex) -> ASGIApp:
     return guarded(app)
 
 
-class _Pages:
+class Pages:
     """What each address shows."""
 
     def __init__(self, index: RunIndex) -> None:
@@ -172,7 +173,9 @@ class _Pages:
         path = self.index.media(request.path_params["name"]).get(request.path_params["file"])
         if path is None or path.suffix not in PICTURES:
             raise NotThere("there is no such picture")
-        return Response(path.read_bytes(), media_type=PICTURES[path.suffix])
+        if path.stat().st_size > MOST_BYTES:
+            raise NotThere(f"this picture is larger than {MOST_BYTES >> 20} MiB: open {path.name} in its folder")
+        return FileResponse(path, media_type=PICTURES[path.suffix])
 
 
 def _live(cards: list[Card]) -> bool:

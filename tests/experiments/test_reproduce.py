@@ -122,7 +122,7 @@ def test_other_weights_are_noticed(changed, monkeypatch, capsys):
 
 def test_a_note_beside_the_code_is_no_difference():
     clean, noted, other = (
-        {"git": {"commit": "a", "dirty": dirty, "changes": changes}}
+        {"git": {"commit": "a", "dirty": dirty, "changes": changes}, "parts": []}
         for dirty, changes in ((False, None), (True, None), (True, "b"))
     )
     assert replay.surroundings(clean, noted) == []
@@ -188,8 +188,10 @@ def test_what_was_changed_by_hand_is_named_also_where_it_changes_nothing(changed
         (lambda m: m.update(experiment="nothing"), "was changed: its experiment is nothing"),
         (lambda m: m.update(run="digits-s0-00000000"), "was changed: its config is not that of its run"),
         (lambda m: m.update(config=None), "is damaged: its config is None"),
-        (lambda m: m.pop("threads"), "is damaged: its threads is None"),
-        (lambda m: m["config"].update(depth="2"), "another version of digits: .*not supported"),
+        (lambda m: m["config"].update(depth="2"), "another version of digits: its depth is '2'"),
+        (lambda m: m["config"].update(depth=2.5), "another version of digits: its depth is 2.5"),
+        (lambda m: m["config"].update(depth=3) or m.update(command="python -m x --help"), "its config is not that of"),
+        (lambda m: m.pop("threads"), "is damaged: its threads is not there"),
     ],
 )
 def test_a_manifest_that_is_damaged_or_changed_is_one_line(change, named, changed, monkeypatch):

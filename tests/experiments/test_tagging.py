@@ -220,7 +220,7 @@ def test_python_source_is_tagged_by_characters(little_python, tmp_path, monkeypa
     words = [
         "--data",
         "python",
-        *QUICK[:4],
+        *QUICK[:4],  # characters have no letters to read
         "--epochs",
         "5",
         "--batch-size",

@@ -179,14 +179,26 @@ def test_the_published_rate_is_halved_before_each_epoch_after_the_fourth():
 @pytest.mark.parametrize(
     "words",
     [
-        ["--tied", "--cell", "gru"],
+        ["--tied", "--cell", "gru", "--full-epochs", "1"],
         ["--depth", "2", "--dropout", "0.2", "--outer-dropout", "0.2", "--schedule", "cosine", "--keep", "best"],
-        ["--weight-limit", "0", "--init", "orthogonal", "--cell", "rnn", "--layers", "torch", "--evaluate-every", "2"],
+        [
+            "--weight-limit",
+            "0",
+            "--full-epochs",
+            "1",
+            "--init",
+            "orthogonal",
+            "--cell",
+            "rnn",
+            "--layers",
+            "torch",
+            "--evaluate-every",
+            "2",
+        ],
     ],
 )
 def test_every_setting_works(sentences, tmp_path, monkeypatch, capsys, words):
     few = [*SMALL, "--epochs", "2", "--track", "off", "--runs-dir", str(tmp_path / "runs")]
-    few += [] if "cosine" in words else ["--full-epochs", "1"]
     monkeypatch.setattr("sys.argv", ["word_lm", "--data", str(sentences), *few, *words])
     word_lm.main()
     steps = 2 * -(-((len(word_lm.load(str(sentences), None).train)) // 20) // 20)

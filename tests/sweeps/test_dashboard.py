@@ -3,8 +3,10 @@
 import html
 import http.client
 import json
+import os
 import random
 import re
+import shutil
 import socket
 import string
 from pathlib import Path
@@ -63,6 +65,21 @@ def test_every_page_and_its_charts_come(kinds, client):
             found = client.get(f"{path}/charts.json?{query}")
             assert found.status == 200, address
             json.loads(found.text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_no_picture_is_too_large_to_be_refused(kinds, client):
+    """A file of 30 GB that takes no room, and a pipe, which would never end."""
+    media = kinds[1]["stopped"] / "media"
+    media.mkdir()
+    try:
+        with (media / "huge.png").open("wb") as file:
+            file.truncate(30 << 30)
+        os.mkfifo(media / "pipe.png")
+        address = app.run_link(kinds[1]["stopped"].name)
+        assert "larger than 64 MiB" in client.get(f"{address}/media/huge.png").text
+        assert client.get(f"{address}/media/pipe.png").status == 404
+    finally:
+        shutil.rmtree(media)
 
 
 def test_the_list_says_what_each_run_is(kinds, client):

@@ -1,13 +1,16 @@
 """What a sweep refuses, what it leaves behind where it cannot begin, and how it starts its workers."""
 
+import threading
+
 import optuna
 import pytest
 
 from experiments import digits
 from rnnkit.core.errors import UserError
-from sweeps import run
+from sweeps import run, worker
 from sweeps.analysis import summary
-from sweeps.study import local_workers
+from sweeps.study import folders, local_workers
+from sweeps.study import study as studies
 from tests.helpers import a_trial, load, new_study, tell
 
 
@@ -52,6 +55,13 @@ def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_wri
         ({"confirm": 0, "confirm_seeds": 5}, "--confirm-seeds has no effect with --confirm 0"),
         ({"pruner": "percentile", "sampler": "grid"}, "--pruner percentile has no effect with --sampler grid"),
         ({"storage": "mysql://me:pw@host"}, r"--storage must be .*, not mysql://me:\*\*\*@host"),
+        ({"storage": "postgresql://me@host:port/db"}, "holds an address that cannot be read: give postgresql://"),
+        ({"storage": "postgresql://me@host:99999/db"}, "holds an address that cannot be read"),
+        ({"storage": "postgresql://me@[::1/db"}, "holds an address that cannot be read"),
+        ({"storage": "postgresql://me:se@cret@host/db"}, "with %40 for @"),
+        ({"storage": "postgresql://me@host/d\x1b[2Jb"}, "holds an address that cannot be read"),
+        ({"storage": "postgresql://"}, "--storage must be journal"),
+        ({"study": "-x"}, "--study must be a name that does not begin with a dash, not -x"),
     ],
 )
 def test_options_that_cannot_be_used_are_named(options, message):
@@ -192,3 +202,72 @@ def test_a_summary_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(summary, "write", full)
     with pytest.raises(UserError, match=r"cannot write .*small \(No space left on device\): make room"):
         run.sweep(run.Options("digits", trials=1, study="small", runs_dir=tmp_path, track="off", confirm=0), [])
+
+
+def test_two_sweeps_with_other_settings_at_once_leave_one_study_that_can_be_continued(tmp_path):
+    """Whoever comes first says what the study is, in its folder and in its storage alike."""
+    bases = [digits.Config(runs_dir=tmp_path, track="off", epochs=epochs) for epochs in (1, 2, 3, 4)]
+    refused, began = [], []
+
+    def sweep(base):
+        try:
+            with folders.held(tmp_path, "small"):
+                study = studies.create(folders.open_folder(tmp_path, "small", base, 0))
+                began.append(study.folder.base.epochs)
+        except UserError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=sweep, args=(base,)) for base in bases]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert len(began) + len(refused) == 4
+    assert len(set(began)) == 1
+    assert all("another config" in line or "swept by another process" in line for line in refused)
+    with folders.held(tmp_path, "small"):
+        studies.create(folders.open_folder(tmp_path, "small", bases[began[0] - 1], 0))
+
+
+def test_a_study_that_cannot_begin_leaves_no_lock_behind(tmp_path):
+    with pytest.raises(UserError, match="no"), folders.held(tmp_path / "runs", "small"):
+        raise UserError("no")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["renamed", "linked"])
+def test_a_study_under_another_name_is_not_begun_again(tmp_path, how):
+    path = new_study(tmp_path).folder.path
+    other = path.with_name("other")
+    if how == "renamed":
+        path.rename(other)
+    else:
+        other.symlink_to(path)
+    with pytest.raises(UserError, match=r"other holds the study small: it was renamed, or is a link to it; give it"):
+        folders.open_folder(tmp_path, "other", digits.Config(runs_dir=tmp_path, track="off"), 0)
+
+
+def test_trials_of_a_study_train_on_the_data_of_the_first(tmp_path):
+    study = new_study(tmp_path)
+    study.admit({"x.csv": "abc", "words": "def"})
+    study.admit({"words": "def", "x.csv": "abc"})
+    again = studies.join(tmp_path, "small", "journal")
+    for changed in ({"x.csv": "abd", "words": "def"}, {"x.csv": "abc"}, {}):
+        with pytest.raises(UserError, match=r"started with other data \(.* changed since\): put them back"):
+            again.admit(changed)
+
+
+def test_a_trial_on_changed_data_waits_and_leaves_no_run(tmp_path):
+    study = new_study(tmp_path, epochs=1)
+    claim = a_trial(study)
+    study.admit({"digits": "other"})
+    with pytest.raises(UserError, match="other data"):
+        worker.run_trial(claim, digits.run)
+    assert study.trials.trials[0].state == optuna.trial.TrialState.WAITING
+    assert list(tmp_path.glob("digits-*")) == []
+
+
+def test_a_secret_in_a_setting_is_refused_before_a_study_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "correct-horse")
+    options = run.Options("char_lm", runs_dir=tmp_path / "runs", track="off")
+    with pytest.raises(UserError, match="--text holds the value of SOME_TOKEN"):
+        run.sweep(options, ["--text", "/data/correct-horse.txt"])
+    assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,8 @@ PARTS = (
     "bits",
     "kernel",
     "damage",
+    "faults.records",
+    "faults.times",
     "kills",
     "combinations",
     "replays",
@@ -44,7 +46,7 @@ def done(part: str) -> tuple[bool, float, list[str]]:
 def listed() -> str:
     """The parts, each with the first line of what it says of itself."""
     first = {part: importlib.import_module(f"tests.torture.{part}").__doc__.splitlines()[0] for part in PARTS}
-    return "\n".join(f"  {part:13} {line}" for part, line in first.items())
+    return "\n".join(f"  {part:15} {line}" for part, line in first.items())
 
 
 def main() -> None:

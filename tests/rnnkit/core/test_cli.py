@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import signal
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -92,3 +93,10 @@ def test_own_settings_come_first_in_a_help_that_fits(columns, capsys, monkeypatc
     assert max(map(len, out.splitlines())) <= max(60, min(int(columns), 100))
     assert "\n    an example, as it is\n    another\n" in out
     assert os.environ["COLUMNS"] == columns
+
+
+def test_what_a_file_or_a_server_says_cannot_play_with_the_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit):
+        cli.main(raising(UserError("cannot read \x1b[2J\ud800.csv")))
+    assert capsys.readouterr().err == "error: cannot read ?[2J?.csv\n"

@@ -104,12 +104,18 @@ def test_wrong_flags_become_one_line_that_names_them(words, terminal, monkeypatc
     assert "─" not in message
 
 
+def test_a_setting_that_begins_with_a_dash_comes_back_from_its_command():
+    before = char_lm.Config(text="-notes.txt")
+    words = shlex.split(config.command(before))[3:]
+    assert cli.parse(char_lm.Config, "", words) == before
+
+
 def test_settings_are_restored_and_those_of_another_version_named():
     before = Config(seed=5, hidden_size=7, view="rows", threads=2)
     assert config.restored(Config, config.settings(before), threads=2) == before
     with pytest.raises(UserError, match="another version of digits: it has no colour, shape"):
         config.restored(Config, {**config.settings(before), "shape": 1, "colour": 2})
-    with pytest.raises(UserError, match="another version of digits: .*not supported"):
+    with pytest.raises(UserError, match="another version of digits: its depth is '2'"):
         config.restored(Config, {**config.settings(before), "depth": "2"})
 
 

@@ -1,3 +1,7 @@
+import threading
+import time
+from pathlib import Path
+
 import pytest
 
 from rnnkit.core import locks
@@ -27,3 +31,22 @@ def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "lock").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*lock \(Is a directory\)"), locks.exclusive(tmp_path / "lock"):
         pass
+
+
+def test_a_lock_whose_file_was_removed_is_not_held_by_two(tmp_path):
+    """As when a study that came to nothing is removed while another process waits to sweep it."""
+    held: list[bool] = []
+    lock = tmp_path / "lock"
+
+    def wait() -> None:
+        with locks.exclusive(tmp_path / "lock"):
+            held.append(locks.held(tmp_path / "lock"))
+
+    with locks.exclusive(tmp_path / "lock"):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while len([each for each in Path("/proc/self/fd").iterdir() if each.exists() and each.samefile(lock)]) < 2:
+            time.sleep(0.001)  # until it has opened the file that goes
+        (tmp_path / "lock").unlink()
+    waiting.join()
+    assert held == [True]

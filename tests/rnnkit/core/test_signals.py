@@ -17,7 +17,9 @@ def ends(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", head + code], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize(("name", "raised"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "SystemExit")])
+@pytest.mark.parametrize(
+    ("name", "raised"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "SystemExit"), ("SIGHUP", "SystemExit")]
+)
 def test_a_signal_waits_until_it_is_asked_for(name, raised):
     code = f"""
 with signals.deferred() as stop:
@@ -30,7 +32,7 @@ with signals.deferred() as stop:
         print("left", getattr(error, "code", None), flush=True)
 """
     done = ends(code)
-    assert done.stdout == f"the step is finished, and saved\nleft {143 if name == 'SIGTERM' else None}\n"
+    assert done.stdout == f"the step is finished, and saved\nleft {dict(SIGTERM=143, SIGHUP=129).get(name)}\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -54,6 +56,41 @@ with signals.deferred() as stop:
 
 def test_a_signal_after_the_last_step_is_not_lost():
     assert ends("with signals.deferred():\n    me(signal.SIGTERM)\nprint('never')").returncode == 143
+
+
+def test_a_process_that_is_to_outlive_its_terminal_does():
+    code = """
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it
+with signals.deferred() as stop:
+    me(signal.SIGHUP)
+    stop.leave()
+print("went on")
+"""
+    assert ends(code).stdout == "went on\n"
+
+
+def test_what_is_said_after_the_terminal_was_closed_is_no_error():
+    """It then fails every write."""
+    code = """
+import pty, sys
+terminal, other = pty.openpty()
+child = os.fork()
+if not child:
+    os.dup2(other, 1)
+    os.dup2(other, 2)
+    with signals.deferred() as stop:
+        os.close(terminal)
+        os.close(other)
+        me(signal.SIGHUP)
+        print("a step more", flush=True)
+        print("and its bar", file=sys.stderr, flush=True)
+        os._exit(5 if stop.number == signal.SIGHUP else 6)
+os.close(terminal)
+os.close(other)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = ends(code)
+    assert (done.returncode, done.stderr) == (5, "")
 
 
 def test_handlers_are_put_back_and_other_threads_do_without():

@@ -41,6 +41,14 @@ def test_a_text_moves_no_cursor_and_turns_no_line_around():
     assert printing("a\tb\n" + " ".join(obeyed)).stdout.decode() == "a\tb\n" + " ".join(shown) + "\n"
 
 
+def test_nor_does_it_on_standard_error_where_a_bar_goes_back_to_the_start_of_its_line():
+    code = "import sys; from rnnkit.core import cli, decoration\n"
+    code += "def action():\n    with decoration('a figure'):\n        raise ValueError('of \\x1b[2J')\n"
+    code += "    print('changed: \\x9b2J\\rgone', file=sys.stderr)\n"
+    done = subprocess.run([sys.executable, "-c", code + "cli.main(action)"], env=no_account(), capture_output=True)
+    assert done.stderr.decode() == "a figure: ValueError: of ?[2J\nchanged: ?2J\rgone\n"
+
+
 def test_what_people_write_with_is_shown_as_it_is():
     """A space of no width belongs to Persian, a wide one to Chinese, and one that does not break to French."""
     text = "می\u200cخواهم 你\u3000好 10\u00a0% 👩\u200d🔬 naïve"
@@ -68,16 +76,23 @@ def test_streams_that_are_closed_are_nothing_to_a_command(closed):
     assert (done.returncode, done.stdout) == (0, b"done\n")
 
 
-def test_a_file_that_is_opened_never_takes_the_place_of_a_closed_stream(tmp_path):
-    """Else what a library says on standard error gets into a record."""
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_file_that_is_opened_never_takes_the_place_of_a_closed_stream(closed, tmp_path):
+    """Else what a library, or a process that is started here, says on standard error gets into a record."""
     code = (
-        "import os, sys; from rnnkit.core import cli; record = lambda: open(sys.argv[1], 'w').write('row'); "
-        "cli.main(lambda: (record(), os.write(2, b'warning')), settle=False)"
+        "import os, subprocess, sys; from rnnkit.core import cli\n"
+        "def action():\n"
+        "    with open('record', 'w', buffering=1) as record:\n"
+        "        record.write('row\\n')\n"
+        "        print('said', file=sys.stderr), print('said'), sys.stderr.isatty(), sys.stdin.isatty()\n"
+        "        os.write(1, b'warning'), os.write(2, b'warning')\n"
+        "        subprocess.run(['sh', '-c', 'echo child && echo child >&2'], check=True)\n"
+        "cli.main(action, settle=False)"
     )
-    words = ["/bin/sh", "-c", 'exec "$0" -c "$1" "$2" >&- 2>&-', sys.executable, code, str(tmp_path / "record")]
-    done = subprocess.run(words, env=no_account())
+    words = ["/bin/sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code]
+    done = subprocess.run(words, env=no_account(), cwd=tmp_path, stdin=subprocess.DEVNULL)
     assert done.returncode == 0
-    assert (tmp_path / "record").read_text() == "row"
+    assert (tmp_path / "record").read_text() == "row\n"
 
 
 def test_a_reader_who_leaves_ends_a_command_without_a_word():

@@ -128,3 +128,10 @@ def test_the_second_chord_of_a_phrase_cannot_be_told_and_all_others_can():
         assert len({phrase[1] for phrase in chords}) == 3
         assert all(len(set(phrase[i])) == 4 for phrase in chords for i in range(4))
     assert len({tuple(made_chords.notes("I", tonic)) for tonic in made_chords.TONICS}) == len(made_chords.TONICS)
+
+
+@pytest.mark.parametrize("again", ["train", "valid"])
+def test_a_part_that_stands_in_a_file_twice_is_refused(again):
+    text = '{"train": [[[60], [61]]], "valid": [[[60], [61]]], "test": [[[60], [61]]], "' + again + '": [[[62], [63]]]}'
+    with pytest.raises(UserError, match=f"is no JSON: '{again}' stands in it twice"):
+        jsb_chorales.parsed(text.encode(), "x.json", "abc")

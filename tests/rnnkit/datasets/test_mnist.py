@@ -2,6 +2,8 @@ import gzip
 import hashlib
 import os
 import struct
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -111,8 +113,23 @@ def test_more_than_can_be_meant_is_refused(tmp_path, monkeypatch):
     for name, content in small().items():
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
     monkeypatch.setattr(mnist, "_MOST_BYTES", 40)
-    with pytest.raises(UserError, match=f"{IMAGES} in .* holds more than 40 bytes"):
+    with pytest.raises(UserError, match=f"hold more than 40 bytes with {IMAGES}"):
         mnist.read(tmp_path)
+
+
+def test_a_bomb_is_not_unpacked_beyond_what_its_head_says(tmp_path):
+    """8 GB of zeros in four files of 2 MB: what is read of them stays small, and the first ends it."""
+    bomb = zlib.compressobj(wbits=31)
+    packed = b"".join(bomb.compress(bytes(2**20)) for _ in range(64)) + bomb.flush()
+    for name, content in small().items():
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content) + 32 * packed)  # members follow each other
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=rf"{IMAGES}: its head says .*, and \d+ follow"):
+            mnist.read(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_made_images_are_scikit_learns_digits():

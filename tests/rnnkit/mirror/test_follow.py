@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import json
 import os
 import pty
@@ -18,7 +19,7 @@ from rnnkit.core import UserError, files, surroundings
 from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client, tracking
 from rnnkit.runs.folders import RunContext
-from rnnkit.runs.manifest import Membership
+from rnnkit.runs.manifest import Manifest, Membership
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from tests import wandb_log
@@ -70,7 +71,7 @@ def test_a_run_is_mirrored_whole(recorded):
 
 
 def test_no_secret_is_in_any_file_of_a_run_or_of_its_mirror(tmp_path, monkeypatch):
-    """Of the environment, in settings, in addresses, in an error; plain, in base64, as part of an address."""
+    """Of the environment, in addresses, in an error; plain, in base64, as part of an address."""
     secrets = {
         "MY_PASSWORD": "canary+of/password=1",
         "A_TOKEN": "canary-of-token",
@@ -81,15 +82,15 @@ def test_no_secret_is_in_any_file_of_a_run_or_of_its_mirror(tmp_path, monkeypatc
     address = f"https://ann:canary-of-address@host/{secrets['A_TOKEN']}.txt"
     with (
         pytest.raises(ValueError, match="no login"),
-        tracking.start(char_lm.Config(runs_dir=tmp_path, track="off", text=address), data={"text": address}) as run,
+        tracking.start(char_lm.Config(runs_dir=tmp_path, track="off"), data={"text": "abc"}) as run,
     ):
         run.log(1, {"loss/train": 1.0})
-        raise ValueError(f"no login with {secrets['WANDB_API_KEY']} as ann:{secrets['MY_PASSWORD']}")
-    assert Result.read(run.folder).reason == "ValueError: no login with *** as ann:***"
+        raise ValueError(f"no login with {secrets['WANDB_API_KEY']} at {address} as ann:{secrets['MY_PASSWORD']}")
+    reason = "ValueError: no login with *** at https://***@host/***.txt as ann:***"
+    assert Result.read(run.folder).reason == reason
     assert mirror_process(run.folder, **secrets)["state"] == "complete"
     log = offline_log(run.folder)
-    assert wandb_log.config(log)["text"] == "https://***@host/***.txt"
-    assert wandb_log.summary(log)["reason"] == "ValueError: no login with *** as ann:***"
+    assert wandb_log.summary(log)["reason"] == reason
     files = [path for path in run.folder.rglob("*") if path.is_file()]
     assert {"manifest.json", "metrics.jsonl", "result.json", log.name} <= {path.name for path in files}
     for secret in [*secrets.values(), "canary-of-address"]:
@@ -99,9 +100,8 @@ def test_no_secret_is_in_any_file_of_a_run_or_of_its_mirror(tmp_path, monkeypatc
 
 @pytest.mark.parametrize(("experiment", "study"), [("x" * 64, None), ("y" * 65, "s" * 100), ("z" * 200, "s")])
 def test_long_names_are_cut_to_what_the_server_takes(recorded, experiment, study):
-    manifest = files.read_json(recorded / "manifest.json")
-    manifest |= {"experiment": experiment, "run": f"{experiment}-s{2**62}-0123abcd", "study": study}
-    options = follow._options(manifest)
+    named = {"experiment": experiment, "run": f"{experiment}-s{2**62}-0123abcd", "member": Membership(study=study)}
+    options = follow._options(dataclasses.replace(Manifest.read(recorded), **named))
     assert all(1 <= len(tag) <= 64 for tag in options["tags"])
     assert len(options["id"]) <= 128
     assert len(options["name"]) <= 128
@@ -112,7 +112,7 @@ def test_long_names_are_cut_to_what_the_server_takes(recorded, experiment, study
 
 def test_an_empty_project_is_no_project(recorded, monkeypatch):
     monkeypatch.setenv("WANDB_PROJECT", "")
-    assert follow._options(files.read_json(recorded / "manifest.json"))["project"] == "rnnkit"
+    assert follow._options(Manifest.read(recorded))["project"] == "rnnkit"
 
 
 def test_what_wandb_refuses_is_told_in_a_line(recorded):

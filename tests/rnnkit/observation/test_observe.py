@@ -164,6 +164,36 @@ def test_ragged_batches_as_autograd_over_the_equations_sees_them(problem):
         check(module, packed_list(sequences), sequences, state, problem["looks_at"])
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("form", ["list", "tuple", "stacked"])
+def test_states_in_every_form_that_torch_takes(form, path, monkeypatch):
+    take(path, monkeypatch)
+    module = make("LSTM", 3, 4)
+    h, c = (state.detach() for state in state_for(module, 2))
+    packed = packed_list([torch.randn(n, 3, dtype=torch.float64) for n in (3, 5)])
+    given = {"list": [h, c], "tuple": (h, c), "stacked": torch.stack([h, c])}[form]
+    expected = module(packed, (h, c))[0].data
+    with rnnkit.observe(module) as trace:
+        output, _ = module(packed, given)
+        output.data.sum().backward()
+    assert_close(output.data, expected, 1e-12)
+    with rnnkit.observe(module) as pair:
+        module(packed, (h, c))[0].data.sum().backward()
+    one, two = trace["model"]["l0.f"], pair["model"]["l0.f"]
+    assert_close(one.initial_cell_gradient, two.initial_cell_gradient, 1e-12)
+    assert_close(one.cell.data, two.cell.data, 1e-12)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_list_of_states_takes_the_same_path_as_a_tuple(path, monkeypatch):
+    take(path, monkeypatch)
+    x = torch.randn(5, 3, dtype=torch.float64)
+    module, state = make("LSTM", 3, 4), torch.zeros(1, 4, dtype=torch.float64)
+    outputs = [module(x, pair)[0] for pair in ([state, state], (state, state))]
+    assert torch.equal(*outputs)
+    assert type(outputs[0].grad_fn) is type(outputs[1].grad_fn)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", ["steps first", "batch first", "unbatched"])
 @pytest.mark.parametrize("path", PATHS)

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 import rnnkit
 from rnnkit.core.errors import UserError
 from tests.rnnkit.nn.pairs import PATHS, take
-from tests.rnnkit.observation.observed import KINDS, assert_close, make, packed_list, state_for
+from tests.rnnkit.observation.observed import KINDS, assert_close, make
 
 
 X = torch.randn(5, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
@@ -80,31 +80,6 @@ def test_best_weights_kept_inside_of_the_block_are_the_weights():
     assert list(best) == list(plain)
     assert all(torch.equal(best[name], plain[name]) for name in plain)
     make("GRU", 3, 4, seed=1).load_state_dict(best)
-
-
-@pytest.mark.parametrize("form", ["list", "tuple", "stacked"])
-def test_states_in_every_form_that_torch_takes(form):
-    module = make("LSTM", 3, 4)
-    h, c = (state.detach() for state in state_for(module, 2))
-    packed = packed_list([torch.randn(n, 3, dtype=torch.float64) for n in (3, 5)])
-    given = {"list": [h, c], "tuple": (h, c), "stacked": torch.stack([h, c])}[form]
-    expected = module(packed, (h, c))[0].data
-    with rnnkit.observe(module) as trace:
-        output, _ = module(packed, given)
-        output.data.sum().backward()
-    assert_close(output.data, expected, 1e-12)
-    with rnnkit.observe(module) as pair:
-        module(packed, (h, c))[0].data.sum().backward()
-    one, two = trace["model"]["l0.f"], pair["model"]["l0.f"]
-    assert_close(one.initial_cell_gradient, two.initial_cell_gradient, 1e-12)
-    assert_close(one.cell.data, two.cell.data, 1e-12)
-
-
-def test_a_list_of_states_takes_the_same_path_as_a_tuple(path):
-    module, state = make("LSTM", 3, 4), torch.zeros(1, 4, dtype=torch.float64)
-    outputs = [module(X[:, 0], pair)[0] for pair in ([state, state], (state, state))]
-    assert torch.equal(*outputs)
-    assert type(outputs[0].grad_fn) is type(outputs[1].grad_fn)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -78,7 +78,17 @@ def test_printed_commands_can_be_pasted(ended, capsys, monkeypatch):
     assert "`make dashboard ARGS=\"--runs-dir 'my runs'\"`" in curves
 
 
-@pytest.mark.parametrize("state", ['{"state": "complete"}', '{"state": "complete", "mode": "online"}', "[", None])
+@pytest.mark.parametrize(
+    "state",
+    [
+        '{"state": "complete"}',
+        '{"state": "complete", "mode": "online"}',
+        '{"state": "complete", "mode": [], "url": 3}',
+        '{"state": "complete", "mode": 1, "missing": [1, {}]}',
+        "[",
+        None,
+    ],
+)
 def test_what_cannot_be_read_of_a_mirror_costs_a_line_and_no_score(ended, state, capsys, monkeypatch):
     monkeypatch.setattr(mirror_client.wait, "__defaults__", (0.0, 0.0))
     (ended.folder / "wandb").mkdir()
@@ -90,7 +100,8 @@ def test_what_cannot_be_read_of_a_mirror_costs_a_line_and_no_score(ended, state,
     said = capsys.readouterr()
     assert "accuracy (test): 0.7500" in said.out
     assert "see its curves" in said.out
-    assert len(said.err.splitlines()) == (0 if state == "[" else 1)
+    assert len(said.err.splitlines()) == (1 if state is None else 0)
+    assert ("W&B: what it has of this run is not known" in said.out + said.err) is (state != "[")
 
 
 @pytest.mark.parametrize("name", ["runs", "my runs", "it's", 'a "b" c', "$HOME `x`"])

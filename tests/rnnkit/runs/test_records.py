@@ -36,7 +36,8 @@ def test_a_torn_last_row_is_left_out(tmp_path):
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"metrics": [], "run": "x"}', "\0\0"])
 def test_a_damaged_result_is_named_in_one_line(tmp_path, content):
     (tmp_path / "result.json").write_text(content)
-    with pytest.raises(UserError, match=r"^.*result\.json is damaged \(.*\): delete it, or its whole folder$"):
+    advice = "put back a copy of it, or read it with the version that wrote it"
+    with pytest.raises(UserError, match=rf"^.*result\.json is damaged(: its .*; {advice}| \(.*\): delete it, .*)$"):
         Result.read(tmp_path)
 
 

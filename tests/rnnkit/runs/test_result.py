@@ -40,7 +40,8 @@ def test_numbers_that_are_not_finite_are_texts_in_the_file(tmp_path):
         {"references": [{"what": "a", "metric": "loss", "value": 1.0, "kind": "a guess"}]},
         {"comparison": {"baseline": "a"}},
         {"flags": [1]},
-        {"more": 1},
+        {"seconds": -1.0},
+        {"step": True},
     ],
 )
 def test_what_is_no_result_is_said(tmp_path, spoilt):
@@ -48,6 +49,13 @@ def test_what_is_no_result_is_said(tmp_path, spoilt):
     files.write_json(tmp_path / "result.json", files.read_json(tmp_path / "result.json") | spoilt)
     with pytest.raises(UserError, match=r"result\.json is damaged"):
         Result.read(tmp_path)
+
+
+def test_what_a_later_version_adds_is_passed_over(tmp_path):
+    a_result(tmp_path).write()
+    before = Result.read(tmp_path)
+    files.write_json(tmp_path / "result.json", files.read_json(tmp_path / "result.json") | {"more": 1})
+    assert Result.read(tmp_path) == before
 
 
 def test_a_flag_of_another_version_is_left_out(tmp_path):

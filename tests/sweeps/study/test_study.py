@@ -98,6 +98,14 @@ def test_a_study_json_that_is_none_is_named_in_one_line(tmp_path, content):
         new_study(tmp_path)
 
 
+@pytest.mark.parametrize("config", [3, None, [], ["bits"], "bits", {"cell": []}])
+def test_settings_of_a_study_that_are_none_are_others(tmp_path, config):
+    path = new_study(tmp_path).folder.path / "study.json"
+    files.write_json(path, files.read_json(path) | {"config": config})
+    with pytest.raises(UserError, match=r"^study .* was started with another config .*$"):
+        new_study(tmp_path)
+
+
 def test_study_json_says_what_the_study_is(tmp_path):
     study = new_study(tmp_path, sampler="random", epochs=3)
     found = files.read_json(study.folder.path / "study.json")
@@ -138,7 +146,7 @@ def test_a_study_that_was_stopped_or_met_a_bug_stays(tmp_path, error):
 
 
 def test_a_study_that_cannot_be_written_leaves_no_folder(tmp_path, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "write_json", full)

@@ -51,5 +51,5 @@ def test_a_word_that_is_close_to_a_known_one_was_meant():
 
 
 def test_control_characters_are_replaced_but_for_those_that_are_kept():
-    assert wording.printable("a\x1b[2J\nb\u202ec") == "a?[2J?b?c"
+    assert wording.printable("a\x1b[2J\nb\u202ec\ud800\n") == "a?[2J?b?c??"
     assert wording.printable("a\tb\n", keep="\n\t") == "a\tb\n"

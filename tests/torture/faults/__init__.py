@@ -1,0 +1,1 @@
+"""What comes from outside of a run: records that were changed, clocks, signals, disks."""
