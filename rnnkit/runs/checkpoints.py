@@ -130,9 +130,20 @@ def plain(value: Any, name: str) -> Any:
     raise UserError(f"what is kept with the weights must be tensors and plain values, and {name} is a {type(value)}")
 
 
+def weights_of(model: "nn.Module") -> dict[str, Any]:
+    """A model's state; what is no tensor in it, a module's extra state, is `plain`, with its `UserError`."""
+    from torch import Tensor
+
+    weights = model.state_dict()
+    for name, part in weights.items():
+        if not isinstance(part, Tensor):
+            weights[name] = plain(part, name)
+    return weights
+
+
 def weights_sha256(model: "nn.Module") -> str:
     """SHA-256 over names, types, shapes and bytes of a model's state, in the order of the names."""
-    return sha256_of(model.state_dict())
+    return sha256_of(weights_of(model))
 
 
 def sha256_of(weights: "dict[str, Any]") -> str:

@@ -113,7 +113,7 @@ class Run:
         if model is not None:
             with writing(self.folder / "checkpoint.pt"):
                 kept = {name: checkpoints.plain(value, name) for name, value in (keep or {}).items()}
-                checkpoints.save(self.folder / "checkpoint.pt", {"weights": model.state_dict(), **kept})
+                checkpoints.save(self.folder / "checkpoint.pt", {"weights": checkpoints.weights_of(model), **kept})
             notes["weights_sha256"] = checkpoints.weights_sha256(model)
             notes["parameters"] = sum(p.numel() for p in model.parameters())
         return self.end(Status.FINISHED, metrics=metrics, **notes)

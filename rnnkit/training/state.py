@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnkit.core import UserError
+from rnnkit.runs import checkpoints
 from rnnkit.sequences import bptt_chunks
 from rnnkit.training.objective import Objective
 from rnnkit.training.optimizers import Optimizer
@@ -61,7 +62,7 @@ class BestWeights:
         """Take the model's weights if `value` is better than all before."""
         if math.isnan(self.value) or self._objective.better(value, than=self.value):
             self.value, self.evaluation = value, evaluation
-            self.weights = copy.deepcopy(model.state_dict())
+            self.weights = copy.deepcopy(checkpoints.weights_of(model))
 
 
 @dataclass
@@ -78,7 +79,7 @@ class TrainingState:
         """A copy of the whole state, as `checkpoints` keeps it."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         return {
-            "weights": self.model.state_dict(),
+            "weights": checkpoints.weights_of(self.model),
             "optimizer": self.optimizer.state_dict(),
             "carried": self.carried,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},

@@ -136,6 +136,7 @@ class Annotated(nn.Module):
 
 def test_state_that_is_no_tensor_is_kept_and_counts_in_the_digest(config):
     model = Annotated(models.classifier(config, 3, 3, longest=25))
+    model.names = list(np.array(["a", "b"]))
     fitted(config, model=model)
     digest = Result.read(only_run(config)).weights_sha256
     state = checkpoints.load(only_run(config) / "checkpoint.pt")["weights"]
@@ -144,6 +145,14 @@ def test_state_that_is_no_tensor_is_kept_and_counts_in_the_digest(config):
     model.load_state_dict(state)
     assert model.names == ["a", "b"]
     assert checkpoints.weights_sha256(model) == digest
+
+
+def test_state_that_could_not_be_loaded_is_said_before_a_second_epoch(config):
+    model = Annotated(models.classifier(config, 3, 3, longest=25))
+    model.names = {"a", "b"}
+    with pytest.raises(UserError, match=r"plain values, and _extra_state\['names'\] is a <class 'set'>"):
+        fitted(config, model=model)
+    assert len(read_rows(only_run(config))) == 3
 
 
 @pytest.mark.parametrize("how", ["pruned", "weight norm", "orthogonal"])
