@@ -4,7 +4,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Collection
+import reprlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,22 @@ def plain_float(value: float) -> float | str:
     if math.isnan(value):
         return "NaN"
     return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def _own(value: Any) -> Any:
+    """What NumPy and torch have for one number as Python's own; float() warns of a tensor with a gradient."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def plain_numbers(row: Mapping[str, Any]) -> dict[str, int | float]:
+    """A row of numbers as Python's own, whatever library they are of. Raises `UserError` for what is no number."""
+    numbers: dict[str, int | float] = {}
+    for name, value in row.items():
+        try:
+            numbers[name] = value if type(value) in (int, float, bool) else float(_own(value))
+        except (TypeError, ValueError, RuntimeError):  # RuntimeError is torch's, of a tensor of several
+            raise UserError(f"{name} is {reprlib.repr(value)}, and must be one number") from None
+    return numbers
 
 
 def decode(row: dict[str, Any]) -> dict[str, Any]:

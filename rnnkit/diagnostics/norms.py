@@ -11,6 +11,10 @@ from rnnkit.nn import GATES, Place, portable, recurrent_modules
 
 
 _RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
+# What a weight is computed from, by the name that torch.nn.utils gives it: pruned or normalised, or parametrised.
+_REPARAMETRISED = re.compile(
+    r"^(?P<module>.*?)(\.?parametrizations\.(?P<name>\w+)\.original\d*|\.?(?P<weight>\w+_l\d+(_reverse)?)_(orig|g|v))$"
+)
 _PART = {"weight_ih": "ih", "weight_hh": "hh", "bias_ih": "bias", "bias_hh": "bias"}
 
 
@@ -18,11 +22,14 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """The model's parameters by the group that their norms are logged under.
 
     `<module>.<layer>.<direction>/<ih|hh|bias>` for recurrent layers (`encoder.l0.f/ih`: input weights of the forward
-    direction of layer 0), `embedding` for the module of that name and other embeddings, `head` for the rest.
+    direction of layer 0), `embedding` for the module of that name and other embeddings, `head` for the rest. What a
+    weight is computed from, where it is pruned, normalised or parametrised, is of the weight's group.
     """
     groups: dict[str, list[nn.Parameter]] = {}
     for path, parameter in model.named_parameters():  # a weight that two modules share counts where it comes first
         module_name, _, name = path.rpartition(".")
+        if (found := _REPARAMETRISED.match(path)) and isinstance(model.get_submodule(found["module"]), nn.RNNBase):
+            module_name, name = found["module"], found["name"] or found["weight"]
         module = model.get_submodule(module_name)
         front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
         group = "embedding" if front else "head"

@@ -35,6 +35,9 @@ POLL = 0.1  # seconds between two looks at the record
 INIT_TIMEOUT = 20  # seconds within which the server must take a new run; else it is recorded offline
 FLUSHED = 5  # seconds within which W&B's file holds all rows of a run that is finished
 
+# W&B takes no longer ones. The end of a run's name, which is kept, tells it from others.
+LONGEST_TAG, LONGEST_NAME = 64, 128
+
 # What WANDB_MODE can say, and what it means here.
 _MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "dryrun": "offline", "shared": "online"}
 
@@ -122,15 +125,15 @@ def _options(manifest: Manifest) -> dict[str, Any]:
     member = manifest.member
     config = {name: getattr(manifest, name) for name in ("experiment", "command", "git", "versions", "data")}
     began = datetime.fromisoformat(manifest.started).timestamp() if manifest.started else 0
-    milliseconds = int(began * 1000)
+    name, ending = manifest.run, f"-{int(began * 1000):x}"
     return {
-        "project": os.environ.get("WANDB_PROJECT", "rnnkit"),
+        "project": os.environ.get("WANDB_PROJECT") or "rnnkit",
         # A run repeated elsewhere has the same name; what was sent before must not be overwritten by it.
-        "id": f"{manifest.run}-{milliseconds:x}",
-        "name": manifest.run,
+        "id": name[-(LONGEST_NAME - len(ending)) :] + ending,
+        "name": name[-LONGEST_NAME:],
         "group": member.study,
         "job_type": "run" if member.study is None else "trial" if member.confirms is None else "again",
-        "tags": [manifest.experiment, str(manifest.config.get("cell"))],
+        "tags": [manifest.experiment[:LONGEST_TAG], str(manifest.config.get("cell"))],
         "config": {**manifest.config, **config, **dataclasses.asdict(member)},
     }
 
@@ -260,7 +263,8 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 (recorded; the next run is mirrored all the same)
             with contextlib.suppress(OSError):  # the run's folder may be gone, and then nobody asks
                 (folder / "wandb").mkdir(exist_ok=True)
-                _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": error_in_words(error)})
+                reason = " ".join(error_in_words(error).split())
+                _say(folder, **{**mirror_client.state(folder), "state": "failed", "reason": reason})
         with decoration(f"pictures of {folder.name} are not drawn"):
             _draw_what_is_left(folder, gone)
 

@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnnkit.core import UserError
 from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import stack
+from rnnkit.nn.kernels.memory import is_plain
 from rnnkit.nn.modules import being_recorded, layer_weights
 from rnnkit.nn.watching import Told, random_state, tell, watches
 from rnnkit.sequences import PackedLayout
@@ -183,7 +184,8 @@ def _is_plain(module: nn.RNNBase) -> bool:
 def _is_packed(data: Tensor, layout: PackedLayout) -> bool:
     """Whether the parts of a packed sequence fit together; torch has the error message for those that do not."""
     sizes = layout.sizes
-    return data.dim() == 2 and layout.rows == len(data) and sizes[-1] > 0 and sizes == sorted(sizes, reverse=True)
+    fits = data.dim() == 2 and layout.tensor.dtype == torch.int64 and layout.rows == len(data)
+    return fits and sizes[-1] > 0 and sizes == sorted(sizes, reverse=True)
 
 
 def _initial(module: nn.RNNBase, hx: Any, batch: int) -> States | None:
@@ -204,7 +206,7 @@ def _serves(module: nn.RNNBase, data: Tensor, states: States) -> bool:
         return False
 
     def plain(tensor: Tensor) -> bool:
-        return type(tensor) in (Tensor, nn.Parameter) and tensor.is_cpu and tensor.dtype == data.dtype
+        return is_plain(tensor) and tensor.dtype == data.dtype
 
     if not all(plain(tensor) for tensor in (data, *states) if tensor is not None):
         return False

@@ -17,7 +17,14 @@ from torch.nn import functional
 from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import dense, parameters
 from rnnkit.nn.kernels.library import Kernel, kernel
+from rnnkit.nn.kernels.memory import is_plain
 from rnnkit.nn.modules import being_recorded
+
+
+Steps = parameters.Update  # what makes the steps of an optimizer
+LEFT_OUT = -100  # the target of rows that do not count, as torch's `ignore_index` has it
+
+_REDUCTIONS = ("mean", "sum", "none")
 
 
 class Linear(nn.Linear):
@@ -35,7 +42,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     given = (input, weight) if bias is None else (input, weight, bias)
     native = _serving(*given)
-    fits = weight.dim() == 2 and input.dim() > 0 and input.shape[-1] == weight.shape[1] and input.numel() > 0
+    fits = weight.dim() == 2 and input.dim() > 0 and input.shape[-1] == weight.shape[1]
+    fits = fits and input.numel() > 0 and len(weight) > 0
     if native is None or not fits or (bias is not None and bias.shape != weight.shape[:1]):
         return functional.linear(input, weight, bias)
     return dense.NativeLinear.apply(input, weight, bias, native)
@@ -44,18 +52,25 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def cross_entropy(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """-log softmax(scores)[target] for scores of shape (rows, classes) and targets of shape (rows,), in nats.
 
-    Raises `IndexError` for a target that is no class.
+    Rows whose target is -100 are left out, of the mean too. Raises `IndexError` for another target that is no class.
     """
-    native = _serving(input)
+    native = _serving(input) if reduction in _REDUCTIONS else None
     fits = input.dim() == 2 and input.numel() > 0 and target.shape == input.shape[:1]
-    if native is None or not fits or target.dtype != torch.int64 or not _is_plain(target):
+    if native is None or not fits or target.dtype != torch.int64 or not is_plain(target):
         return functional.cross_entropy(input, target, reduction=reduction)
-    return dense.NativeCrossEntropy.apply(input, target, reduction, native)
+    try:
+        return dense.NativeCrossEntropy.apply(input, target, reduction, native)
+    except IndexError:
+        counted = target != LEFT_OUT
+        if counted.all() or not counted.any():  # torch's error, or its mean of nothing
+            return functional.cross_entropy(input, target, reduction=reduction)
+    losses = cross_entropy(input[counted], target[counted], reduction)
+    return losses if reduction != "none" else input.new_zeros(len(target)).masked_scatter(counted, losses)
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """-t log sigmoid(s) - (1 - t) log(1 - sigmoid(s)) for scores s and targets t of one shape, in nats."""
-    native = _serving(input, target)
+    native = _serving(input, target) if reduction in _REDUCTIONS else None
     if native is None or input.shape != target.shape or not input.numel() or target.requires_grad:
         return functional.binary_cross_entropy_with_logits(input, target, reduction=reduction)
     losses = dense.NativeBinaryCrossEntropy.apply(input, target, native)
@@ -64,7 +79,7 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: s
 
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """(x - t)^2 for numbers x and targets t of one shape."""
-    native = _serving(input, target)
+    native = _serving(input, target) if reduction in _REDUCTIONS else None
     if native is None or input.shape != target.shape or not input.numel():
         return functional.mse_loss(input, target, reduction=reduction)
     difference = input - target
@@ -87,6 +102,7 @@ def total(numbers: Tensor) -> float:
 
 def norms(tensors: Sequence[Tensor], others: Sequence[Tensor] | None = None) -> list[float]:
     """The 2-norm of each tensor, or of its difference from another one, with squares added up in double precision."""
+    tensors = [dense_of(tensor) for tensor in tensors]
     native = _serving(*tensors, *(others or ())) if tensors else None
     if native is not None:
         return parameters.norms(native, tensors, others)
@@ -96,12 +112,17 @@ def norms(tensors: Sequence[Tensor], others: Sequence[Tensor] | None = None) -> 
     return torch.stack([torch.linalg.vector_norm(tensor.double()) for tensor in given]).tolist() if given else []
 
 
-def optimizer(
-    name: str, values: Sequence[Tensor], means: Sequence[Tensor], squares: Sequence[Tensor]
-) -> parameters.Update | None:
+def dense_of(tensor: Tensor) -> Tensor:
+    """A tensor with a number for each place: the gradient of a sparse embedding has those of the rows it read alone."""
+    return tensor if tensor.layout is torch.strided else tensor.to_dense()
+
+
+def optimizer(name: str, values: Sequence[Tensor], means: Sequence[Tensor], squares: Sequence[Tensor]) -> Steps | None:
     """What makes an optimizer's steps on `values` in one pass, see there; None where the kernel does not serve them."""
     given = [tensor.detach() for tensor in values]
-    native = _serving(*given) if given and all(tensor.is_contiguous() for tensor in given) else None
+    ordered = all(tensor.is_contiguous() and not tensor.is_neg() for tensor in given)  # steps are made in place
+    alike = {kept.dtype for kept in (*means, *squares)} <= {tensor.dtype for tensor in given}
+    native = _serving(*given) if given and ordered and alike else None
     return None if native is None else parameters.Update(native, name, given, means, squares)
 
 
@@ -109,13 +130,9 @@ def _serving(*tensors: Tensor) -> Kernel | None:
     """The kernel, where it serves these tensors here and now: plain ones on the CPU, of one type."""
     first = tensors[0]
     if first.dtype not in (torch.float32, torch.float64) or not all(
-        _is_plain(tensor) and tensor.dtype == first.dtype for tensor in tensors
+        is_plain(tensor) and tensor.dtype == first.dtype for tensor in tensors
     ):
         return None
     special = _torch_private.in_forward_mode() or _torch_private.in_functional_transform()
     recorded = special or _torch_private.in_dispatch_mode() or being_recorded()
     return None if recorded or torch.is_autocast_enabled("cpu") else kernel()
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    return type(tensor) in (Tensor, nn.Parameter) and tensor.is_cpu

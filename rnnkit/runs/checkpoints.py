@@ -4,14 +4,13 @@ import hashlib
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rnnkit.core import UserError, files
 from rnnkit.runs.rows import first_damaged
 
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 
@@ -111,16 +110,55 @@ def discard(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def plain(value: Any, name: str) -> Any:
+    """What `load` gives again: tensors and plain values as they are, what NumPy has of them as Python's own.
+
+    Raises `UserError`, with the name, for anything else: it would be saved, and never loaded.
+    """
+    from torch import Tensor
+
+    if value is None or isinstance(value, Tensor) or type(value) in (bool, int, float, str, bytes):
+        return value
+    if isinstance(value, dict):
+        items = cast("dict[Any, Any]", value).items()
+        return {plain(k, name): plain(part, f"{name}[{k!r}]") for k, part in items}
+    if isinstance(value, (list, tuple)):
+        parts = [plain(part, f"{name}[{i}]") for i, part in enumerate(cast("list[Any]", value))]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    if hasattr(value, "tolist"):
+        return plain(value.tolist(), name)
+    raise UserError(f"what is kept with the weights must be tensors and plain values, and {name} is a {type(value)}")
+
+
+def weights_of(model: "nn.Module") -> dict[str, Any]:
+    """A model's state; what is no tensor in it, a module's extra state, is `plain`, with its `UserError`."""
+    from torch import Tensor
+
+    weights = model.state_dict()
+    for name, part in weights.items():
+        if not isinstance(part, Tensor):
+            weights[name] = plain(part, name)
+    return weights
+
+
 def weights_sha256(model: "nn.Module") -> str:
     """SHA-256 over names, types, shapes and bytes of a model's state, in the order of the names."""
-    return sha256_of(model.state_dict())
+    return sha256_of(weights_of(model))
 
 
-def sha256_of(weights: "dict[str, torch.Tensor]") -> str:
+def sha256_of(weights: "dict[str, Any]") -> str:
     """The same of a state."""
+    import torch
+
     digest = hashlib.sha256()
-    for name, tensor in sorted(weights.items()):
-        tensor = tensor.detach().cpu().contiguous()
+    for name, part in sorted(weights.items()):
+        if not isinstance(part, torch.Tensor):  # a module's extra state
+            digest.update(f"{name} {part!r}\n".encode())
+            continue
+        tensor = part.detach().cpu()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
+        dense = tensor if tensor.layout is torch.strided else tensor.to_dense()
+        # By bytes: NumPy does not know all of torch's types.
+        numbers = dense.resolve_conj().resolve_neg().contiguous().reshape(-1)
+        digest.update(numbers.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -67,6 +67,7 @@ class Run:
         """Append one row. Steps must grow; all that belongs to a step goes into its one row."""
         if step <= self.step:
             raise ValueError(f"step {step} was logged after step {self.step}")
+        row = files.plain_numbers(row)
         self._begin_mirror()
         self.step = step
         self.latest.update(row)
@@ -106,10 +107,13 @@ class Run:
         """End the run as finished: save the model's weights, then the result with the final metrics.
 
         `keep` holds plain values that belong with the weights (a vocabulary); `notes` are further fields of `Result`.
+        Raises `UserError` for a metric that is no number, and for what no later command could load.
         """
+        metrics = files.plain_numbers(metrics or {})
         if model is not None:
             with writing(self.folder / "checkpoint.pt"):
-                checkpoints.save(self.folder / "checkpoint.pt", {"weights": model.state_dict(), **(keep or {})})
+                kept = {name: checkpoints.plain(value, name) for name, value in (keep or {}).items()}
+                checkpoints.save(self.folder / "checkpoint.pt", {"weights": checkpoints.weights_of(model), **kept})
             notes["weights_sha256"] = checkpoints.weights_sha256(model)
             notes["parameters"] = sum(p.numel() for p in model.parameters())
         return self.end(Status.FINISHED, metrics=metrics, **notes)

@@ -99,15 +99,19 @@ class Joined:
         lengths = self._lengths[chosen]
         in_order = np.lexsort((-lengths, batch))  # batch by batch, the longest first
         rank = np.arange(len(chosen)) - first[batch]
-        sorted_lengths, longest = lengths[in_order], int(lengths.max())
-        ends = np.bincount(batch * (longest + 1) + sorted_lengths, minlength=len(block) * (longest + 1))
-        # How many sequences of a batch have a step, of shape (batches, longest), and where the rows of each step begin.
-        sizes = counts[:, None] - ends.reshape(len(block), -1).cumsum(1)[:, :-1]
-        begins = (sizes.ravel().cumsum() - sizes.ravel()).reshape(sizes.shape)
+        sorted_lengths = lengths[in_order]
+        # How many sequences of a batch have a step, for the steps of all batches one after the other (of no more places
+        # than there are rows: batches can be many, and one sequence long), and where the rows of each step begin.
+        longest = sorted_lengths[first]
+        opens = longest.cumsum() - longest
+        ends = np.bincount(opens[batch] + sorted_lengths - 1, minlength=longest.sum())
+        ended = ends.cumsum() - ends  # before the step, those of all batches before included
+        sizes = np.repeat(counts + first, longest) - ended
+        begins = sizes.cumsum() - sizes
         example = np.repeat(np.arange(len(chosen)), sorted_lengths)  # for each row, in the order of examples
         step = np.arange(len(example)) - np.repeat(sorted_lengths.cumsum() - sorted_lengths, sorted_lengths)
         source = np.empty_like(example)
-        source[begins[batch[example], step] + rank[example]] = self._starts[chosen[in_order]][example] + step
+        source[begins[opens[batch[example]] + step] + rank[example]] = self._starts[chosen[in_order]][example] + step
         back = np.empty_like(in_order)
         back[in_order] = rank
 
@@ -120,15 +124,14 @@ class Joined:
         rows_of_each: list[int] = np.add.reduceat(lengths, first).tolist()
         pieces = zip(
             data.split(rows_of_each),
-            torch.from_numpy(sizes),
+            torch.from_numpy(sizes).split(longest.tolist()),
             *(numbers.to(data.device).split(of_each) for numbers in places),
             targets.split(rows_of_each if self._for_each_step else of_each),
             torch.from_numpy(lengths).split(of_each),
-            sorted_lengths[first].tolist(),
             strict=True,
         )
-        for its, steps, sorted_indices, unsorted_indices, of_them, its_lengths, most in pieces:
-            packed = PackedSequence(its, steps[:most], sorted_indices, unsorted_indices)
+        for its, steps, sorted_indices, unsorted_indices, of_them, its_lengths in pieces:
+            packed = PackedSequence(its, steps, sorted_indices, unsorted_indices)
             yield Batch(packed, of_them, its_lengths)
 
 

@@ -24,7 +24,8 @@ class PackedLayout:
 
     def __init__(self, batch_sizes: Sequence[int] | Tensor):
         tensor = isinstance(batch_sizes, Tensor)
-        self.tensor = batch_sizes if tensor else torch.tensor(batch_sizes, device="cpu")
+        # A slice of others has its numbers apart, and what reads them by their address reads those between.
+        self.tensor = batch_sizes.contiguous() if tensor else torch.tensor(batch_sizes, device="cpu")
         self.sizes: list[int] = batch_sizes.tolist() if tensor else list(batch_sizes)
         self.batch, self.steps, self.rows = self.sizes[0], len(self.sizes), sum(self.sizes)
         self.equal = self.sizes[-1] == self.batch

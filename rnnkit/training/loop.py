@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.core import BaseConfig, UserError, determinism, seeding, signals, terminal
+from rnnkit.core import BaseConfig, UserError, determinism, files, seeding, signals, terminal
 from rnnkit.diagnostics import Monitor, gradient_norms, snapshot
 from rnnkit.runs import Diverged, Run, plots
 from rnnkit.sequences import bptt_chunks
@@ -79,7 +79,7 @@ class _Loop:
             if progress.pending is not None:  # a signal came after the last step, before its evaluation was done
                 self.evaluate(stop)
                 self.save()
-            for epoch, number, batch in progress.remaining(task.batches, config.epochs):
+            for epoch, number, batch in progress.remaining(task.batches, config.epochs, task.steps_per_epoch):
                 if progress.ended:
                     break
                 bar.set_description(f"epoch {epoch + 1}/{config.epochs}", refresh=False)
@@ -145,7 +145,10 @@ class _Loop:
         row["speed/valid_steps_per_second"] = self.valid_steps / (time.perf_counter() - self.began)
         try:
             with stop.at_once():
-                metrics = self.task.evaluate()
+                metrics = files.plain_numbers(self.task.evaluate())
+                if watched not in metrics:
+                    given = ", ".join(metrics) or "nothing"
+                    raise UserError(f"evaluate() gives no {watched}, which OBJECTIVE names, but {given}")
                 sound = all(map(math.isfinite, metrics.values()))  # what is not has no eigenvalues to look at
                 last = progress.step == self.steps
                 inside = self.monitor.at_evaluation(progress.step, last=last) if sound else {}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnkit.core import UserError
+from rnnkit.runs import checkpoints
 from rnnkit.sequences import bptt_chunks
 from rnnkit.training.objective import Objective
 from rnnkit.training.optimizers import Optimizer
@@ -29,13 +30,23 @@ class Progress:
     pending: dict[str, float] | None = None  # the row of a step whose evaluation is still to be done
     ended: bool = False  # patience has run out
 
-    def remaining(self, batches: Callable[[int], Iterator[Any]], epochs: int) -> Iterator[tuple[int, int, Any]]:
-        """The batches that are left, with epoch and number there; those before are made again and left out."""
+    def remaining(
+        self, batches: Callable[[int], Iterator[Any]], epochs: int, steps: int
+    ) -> Iterator[tuple[int, int, Any]]:
+        """The batches that are left, with epoch and number there; those before are made again and left out.
+
+        Raises `UserError` for an epoch that has not `steps` batches: schedules and checkpoints go by them.
+        """
         first, done = self.epoch, self.batch
         for epoch in range(first, epochs):
-            skipped = done if epoch == first else 0
-            for number, batch in enumerate(islice(batches(epoch), skipped, None), start=skipped):
+            number = done if epoch == first else 0
+            for batch in islice(batches(epoch), number, None):
+                if number == steps:
+                    raise UserError(f"epoch {epoch + 1} has more than the {steps} batches that steps_per_epoch says")
                 yield epoch, number, batch
+                number += 1
+            if number < steps:
+                raise UserError(f"epoch {epoch + 1} has {number} batches, and steps_per_epoch says {steps}")
 
 
 class BestWeights:
@@ -45,13 +56,13 @@ class BestWeights:
         self._objective = objective
         self.value = math.nan
         self.evaluation = 0
-        self.weights: dict[str, Tensor] = {}
+        self.weights: dict[str, Any] = {}
 
     def offer(self, model: nn.Module, value: float, evaluation: int) -> None:
         """Take the model's weights if `value` is better than all before."""
         if math.isnan(self.value) or self._objective.better(value, than=self.value):
             self.value, self.evaluation = value, evaluation
-            self.weights = copy.deepcopy(model.state_dict())
+            self.weights = copy.deepcopy(checkpoints.weights_of(model))
 
 
 @dataclass
@@ -68,7 +79,7 @@ class TrainingState:
         """A copy of the whole state, as `checkpoints` keeps it."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         return {
-            "weights": self.model.state_dict(),
+            "weights": checkpoints.weights_of(self.model),
             "optimizer": self.optimizer.state_dict(),
             "carried": self.carried,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
@@ -83,7 +94,9 @@ class TrainingState:
             self.optimizer.load_state_dict(state["optimizer"])
             self.progress = Progress(**state["place"])
             self.best.value, self.best.evaluation = state["best"]["value"], state["best"]["evaluation"]
-            self.best.weights = {name: tensor.to(device) for name, tensor in state["best"]["weights"].items()}
+            # What is no tensor is a module's extra state.
+            kept = state["best"]["weights"].items()
+            self.best.weights = {k: part.to(device) if isinstance(part, Tensor) else part for k, part in kept}
             torch.set_rng_state(state["random"]["cpu"])
             if torch.cuda.is_available():
                 torch.cuda.set_rng_state_all(state["random"]["cuda"])

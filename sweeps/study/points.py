@@ -27,7 +27,8 @@ from sweeps.study.study import Study
 Given = ParamSpec("Given")
 Value = TypeVar("Value")
 
-# Ends a trial whose best so far is among the worst third of the finished ones at its epoch, from epoch 5 on.
+# Ends a trial whose best so far is among the worst third of the finished ones at as many evaluations, from the 4th on:
+# evaluations count from 1, and Optuna prunes where a step is n_warmup_steps or more.
 PRUNER = optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
 
 # Workers that a trial may cost without getting any further, before it is given up: that crash, and that are killed.

@@ -3,6 +3,7 @@
 import csv
 import io
 import reprlib
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,12 @@ def read_table(path: Path, seed: int = 0) -> LabelledTexts:
     labels: list[str] = []
     for line, content, name in _rows(path, source.text):
         if name not in labels:
+            for other in labels:
+                if _as_seen(name) == _as_seen(other):
+                    raise UserError(
+                        f"{path}, line {line}: the label {_short(name)} looks like {_short(other)}, which came "
+                        "before, and is another: write them in one way"
+                    )
             labels.append(name)
         if len(labels) > 2:
             first, second = map(reprlib.repr, sorted(labels[:2]))
@@ -72,6 +79,17 @@ def read_table(path: Path, seed: int = 0) -> LabelledTexts:
     if len(labels) < 2:
         raise UserError(f"{path}: every row has the label {reprlib.repr(labels[0])}; two labels are needed")
     return split(Part(texts, [labels.index(name) for name in names]), tuple(labels), source.sha256, seed)
+
+
+def _as_seen(label: str) -> str:
+    """A label without what nobody sees in it: white space around it, signs without a width, how accents are put."""
+    composed = unicodedata.normalize("NFC", label)
+    return " ".join("".join(c for c in composed if unicodedata.category(c) not in ("Cf", "Cc")).split())
+
+
+def _short(label: str) -> str:
+    """A label with all its signs to be seen, its middle cut out where it is long."""
+    return reprlib.repr(ascii(label)[1:-1])
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:

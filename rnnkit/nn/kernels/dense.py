@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels.library import Functions, Kernel
+from rnnkit.nn.kernels.memory import address, laid_out
 
 
 class _Linear(ctypes.Structure):
@@ -44,16 +45,16 @@ class NativeLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, kernel: Kernel) -> Tensor:
         """Of shape (..., outputs)."""
-        x, weight = x.contiguous(), weight.contiguous()
+        x, weight = laid_out(x), laid_out(weight)
         outputs, inputs = weight.shape
         y = x.new_empty(*x.shape[:-1], outputs)
         functions = kernel.functions(x.dtype, outputs)
         call = _Linear(y.numel() // outputs, inputs, outputs, x.data_ptr(), weight.data_ptr())
-        address = ctypes.addressof(call)
-        scratch = x.new_empty(functions.linear_scratch(address))
-        bias = None if bias is None else bias.contiguous()
-        call.bias, call.y, call.scratch = _pointer(bias), y.data_ptr(), scratch.data_ptr()
-        functions.linear(address)
+        at = ctypes.addressof(call)
+        scratch = x.new_empty(functions.linear_scratch(at))
+        bias = None if bias is None else laid_out(bias)
+        call.bias, call.y, call.scratch = address(bias), y.data_ptr(), scratch.data_ptr()
+        functions.linear(at)
         ctx.save_for_backward(x, weight)
         ctx.kernel, ctx.biased = kernel, bias is not None
         return y
@@ -62,7 +63,7 @@ class NativeLinear(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of x, W and b; by torch's operations where they are to be differentiated again."""
         x, weight = ctx.saved_tensors
-        grad_y = grads[0].contiguous()
+        grad_y = laid_out(grads[0])
         if not _ends_here(grads):
             rows, flat = x.reshape(-1, x.shape[-1]), grad_y.reshape(-1, grad_y.shape[-1])
             return grad_y @ weight, flat.t() @ rows, flat.sum(0) if ctx.biased else None, None
@@ -73,11 +74,11 @@ class NativeLinear(torch.autograd.Function):
         grad_bias = weight.new_empty(outputs) if needs_bias else None
         functions: Functions = ctx.kernel.functions(x.dtype, inputs)
         call = _Linear(grad_y.numel() // outputs, inputs, outputs, x.data_ptr(), weight.data_ptr())
-        address = ctypes.addressof(call)
-        scratch = x.new_empty(functions.linear_backward_scratch(address))
+        at = ctypes.addressof(call)
+        scratch = x.new_empty(functions.linear_backward_scratch(at))
         call.scratch, call.grad_y = scratch.data_ptr(), grad_y.data_ptr()
-        call.grad_x, call.grad_weight, call.grad_bias = map(_pointer, (grad_x, grad_weight, grad_bias))
-        functions.linear_backward(address)
+        call.grad_x, call.grad_weight, call.grad_bias = map(address, (grad_x, grad_weight, grad_bias))
+        functions.linear_backward(at)
         return grad_x, grad_weight, grad_bias, None
 
 
@@ -87,16 +88,16 @@ class NativeCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, targets: Tensor, reduction: str, kernel: Kernel) -> Tensor:
         """Of shape (rows,), or their mean or sum. Raises `IndexError` for a target that is no class."""
-        scores, targets = scores.contiguous(), targets.contiguous()
+        scores, targets = laid_out(scores), laid_out(targets)
         rows, classes = scores.shape
         functions = kernel.functions(scores.dtype)
         losses = scores.new_empty(rows)
         chances = torch.empty_like(scores) if ctx.needs_input_grad[0] else None
-        call = _CrossEntropy(rows, classes, scores.data_ptr(), targets.data_ptr(), losses.data_ptr(), _pointer(chances))
-        address = ctypes.addressof(call)
-        scratch = scores.new_empty(functions.cross_entropy_scratch(address))
+        call = _CrossEntropy(rows, classes, scores.data_ptr(), targets.data_ptr(), losses.data_ptr(), address(chances))
+        at = ctypes.addressof(call)
+        scratch = scores.new_empty(functions.cross_entropy_scratch(at))
         call.scratch = scratch.data_ptr()
-        wrong = functions.cross_entropy(address)
+        wrong = functions.cross_entropy(at)
         if wrong >= 0:
             raise IndexError(f"Target {targets[wrong].item()} is out of bounds.")
         ctx.save_for_backward(scores, chances, targets)
@@ -113,7 +114,7 @@ class NativeCrossEntropy(torch.autograd.Function):
         if not _ends_here(grads):
             each = (grads[0] * factor).unsqueeze(-1)
             return (scores.softmax(1) - functional.one_hot(targets, classes)) * each, None, None, None
-        grad = grads[0].contiguous()
+        grad = laid_out(grads[0])
         grad_scores = torch.empty_like(chances)
         call = _CrossEntropy(rows, classes, None, targets.data_ptr(), None, chances.data_ptr(), None, grad.data_ptr())
         call.grad_step, call.factor, call.grad_scores = int(reduction == "none"), factor, grad_scores.data_ptr()
@@ -127,10 +128,10 @@ class NativeBinaryCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, targets: Tensor, kernel: Kernel) -> Tensor:
         """Of the shape of the scores."""
-        scores, targets = scores.contiguous(), targets.contiguous()
+        scores, targets = laid_out(scores), laid_out(targets)
         losses = torch.empty_like(scores)
         slopes = torch.empty_like(scores) if ctx.needs_input_grad[0] else None
-        pointers = map(_pointer, (scores, targets, losses, slopes))
+        pointers = map(address, (scores, targets, losses, slopes))
         call = _BinaryCrossEntropy(scores.numel(), *pointers)
         kernel.functions(scores.dtype).binary_cross_entropy(ctypes.addressof(call))
         ctx.save_for_backward(scores, targets, slopes)
@@ -150,7 +151,7 @@ class NativeTotal(torch.autograd.Function):
     def forward(ctx: Any, numbers: Tensor, reduction: str, kernel: Kernel) -> Tensor:
         """A scalar."""
         ctx.of = numbers.shape, 1 / numbers.numel() if reduction == "mean" else 1.0
-        return numbers.new_tensor(_total(kernel.functions(numbers.dtype), numbers.contiguous(), reduction))
+        return numbers.new_tensor(_total(kernel.functions(numbers.dtype), laid_out(numbers), reduction))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -167,7 +168,3 @@ def _total(functions: Functions, numbers: Tensor, reduction: str) -> float:
 def _ends_here(grads: tuple[Tensor, ...]) -> bool:
     """Whether these gradients are plain numbers, and nobody differentiates what becomes of them."""
     return not (torch.is_grad_enabled() or _torch_private.are_batched(grads))
-
-
-def _pointer(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()

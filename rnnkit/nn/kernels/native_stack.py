@@ -2,7 +2,6 @@
 
 import ctypes
 from array import array
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import double_backward
 from rnnkit.nn.kernels.library import Kernel
+from rnnkit.nn.kernels.memory import address, addresses, laid_out
 from rnnkit.sequences import PackedLayout
 
 
@@ -55,21 +55,21 @@ class NativeStack(torch.autograd.Function):
         layers, directions, hidden = sizes
         keep = any(ctx.needs_input_grad)
         count, lstm = layers * directions, mode == "LSTM"
-        x = x.contiguous()
-        h_0, c_0, *flat = (None if t is None else t.contiguous() for t in (h_0, c_0, *weights))
-        pointers = _pointers(flat)
+        x = laid_out(x)
+        h_0, c_0, *flat = (None if t is None else laid_out(t) for t in (h_0, c_0, *weights))
+        pointers = addresses(flat)
         lower = x.new_empty(layers - 1, 1 if factors is None else 2, layout.rows, directions * hidden)
         h, h_n = x.new_empty(layout.rows, directions * hidden), x.new_empty(count, layout.batch, hidden)
         c_n = torch.empty_like(h_n) if lstm else None
         call = _call(x, mode, sizes, layout, h_0, c_0, pointers, factors, lower)
         functions = kernel.functions(x.dtype, hidden)
-        address = ctypes.addressof(call)
+        at = ctypes.addressof(call)
         call.keep = keep
-        kept = x.new_empty(functions.kept(address)) if keep else None
-        scratch = x.new_empty(functions.forward_scratch(address))
-        call.h, call.h_n, call.c_n = h.data_ptr(), h_n.data_ptr(), _pointer(c_n)
-        call.kept, call.scratch = _pointer(kept), scratch.data_ptr()
-        functions.forward(address)
+        kept = x.new_empty(functions.kept(at)) if keep else None
+        scratch = x.new_empty(functions.forward_scratch(at))
+        call.h, call.h_n, call.c_n = h.data_ptr(), h_n.data_ptr(), address(c_n)
+        call.kept, call.scratch = address(kept), scratch.data_ptr()
+        functions.forward(at)
         ctx.save_for_backward(x, h_0, c_0, factors, lower, kept, *flat)
         ctx.of = kernel, mode, sizes, layout
         ctx.set_materialize_grads(False)
@@ -92,27 +92,19 @@ class NativeStack(torch.autograd.Function):
             for t, need in zip((x, h_0, c_0), needs, strict=False)
         )
         grad_weights = [None if weight is None else torch.empty_like(weight) for weight in weights]
-        pointers, grad_pointers = _pointers(weights), _pointers(grad_weights)
+        pointers, grad_pointers = addresses(weights), addresses(grad_weights)
         call = _call(x, mode, sizes, layout, h_0, c_0, pointers, factors, lower)
         functions = kernel.functions(x.dtype, hidden)
-        address = ctypes.addressof(call)
-        scratch = x.new_empty(functions.backward_scratch(address))
-        given = [None if grad is None else grad.contiguous() for grad in (grad_h, grad_h_n, *grad_c_n)]
-        call.grad_h, call.grad_h_n, call.grad_c_n = map(_pointer, (*given, None)[:3])
-        call.grad_x, call.grad_h_0, call.grad_c_0 = map(_pointer, (grad_x, grad_h_0, grad_c_0))
+        at = ctypes.addressof(call)
+        scratch = x.new_empty(functions.backward_scratch(at))
+        given = [None if grad is None else laid_out(grad) for grad in (grad_h, grad_h_n, *grad_c_n)]
+        call.grad_h, call.grad_h_n, call.grad_c_n = map(address, (*given, None)[:3])
+        call.grad_x, call.grad_h_0, call.grad_c_0 = map(address, (grad_x, grad_h_0, grad_c_0))
         call.grad_weights = grad_pointers.buffer_info()[0]
         call.kept, call.scratch = kept.data_ptr(), scratch.data_ptr()
-        functions.backward(address)
+        functions.backward(at)
         wanted = (grad if need else None for grad, need in zip(grad_weights, needs[8:], strict=True))
         return grad_x, grad_h_0, grad_c_0, None, None, None, None, None, *wanted
-
-
-def _pointer(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
-def _pointers(tensors: Sequence[Tensor | None]) -> "array[int]":
-    return array("q", [0 if tensor is None else tensor.data_ptr() for tensor in tensors])
 
 
 def _call(
@@ -130,6 +122,6 @@ def _call(
     layers, directions, hidden = sizes
     return _Stack(
         *(MODES[mode], layers, directions, layout.steps, layout.batch, layout.rows, x.shape[1], hidden, 1),
-        *(layout.tensor.data_ptr(), x.data_ptr(), _pointer(h_0), _pointer(c_0), weights.buffer_info()[0]),
-        *(_pointer(factors), lower.data_ptr()),
+        *(layout.tensor.data_ptr(), x.data_ptr(), address(h_0), address(c_0), weights.buffer_info()[0]),
+        *(address(factors), lower.data_ptr()),
     )

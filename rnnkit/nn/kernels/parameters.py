@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from rnnkit.nn.kernels.library import Kernel
+from rnnkit.nn.kernels.memory import addresses, laid_out
 
 
 OPTIMIZERS = {"sgd": 0, "rmsprop": 1, "adam": 2}
@@ -32,19 +33,14 @@ class _Update(ctypes.Structure):
 
 def norms(kernel: Kernel, tensors: Sequence[Tensor], others: Sequence[Tensor] | None) -> list[float]:
     """The 2-norm of each tensor, or of its difference from another one; all on the CPU and of one type."""
-    tensors = [tensor.contiguous() for tensor in tensors]
-    others = None if others is None else [tensor.contiguous() for tensor in others]
+    tensors = [laid_out(tensor) for tensor in tensors]
+    others = None if others is None else [laid_out(tensor) for tensor in others]
     squares = array("d", bytes(8 * len(tensors)))
     sizes, pointers = array("q", [tensor.numel() for tensor in tensors]), addresses(tensors)
     taken = None if others is None else addresses(others)
     call = _Norms(len(tensors), _at(sizes), _at(pointers), None if taken is None else _at(taken), _at(squares))
     kernel.functions(tensors[0].dtype).norms(ctypes.addressof(call))
     return [square**0.5 for square in squares]
-
-
-def addresses(tensors: Sequence[Tensor | None]) -> "array[int]":
-    """Where the tensors' numbers lie; 0 for None."""
-    return array("q", [0 if tensor is None else tensor.data_ptr() for tensor in tensors])
 
 
 def _at(numbers: "array[int] | array[float]") -> int:
@@ -67,6 +63,10 @@ class Update:
         sizes, pointers, of_means, of_squares = map(_at, self._arrays)
         self._call = _Update(OPTIMIZERS[name], 0, len(values), sizes, pointers, None, of_means, of_squares)
 
+    def is_of(self, values: Sequence[Tensor]) -> bool:
+        """Whether these, of the same shapes, are the values still, which assigning to a parameter's `data` changes."""
+        return addresses(values) == self._arrays[1] and all(value.is_contiguous() for value in values)
+
     def __call__(
         self,
         gradients: Sequence[Tensor | None],
@@ -77,7 +77,7 @@ class Update:
         epsilon: float,
     ) -> None:
         """Make step number `step`, from 1, along the gradients times `scale`; a value without a gradient stays."""
-        gradients = [None if gradient is None else gradient.contiguous() for gradient in gradients]
+        gradients = [None if gradient is None else laid_out(gradient) for gradient in gradients]
         pointers, call = addresses(gradients), self._call
         call.step, call.gradients, call.rate, call.scale, call.epsilon = step, _at(pointers), rate, scale, epsilon
         call.beta1, call.beta2 = betas

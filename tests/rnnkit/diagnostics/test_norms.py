@@ -4,6 +4,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 from torch.nn.utils.rnn import pack_sequence
 
 from experiments.digits import Config
@@ -50,6 +51,32 @@ def test_gradient_norms_by_group_and_in_all(cell):
     for parameter in model.parameters():
         parameter.grad = None
     assert not any(gate_gradient_norms(blocks))
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+def test_what_a_weight_is_computed_from_is_of_its_group():
+    model = nn.ModuleDict(
+        {
+            "parts": nn.ModuleList([nn.LSTM(3, 4, 2, bidirectional=True)]),
+            "embedding": nn.Embedding(3, 3),
+            "head": nn.Linear(8, 2),
+        }
+    )
+    expected = {name: sum(p.numel() for p in group) for name, group in parameter_groups(model).items()}
+    layer = model["parts"][0]
+    prune.l1_unstructured(layer, "weight_hh_l0", 0.5)
+    prune.l1_unstructured(layer, "bias_ih_l1_reverse", 0.5)
+    parametrizations.orthogonal(layer, "weight_hh_l1")
+    parametrizations.weight_norm(layer, "weight_hh_l0_reverse")
+    nn.utils.weight_norm(layer, "weight_ih_l1")
+    parametrizations.orthogonal(model["head"])
+    prune.l1_unstructured(model["embedding"], "weight", 0.5)
+    expected["parts.0.l0.b/hh"] += 16  # weight_norm's lengths beside its directions
+    expected["parts.0.l1.f/ih"] += 16
+    assert {name: sum(p.numel() for p in group) for name, group in parameter_groups(model).items()} == expected
+    alone = nn.GRU(2, 3)
+    prune.l1_unstructured(alone, "weight_hh_l0", 0.5)
+    assert set(parameter_groups(alone)) == {".l0.f/ih", ".l0.f/hh", ".l0.f/bias"}
 
 
 def test_updates_and_distances_of_steps_that_are_known():

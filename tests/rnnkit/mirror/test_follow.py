@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import time
 from urllib.parse import quote
 
 import pytest
+import wandb
 
 from experiments import char_lm
 from experiments.digits import Config
@@ -17,7 +19,7 @@ from rnnkit.core import UserError, files, surroundings
 from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client, tracking
 from rnnkit.runs.folders import RunContext
-from rnnkit.runs.manifest import Membership
+from rnnkit.runs.manifest import Manifest, Membership
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 from tests import wandb_log
@@ -94,6 +96,29 @@ def test_no_secret_is_in_any_file_of_a_run_or_of_its_mirror(tmp_path, monkeypatc
     for secret in [*secrets.values(), "canary-of-address"]:
         for written in (secret.encode(), base64.b64encode(secret.encode()), quote(secret, safe="").encode()):
             assert not [path for path in files if written in path.read_bytes()], written
+
+
+@pytest.mark.parametrize(("experiment", "study"), [("x" * 64, None), ("y" * 65, "s" * 100), ("z" * 200, "s")])
+def test_long_names_are_cut_to_what_the_server_takes(recorded, experiment, study):
+    named = {"experiment": experiment, "run": f"{experiment}-s{2**62}-0123abcd", "member": Membership(study=study)}
+    options = follow._options(dataclasses.replace(Manifest.read(recorded), **named))
+    assert all(1 <= len(tag) <= 64 for tag in options["tags"])
+    assert len(options["id"]) <= 128
+    assert len(options["name"]) <= 128
+    assert options["name"].endswith("-0123abcd")
+    assert f"-s{2**62}-0123abcd-" in options["id"]
+    assert wandb.Settings(run_tags=options["tags"], run_id=options["id"], run_name=options["name"]).run_id
+
+
+def test_an_empty_project_is_no_project(recorded, monkeypatch):
+    monkeypatch.setenv("WANDB_PROJECT", "")
+    assert follow._options(Manifest.read(recorded))["project"] == "rnnkit"
+
+
+def test_what_wandb_refuses_is_told_in_a_line(recorded):
+    reason = mirror_process(recorded, WANDB_TAGS="t" * 80)["reason"]
+    assert "80 characters" in reason
+    assert reason.isprintable()
 
 
 def test_rows_that_the_file_does_not_hold_are_noticed(recorded):

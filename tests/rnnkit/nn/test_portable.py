@@ -96,6 +96,47 @@ def test_a_target_that_is_no_class_is_refused():
             portable.cross_entropy(torch.zeros(2, 3), torch.tensor([0, wrong]))
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("targets", [[0, -100, 2, -100], [-100, 1, 1, 1], [2, 0, 1, -100], [-100] * 4])
+def test_targets_that_are_left_out_are_so_as_by_torch(targets, reduction):
+    scores, targets = numbers(4, 3).requires_grad_(), torch.tensor(targets)
+    pairs = [place.cross_entropy(scores, targets, reduction=reduction) for place in (portable, functional)]
+    torch.testing.assert_close(*pairs, equal_nan=True)
+    torch.testing.assert_close(*(torch.autograd.grad(one.sum(), scores)[0] for one in pairs), equal_nan=True)
+    with pytest.raises(IndexError, match="Target 3 is out of bounds"):
+        portable.cross_entropy(scores, torch.tensor([0, -100, 3, 1]), reduction=reduction)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("reduction", ["average", "SUM", ""])
+def test_a_reduction_that_there_is_not_is_refused_as_by_torch(name, reduction):
+    scores = numbers(4, 3)
+    for place in (portable, functional):
+        with pytest.raises(ValueError, match="is not a valid value for reduction"):
+            getattr(place, name)(scores, targets_for(name, scores), reduction=reduction)
+
+
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), [(2, 3, 0), (0, 3, 4), (2, 0, 4), (0, 3, 0)])
+@pytest.mark.parametrize("biased", [False, True])
+def test_layers_of_nothing_are_torchs(rows, inputs, outputs, biased):
+    x, weight = torch.ones(rows, inputs, requires_grad=True), torch.ones(outputs, inputs, requires_grad=True)
+    bias = torch.ones(outputs) if biased else None
+    ours, theirs = portable.linear(x, weight, bias), functional.linear(x, weight, bias)
+    assert torch.equal(ours, theirs)
+    pairs = zip(*(torch.autograd.grad(one.sum(), (x, weight)) for one in (ours, theirs)), strict=True)
+    assert all(torch.equal(*both) for both in pairs)
+
+
+def test_norms_of_the_gradients_of_a_sparse_embedding_are_those_of_a_plain_one():
+    found = []
+    for sparse in (False, True):
+        embedding = nn.Embedding(6, 2, sparse=sparse)
+        embedding(torch.tensor([1, 1, 4])).mul(torch.tensor([1.0, -2.0])).sum().backward()
+        assert embedding.weight.grad.is_sparse == sparse
+        found.append(portable.norms([embedding.weight.grad]))
+    assert found[0] == found[1] == [pytest.approx(25**0.5)]
+
+
 def test_what_the_kernel_does_not_serve_goes_to_torch():
     x, weight = numbers(2, 3, dtype=torch.float32), numbers(4, 3, dtype=torch.float32)
     half = portable.linear(x.bfloat16(), weight.bfloat16())

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 import torch
 from hypothesis import given
@@ -265,3 +267,29 @@ def test_a_function_of_packed_rows_gives_a_row_for_each(function, found):
     packed = pack_sequence([torch.ones(3, 2), torch.ones(2, 2)])
     with pytest.raises(UserError, match=f"gave {found} for 5 packed rows: it must give a row for each"):
         sequences.map_packed(function, packed)
+
+
+def test_one_long_sequence_among_many_batches_costs_no_more_than_its_steps():
+    """A table of all batches by all steps of the longest would hold 80 million numbers here."""
+    lengths = [1, 2] * 200 + [200_000]
+    examples = Examples([torch.full((n,), i) for i, n in enumerate(lengths)], torch.arange(len(lengths)))
+    tracemalloc.start()
+    seen = [(batch.valid_steps, batch.targets.item()) for batch in batches(examples, 1)]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seen == list(zip(lengths, range(len(lengths)), strict=True))
+    assert most < 60 * 2**20
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize(
+    "lengths", [[40, 1, 1, 1, 1, 1, 2], [1, 1, 1, 1, 1, 40], [3, 3, 3, 3], [1], [5, 4, 3, 2, 1, 9]]
+)
+def test_batches_of_any_lengths_are_what_torch_packs(lengths, size):
+    inputs = [torch.randn(n, 2) for n in lengths]
+    found = batches(Examples(inputs, torch.arange(len(lengths))), size)
+    for start, batch in zip(range(0, len(lengths), size), found, strict=True):
+        packed = pack_sequence(inputs[start : start + size], enforce_sorted=False)
+        for ours, theirs in zip(batch.inputs, packed, strict=True):
+            assert torch.equal(ours, theirs)
+        assert batch.lengths.tolist() == lengths[start : start + size]

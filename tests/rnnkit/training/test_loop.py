@@ -35,10 +35,10 @@ def loss_of(model, batch, state):
     return cross_entropy(model(batch.inputs), batch.targets), None
 
 
-def fitted(config, values=None, report=None, loss=loss_of, **options):
+def fitted(config, values=None, report=None, loss=loss_of, model=None, metrics=None, keep=None, **options):
     """Train a small classifier; `values` are what its evaluations say, one after the other."""
     values = iter(values) if values is not None else None
-    model = models.classifier(config, 3, 3, longest=25)
+    model = model or models.classifier(config, 3, 3, longest=25)
     seen = []
 
     def evaluate():
@@ -47,20 +47,19 @@ def fitted(config, values=None, report=None, loss=loss_of, **options):
         seen.append([p.detach().clone() for p in model.parameters()])
         return {"loss/valid": value if values is None else next(values)}
 
-    task = Task(
-        data=EXAMPLES,
-        checksums={},
-        objective=Objective("loss/valid"),
-        model=model,
-        batches=lambda epoch: sequences.shuffled_batches(EXAMPLES, config.batch_size, config.seed, epoch),
-        steps_per_epoch=3,
-        loss=loss,
-        evaluate=evaluate,
-        **options,
-    )
+    given = {
+        "data": EXAMPLES,
+        "checksums": {},
+        "objective": Objective("loss/valid"),
+        "model": model,
+        "batches": lambda epoch: sequences.shuffled_batches(EXAMPLES, config.batch_size, config.seed, epoch),
+        "steps_per_epoch": 3,
+        "loss": loss,
+        "evaluate": evaluate,
+    }
     with tracking.start(config, data={}) as run:
-        found = loop.fit(task, config, run, report)
-        run.finish(model)
+        found = loop.fit(Task(**given | options), config, run, report)
+        run.finish(model, metrics, keep)
     return model, found, read_rows(run.folder), seen
 
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+import pickle
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from experiments.digits import Config
+from rnnkit.core import UserError
 from rnnkit.nn import portable
 from rnnkit.training.optimizers import Optimizer, schedule_of
 
@@ -88,6 +90,140 @@ def test_a_state_of_other_parameters_is_refused():
         Optimizer("adam", parameters_of([(3,)], torch.float32)).load_state_dict(theirs.state_dict())
     with pytest.raises(ValueError, match="other shapes"):
         Optimizer("adam", parameters_of([(3,), (4,)], torch.float32)).load_state_dict(theirs.state_dict())
+
+
+def assigned(parameter):
+    parameter.data = torch.full_like(parameter.data, 2.0)
+
+
+def turned(parameter):
+    parameter.data = torch.arange(9.0, dtype=parameter.dtype).view(3, 3)
+    parameter.data = parameter.data.t()
+
+
+MOVES = {
+    "assigned": assigned,
+    "turned in its place": turned,
+    "from a vector": lambda p: nn.utils.vector_to_parameters(torch.arange(9.0, dtype=p.dtype), [p]),
+    "a view of a larger one": lambda p: setattr(p, "data", torch.ones(5, 3, dtype=p.dtype)[1:4]),
+    "of the other sign": lambda p: setattr(p, "data", torch._neg_view(torch.ones(3, 3, dtype=p.dtype))),
+    "in shared memory": lambda p: p.share_memory_(),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("name", TORCHS)
+def test_parameters_that_lie_elsewhere_now_are_trained_as_by_torch(name, move, path):
+    """Averaged weights, best weights and flattening are put in by assigning to `data`."""
+    ours, theirs = parameters_of([(3, 3)], torch.float64), parameters_of([(3, 3)], torch.float64)
+    optimizer, other = Optimizer(name, ours), TORCHS[name](theirs, 0.1)
+    for moves in (False, True, False):
+        for (parameter,) in (ours, theirs):
+            if moves:
+                MOVES[move](parameter)
+            parameter.grad = torch.linspace(-1, 1, 9, dtype=torch.float64).view(3, 3)
+        optimizer.step(0.1)
+        other.step()
+        assert torch.allclose(ours[0], theirs[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:2], lambda data: data.repeat(2, 1), lambda data: data.flatten()])
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_a_parameter_of_another_shape_is_refused(name, change, path):
+    parameters = parameters_of([(3, 3), (2,)], torch.float32)
+    optimizer = Optimizer(name, parameters)
+    parameters[0].data = change(parameters[0].data)
+    with pytest.raises(ValueError, match=r"a parameter of shape \(3, 3\) has shape .* now: make a new optimizer"):
+        optimizer.step(0.1)
+
+
+@pytest.mark.parametrize("name", TORCHS)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 (our own)
+def test_a_copy_goes_on_by_itself(name, copied, path):
+    parameters = parameters_of([(3, 2), (4,)], torch.float32)
+    optimizer = Optimizer(name, parameters)
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step(0.1)
+    twin = copied(optimizer)
+    before = [parameter.detach().clone() for parameter in parameters]
+    for parameter in twin.parameters:
+        parameter.grad = torch.full_like(parameter, 0.5)
+    twin.step(0.1)
+    assert all(torch.equal(one, other) for one, other in zip(before, parameters, strict=True))
+    for parameter in parameters:
+        parameter.grad = torch.full_like(parameter, 0.5)
+    optimizer.step(0.1)
+    assert all(torch.equal(one, other) for one, other in zip(twin.parameters, parameters, strict=True))
+    saved, kept = optimizer.state_dict(), twin.state_dict()
+    assert saved.keys() == kept.keys()
+    assert all(torch.equal(torch.as_tensor(saved[key]), torch.as_tensor(kept[key])) for key in saved)
+
+
+@pytest.mark.parametrize("name", TORCHS)
+def test_each_parameter_counts_its_own_steps(name, path):
+    """One that gets its first gradient late, after it was frozen or not read, begins as torch has it begin."""
+    sizes = [(3,), (2, 2), (4,)]
+    ours, theirs = parameters_of(sizes, torch.float64), parameters_of(sizes, torch.float64)
+    optimizer, other = Optimizer(name, ours), TORCHS[name](theirs, 0.1)
+    there = [(0,), (0, 2), (), (0, 1), (1,), (0, 1, 2)]
+    for step, chosen in enumerate(there):
+        for i, pair in enumerate(zip(ours, theirs, strict=True)):
+            for parameter in pair:
+                parameter.grad = torch.full_like(parameter, 1.0 + step) if i in chosen else None
+        if step == 4:  # it goes on from what it has saved
+            state = copy.deepcopy(optimizer.state_dict())
+            optimizer = Optimizer(name, ours)
+            optimizer.load_state_dict(state)
+        optimizer.step(0.1)
+        other.step()
+    for one, two in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", TORCHS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_takes_the_steps_of_single(name, dtype):
+    """With a gradient of 0, torch's Adam divides 0 by 0 in half precision, where 1e-8 is 0."""
+    half, single = (nn.Parameter(torch.tensor([1.0, -2.0, 0.5], dtype=kind)) for kind in (dtype, torch.float32))
+    gradients = torch.tensor([0.0, 2.0**-14, 1.0])
+    steps = {parameter: Optimizer(name, [parameter]) for parameter in (half, single)}
+    for parameter, optimizer in steps.items():
+        parameter.grad = gradients.to(parameter.dtype)
+        optimizer.step(0.25)
+    assert torch.equal(half, single.to(dtype))
+    assert half.isfinite().all()
+
+
+def test_parameters_of_several_types_are_trained_together():
+    ours, theirs = ([nn.Parameter(torch.ones(2, dtype=kind)) for kind in (torch.float32, torch.float64)] for _ in "ab")
+    optimizer, other = Optimizer("adam", ours), torch.optim.Adam(theirs, lr=0.1)
+    for _ in range(3):
+        for parameter in (*ours, *theirs):
+            parameter.grad = torch.tensor([0.5, -3.0], dtype=parameter.dtype)
+        optimizer.step(0.1)
+        other.step()
+    for one, two in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("name", TORCHS)
+def test_the_gradient_of_a_sparse_embedding_counts_as_the_plain_one(name, path):
+    start = torch.arange(8.0).view(4, 2)
+    pair = [nn.Embedding(4, 2, sparse=sparse, _weight=start.clone()) for sparse in (False, True)]
+    steps = [Optimizer(name, list(embedding.parameters())) for embedding in pair]
+    for words in ([1, 1, 3], [0], [3, 2]):
+        for embedding, optimizer in zip(pair, steps, strict=True):
+            embedding.weight.grad = None
+            embedding(torch.tensor(words)).square().sum().backward()
+            optimizer.step(0.05)
+    assert torch.equal(pair[0].weight, pair[1].weight)
+    assert not torch.equal(pair[0].weight, start)
+
+
+def test_nothing_to_train_is_said():
+    with pytest.raises(UserError, match="nothing to train: no weight of the model asks for a gradient"):
+        Optimizer("adam", [])
 
 
 @given(st.integers(2, 200), st.sampled_from(["one-cycle", "cosine", "constant"]), st.sampled_from([1e-4, 0.01, 3.0]))

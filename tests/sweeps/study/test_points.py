@@ -6,7 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from sweeps import worker
-from sweeps.study import folders, points
+from sweeps.study import folders, points, storage
 from sweeps.study import study as studies
 from tests.helpers import WORKER, a_trial, new_study, tell
 
@@ -85,6 +85,24 @@ def test_what_is_pruned(tmp_path):
     assert points.prunes(replace(folder, sampler="random", pruner="percentile"), 0)
     assert not points.prunes(replace(folder, sampler="grid", pruner="percentile"), 50)
     assert points.prunes(replace(folder, sampler="tpe"), 0)
+
+
+def test_pruning_begins_at_the_fourth_evaluation(tmp_path):
+    """Evaluations count from 1, and Optuna's warm-up ends at the step that it names."""
+    study = new_study(tmp_path, total=9, sampler="tpe")
+    points.plan(study)
+    good, bad = (0.9, 0.1) if not study.folder.objective.lower_is_better else (0.1, 0.9)
+    for _ in range(8):
+        claimed = points.claim(study, "worker")
+        for evaluation in range(1, 6):
+            claimed.trial.report(good, evaluation)
+        study.storage.optuna.set_trial_state_values(storage.id_of(claimed.trial), TrialState.COMPLETE, [good])
+    poor = points.claim(study, "worker").trial
+    verdicts = []
+    for evaluation in range(1, 6):
+        poor.report(bad, evaluation)
+        verdicts.append(bool(poor.should_prune()))
+    assert verdicts == [False, False, False, True, True]
 
 
 def test_planning_again_adds_nothing_and_a_larger_total_adds_the_rest(tmp_path):

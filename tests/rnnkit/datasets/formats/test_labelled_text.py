@@ -125,7 +125,7 @@ def test_long_texts_are_read(tmp_path):
         (f'text,label\n"two\nlines",pos\n{TEN}fine,\n', ", line 14: the field 'label' is empty"),
         (f'text,label\n{TEN}"two\r\n\r\nlines",\n', ", line 12: the field 'label' is empty"),  # where the row begins
         (f"text,label\n{TEN}x,so\ny,so\n", ", line 12: a third label 'so' beside 'neg' and 'pos'"),
-        (f"text,label\n{TEN}x,pos \n", ", line 12: a third label 'pos ' beside 'neg' and 'pos'"),
+        (f"text,label\n{TEN}x,pos \n", ", line 12: the label 'pos ' looks like 'pos', which came before"),
         (f"label,text\n{TEN.replace(',', ',word ' * 200)}", "fields where the header has 2"),
         ("label,text\n" + "".join(f"pos,{i}{'word ' * 5_000}\n" for i in range(5)), ": every row has the label 'pos'"),
         ("text,label\n" + "".join(f"pos,{i}{'word ' * 5_000}\n" for i in range(5)), ", line 4: a third label '2word"),
@@ -155,3 +155,30 @@ def test_what_is_no_file_is_one_line(tmp_path):
 def test_a_third_label_far_below_is_found_in_time(tmp_path):
     rows = "".join(f"t{i},{'pos' if i % 2 else 'neg'}\n" for i in range(60_000))
     assert ", line 60002: a third label 'so'" in refused(tmp_path, f"text,label\n{rows}x,so\n")
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "pos ",
+        "\u00a0pos",
+        "pos\u200b",
+        "p\u00ados",
+        "\u2003pos",
+        "pos\ufeff",
+        "\u200epos",
+        "caf\u0065\u0301",
+        "x" * 300 + " ",
+    ],
+)
+def test_labels_that_only_look_alike_are_refused(tmp_path, label):
+    """Else they were two classes, or a third one that reads like the first."""
+    plain = {"c": "café", "x": "x" * 300}.get(label[0], "pos")
+    for other in ("neg", label):
+        rows = "".join(f"good {i},{plain}\nbad {i},{other}\n" for i in range(5))
+        if other == "neg":
+            assert read(tmp_path, f"text,label\n{rows}").labels == tuple(sorted((plain, "neg")))
+            rows += f"last,{label}\n"
+        message = refused(tmp_path, f"text,label\n{rows}")
+        assert "which came before, and is another: write them in one way" in message
+        assert message.startswith(", line 12: the label" if other == "neg" else ", line 3: the label")
