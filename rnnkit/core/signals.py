@@ -15,8 +15,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def heeded() -> list[signal.Signals]:
-    """The signals that this process does not ignore."""
-    return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    """The signals that stop a training here: all, but the end of a terminal that the process is to outlive.
+
+    What a shell starts in the background of a script ignores SIGINT too; whoever sends one there means it all the same.
+    """
+    return [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
 
 
 def leave_terminal(number: int) -> None:
