@@ -46,6 +46,17 @@ def run_command(*words, env=None, cwd=ROOT, timeout=120) -> subprocess.Completed
     )
 
 
+def run_here(module, monkeypatch, capsys, *words) -> tuple[int, str]:
+    """Run a command's `main` in this process: its exit code and what it printed."""
+    monkeypatch.setattr("sys.argv", ["command", *map(str, words)])
+    code = 0
+    try:
+        module.main()
+    except SystemExit as stop:
+        code = stop.code
+    return code, capsys.readouterr().out
+
+
 def refused(*words, env=None, cwd=ROOT) -> subprocess.CompletedProcess:
     """`run_command` for what ends before anything is trained: in a fork of this process, which has imported torch.
 

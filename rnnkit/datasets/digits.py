@@ -54,8 +54,7 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
     Features are standardised with the mean and deviation of the training part's steps.
     """
     images, labels = published()
-    rest, test = splits.stratified(labels, 0.2, split_seed)
-    train, valid = (rest[part] for part in splits.stratified(labels[rest], 0.25, split_seed))
+    train, valid, test = splits.in_three(labels, split_seed)
 
     sequences = [_sequence(image.reshape(8, 8), view) for image in images]
     steps = np.concatenate([sequences[i] for i in train])

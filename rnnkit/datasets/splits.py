@@ -26,6 +26,13 @@ def stratified(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray,
     return generator.permutation(np.concatenate(stay)), generator.permutation(np.concatenate(leave))
 
 
+def in_three(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The places of 60, 20 and 20 % of the examples, to train, validate and test with: each class in its share."""
+    rest, test = stratified(labels, 0.2, seed)
+    train, valid = (rest[part] for part in stratified(labels[rest], 0.25, seed))
+    return train, valid, test
+
+
 def _shared_out(counts: np.ndarray, total: int, generator: np.random.RandomState) -> np.ndarray:
     """How many of `total` each class gets by its count: whole parts, then the largest remainders, ties at random."""
     exact = counts / counts.sum() * total

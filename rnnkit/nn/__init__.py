@@ -11,8 +11,7 @@ from rnnkit.nn.modules import Place, all_names, evaluating, layer_weights, recur
 from rnnkit.nn.watching import LayerCall, watch
 
 
-__all__ = ["cells", "embeddings", "heads", "initialisation", "layers", "models", "modules", "portable"]
-__all__ += ["promise"]
+__all__ = ["cells", "embeddings", "heads", "initialisation", "layers", "models", "modules", "portable", "promise"]
 __all__ += ["GATES", "GRU", "LSTM", "RNN", "FastLayer", "Gates", "LanguageModel", "LastState", "LayerCall", "Place"]
 __all__ += ["SequenceClassifier", "Tagger", "about", "all_names", "as_torch", "evaluating", "kernel_in_force"]
 __all__ += ["layer_weights", "recurrent_modules", "watch"]

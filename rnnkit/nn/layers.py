@@ -23,8 +23,8 @@ from torch.nn.utils.rnn import PackedSequence
 from rnnkit.core import UserError
 from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import stack
-from rnnkit.nn.kernels.memory import is_plain
-from rnnkit.nn.modules import being_recorded, layer_weights
+from rnnkit.nn.kernels.memory import are_served
+from rnnkit.nn.modules import being_recorded, layer_weights, runs_plainly
 from rnnkit.nn.watching import Told, random_state, tell, watches
 from rnnkit.sequences import PackedLayout
 
@@ -171,14 +171,7 @@ def _is_ours(layer: nn.RNNBase) -> bool:
 
 def _is_plain(module: nn.RNNBase) -> bool:
     """Whether the module computes what the fast path computes, here and now, whatever comes in."""
-    return not (
-        module.proj_size
-        or _torch_private.in_forward_mode()
-        or _torch_private.in_functional_transform()
-        or _torch_private.in_dispatch_mode()
-        or being_recorded()
-        or torch.is_autocast_enabled("cpu")
-    )
+    return not module.proj_size and runs_plainly()
 
 
 def _is_packed(data: Tensor, layout: PackedLayout) -> bool:
@@ -202,17 +195,11 @@ def _initial(module: nn.RNNBase, hx: Any, batch: int) -> States | None:
 
 def _serves(module: nn.RNNBase, data: Tensor, states: States) -> bool:
     """Whether the fast path serves these inputs and this module's weights: plain CPU tensors of one type."""
-    if data.shape[-1] != module.input_size or data.dtype not in (torch.float32, torch.float64):
-        return False
-
-    def plain(tensor: Tensor) -> bool:
-        return is_plain(tensor) and tensor.dtype == data.dtype
-
-    if not all(plain(tensor) for tensor in (data, *states) if tensor is not None):
+    if data.shape[-1] != module.input_size or not are_served(data, *(s for s in states if s is not None)):
         return False
     # torch's own path does this too, so it comes last: a weight that is computed (a parametrization) is so once a call.
     _torch_private.update_flat_weights(module)
-    return all(map(plain, _torch_private.flat_weights(module)))
+    return are_served(data, *_torch_private.flat_weights(module))
 
 
 def _as_state(states: tuple[Tensor, ...]) -> Any:

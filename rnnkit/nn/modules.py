@@ -54,6 +54,20 @@ def being_recorded() -> bool:
     return torch.jit.is_tracing() or torch.compiler.is_compiling()  # pyright: ignore[reportPrivateImportUsage]
 
 
+def runs_plainly() -> bool:
+    """Whether operations do here and now what they say and no more, so that a kernel may stand in for them.
+
+    Not so while tangents are carried along, under `torch.func`, where somebody listens or records, and in autocast.
+    """
+    return not (
+        _torch_private.in_forward_mode()
+        or _torch_private.in_functional_transform()
+        or _torch_private.in_dispatch_mode()
+        or being_recorded()
+        or torch.is_autocast_enabled("cpu")
+    )
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Generator[None, None, None]:
     """The model in evaluation mode and without gradients; afterwards each of its modules has its own mode again."""

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import dense, parameters
 from rnnkit.nn.kernels.library import Kernel, kernel
-from rnnkit.nn.kernels.memory import is_plain
-from rnnkit.nn.modules import being_recorded
+from rnnkit.nn.kernels.memory import are_served, is_plain
+from rnnkit.nn.modules import runs_plainly
 
 
 Steps = parameters.Update  # what makes the steps of an optimizer
@@ -128,11 +127,4 @@ def optimizer(name: str, values: Sequence[Tensor], means: Sequence[Tensor], squa
 
 def _serving(*tensors: Tensor) -> Kernel | None:
     """The kernel, where it serves these tensors here and now: plain ones on the CPU, of one type."""
-    first = tensors[0]
-    if first.dtype not in (torch.float32, torch.float64) or not all(
-        is_plain(tensor) and tensor.dtype == first.dtype for tensor in tensors
-    ):
-        return None
-    special = _torch_private.in_forward_mode() or _torch_private.in_functional_transform()
-    recorded = special or _torch_private.in_dispatch_mode() or being_recorded()
-    return None if recorded or torch.is_autocast_enabled("cpu") else kernel()
+    return kernel() if are_served(*tensors) and runs_plainly() else None

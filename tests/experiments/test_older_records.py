@@ -18,7 +18,7 @@ from rnnkit.runs.rows import read_rows
 from sweeps import show
 from sweeps.reading.run_index import RunIndex
 from sweeps.study import study as studies
-from tests.helpers import ROOT, run_command
+from tests.helpers import ROOT, run_command, run_here
 
 
 RECORDS = ROOT / "tests" / "fixtures" / "records"
@@ -29,16 +29,6 @@ FINISHED, DIVERGED, INTERRUPTED = "digits-s0-df750788", "digits-s1-084f88ea", "d
 def records(tmp_path):
     """A copy of the records that may be changed."""
     return shutil.copytree(RECORDS, tmp_path / "runs")
-
-
-def command(module, monkeypatch, capsys, *words):
-    monkeypatch.setattr("sys.argv", ["command", *map(str, words)])
-    code = 0
-    try:
-        module.main()
-    except SystemExit as stop:
-        code = stop.code
-    return code, capsys.readouterr().out
 
 
 def test_every_part_of_a_record_is_read():
@@ -69,7 +59,7 @@ def test_runs_and_the_study_are_shown(monkeypatch, capsys):
     states = {card.name: card.state for card in RunIndex(RECORDS).runs()}
     assert (states[FINISHED], states[DIVERGED]) == ("finished", "diverged")
     for name, words in ((FINISHED, "accuracy (test): 0.3167"), ("old", "trial")):
-        code, printed = command(show, monkeypatch, capsys, name, "--runs-dir", RECORDS)
+        code, printed = run_here(show, monkeypatch, capsys, name, "--runs-dir", RECORDS)
         assert (code, words in printed) == (0, True)
     done = run_command("sweeps.runs", "--runs-dir", RECORDS)
     assert (done.returncode, INTERRUPTED in done.stdout) == (0, True)
@@ -77,7 +67,7 @@ def test_runs_and_the_study_are_shown(monkeypatch, capsys):
 
 def test_an_interrupted_run_goes_on_to_what_it_would_have_become(records, tmp_path, monkeypatch, capsys):
     before = read_rows(records / INTERRUPTED)
-    code, printed = command(resume, monkeypatch, capsys, records / INTERRUPTED)
+    code, printed = run_here(resume, monkeypatch, capsys, records / INTERRUPTED)
     assert (code, "finished after 34 steps" in printed) == (0, True)
     result, manifest = Result.read(records / INTERRUPTED), Manifest.read(records / INTERRUPTED)
     assert result.resumed_after == [25]
@@ -88,7 +78,7 @@ def test_an_interrupted_run_goes_on_to_what_it_would_have_become(records, tmp_pa
 
 def test_a_finished_run_is_replayed(records, monkeypatch, capsys):
     """To the bit where processor and versions are those of the record; elsewhere what differs is said."""
-    code, printed = command(reproduce, monkeypatch, capsys, records / FINISHED)
+    code, printed = run_here(reproduce, monkeypatch, capsys, records / FINISHED)
     replay = Result.read(records / "reproduced" / FINISHED)
     assert "please report it" not in printed
     assert (code, printed.startswith("identical: ")) in ((0, True), (1, False))

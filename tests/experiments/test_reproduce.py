@@ -12,6 +12,7 @@ from rnnkit.runs import replay, tracking
 from rnnkit.runs.folders import find
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
+from tests.helpers import run_here
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +42,9 @@ def changed(original, tmp_path):
     return copy
 
 
-def command(module, monkeypatch, capsys, *words):
-    """Run a command in this process: its exit code and what it printed."""
-    monkeypatch.setattr("sys.argv", ["command", *map(str, words)])
-    code = 0
-    try:
-        module.main()
-    except SystemExit as stop:
-        code = stop.code
-    return code, capsys.readouterr().out
-
-
 def test_a_replay_is_identical_and_lies_beside_the_run(changed, monkeypatch, capsys):
     folder = changed()
-    code, said = command(reproduce, monkeypatch, capsys, folder)
+    code, said = run_here(reproduce, monkeypatch, capsys, folder)
     assert code == 0
     rows = read_rows(folder)
     values = sum(not k.startswith("speed/") for row in rows for k in row)
@@ -75,7 +65,7 @@ def test_a_run_that_was_cut_short_ends_at_the_same_step(status, tmp_path, monkey
 
     result = digits.run(digits.Config(**words), report)
     assert result.status == status
-    code, said = command(reproduce, monkeypatch, capsys, result.folder)
+    code, said = run_here(reproduce, monkeypatch, capsys, result.folder)
     assert code == 0
     assert said.startswith("identical")
     assert Result.read(tmp_path / "reproduced" / result.run).step == result.step
@@ -86,7 +76,7 @@ def test_trials_of_a_sweep_are_identical_though_they_ran_beside_others(swept, tm
     by_status = {Result.read(folder).status: folder for folder in sorted(runs.glob("digits-*"))}
     assert "finished" in by_status
     for folder in by_status.values():
-        code, said = command(reproduce, monkeypatch, capsys, folder.name, "--runs-dir", runs, "--to", tmp_path)
+        code, said = run_here(reproduce, monkeypatch, capsys, folder.name, "--runs-dir", runs, "--to", tmp_path)
         assert (code, said.splitlines()[0].split(",")[0]) == (0, f"identical: {folder.name}")
 
 
@@ -97,7 +87,7 @@ def test_the_first_difference_is_named_with_both_values(changed, monkeypatch, ca
     true = row["grad_norm/head"]
     rows[6] = json.dumps({**row, "grad_norm/head": true + 1e-9})
     (folder / "metrics.jsonl").write_text("\n".join(rows) + "\n")
-    code, said = command(reproduce, monkeypatch, capsys, folder)
+    code, said = run_here(reproduce, monkeypatch, capsys, folder)
     assert code == 1
     assert f"first difference at step 7, grad_norm/head: {true + 1e-9} and {true} (original and replay)" in said
 
@@ -108,14 +98,14 @@ def test_rows_that_are_missing_are_noticed(left, changed, monkeypatch, capsys):
     rows = (folder / "metrics.jsonl").read_text().splitlines()
     kept = rows[:left]
     (folder / "metrics.jsonl").write_text("".join(f"{row}\n" for row in kept))
-    code, said = command(reproduce, monkeypatch, capsys, folder)
+    code, said = run_here(reproduce, monkeypatch, capsys, folder)
     assert code == 1
     assert f"the records have {len(kept)} rows and {len(rows)} rows: they agree up to step {len(kept)}" in said
 
 
 def test_other_weights_are_noticed(changed, monkeypatch, capsys):
     folder = changed("result.json", lambda values: values.update(weights_sha256="0"))
-    code, said = command(reproduce, monkeypatch, capsys, folder)
+    code, said = run_here(reproduce, monkeypatch, capsys, folder)
     assert code == 1
     assert "first difference at weights: 0 and " in said
 
@@ -143,7 +133,7 @@ def test_a_note_beside_the_code_is_no_difference():
     ],
 )
 def test_other_surroundings_are_named(change, named, changed, monkeypatch, capsys):
-    code, said = command(reproduce, monkeypatch, capsys, changed("manifest.json", change))
+    code, said = run_here(reproduce, monkeypatch, capsys, changed("manifest.json", change))
     assert code == 0
     assert said.startswith("identical")
     assert named in said
@@ -168,14 +158,14 @@ def test_a_configuration_that_was_changed_by_hand_is_refused_with_the_field(fiel
 def test_what_is_looked_at_is_named_where_it_was_changed_by_hand(changed, monkeypatch, capsys):
     """It is no part of the run's name, so that the replay is made, and differs."""
     folder = changed("manifest.json", lambda manifest: manifest["config"].update(observe="off"))
-    code, said = command(reproduce, monkeypatch, capsys, folder)
+    code, said = run_here(reproduce, monkeypatch, capsys, folder)
     assert code == 1
     assert "--observe is off in its config, light in its command: one of them was changed" in said
 
 
 def test_what_was_changed_by_hand_is_named_also_where_it_changes_nothing(changed, monkeypatch, capsys):
     folder = changed("manifest.json", lambda values: values["config"].update(observe_every=101))
-    code, said = command(reproduce, monkeypatch, capsys, folder)
+    code, said = run_here(reproduce, monkeypatch, capsys, folder)
     assert code == 0
     assert said.startswith("identical: ")
     assert "  --observe-every is 101 in its config, 100 in its command: one of them was changed" in said
@@ -248,7 +238,7 @@ def test_resume_goes_on_in_the_folder_that_it_was_given(changed, original, tmp_p
     shutil.copytree(first, second)
     manifest = files.read_json(second / "manifest.json")
     files.write_json(second / "manifest.json", {**manifest, "run": second.name})
-    code, said = command(resume, monkeypatch, capsys, second)
+    code, said = run_here(resume, monkeypatch, capsys, second)
     assert code == 0
     assert f"{second.name}: finished" in said
     assert Result.read(second).weights_sha256 == Result.read(original).weights_sha256

@@ -36,10 +36,7 @@ class LabelledTexts(Parts[Part]):
 
 def split(part: Part, labels: tuple[str, ...], sha256: str, seed: int) -> LabelledTexts:
     """Texts in three stratified parts of 60, 20 and 20 % by a seed."""
-    targets = np.array(part.targets)
-    rest, test = splits.stratified(targets, 0.2, seed)
-    train, valid = (rest[chosen] for chosen in splits.stratified(targets[rest], 0.25, seed))
-    parts = (part.subset(chosen.tolist()) for chosen in (train, valid, test))
+    parts = (part.subset(chosen.tolist()) for chosen in splits.in_three(np.array(part.targets), seed))
     return LabelledTexts(*parts, sha256=sha256, labels=labels)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnkit.nn import _torch_private
+from rnnkit.nn.kernels.double_backward import is_asked_for
 from rnnkit.nn.kernels.library import Functions, Kernel
 from rnnkit.nn.kernels.memory import address, laid_out
 
@@ -64,7 +64,7 @@ class NativeLinear(torch.autograd.Function):
         """The gradients of x, W and b; by torch's operations where they are to be differentiated again."""
         x, weight = ctx.saved_tensors
         grad_y = laid_out(grads[0])
-        if not _ends_here(grads):
+        if is_asked_for(grads):
             rows, flat = x.reshape(-1, x.shape[-1]), grad_y.reshape(-1, grad_y.shape[-1])
             return grad_y @ weight, flat.t() @ rows, flat.sum(0) if ctx.biased else None, None
         outputs, inputs = weight.shape
@@ -111,7 +111,7 @@ class NativeCrossEntropy(torch.autograd.Function):
         functions, reduction = ctx.of
         rows, classes = scores.shape
         factor = 1 / rows if reduction == "mean" else 1.0
-        if not _ends_here(grads):
+        if is_asked_for(grads):
             each = (grads[0] * factor).unsqueeze(-1)
             return (scores.softmax(1) - functional.one_hot(targets, classes)) * each, None, None, None
         grad = laid_out(grads[0])
@@ -141,7 +141,7 @@ class NativeBinaryCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """The gradient of the scores."""
         scores, targets, slopes = ctx.saved_tensors
-        return grads[0] * (slopes if _ends_here(grads) else scores.sigmoid() - targets), None, None
+        return grads[0] * (scores.sigmoid() - targets if is_asked_for(grads) else slopes), None, None
 
 
 class NativeTotal(torch.autograd.Function):
@@ -163,8 +163,3 @@ class NativeTotal(torch.autograd.Function):
 def _total(functions: Functions, numbers: Tensor, reduction: str) -> float:
     total = functions.total(numbers.data_ptr(), numbers.numel())
     return total / numbers.numel() if reduction == "mean" else total
-
-
-def _ends_here(grads: tuple[Tensor, ...]) -> bool:
-    """Whether these gradients are plain numbers, and nobody differentiates what becomes of them."""
-    return not (torch.is_grad_enabled() or _torch_private.are_batched(grads))

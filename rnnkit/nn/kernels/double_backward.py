@@ -10,7 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnkit.nn import _torch_private
 from rnnkit.sequences import PackedLayout, Schedule
+
+
+def is_asked_for(grads: Sequence[Tensor | None]) -> bool:
+    """Whether what a backward makes of these gradients is differentiated again, or each of them stands for many."""
+    return torch.is_grad_enabled() or _torch_private.are_batched(grads)
 
 
 def gradients(

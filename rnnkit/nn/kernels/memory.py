@@ -12,6 +12,13 @@ def is_plain(tensor: Tensor) -> bool:
     return type(tensor) in (Tensor, nn.Parameter) and tensor.is_cpu and tensor.layout is torch.strided
 
 
+def are_served(first: Tensor, *others: Tensor) -> bool:
+    """Whether the kernel has functions for tensors: plain ones, of one type, float32 or float64."""
+    if first.dtype not in (torch.float32, torch.float64):
+        return False
+    return all(is_plain(tensor) and tensor.dtype == first.dtype for tensor in (first, *others))
+
+
 def laid_out(tensor: Tensor) -> Tensor:
     """The same numbers one after the other, with the signs that they stand for: a view can have torch turn them."""
     return (tensor.resolve_neg() if tensor.is_neg() else tensor).contiguous()

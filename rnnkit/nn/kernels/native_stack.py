@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import double_backward
 from rnnkit.nn.kernels.library import Kernel
 from rnnkit.nn.kernels.memory import address, addresses, laid_out
@@ -82,7 +81,7 @@ class NativeStack(torch.autograd.Function):
         kernel, mode, sizes, layout = ctx.of
         x, h_0, c_0, factors, lower, kept, *weights = ctx.saved_tensors
         grad_h, grad_h_n, *grad_c_n, _ = grad_outputs
-        if torch.is_grad_enabled() or _torch_private.are_batched(grad_outputs):
+        if double_backward.is_asked_for(grad_outputs):
             inputs = x, h_0, c_0, *weights
             gradients = double_backward.gradients(mode, sizes, layout, factors, inputs, (grad_h, grad_h_n, *grad_c_n))
             return *gradients[:3], *(None,) * 5, *gradients[3:]

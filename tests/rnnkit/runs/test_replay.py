@@ -8,7 +8,7 @@ import pytest
 from experiments import digits, reproduce
 from rnnkit.core import files
 from rnnkit.nn import kernel_in_force
-from tests.helpers import run_command
+from tests.helpers import run_command, run_here
 
 
 pytestmark = pytest.mark.skipif(kernel_in_force()["variant"] == "none", reason="the native kernel was not built")
@@ -40,21 +40,11 @@ def elsewhere(original, tmp_path):
     return made
 
 
-def replayed(folder, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["reproduce", str(folder)])
-    code = 0
-    try:
-        reproduce.main()
-    except SystemExit as stop:
-        code = stop.code
-    return code, capsys.readouterr().out
-
-
 INSIDE = "hidden/encoder.l0.f/rms"
 
 
 def test_what_is_seen_inside_may_differ_by_rounding_elsewhere(elsewhere, monkeypatch, capsys):
-    code, said = replayed(elsewhere(INSIDE, 1e-12), monkeypatch, capsys)
+    code, said = run_here(reproduce, monkeypatch, capsys, elsewhere(INSIDE, 1e-12))
     assert code == 0
     assert said.startswith("identical: ")
     count = int(said.split(": ")[2].split(" of ")[1].split()[0].replace(",", ""))
@@ -63,20 +53,22 @@ def test_what_is_seen_inside_may_differ_by_rounding_elsewhere(elsewhere, monkeyp
 
 
 def test_more_than_rounding_is_counted(elsewhere, monkeypatch, capsys):
-    code, said = replayed(elsewhere(INSIDE, 1e-3), monkeypatch, capsys)
+    code, said = run_here(reproduce, monkeypatch, capsys, elsewhere(INSIDE, 1e-3))
     count = int(said.split(": ")[2].split(" of ")[1].split()[0].replace(",", ""))
     assert (code, f"{count - 1:,} of {count:,} agree" in said) == (0, True)
 
 
 @pytest.mark.parametrize("metric", ["loss/train", "grad_norm/total", "metric/accuracy/valid", "distance/head"])
 def test_what_is_promised_may_not_differ_by_a_bit(metric, elsewhere, monkeypatch, capsys):
-    code, said = replayed(elsewhere(metric, 1e-15), monkeypatch, capsys)
+    code, said = run_here(reproduce, monkeypatch, capsys, elsewhere(metric, 1e-15))
     assert code == 1
     assert f"{metric}: " in said.splitlines()[0]
 
 
 def test_without_the_promise_nothing_may_differ(elsewhere, monkeypatch, capsys):
-    code, said = replayed(elsewhere(INSIDE, 1e-12, bits={"portable": False, "limits": ["so"]}), monkeypatch, capsys)
+    code, said = run_here(
+        reproduce, monkeypatch, capsys, elsewhere(INSIDE, 1e-12, bits={"portable": False, "limits": ["so"]})
+    )
     assert (code, INSIDE in said.splitlines()[0]) == (1, True)
 
 

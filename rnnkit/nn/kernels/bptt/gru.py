@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import double_backward
 from rnnkit.nn.kernels.buffers import Bias, Buffer, WeightGradients, add, direct_gradient, project, resized
 from rnnkit.sequences import Schedule
@@ -55,7 +54,7 @@ class GRU(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         """dn = delta (1-z) n', dz = delta (h-n) z', dr = dn (W_hn h+b_hn) r', each the gradient before activation."""
         schedule = ctx.schedule
-        if torch.is_grad_enabled() or _torch_private.are_batched(grad_outputs):
+        if double_backward.is_asked_for(grad_outputs):
             return *double_backward.of_layer("GRU", schedule, ctx.saved_tensors[:6], grad_outputs), None
         x, h_0, w_ih, w_hh, *_, output, gates, candidates, recurrents = ctx.saved_tensors
         grad_output, grad_final = grad_outputs

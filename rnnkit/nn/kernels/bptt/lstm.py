@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import double_backward
 from rnnkit.nn.kernels.buffers import Bias, Buffer, WeightGradients, add, direct_gradient, project, resized
 from rnnkit.sequences import Schedule
@@ -60,7 +59,7 @@ class LSTM(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         """gamma_t = delta o (1 - tanh(c)^2) + f gamma_{t+1} gives the gradients of i, f and g, delta that of o."""
         schedule = ctx.schedule
-        if torch.is_grad_enabled() or _torch_private.are_batched(grad_outputs):
+        if double_backward.is_asked_for(grad_outputs):
             return *double_backward.of_layer("LSTM", schedule, ctx.saved_tensors[:7], grad_outputs), None
         x, h_0, c_0, w_ih, w_hh, *_, output, gates, cells, squashed = ctx.saved_tensors
         grad_output, grad_final, grad_final_cell = grad_outputs

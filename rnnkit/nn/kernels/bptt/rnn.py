@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.nn import _torch_private
 from rnnkit.nn.kernels import double_backward
 from rnnkit.nn.kernels.buffers import Bias, Buffer, WeightGradients, add, direct_gradient, project, resized
 from rnnkit.sequences import Schedule
@@ -48,7 +47,7 @@ class RNN(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradient before activation is delta_t x slope_t, and W_hh^T times it is part of delta_{t-1}."""
         schedule, relu = ctx.schedule, ctx.relu
-        if torch.is_grad_enabled() or _torch_private.are_batched(grad_outputs):
+        if double_backward.is_asked_for(grad_outputs):
             mode = "RNN_RELU" if relu else "RNN_TANH"
             return *double_backward.of_layer(mode, schedule, ctx.saved_tensors[:6], grad_outputs), None, None
         x, h_0, w_ih, w_hh, *_, output = ctx.saved_tensors

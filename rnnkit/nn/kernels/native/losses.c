@@ -102,5 +102,5 @@ double NAME(rnnkit_total)(const real *numbers, int64_t count) {
   for (; i + 8 <= count; i += 8)
     for (int j = 0; j < 8; j++) sums[j] += (double)numbers[i + j];
   for (int j = 0; i < count; i++, j++) sums[j] += (double)numbers[i];
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  return sum_of_eight(sums);
 }

@@ -25,7 +25,7 @@ void NAME(rnnkit_norms)(const norms *p) {
       const double d = (double)a[i] - (b ? (double)b[i] : 0);
       sums[j] += d * d;
     }
-    p->squares[k] = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+    p->squares[k] = sum_of_eight(sums);
   }
 }
 

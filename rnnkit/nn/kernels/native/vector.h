@@ -141,6 +141,11 @@ INLINE vec tanh_(vec x) {
   return less / (less + all(2));
 }
 
+/* The sum of eight partial sums. */
+INLINE double sum_of_eight(const double *s) {
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
 INLINE vec select_(whole_vec where, vec a, vec b) { return (vec)((where & (whole_vec)a) | (~where & (whole_vec)b)); }
 
 /* All bits set in the first `lanes` lanes. */
