@@ -18,15 +18,31 @@ MODES = {"RNN_TANH": 0, "RNN_RELU": 1, "GRU": 2, "LSTM": 3}
 _SIZES = ("cell", "layers", "directions", "steps", "batch", "rows", "inputs", "hidden", "keep")
 _POINTERS = (
     *("batch_sizes", "x", "h_0", "c_0", "weights", "factors", "lower"),
-    *("h", "h_n", "c_n", "kept", "cells", "scratch"),
+    *("h", "h_n", "c_n", "cells", "scratch", "kept"),
+)
+_KEPT_SIZES = "kept_rows", "pieces"
+_GRADIENTS = (
     *("grad_h", "grad_h_n", "grad_c_n", "grad_x", "grad_h_0", "grad_c_0", "grad_weights", "total_h", "total_c"),
 )
+
+# Of what is kept for backward. glibc takes blocks of 32 MiB and more from the system each time, which then makes each
+# page of them anew: a fifth of the time of a large net.
+PIECE_BYTES = 2**24
 
 
 class _Stack(ctypes.Structure):
     """`stack` of native/stack.c."""
 
-    _fields_ = [(name, ctypes.c_int64) for name in _SIZES] + [(name, ctypes.c_void_p) for name in _POINTERS]
+    _fields_ = [
+        (name, kind)
+        for names, kind in (
+            (_SIZES, ctypes.c_int64),
+            (_POINTERS, ctypes.c_void_p),
+            (_KEPT_SIZES, ctypes.c_int64),
+            (_GRADIENTS, ctypes.c_void_p),
+        )
+        for name in names
+    ]
 
 
 class NativeStack(torch.autograd.Function):
@@ -64,13 +80,14 @@ class NativeStack(torch.autograd.Function):
         functions = kernel.functions(x.dtype, hidden)
         at = ctypes.addressof(call)
         call.keep = keep
-        kept = x.new_empty(functions.kept(at)) if keep else None
+        kept = _kept(call, x, functions.kept(at)) if keep else []
+        kept_pointers = addresses(kept)
         scratch = x.new_empty(functions.forward_scratch(at))
         call.h, call.h_n, call.c_n = h.data_ptr(), h_n.data_ptr(), address(c_n)
-        call.kept, call.scratch = address(kept), scratch.data_ptr()
+        call.kept, call.scratch = kept_pointers.buffer_info()[0], scratch.data_ptr()
         functions.forward(at)
-        ctx.save_for_backward(x, h_0, c_0, factors, lower, kept, *flat)
-        ctx.of = kernel, mode, sizes, layout
+        ctx.save_for_backward(x, h_0, c_0, factors, lower, *flat, *kept)
+        ctx.of = kernel, mode, sizes, layout, call.kept_rows, call.pieces
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(lower)
         return (h, h_n, c_n, lower) if c_n is not None else (h, h_n, lower)
@@ -78,8 +95,9 @@ class NativeStack(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         """Backpropagation through time in one call."""
-        kernel, mode, sizes, layout = ctx.of
-        x, h_0, c_0, factors, lower, kept, *weights = ctx.saved_tensors
+        kernel, mode, sizes, layout, kept_rows, pieces = ctx.of
+        x, h_0, c_0, factors, lower, *weights = ctx.saved_tensors
+        kept = [weights.pop() for _ in range(sizes[0] * sizes[1] * pieces)][::-1]
         grad_h, grad_h_n, *grad_c_n, _ = grad_outputs
         if double_backward.is_asked_for(grad_outputs):
             inputs = x, h_0, c_0, *weights
@@ -91,7 +109,7 @@ class NativeStack(torch.autograd.Function):
             for t, need in zip((x, h_0, c_0), needs, strict=False)
         )
         grad_weights = [None if weight is None else torch.empty_like(weight) for weight in weights]
-        pointers, grad_pointers = addresses(weights), addresses(grad_weights)
+        pointers, grad_pointers, kept_pointers = addresses(weights), addresses(grad_weights), addresses(kept)
         call = _call(x, mode, sizes, layout, h_0, c_0, pointers, factors, lower)
         functions = kernel.functions(x.dtype, hidden)
         at = ctypes.addressof(call)
@@ -100,10 +118,20 @@ class NativeStack(torch.autograd.Function):
         call.grad_h, call.grad_h_n, call.grad_c_n = map(address, (*given, None)[:3])
         call.grad_x, call.grad_h_0, call.grad_c_0 = map(address, (grad_x, grad_h_0, grad_c_0))
         call.grad_weights = grad_pointers.buffer_info()[0]
-        call.kept, call.scratch = kept.data_ptr(), scratch.data_ptr()
+        call.kept, call.kept_rows, call.pieces = kept_pointers.buffer_info()[0], kept_rows, pieces
+        call.scratch = scratch.data_ptr()
         functions.backward(at)
         wanted = (grad if need else None for grad, need in zip(grad_weights, needs[8:], strict=True))
         return grad_x, grad_h_0, grad_c_0, None, None, None, None, None, *wanted
+
+
+def _kept(call: _Stack, x: Tensor, row: int) -> list[Tensor]:
+    """Room for what backward needs, `row` numbers a row: in pieces, for each layer and direction."""
+    call.kept_rows = max(1, PIECE_BYTES // (row * x.element_size()))
+    starts = range(0, call.rows, call.kept_rows)
+    call.pieces = len(starts)
+    sizes = [min(call.kept_rows + call.batch, call.rows - start) * row for start in starts]
+    return [x.new_empty(size) for _ in range(call.layers * call.directions) for size in sizes]
 
 
 def _call(

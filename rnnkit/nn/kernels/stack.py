@@ -1,5 +1,7 @@
 """Whole recurrent stacks over packed rows: all layers, both directions, dropout between layers, on fast kernels."""
 
+import ctypes
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,13 +22,15 @@ CHUNK_BYTES = 2**21  # of gates in a chunk: with what belongs to them, about wha
 
 @cache
 def _keep_freed_memory() -> None:
-    """Have freed blocks stay with the process, the first time that a layer runs.
+    """Have freed memory stay with the process, up to 256 MiB, the first time that a layer runs.
 
-    glibc gives freed memory back to the system above a threshold, which follows the largest block freed so far. A layer
-    uses many middling blocks, so that without this each pass would fault all of its pages in again (a third of the time
-    of a small LSTM). The block is never touched, and costs nothing; other C libraries take no notice.
+    A layer uses many middling blocks. glibc would give most of them back to the system, and each pass would fault all
+    of their pages in again: a third of the time of a small LSTM. Other C libraries have no such setting.
     """
-    torch.empty(31 * 2**20, dtype=torch.uint8, device="cpu")
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(-3, 2**25)  # M_MMAP_THRESHOLD: the most that glibc takes
+        mallopt(-1, 2**28)  # M_TRIM_THRESHOLD
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,37 @@
    push each other out of the cache. */
 #define ROW_PADDING (64 / (int64_t)sizeof(real))
 INLINE int64_t gates_row(const layer *p) { return columns_of(p->cell) * width_of(p->hidden) + ROW_PADDING; }
+INLINE int64_t before_row(int64_t width) { return width + ROW_PADDING; }
 
-/* A panel of a step: `rows` sequences by `vectors` vectors of units. All pointers are at its first unit and row. */
+/* A panel of a step: `rows` sequences by `vectors` vectors of units. All pointers are at its first unit and row. The first
+   `follow` rows have a step before this one in the order of forward, the others begin here. */
 typedef struct {
-  int64_t rows, units, width;
+  int64_t rows, follow, units, width;
   int vectors;
   const real *tile;          /* what comes from the step worked before this one: W_hh^T d_gates, or dL/dh_n */
   const real *grad_h;        /* [rows][h_row], or NULL */
   int64_t h_row;
-  const real *kept;
+  const real *kept, *kept_before;      /* see forward.h; of this step, and of the one before */
+  int64_t kept_next, kept_before_next; /* numbers from a vector to the next */
+  const real *h_0, *c_0;               /* [rows][width] */
+  real *h_before;                      /* [rows][before_row]: h_{t-1}, for the weights' sums */
   real *carry;               /* [rows][width]: dL/dc of an LSTM on its way, dL/dh of a GRU that bypasses the gates */
   real *d_gates;             /* [rows][gates_row] */
   int64_t d_row;
   real *total_h, *total_c;   /* [rows][hidden], or NULL */
   int64_t hidden;
 } panel_back;
+
+/* What was kept of a row and vector of units. */
+INLINE const real *kept_at(const panel_back *p, int64_t m, int64_t u, int what) {
+  return p->kept + u / LANES * p->kept_next + m * what * LANES;
+}
+
+/* A number of the step before, `which` of `what` is kept of it, or what a sequence begins with. */
+INLINE vec of_before(const panel_back *p, int64_t m, int64_t u, int which, int what, const real *start) {
+  if (m >= p->follow) return load(start + m * p->width + u);
+  return load(p->kept_before + u / LANES * p->kept_before_next + (m * what + which) * LANES);
+}
 
 /* d_h: the total gradient of h_t of one row and vector of units. */
 INLINE vec total_gradient(const panel_back *p, int64_t m, int64_t u) {
@@ -40,9 +56,10 @@ INLINE vec total_gradient(const panel_back *p, int64_t m, int64_t u) {
 static void rnn_panel_back(const panel_back *p, int relu) {
   for (int64_t m = 0; m < p->rows; m++)
     for (int64_t u = 0; u < p->vectors * LANES; u += LANES) {
-      const vec h = load(p->kept + (m * RNN_KEPT + RNN_H) * p->width + u);
+      const vec h = load(kept_at(p, m, u, RNN_KEPT) + RNN_H * LANES);
       const vec d_h = total_gradient(p, m, u);
       const vec d_a = relu ? (vec)((whole_vec)d_h & ~(whole_vec)(h <= all(0))) : d_h * fnma(h, h, all(1));
+      store(p->h_before + m * before_row(p->width) + u, of_before(p, m, u, RNN_H, RNN_KEPT, p->h_0));
       store(p->d_gates + m * p->d_row + u, d_a);
       if (p->total_h) store_part(p->total_h + m * p->hidden + u, d_h, p->units - u);
     }
@@ -53,13 +70,14 @@ static void gru_panel_back(const panel_back *p) {
   const vec one = all(1);
   for (int64_t m = 0; m < p->rows; m++)
     for (int64_t u = 0; u < p->vectors * LANES; u += LANES) {
-      const real *kept = p->kept + m * GRU_KEPT * p->width + u;
-      const vec before = load(kept + GRU_BEFORE * p->width), r = load(kept + GRU_R * p->width);
-      const vec z = load(kept + GRU_Z * p->width), n = load(kept + GRU_N * p->width);
-      const vec hn = load(kept + GRU_HN * p->width);
+      const real *kept = kept_at(p, m, u, GRU_KEPT);
+      const vec before = of_before(p, m, u, GRU_H, GRU_KEPT, p->h_0), r = load(kept + GRU_R * LANES);
+      const vec z = load(kept + GRU_Z * LANES), n = load(kept + GRU_N * LANES);
+      const vec hn = load(kept + GRU_HN * LANES);
       real *carry = p->carry + m * p->width + u, *d = p->d_gates + m * p->d_row + u;
       const vec d_h = total_gradient(p, m, u) + load(carry);
       const vec d_n = d_h * (one - z) * fnma(n, n, one);
+      store(p->h_before + m * before_row(p->width) + u, before);
       store(d, d_n * r);
       store(d + p->width, d_n * hn * (r * (one - r)));
       store(d + 2 * p->width, d_h * (before - n) * (z * (one - z)));
@@ -75,12 +93,13 @@ static void lstm_panel_back(const panel_back *p) {
   const vec one = all(1);
   for (int64_t m = 0; m < p->rows; m++)
     for (int64_t u = 0; u < p->vectors * LANES; u += LANES) {
-      const real *kept = p->kept + m * LSTM_KEPT * p->width + u;
-      const vec i = load(kept + LSTM_I * p->width), f = load(kept + LSTM_F * p->width);
-      const vec g = load(kept + LSTM_G * p->width), o = load(kept + LSTM_O * p->width);
-      const vec c_before = load(kept + LSTM_C_BEFORE * p->width), tanh_c = load(kept + LSTM_TANH_C * p->width);
+      const real *kept = kept_at(p, m, u, LSTM_KEPT);
+      const vec i = load(kept + LSTM_I * LANES), f = load(kept + LSTM_F * LANES);
+      const vec g = load(kept + LSTM_G * LANES), o = load(kept + LSTM_O * LANES);
+      const vec c_before = of_before(p, m, u, LSTM_C, LSTM_KEPT, p->c_0), tanh_c = load(kept + LSTM_TANH_C * LANES);
       real *carry = p->carry + m * p->width + u, *d = p->d_gates + m * p->d_row + u;
       const vec d_h = total_gradient(p, m, u);
+      store(p->h_before + m * before_row(p->width) + u, of_before(p, m, u, LSTM_H, LSTM_KEPT, p->h_0));
       const vec d_c = fma_(d_h * o, fnma(tanh_c, tanh_c, one), load(carry));
       store(d, d_c * g * (i * (one - i)));
       store(d + p->width, d_c * c_before * (f * (one - f)));
@@ -112,46 +131,71 @@ static void unpack_sums(const layer *p, const real *sums, const int *order, int6
             gradient[(order[gate] * p->hidden + u) * K + j] = sums[j * columns + gate * width + u];
 }
 
-/* All panels of a step of `count` rows from `row` on. d_after are the gates' gradients of the step worked before this
-   one, whose first `count_after` sequences it has in common; the others start from dL/dh_n, in `last`. */
-static void backward_step(const layer *p, int64_t row, int64_t count, const real *d_after, int64_t count_after,
-                          const real *last, real *carry, const real *w_h, real *d_gates, real *tile) {
+/* Places in scratch that the steps of backward share. */
+typedef struct {
+  const real *w_h;       /* for products */
+  const real *last;      /* [batch][width]: dL/dh_n */
+  const real *h_0, *c_0; /* [batch][width] */
+  real *carry;           /* [batch][width] */
+  real *tile;
+} shared_back;
+
+/* A step: `count` rows from `row` on. */
+typedef struct {
+  int64_t row, count;
+} step;
+
+/* All panels of the step `at`; `before` is the step before it in the order of forward. d_after are the gates' gradients of
+   the step after it, whose first `count_after` sequences it has in common; the others start from dL/dh_n. */
+static void backward_step(const layer *p, const shared_back *s, step at, step before, const real *d_after,
+                          int64_t count_after, real *d_gates, real *h_before) {
   const int64_t width = width_of(p->hidden), K = gates_of(p->cell) * width, d_row = gates_row(p);
+  const int64_t row = at.row, count = at.count;
+  real *tile = s->tile;
   const int64_t both = min_of(count, count_after);
   for (int64_t u = 0; u < width; u += TILE_ROW) {
     const int64_t wide = wide_of(u, p->hidden);
     for (int64_t b = 0; b < count; b += TILE_ROWS) {
       const int64_t rows = min_of(TILE_ROWS, count - b), follow = both > b ? min_of(rows, both - b) : 0;
       for (int64_t m = follow; m < rows; m++)
-        memcpy(tile + m * TILE_ROW, last + (b + m) * width + u, (size_t)wide * sizeof(real));
-      product(follow, (int)(wide / LANES), tile, (factors){d_after + b * d_row, d_row, 1, w_h + u * K, wide, zeros, 0}, K);
-      const panel_back at = {
-          .rows = rows, .units = p->hidden - u, .width = width, .vectors = (int)(wide / LANES), .tile = tile,
+        memcpy(tile + m * TILE_ROW, s->last + (b + m) * width + u, (size_t)wide * sizeof(real));
+      product(follow, (int)(wide / LANES), tile, (factors){d_after + b * d_row, d_row, 1, s->w_h + u * K, wide, zeros, 0}, K);
+      const panel_back panel = {
+          .rows = rows, .follow = before.count - b, .units = p->hidden - u, .width = width, .vectors = (int)(wide / LANES), .tile = tile,
           .grad_h = p->grad_h ? p->grad_h + (row + b) * p->h_row + u : NULL, .h_row = p->h_row,
-          .kept = p->kept + (row + b) * kept_vectors(p->cell) * width + u, .carry = carry + b * width + u,
+          .kept = kept_step(p, row) + kept_of(p->cell, count) * (u / LANES) + kept_of(p->cell, b),
+          .kept_before = before.count ? kept_step(p, before.row) + kept_of(p->cell, before.count) * (u / LANES)
+                                        + kept_of(p->cell, b) : NULL,
+          .kept_next = kept_of(p->cell, count), .kept_before_next = kept_of(p->cell, before.count),
+          .h_0 = s->h_0 + b * width + u, .c_0 = s->c_0 + b * width + u,
+          .h_before = h_before + b * before_row(width) + u, .carry = s->carry + b * width + u,
           .d_gates = d_gates + b * d_row + u, .d_row = d_row, .hidden = p->hidden,
           .total_h = p->total_h ? p->total_h + (row + b) * p->hidden + u : NULL,
           .total_c = p->total_c ? p->total_c + (row + b) * p->hidden + u : NULL};
-      if (p->cell == LSTM) lstm_panel_back(&at);
-      else if (p->cell == GRU) gru_panel_back(&at);
-      else rnn_panel_back(&at, p->cell == RNN_RELU);
+      if (p->cell == LSTM) lstm_panel_back(&panel);
+      else if (p->cell == GRU) gru_panel_back(&panel);
+      else rnn_panel_back(&panel, p->cell == RNN_RELU);
     }
   }
 }
 
 static void backward_layer(const layer *p) {
   const int64_t width = width_of(p->hidden), gates = gates_of(p->cell), K = gates * width;
-  const int64_t columns = columns_of(p->cell) * width, d_row = gates_row(p), of_x = first_of_x(p->cell) * width, kept_row = kept_vectors(p->cell) * width;
+  const int64_t columns = columns_of(p->cell) * width, d_row = gates_row(p), of_x = first_of_x(p->cell) * width;
   const int64_t chunk = CHUNK_ROWS > p->batch ? CHUNK_ROWS : p->batch;
   const int *order_h = order_of_h(p->cell);
   real *w_h = p->scratch, *w_x = w_h + K * width, *sums_x = w_x + K * width_of(p->inputs), *sums_h = sums_x + p->inputs * K;
   real *sums_b = sums_h + p->hidden * K, *last = sums_b + columns, *carry = last + p->batch * width;
-  real *d_kept = carry + p->batch * width, *d_gates = d_kept + p->batch * d_row, *tile = d_gates + chunk * d_row;
+  real *h_0 = carry + p->batch * width, *c_0 = h_0 + p->batch * width, *h_before = c_0 + p->batch * width;
+  real *d_kept = h_before + chunk * before_row(width), *d_gates = d_kept + p->batch * d_row, *tile = d_gates + chunk * d_row;
+  const shared_back shared = {w_h, last, h_0, c_0, carry, tile};
   pack_by_column(p, p->w_hh, order_h, p->hidden, w_h);
   if (p->grad_x) pack_by_column(p, p->w_ih, in_order, p->inputs, w_x);
   memset(sums_x, 0, (size_t)((p->inputs + p->hidden) * K + columns) * sizeof(real));
   widen(p->grad_h_n, p->batch, p->hidden, last);
   widen(p->cell == LSTM ? p->grad_c_n : NULL, p->batch, p->hidden, carry);
+  widen(p->h_0, p->batch, p->hidden, h_0);
+  widen(p->c_0, p->batch, p->hidden, c_0);
   int64_t row = p->reverse ? 0 : p->rows, count_after = 0, s = 0;
   const real *d_after = d_gates;
   while (s < p->steps) {
@@ -165,17 +209,19 @@ static void backward_layer(const layer *p) {
     const int64_t first = p->reverse ? row : row - rows;
     for (; s < stop; s++) {
       const int64_t count = p->batch_sizes[p->reverse ? s : p->steps - 1 - s];
+      const int64_t count_before = s + 1 == p->steps ? 0 : p->batch_sizes[p->reverse ? s + 1 : p->steps - 2 - s];
       if (!p->reverse) row -= count;
       if (count < count_after && p->grad_h_0) /* in reverse: these began in the step after */
         rows_product(d_after + count * d_row, d_row, K, w_h, NULL, count_after - count, p->hidden, 0,
                      p->grad_h_0 + count * p->hidden, p->hidden, tile);
       real *d_here = d_gates + (row - first) * d_row;
-      backward_step(p, row, count, d_after, count_after, last, carry, w_h, d_here, tile);
+      const step at = {row, count}, before = {p->reverse ? row + count : row - count_before, count_before};
+      backward_step(p, &shared, at, before, d_after, count_after, d_here, h_before + (row - first) * before_row(width));
       d_after = d_here, count_after = count;
       if (p->reverse) row += count;
     }
     weight_sums(p->x + first * p->x_row, p->x_row, p->inputs, d_gates + of_x, d_row, K, rows, CHUNK_ROWS, sums_x, tile);
-    weight_sums(p->kept + first * kept_row, kept_row, p->hidden, d_gates, d_row, K, rows, CHUNK_ROWS, sums_h, tile);
+    weight_sums(h_before, before_row(width), p->hidden, d_gates, d_row, K, rows, CHUNK_ROWS, sums_h, tile);
     for (int64_t r = 0; r < rows; r++)
       for (int64_t n = 0; n < columns; n += LANES) store(sums_b + n, load(sums_b + n) + load(d_gates + r * d_row + n));
     if (p->grad_x)

@@ -2,11 +2,18 @@
 #pragma once
 #include "layer.h"
 
-/* What is kept of a row for backward, a vector of `width` each. */
-enum { RNN_BEFORE, RNN_H, RNN_KEPT };
-enum { GRU_BEFORE, GRU_R, GRU_Z, GRU_N, GRU_HN, GRU_KEPT };
-enum { LSTM_BEFORE, LSTM_I, LSTM_F, LSTM_G, LSTM_O, LSTM_C_BEFORE, LSTM_TANH_C, LSTM_KEPT };
+/* What is kept of a row and a vector of units for backward, a vector each. Of a step lie side by side kept[vector of units]
+   [row][what][lane], in the order in which they are written and read: memory is as slow as the products are. */
+enum { RNN_H, RNN_KEPT };
+enum { GRU_H, GRU_R, GRU_Z, GRU_N, GRU_HN, GRU_KEPT };
+enum { LSTM_H, LSTM_I, LSTM_F, LSTM_G, LSTM_O, LSTM_C, LSTM_TANH_C, LSTM_KEPT };
 INLINE int kept_vectors(int64_t cell) { return cell == LSTM ? LSTM_KEPT : cell == GRU ? GRU_KEPT : RNN_KEPT; }
+/* Numbers that are kept of `rows` rows and a vector of units. */
+INLINE int64_t kept_of(int64_t cell, int64_t rows) { return rows * kept_vectors(cell) * LANES; }
+/* Of the step that begins at `row`. In pieces, since large blocks of memory are taken from the system anew each time. */
+INLINE real *kept_step(const layer *p, int64_t row) {
+  return p->kept[row / p->kept_rows] + kept_of(p->cell, row % p->kept_rows) * (width_of(p->hidden) / LANES);
+}
 
 /* A panel of a step: `rows` sequences by `vectors` vectors of units, of which the first `units` are there. All pointers
    are at the first unit of the panel and the first row. */
@@ -18,7 +25,8 @@ typedef struct {
   real *state, *c;    /* [rows][width]: h_t, and c_{t-1} that becomes c_t */
   real *h;            /* [rows][h_row] */
   int64_t h_row;
-  real *kept;         /* [rows][kept_vectors][width], or NULL */
+  real *kept;         /* [vectors][all rows of the step][what][lane], or NULL */
+  int64_t kept_next;  /* numbers from a vector to the next */
   real *cells;        /* [rows][hidden], or NULL */
   int64_t hidden;
 } panel;
@@ -30,11 +38,7 @@ static void rnn_panel(const panel *p, int relu) {
       const int64_t u = v * LANES, at = m * p->width + u;
       const vec a = load(p->tile + m * TILE_ROW + u);
       const vec h = relu ? larger(all(0), a) : tanh_(a);
-      if (p->kept) {
-        real *kept = p->kept + m * RNN_KEPT * p->width + u;
-        store(kept + RNN_BEFORE * p->width, load(p->before + at));
-        store(kept + RNN_H * p->width, h);
-      }
+      if (p->kept) store(p->kept + v * p->kept_next + (m * RNN_KEPT + RNN_H) * LANES, h);
       store(p->state + at, h);
       store_part(p->h + m * p->h_row + u, h, p->units - u);
     }
@@ -49,12 +53,12 @@ static void gru_panel(const panel *p) {
     const vec n = tanh_(fma_(r, hn, load(a + 3 * LANES)));
     const vec h = fma_(z, before - n, n);
     if (p->kept) {
-      real *kept = p->kept + m * GRU_KEPT * p->width;
-      store(kept + GRU_BEFORE * p->width, before);
-      store(kept + GRU_R * p->width, r);
-      store(kept + GRU_Z * p->width, z);
-      store(kept + GRU_N * p->width, n);
-      store(kept + GRU_HN * p->width, hn);
+      real *kept = p->kept + m * GRU_KEPT * LANES;
+      store(kept + GRU_H * LANES, h);
+      store(kept + GRU_R * LANES, r);
+      store(kept + GRU_Z * LANES, z);
+      store(kept + GRU_N * LANES, n);
+      store(kept + GRU_HN * LANES, hn);
     }
     store(p->state + m * p->width, h);
     store_part(p->h + m * p->h_row, h, p->units);
@@ -70,14 +74,14 @@ static void lstm_panel(const panel *p) {
     const vec c_before = load(p->c + m * p->width);
     const vec c = fma_(f, c_before, i * g), tanh_c = tanh_(c), h = o * tanh_c;
     if (p->kept) {
-      real *kept = p->kept + m * LSTM_KEPT * p->width;
-      store(kept + LSTM_BEFORE * p->width, load(p->before + m * p->width));
-      store(kept + LSTM_I * p->width, i);
-      store(kept + LSTM_F * p->width, f);
-      store(kept + LSTM_G * p->width, g);
-      store(kept + LSTM_O * p->width, o);
-      store(kept + LSTM_C_BEFORE * p->width, c_before);
-      store(kept + LSTM_TANH_C * p->width, tanh_c);
+      real *kept = p->kept + m * LSTM_KEPT * LANES;
+      store(kept + LSTM_H * LANES, h);
+      store(kept + LSTM_I * LANES, i);
+      store(kept + LSTM_F * LANES, f);
+      store(kept + LSTM_G * LANES, g);
+      store(kept + LSTM_O * LANES, o);
+      store(kept + LSTM_C * LANES, c);
+      store(kept + LSTM_TANH_C * LANES, tanh_c);
     }
     store(p->c + m * p->width, c);
     store(p->state + m * p->width, h);
@@ -147,7 +151,8 @@ static void forward_step(const layer *p, int64_t row, int64_t count, const real 
           .rows = rows, .units = p->hidden - u, .width = width, .vectors = vectors, .tile = tile,
           .before = before + b * width + u, .state = state + b * width + u, .c = c + b * width + u,
           .h = p->h + (row + b) * p->h_row + u, .h_row = p->h_row,
-          .kept = p->keep ? p->kept + (row + b) * kept_vectors(p->cell) * width + u : NULL,
+          .kept = p->keep ? kept_step(p, row) + kept_of(p->cell, count) * (u / LANES) + kept_of(p->cell, b) : NULL,
+          .kept_next = kept_of(p->cell, count),
           .cells = p->cells ? p->cells + (row + b) * p->hidden + u : NULL, .hidden = p->hidden};
       if (p->cell == LSTM) lstm_panel(&at);
       else if (p->cell == GRU) gru_panel(&at);

@@ -22,7 +22,8 @@ typedef struct {
   real *h;                    /* [rows][h_row] */
   int64_t h_row;
   real *h_n, *c_n;            /* [batch][hidden] */
-  real *kept;                 /* [rows][kept_vectors][width]; see forward.h */
+  real *const *kept;          /* pieces of memory, see forward.h */
+  int64_t kept_rows;          /* a piece holds the steps that begin in this many rows */
   real *cells;                /* [rows][hidden], c_t of an LSTM for who looks; or NULL */
   real *scratch;              /* of `scratch_size` numbers */
   /* backward: gradients of what came out, NULL for zeros, ... */

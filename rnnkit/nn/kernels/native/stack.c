@@ -12,7 +12,9 @@ typedef struct {
   const real *factors;         /* [layers - 1][rows][directions hidden]: of dropout between layers, or NULL */
   real *lower;                 /* [layers - 1][2, or 1 without dropout][rows][directions hidden]: states, and what is left */
   real *h;                     /* [rows][directions hidden]: of the top layer */
-  real *h_n, *c_n, *kept, *cells, *scratch;
+  real *h_n, *c_n, *cells, *scratch;
+  real *const *kept;           /* [layers][directions][pieces] */
+  int64_t kept_rows, pieces;
   const real *grad_h, *grad_h_n, *grad_c_n;
   real *grad_x, *grad_h_0, *grad_c_0;
   real *const *grad_weights;
@@ -32,12 +34,12 @@ static int64_t forward_scratch(const stack *s) {
        + TILE_ROWS * TILE_ROW;
 }
 
-/* ... backward also sums for the weights, a chunk of d_gates, and two gradients of states between layers. */
+/* ... backward also sums for the weights, a chunk of d_gates and of h_{t-1}, and two gradients of states between layers. */
 static int64_t backward_scratch(const stack *s) {
   const int64_t width = width_of(s->hidden), most = most_inputs(s), columns = columns_of(s->cell) * width;
   const int64_t chunk = CHUNK_ROWS > s->batch ? CHUNK_ROWS : s->batch;
   return gates_of(s->cell) * width * (width + width_of(most) + most + s->hidden) + columns
-       + (columns + ROW_PADDING) * (s->batch + chunk) + 2 * s->batch * width + TILE_ROWS * TILE_ROW
+       + (columns + ROW_PADDING) * (s->batch + chunk) + before_row(width) * chunk + 4 * s->batch * width + TILE_ROWS * TILE_ROW
        + (s->layers > 1 ? 2 * room_for_states(s) : 0);
 }
 
@@ -46,7 +48,6 @@ static layer layer_of(const stack *s, int64_t l, int64_t d) {
   const int64_t i = l * s->directions + d, state = i * s->batch * s->hidden, states = states_of(s);
   const int64_t each = s->factors ? 2 : 1; /* blocks of `lower` a layer has */
   const real *const *w = s->weights + 4 * i;
-  const int64_t kept = i * s->rows * kept_vectors(s->cell) * width_of(s->hidden);
   return (layer){
       .cell = s->cell, .steps = s->steps, .batch = s->batch, .rows = s->rows, .inputs = inputs_of(s, l), .hidden = s->hidden,
       .reverse = d, .keep = s->keep, .batch_sizes = s->batch_sizes,
@@ -55,16 +56,14 @@ static layer layer_of(const stack *s, int64_t l, int64_t d) {
       .w_ih = w[0], .w_hh = w[1], .b_ih = w[2], .b_hh = w[3],
       .h = (l + 1 < s->layers ? s->lower + l * each * states : s->h) + d * s->hidden, .h_row = s->directions * s->hidden,
       .h_n = s->h_n ? s->h_n + state : NULL, .c_n = s->c_n ? s->c_n + state : NULL,
-      .kept = s->kept ? s->kept + kept : NULL, .cells = s->cells ? s->cells + i * s->rows * s->hidden : NULL,
+      .kept = s->kept ? s->kept + i * s->pieces : NULL, .kept_rows = s->kept_rows, .cells = s->cells ? s->cells + i * s->rows * s->hidden : NULL,
       .scratch = s->scratch};
 }
 
-/* Numbers that `scratch` and `kept` must have room for. */
+/* Numbers that `scratch` must have room for, and each row of `kept`. */
 int64_t NAME(rnnkit_forward_scratch)(const stack *s) { return forward_scratch(s); }
 int64_t NAME(rnnkit_backward_scratch)(const stack *s) { return backward_scratch(s); }
-int64_t NAME(rnnkit_kept)(const stack *s) {
-  return s->layers * s->directions * s->rows * kept_vectors(s->cell) * width_of(s->hidden);
-}
+int64_t NAME(rnnkit_kept)(const stack *s) { return kept_vectors(s->cell) * width_of(s->hidden); }
 
 void NAME(rnnkit_forward)(const stack *s) {
   for (int64_t l = 0; l < s->layers; l++) {
