@@ -21,8 +21,6 @@ from rnnkit.nn.modules import runs_plainly
 
 
 Steps = parameters.Update  # what makes the steps of an optimizer
-LEFT_OUT = -100  # the target of rows that do not count, as torch's `ignore_index` has it
-
 _REDUCTIONS = ("mean", "sum", "none")
 
 
@@ -57,14 +55,7 @@ def cross_entropy(input: Tensor, target: Tensor, reduction: str = "mean") -> Ten
     fits = input.dim() == 2 and input.numel() > 0 and target.shape == input.shape[:1]
     if native is None or not fits or target.dtype != torch.int64 or not is_plain(target):
         return functional.cross_entropy(input, target, reduction=reduction)
-    try:
-        return dense.NativeCrossEntropy.apply(input, target, reduction, native)
-    except IndexError:
-        counted = target != LEFT_OUT
-        if counted.all() or not counted.any():  # torch's error, or its mean of nothing
-            return functional.cross_entropy(input, target, reduction=reduction)
-    losses = cross_entropy(input[counted], target[counted], reduction)
-    return losses if reduction != "none" else input.new_zeros(len(target)).masked_scatter(counted, losses)
+    return dense.NativeCrossEntropy.apply(input, target, reduction, native)
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

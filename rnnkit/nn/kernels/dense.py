@@ -1,6 +1,7 @@
 """Linear layers and losses on the native kernel, each as one node of autograd's graph."""
 
 import ctypes
+import math
 from typing import Any
 
 import torch
@@ -10,6 +11,9 @@ from torch.nn import functional
 from rnnkit.nn.kernels.double_backward import is_asked_for
 from rnnkit.nn.kernels.library import Functions, Kernel
 from rnnkit.nn.kernels.memory import address, laid_out
+
+
+LEFT_OUT = -100  # the target of rows that do not count, as torch's `ignore_index` has it
 
 
 class _Linear(ctypes.Structure):
@@ -25,7 +29,7 @@ class _CrossEntropy(ctypes.Structure):
     """`cross_entropy` of native/losses.c."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("rows", "classes")),
+        *((name, ctypes.c_int64) for name in ("rows", "classes", "counted")),
         *((name, ctypes.c_void_p) for name in ("scores", "targets", "losses", "chances", "scratch", "grad_losses")),
         *(("grad_step", ctypes.c_int64), ("factor", ctypes.c_double), ("grad_scores", ctypes.c_void_p)),
     ]
@@ -83,7 +87,7 @@ class NativeLinear(torch.autograd.Function):
 
 
 class NativeCrossEntropy(torch.autograd.Function):
-    """-log softmax(scores)[target] for each row of scores of shape (rows, classes)."""
+    """-log softmax(scores)[target] for each row of scores of shape (rows, classes), 0 where the target is LEFT_OUT."""
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, targets: Tensor, reduction: str, kernel: Kernel) -> Tensor:
@@ -93,7 +97,8 @@ class NativeCrossEntropy(torch.autograd.Function):
         functions = kernel.functions(scores.dtype)
         losses = scores.new_empty(rows)
         chances = torch.empty_like(scores) if ctx.needs_input_grad[0] else None
-        call = _CrossEntropy(rows, classes, scores.data_ptr(), targets.data_ptr(), losses.data_ptr(), address(chances))
+        pointers = scores.data_ptr(), targets.data_ptr(), losses.data_ptr(), address(chances)
+        call = _CrossEntropy(rows, classes, 0, *pointers)
         at = ctypes.addressof(call)
         scratch = scores.new_empty(functions.cross_entropy_scratch(at))
         call.scratch = scratch.data_ptr()
@@ -101,22 +106,23 @@ class NativeCrossEntropy(torch.autograd.Function):
         if wrong >= 0:
             raise IndexError(f"Target {targets[wrong].item()} is out of bounds.")
         ctx.save_for_backward(scores, chances, targets)
-        ctx.of = functions, reduction
-        return losses if reduction == "none" else losses.new_tensor(_total(functions, losses, reduction))
+        ctx.of = functions, reduction, call.counted
+        return losses if reduction == "none" else losses.new_tensor(_total(functions, losses, reduction, call.counted))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """The gradient of the scores; by torch's operations where it is to be differentiated again."""
         scores, chances, targets = ctx.saved_tensors
-        functions, reduction = ctx.of
+        functions, reduction, counted = ctx.of
         rows, classes = scores.shape
-        factor = 1 / rows if reduction == "mean" else 1.0
+        factor = 1 / counted if reduction == "mean" and counted else 1.0
         if is_asked_for(grads):
-            each = (grads[0] * factor).unsqueeze(-1)
-            return (scores.softmax(1) - functional.one_hot(targets, classes)) * each, None, None, None
+            each = (grads[0] * factor * (targets != LEFT_OUT)).unsqueeze(-1)
+            return (scores.softmax(1) - functional.one_hot(targets.clamp(min=0), classes)) * each, None, None, None
         grad = laid_out(grads[0])
         grad_scores = torch.empty_like(chances)
-        call = _CrossEntropy(rows, classes, None, targets.data_ptr(), None, chances.data_ptr(), None, grad.data_ptr())
+        pointers = None, targets.data_ptr(), None, chances.data_ptr(), None, grad.data_ptr()
+        call = _CrossEntropy(rows, classes, counted, *pointers)
         call.grad_step, call.factor, call.grad_scores = int(reduction == "none"), factor, grad_scores.data_ptr()
         functions.cross_entropy_backward(ctypes.addressof(call))
         return grad_scores, None, None, None
@@ -151,7 +157,8 @@ class NativeTotal(torch.autograd.Function):
     def forward(ctx: Any, numbers: Tensor, reduction: str, kernel: Kernel) -> Tensor:
         """A scalar."""
         ctx.of = numbers.shape, 1 / numbers.numel() if reduction == "mean" else 1.0
-        return numbers.new_tensor(_total(kernel.functions(numbers.dtype), laid_out(numbers), reduction))
+        total = _total(kernel.functions(numbers.dtype), laid_out(numbers), reduction, numbers.numel())
+        return numbers.new_tensor(total)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -160,6 +167,9 @@ class NativeTotal(torch.autograd.Function):
         return (grads[0] * factor).expand(shape), None, None
 
 
-def _total(functions: Functions, numbers: Tensor, reduction: str) -> float:
+def _total(functions: Functions, numbers: Tensor, reduction: str, counted: int) -> float:
+    """Their sum or mean; the mean of nothing is NaN, as torch's."""
     total = functions.total(numbers.data_ptr(), numbers.numel())
-    return total / numbers.numel() if reduction == "mean" else total
+    if reduction != "mean":
+        return total
+    return total / counted if counted else math.nan

@@ -11,8 +11,12 @@ INLINE real sum_of_line(real *line) {
   return line[0];
 }
 
+/* The target of a row that is left out: its loss and gradient are 0. */
+#define LEFT_OUT -100
+
 typedef struct {
   int64_t rows, classes;
+  int64_t counted;        /* comes out: the rows that are not left out */
   const real *scores;     /* [rows][classes] */
   const int64_t *targets; /* [rows] */
   real *losses;           /* [rows] */
@@ -37,10 +41,16 @@ INLINE vec scores_at(const cross_entropy *p, int64_t r, int64_t c) {
 
 /* loss = log(sum over c of exp(s_c)) - s_target, with the largest score taken from all, so that no exp is too large.
    Gives the first row whose target is no class, or -1. */
-int64_t NAME(rnnkit_cross_entropy)(const cross_entropy *p) {
+int64_t NAME(rnnkit_cross_entropy)(cross_entropy *p) {
   real *exps = p->scratch;
+  p->counted = p->rows;
   for (int64_t r = 0; r < p->rows; r++) {
     const int64_t target = p->targets[r];
+    if (target == LEFT_OUT) {
+      p->losses[r] = 0, p->counted--;
+      if (p->chances) memset(p->chances + r * p->classes, 0, (size_t)p->classes * sizeof(real));
+      continue;
+    }
     if (target < 0 || target >= p->classes) return r;
     vec most = scores_at(p, r, 0);
     for (int64_t c = LANES; c < p->classes; c += LANES) most = larger(most, scores_at(p, r, c));
@@ -72,7 +82,7 @@ void NAME(rnnkit_cross_entropy_backward)(const cross_entropy *p) {
     const real *chances = p->chances + r * p->classes;
     real *to = p->grad_scores + r * p->classes;
     for (int64_t c = 0; c < p->classes; c++) to[c] = chances[c] * grad;
-    to[p->targets[r]] = (chances[p->targets[r]] - 1) * grad;
+    if (p->targets[r] != LEFT_OUT) to[p->targets[r]] = (chances[p->targets[r]] - 1) * grad;
   }
 }
 
