@@ -130,6 +130,36 @@ static void narrow(const real *from, int64_t first, int64_t last, int64_t hidden
   for (int64_t b = first; b < last; b++) memcpy(to + b * hidden, from + b * width, (size_t)hidden * sizeof(real));
 }
 
+/* Gates before activation, tile[m][column], of M rows: biases, W_ih x_t and W_hh h_{t-1}, without leaving the registers.
+   There are C columns; h fills the first N of them, and x as many from the column `first` on. */
+INLINE void gates_block(const int M, const int C, const int N, const int first, real *tile, const real *biases, factors x,
+                        int64_t inputs, factors h, int64_t hidden) {
+  vec sum[6][TILE_VECTORS];
+  load_block(M, C, sum, biases, 0);
+  add_products(M, N, first, sum, x, inputs);
+  add_products(M, N, 0, sum, h, hidden);
+  store_block(M, C, sum, tile);
+}
+
+/* `gates_block` with all sizes known to the compiler: a GRU's has 4 columns of 3 and 3. */
+#define GATES_BLOCK(M, C, N, first) \
+  case 32 * M + 4 * N + first: gates_block(M, C, N, first, tile, biases, x, inputs, h, hidden); break;
+#define GATES_BLOCKS(M) \
+  GATES_BLOCK(M, 1, 1, 0) GATES_BLOCK(M, 2, 2, 0) GATES_BLOCK(M, 3, 3, 0) GATES_BLOCK(M, 4, 4, 0) GATES_BLOCK(M, 4, 3, 1)
+static void gates_product(int64_t rows, int N, int first, real *tile, const real *biases, factors x, int64_t inputs, factors h,
+                          int64_t hidden) {
+  for (int64_t m = 0; m < rows;) {
+    const int M = next_rows(rows - m);
+    switch (32 * M + 4 * N + first) {
+      GATES_BLOCKS(1) GATES_BLOCKS(2) GATES_BLOCKS(3)
+#if REGISTERS == 32
+      GATES_BLOCKS(4) GATES_BLOCKS(5) GATES_BLOCKS(6)
+#endif
+    }
+    x.a += M * x.a_row, h.a += M * h.a_row, tile += M * TILE_ROW, m += M;
+  }
+}
+
 /* All panels of step t, whose first row is `row`: states `before` of all sequences to states `state`. */
 static void forward_step(const layer *p, int64_t row, int64_t count, const real *before, real *state, real *c,
                          const real *w_x, const real *w_h, const real *bias, real *tile) {
@@ -139,14 +169,9 @@ static void forward_step(const layer *p, int64_t row, int64_t count, const real 
     const int vectors = panel_vectors(p, u), columns = gated ? gates : vectors;
     for (int64_t b = 0; b < count; b += TILE_ROWS) {
       const int64_t rows = min_of(TILE_ROWS, count - b);
-      const real *biases = bias + u * columns_of(p->cell);
-      const int first = first_of_x(p->cell);
-      for (int64_t m = 0; first && m < rows; m++) store(tile + m * TILE_ROW, load(biases)); /* a GRU's h part of n */
-      const factors of_x = {p->x + (row + b) * p->x_row, p->x_row, 1, w_x + u * gates * p->inputs, columns * LANES,
-                            biases + first * LANES, 0};
-      const factors of_h = {before + b * width, width, 1, w_h + u * gates * p->hidden, columns * LANES, tile, TILE_ROW};
-      product(rows, columns, tile + first * LANES, of_x, p->inputs);
-      product(rows, columns, tile, of_h, p->hidden);
+      const factors of_x = {p->x + (row + b) * p->x_row, p->x_row, 1, w_x + u * gates * p->inputs, columns * LANES, NULL, 0};
+      const factors of_h = {before + b * width, width, 1, w_h + u * gates * p->hidden, columns * LANES, NULL, 0};
+      gates_product(rows, columns, first_of_x(p->cell), tile, bias + u * columns_of(p->cell), of_x, p->inputs, of_h, p->hidden);
       const panel at = {
           .rows = rows, .units = p->hidden - u, .width = width, .vectors = vectors, .tile = tile,
           .before = before + b * width + u, .state = state + b * width + u, .c = c + b * width + u,
