@@ -53,7 +53,7 @@ static void dense(int large) {
               .y = result(rows * N), .grad_x = draw() % 2 ? result(rows * K) : NULL, .grad_weight = result(N * K),
               .grad_bias = bias ? result(N) : NULL};
   int64_t *targets = malloc((size_t)rows * sizeof *targets);
-  for (int64_t r = 0; r < rows; r++) targets[r] = among(0, N - 1);
+  for (int64_t r = 0; r < rows; r++) targets[r] = draw() % 8 ? among(0, N - 1) : LEFT_OUT;
   real *gradient = result(rows * N), *slopes = result(rows * N), *truth = numbers(rows * N, 1);
   cross_entropy loss = {.rows = rows, .classes = N, .scores = p.y, .targets = targets, .losses = result(rows),
                         .chances = result(rows * N), .grad_step = draw() % 2, .factor = 0.5, .grad_scores = gradient};
@@ -124,11 +124,18 @@ int main(int count, char **words) {
     s.grad_c_0 = s.c_0 ? result(finals) : NULL;
     s.total_h = looked_at ? result(each * s.rows * s.hidden) : NULL;
     s.total_c = looked_at && s.cell == LSTM ? result(each * s.rows * s.hidden) : NULL;
-    /* These depend on the width of a vector: drawn last, and no results. */
-    s.kept = room(NAME(rnnkit_kept)(&s)), s.scratch = room(NAME(rnnkit_forward_scratch)(&s));
+    /* These depend on the width of a vector, and are no results. */
+    real *kept[6 * 40 * 200];
+    s.kept = kept, s.kept_rows = among(1, s.rows), s.pieces = (s.rows + s.kept_rows - 1) / s.kept_rows;
+    for (int64_t i = 0; i < each * s.pieces; i++) {
+      const int64_t begun = i % s.pieces * s.kept_rows, most = s.kept_rows + s.batch, left = s.rows - begun;
+      kept[i] = malloc((size_t)((left < most ? left : most) * NAME(rnnkit_kept)(&s)) * sizeof(real));
+    }
+    s.scratch = room(NAME(rnnkit_forward_scratch)(&s));
     NAME(rnnkit_forward)(&s);
     s.scratch = room(NAME(rnnkit_backward_scratch)(&s));
     NAME(rnnkit_backward)(&s);
+    for (int64_t i = 0; i < each * s.pieces; i++) free(kept[i]);
     dense(large);
     printf("cell %d layers %d directions %d steps %d batch %d inputs %d hidden %d: %016llx\n", (int)s.cell, (int)s.layers,
            (int)s.directions, (int)s.steps, (int)s.batch, (int)s.inputs, (int)s.hidden, (unsigned long long)hash_and_free());
