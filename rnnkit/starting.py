@@ -1,7 +1,8 @@
-"""Ctrl-C while the modules of a command are imported: one line, and exit code 130, as from `rnnkit.core.cli` later.
+"""What must be so before the modules of a command are imported.
 
-Whatever is run as `python -m` imports this first, by its package, and for what it does. In any other process, one that
-imports the library say, it does nothing.
+Ctrl-C is one line, and exit code 130, as from `rnnkit.core.cli` later; and what tqdm and tyro read of the environment
+when they are imported, and may end on, is not there. Whatever is run as `python -m` imports this first, by its package,
+and for what it does. In any other process, one that imports the library say, it does nothing.
 """
 
 import os
@@ -10,6 +11,7 @@ import sys
 
 
 COMMANDS = ("experiments", "sweeps", "tests")
+READ_AT_IMPORT = ("TQDM_", "PYTHON_TYRO_")  # commands heed none of them, see docs/surroundings.md
 
 
 def end(number: int, frame: object) -> None:
@@ -25,5 +27,8 @@ def is_command() -> bool:
     return sys.argv[:1] == ["-m"] and named[:1] != [] and named[0].partition(".")[0] in COMMANDS
 
 
-if is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, end)
+if is_command():
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end)
+    for name in [name for name in os.environ if name.startswith(READ_AT_IMPORT)]:
+        del os.environ[name]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.helpers import ROOT, no_account
+from tests.helpers import ROOT, no_account, run_command
 from tests.test_architecture import module_name, tracked
 
 
@@ -76,3 +76,11 @@ def test_a_shell_that_ignores_ctrl_c_is_obeyed(tmp_path):
     env = no_account() | {"PYTHONPATH": f"{tmp_path}:{ROOT}", "STOP_AT": "rnnkit.core"}
     done = subprocess.run([sys.executable, "-m", "experiments"], cwd=ROOT, env=env, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_junk_in_what_libraries_read_at_their_import_is_not_seen():
+    junk = {"TQDM_MININTERVAL": "junk", "TQDM_DISABLE": "[", "TQDM_NCOLS": "x", "PYTHON_TYRO_BACKEND": "junk"}
+    junk |= {"PYTHON_TYRO_UTF8_BOXES": "2"}
+    for command in ("sweeps.run", "sweeps.show"):
+        done = run_command(command, "--help", env=junk)
+        assert (done.returncode, done.stderr) == (0, "")
