@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+from rnnkit import starting  # noqa: F401 (for what it does)
 from rnnkit.core import UserError, wording
 
 

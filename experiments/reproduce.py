@@ -10,12 +10,13 @@ differs in the surroundings: versions, machine, data, changes to the code.
 """
 
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import experiments
 from experiments import recorded
-from rnnkit.core import UserError, cli
+from rnnkit.core import UserError, cli, writing
 from rnnkit.runs import Manifest, Result, Status, folders, read_rows, replay
 from rnnkit.training import Pruned
 
@@ -42,9 +43,14 @@ def replay_run(folder: Path, options: Options) -> Result:
         why = "there is nothing to compare with; let it go on with experiments.resume"
         raise UserError(f"{folder.name} {state}: {why}")
     manifest = Manifest.read(folder)
-    placement = {"runs_dir": options.to or folder.parent / "reproduced", "data_dir": options.data_dir}
+    to = options.to or folder.parent / "reproduced"
+    placement = {"runs_dir": to, "data_dir": options.data_dir}
     config = recorded.settings(folder, **placement, threads=options.threads or manifest.threads, track="off")
     evaluations = sum("speed/valid_steps_per_second" in row for row in read_rows(folder))
+
+    with writing(to, "--to"):  # the record may lie where nothing can be written
+        to.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=to).close()
 
     def report(evaluation: int, value: float) -> None:
         if result.status == Status.PRUNED and evaluation == evaluations:

@@ -1,0 +1,1 @@
+from rnnkit import starting  # noqa: F401 (for what it does)

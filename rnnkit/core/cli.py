@@ -120,6 +120,7 @@ def main(action: Callable[[], None], settle: bool = True, prints: bool = False) 
     """
     terminal.open_what_is_closed()
     terminal.read_names_as_utf8()
+    while_imported = signal.getsignal(signal.SIGINT)
     if settle:
         determinism.settle_numerics()
     for number in signals.heeded():
@@ -140,6 +141,8 @@ def main(action: Callable[[], None], settle: bool = True, prints: bool = False) 
         sys.stderr.close()
         terminal.forget(1)
         sys.exit(1)
+    finally:
+        signal.signal(signal.SIGINT, while_imported)  # so that what Python does at its end shows no traceback either
     if code:
         sys.exit(code)
 
@@ -147,6 +150,8 @@ def main(action: Callable[[], None], settle: bool = True, prints: bool = False) 
 def _exit_code(action: Callable[[], None]) -> int | str | None:
     """Run a command; its exit code, after saying on stderr what ended it."""
     try:
+        if callable(signal.getsignal(signal.SIGINT)):  # else it is ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # see `rnnkit.starting`
         action()
     except UserError as error:
         say_error(str(error))

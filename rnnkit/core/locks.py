@@ -1,4 +1,7 @@
-"""Locks on files, which the system lets go of when a process ends, however it ends."""
+"""Locks on files, which the system lets go of when a process ends, however it ends.
+
+Where a file system has none, nothing can be recorded safely: whatever needs one raises `Unsupported`.
+"""
 
 import contextlib
 import fcntl
@@ -13,6 +16,27 @@ class Busy(UserError):
     """Another process holds the lock."""
 
 
+class Unsupported(UserError):
+    """The file system has no locks."""
+
+
+def take(descriptor: int, path: Path, how: int = fcntl.LOCK_EX) -> bool:
+    """Lock a file that is open: whether it was to be had, which only `how` with `fcntl.LOCK_NB` does not wait for.
+
+    Raises `Unsupported` where its file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise Unsupported(
+            f"cannot lock {path} ({error.strerror}): its file system has no locks that two processes would see; "
+            "choose a folder on another one with --runs-dir"
+        ) from None
+    return True
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Generator[int]:
     """The lock file at `path`, made where there is none: its descriptor, not locked yet."""
@@ -25,18 +49,17 @@ def opened(path: Path) -> Generator[int]:
 
 
 def held(path: Path) -> bool:
-    """Whether a process holds the lock file at `path`. Asking makes no file."""
+    """Whether a process holds the lock file at `path`. Asking makes no file; where there are no locks, none does."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:  # not there, or somebody else's
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: many may ask at once
-    except BlockingIOError:
-        return True
+        return not take(descriptor, path, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: many may ask at once
+    except Unsupported:
+        return False
     finally:
         os.close(descriptor)
-    return False
 
 
 @contextlib.contextmanager
@@ -44,10 +67,8 @@ def exclusive(path: Path, busy: str | None = None) -> Generator[None]:
     """Hold the lock file at `path`. With `busy`, raise `Busy(busy)` at once where another holds it; else wait."""
     while True:
         with opened(path) as descriptor:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-            except BlockingIOError:
-                raise Busy(busy) from None
+            if not take(descriptor, path, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0)):
+                raise Busy(busy)
             if not _lies_at(path, descriptor):  # whoever held it removed it, and others lock the next one
                 continue
             yield

@@ -66,9 +66,15 @@ def claim(config: BaseConfig, context: RunContext) -> Claim:
             made = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-        if _try_lock(lock) and _can_take_up(folder, context):
-            return Claim(folder, lock, made)
-        os.close(lock)
+        claimed = Claim(folder, lock, made)
+        try:
+            if _try_lock(lock, folder / "lock") and _can_take_up(folder, context):
+                return claimed
+        except locks.Unsupported:
+            claimed.remove()
+            claimed.release()
+            raise
+        claimed.release()
     raise UserError(f"{context.folder.name if context.folder else ''} has ended, or is still running")
 
 
@@ -112,12 +118,11 @@ def find(run: str, runs_dir: Path) -> Path:
     raise UserError(f"there is no run {run} (looked in {runs_dir})")
 
 
-def _try_lock(descriptor: int, patience: float = 0.1) -> bool:
+def _try_lock(descriptor: int, path: Path, patience: float = 0.1) -> bool:
     """Lock it, if no run holds it. Whoever only asks (`is_live`) holds it for a moment, which is waited for."""
     end = time.monotonic() + patience
     while True:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if locks.take(descriptor, path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             return True
         if time.monotonic() > end:
             return False

@@ -141,13 +141,22 @@ def held(runs_dir: Path, name: str) -> Iterator[None]:
     made: list[Path] = []
     with writing(f"the runs folder {runs_dir}"):
         _make(path, made)
-    with locks.exclusive(path / "lock", busy=f"study {name} is being swept by another process"):
-        try:
-            yield
-        finally:
-            if not (path / "study.json").exists() and [found.name for found in path.glob("*")] in ([], ["lock"]):
-                (path / "lock").unlink(missing_ok=True)
-                _remove_empty(made or [path])
+    try:
+        with locks.exclusive(path / "lock", busy=f"study {name} is being swept by another process"):
+            try:
+                yield
+            finally:
+                _remove_unless_begun(path, made)
+    except locks.Unsupported:
+        _remove_unless_begun(path, made)
+        raise
+
+
+def _remove_unless_begun(path: Path, made: list[Path]) -> None:
+    """Take a study's folder away again, and those `made` for it, where no study lies in it."""
+    if not (path / "study.json").exists() and [found.name for found in path.glob("*")] in ([], ["lock"]):
+        (path / "lock").unlink(missing_ok=True)
+        _remove_empty(made or [path])
 
 
 def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:

@@ -51,7 +51,7 @@ class _FileLock:
 
     def acquire(self) -> bool:
         self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o644)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        locks.take(self._descriptor, self._path)
         return True
 
     def release(self) -> None:
@@ -90,7 +90,7 @@ class Journal:
         (self.folder / "workers").mkdir(exist_ok=True)
         path = self.folder / "workers" / worker
         with locks.exclusive(path), locks.opened(self.folder / "workers.lock") as all_of_them:
-            fcntl.flock(all_of_them, fcntl.LOCK_SH)
+            locks.take(all_of_them, path, fcntl.LOCK_SH)
             yield
         path.unlink(missing_ok=True)
 
@@ -131,11 +131,9 @@ def heal(folder: Path) -> None:
     if not path.exists() or _torn(path) is None:
         return
     with locks.opened(folder / "workers.lock") as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locks.take(descriptor, path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             print(f"{path} is torn: waiting for workers that still have it open", flush=True)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            locks.take(descriptor, path)
         whole = _torn(path)
         if whole is not None:
             with writing(path), path.open("rb+") as file:

@@ -53,6 +53,14 @@ def test_a_replay_is_identical_and_lies_beside_the_run(changed, monkeypatch, cap
     assert Result.read(folder.parent / "reproduced" / folder.name).status == "finished"
 
 
+def test_a_place_for_the_replay_that_cannot_be_written_is_named_with_the_flag(changed, tmp_path, monkeypatch):
+    folder = changed()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("sys.argv", ["reproduce", str(folder), "--to", str(tmp_path / "file" / "replays")])
+    with pytest.raises(UserError, match=r"^cannot write .*replays \(Not a directory\): .* with --to$"):
+        reproduce.main()
+
+
 @pytest.mark.parametrize("status", ["pruned", "diverged"])
 def test_a_run_that_was_cut_short_ends_at_the_same_step(status, tmp_path, monkeypatch, capsys):
     words = {"view": "rows", "epochs": 3, "hidden_size": 4, "depth": 1, "track": "off", "runs_dir": tmp_path}

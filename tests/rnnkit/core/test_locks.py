@@ -1,11 +1,15 @@
+import errno
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from experiments.digits import Config
 from rnnkit.core import locks
 from rnnkit.core.errors import UserError
+from rnnkit.runs import tracking
+from sweeps.study import folders
 
 
 def test_a_lock_is_held_by_one_at_a_time(tmp_path):
@@ -50,3 +54,19 @@ def test_a_lock_whose_file_was_removed_is_not_held_by_two(tmp_path):
         (tmp_path / "lock").unlink()
     waiting.join()
     assert held == [True]
+
+
+def test_a_file_system_without_locks_is_said_in_a_line_that_names_the_file(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    (tmp_path / "lock").touch()
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    assert not locks.held(tmp_path / "lock")
+    with pytest.raises(locks.Unsupported, match=r"lock \(No locks available\): .* --runs-dir$"):
+        locks.exclusive(tmp_path / "lock").__enter__()
+    with pytest.raises(locks.Unsupported), tracking.start(Config(runs_dir=tmp_path / "runs"), data={}):
+        pass
+    with pytest.raises(locks.Unsupported), folders.held(tmp_path / "sweeps", "small"):
+        pass
+    assert {path.name for path in tmp_path.rglob("*")} == {"runs", "lock"}  # nothing half-made
