@@ -22,6 +22,7 @@ class CellFacts:
     of them that are no gates but values (between -1 and 1, say).
     """
 
+    states: str = "h"  # a letter for each part of the state, h first: "hc" for an LSTM
     gates: str = ""
     keeps: str = ""  # the gate that keeps the state where it is 1, if there is one
     writes: str = ""  # the gate that lets new values in, where that is not 1 less the one that keeps

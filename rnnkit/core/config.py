@@ -131,6 +131,8 @@ class BaseConfig(Checked):
         of_matrix += [f"--init {self.init}"] if self.init in ("orthogonal", "identity") else []
         if of_matrix and not cell.recurrent:
             raise UserError(f"{of_matrix[0]} is of the recurrent weights, and --cell {self.cell} has none: leave it out")
+        if self.zoneout and cell.states not in ("h", "hc"):
+            raise UserError(f"--zoneout keeps parts of a state one by one, and those of --cell {self.cell} go together")
         if self.layers == "torch":
             if not cell.layer:
                 raise UserError(f"--layers torch has no layer of --cell {self.cell}: leave --layers out")
@@ -241,7 +243,7 @@ def defaults(**values: Any) -> Callable[[type[Config]], type[Config]]:
             if name not in shared:
                 raise ValueError(f"there is no setting {name}")
             kind.__annotations__[name] = shared[name].type
-            setattr(kind, name, value)
+            setattr(kind, name, CellName(value) if name == "cell" else value)
         return kind
 
     return changed

@@ -74,6 +74,8 @@ class Recurrent(nn.Module):
                 raise ValueError(f"{name} is a share, from 0 to 1, not {getattr(self, name)}")
         if (recurrent_dropout or weight_drop) and not self.cell.recurrent:
             raise ValueError(f"the cell {self.cell.name} has no recurrent weights: nothing reads what would be dropped")
+        if zoneout and self.cell.states not in ("h", "hc"):
+            raise ValueError(f"zoneout keeps parts of a state one by one, and those of {self.cell.name} go together")
         for place in self.places:
             for name, stated in self.stated(place).items():
                 made = torch.empty(stated.shape, device=device, dtype=dtype or torch.get_default_dtype())

@@ -67,7 +67,7 @@ class StepReplay:
             for grad, into in zip(after, total, strict=True):
                 carry(grad, into, lambda rows, out: out.add_(rows))
             found = self._through(x_t, start, total, stays_t)
-            for into, grad in zip((of_x_t, *of_start), found, strict=True):
+            for into, grad in zip((of_x_t, *of_start, *total), found, strict=True):
                 into.zero_() if grad is None else into.copy_(grad)
             after = of_start
         begins = schedule.all_begins.to(self.x.device)
@@ -86,7 +86,10 @@ class StepReplay:
     def _through(
         self, x: Tensor, start: Sequence[Tensor], total: Sequence[Tensor], stays: Sequence[Tensor]
     ) -> tuple[Tensor | None, ...]:
-        """The gradients of a step's x and start from the total ones of its state; None for those it does not depend on."""
+        """The gradients of a step's x, start and state from those of the state that come from later; None for zeros.
+
+        A part of the state may go into another of the same step, as c goes into h.
+        """
         work = self.work
         with torch.enable_grad():
             leaves = [part.detach().requires_grad_() for part in (x, *start)]
@@ -97,4 +100,4 @@ class StepReplay:
                 new = tuple(torch.lerp(n, s, part) for n, s, part in zip(new, state, stays, strict=True))
         learns = [(part, grad) for part, grad in zip(new, total, strict=True) if part.requires_grad]
         parts, grads = zip(*learns, strict=True)
-        return torch.autograd.grad(parts, leaves, grads, allow_unused=True)
+        return torch.autograd.grad(parts, [*leaves, *new], grads, allow_unused=True)

@@ -64,7 +64,6 @@ class Cell(CellFacts):
     parameters: Callable[[int, int], dict[str, Parameter]]
     step: Step | None = None
     inputs: Callable[[Weights, Tensor], Tensor] = weighted
-    states: str = "h"  # a letter for each part of the state: "hc" for an LSTM
     # (a, b) of s_t = a_t s_{t-1} + b_t, elementwise, with a and b from the inputs alone, and the gates. Then all steps
     # are one scan. s is h; with `output`, which makes h of it, s is the rest of the state, complex where it has two parts.
     coefficients: Callable[[Weights, Tensor], tuple[Tensor, Tensor, Gates]] | None = None
@@ -99,5 +98,7 @@ class Cell(CellFacts):
         """The state whose linear part is `s`."""
         if self.output is None:
             return (s,)
-        parts = (s.real, s.imag) if s.is_complex() else (s,)
-        return (self.output(w, x, s), *parts)
+        if not s.is_complex():
+            return self.output(w, x, s), s
+        parts = s.real, s.imag  # from which h is made, so that it has their gradient
+        return (self.output(w, x, torch.complex(*parts)), *parts)
