@@ -40,12 +40,16 @@ def numbers(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) 
     try:
         found = np.fromiter(map(float, values), np.float64, len(values))
     except (TypeError, ValueError, OverflowError):
-        found = np.fromiter((_number(value, path, line, name) for value, line in zip(values, lines, strict=True)), float)
+        found = np.fromiter(
+            (_number(value, path, line, name) for value, line in zip(values, lines, strict=True)), float
+        )
     with np.errstate(over="ignore"):
         single = found.astype(np.float32)
     if np.isinf(single).any():
         row = int(np.flatnonzero(np.isinf(single))[0])
-        raise UserError(f"{place(path, lines[row], name)}: {shown(values[row])} is no finite number of single precision")
+        raise UserError(
+            f"{place(path, lines[row], name)}: {shown(values[row])} is no finite number of single precision"
+        )
     return single
 
 
@@ -53,7 +57,7 @@ def _number(value: Any, path: Path, line: int, name: str) -> float:
     number = as_number(value)
     if number is None:
         raise UserError(
-            f"{place(path, line, name)}: {shown(value)} is no number: mend it, or leave the column out (--ignore {name})"
+            f"{place(path, line, name)}: {shown(value)} is no number: mend it, or leave it out (--ignore {name})"
         )
     return number
 
@@ -67,7 +71,9 @@ def times(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) ->
     for row, (value, line) in enumerate(zip(values, lines, strict=True)):
         number = moment(value)
         if number is None or not np.isfinite(number):
-            raise UserError(f"{place(path, line, name)}: {shown(value)} is no time: give numbers or dates in ISO format")
+            raise UserError(
+                f"{place(path, line, name)}: {shown(value)} is no time: give numbers or dates in ISO format"
+            )
         found[row] = number
     return found
 

@@ -12,7 +12,7 @@ _MARK = b"\xef\xbb\xbf"
 
 
 def lines(path: Path) -> Iterator[str]:
-    """The lines of a file with their ends, one after the other; a UTF-8 byte-order mark before the first is passed over.
+    """The lines of a file with their ends; a UTF-8 byte-order mark before the first is passed over.
 
     Raises `UserError`, with the line, for what is no UTF-8 text, and for an empty file.
     """

@@ -47,8 +47,6 @@ def separated(path: Path, tabs: bool) -> Table:
     head = next(_parsed(path, delimiter))[1]
     has_header = not all(fields.as_number(field) is not None for field in head)
     names = _names(path, head) if has_header else [str(number) for number in range(1, len(head) + 1)]
-    if has_header and all(fields.is_missing(name) or fields.as_number(name) is not None for name in head[1:]) and tabs:
-        names = head
     notes = () if tabs or delimiter == "," else (f"fields are parted by {delimiter!r}",)
 
     def rows() -> Iterator[Rows]:
@@ -149,7 +147,9 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             reason = str(error).partition(": line")[0]
-            raise UserError(f"{path}, line {number}: no JSON ({reason}): each line must be an object in braces") from None
+            raise UserError(
+                f"{path}, line {number}: no JSON ({reason}): each line must be an object in braces"
+            ) from None
         if not isinstance(row, dict):
             raise UserError(f"{path}, line {number}: {fields.shown(row)} is no object: write the row in braces")
         yield number, row
