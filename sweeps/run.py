@@ -172,7 +172,7 @@ def sweep(options: Options, flags: list[str]) -> None:
 
         loop.device_of(base)
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
-    points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
+    points_of_plane = len(experiments.space_of(base).plane())
     total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
     told = options.seed, options.sampler, options.pruner, options.storage
     with folders.held(options.runs_dir, name), contextlib.ExitStack() as stack:
@@ -234,7 +234,8 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     base = cli.parse(module.Config, f"python -m experiments.{options.experiment}", flags)
     refused = {"threads": "is 1 in a sweep: choose with --workers, before the --, what it takes"}
     refused["screen"] = f"trains nothing: give it to python -m experiments.{options.experiment}"
-    refused |= dict.fromkeys(module.SPACE.varied(), "is what the sweep varies: leave it out")
+    base = module.run.settled(base)
+    refused |= dict.fromkeys(experiments.space_of(base).varied(), "is what the sweep varies: leave it out")
     own = [field.name for field in dataclasses.fields(Options)]
     refused |= dict.fromkeys(own, "is the sweep's own option: give it before the --")
     if options.workers == 0:

@@ -48,12 +48,13 @@ def divided(data: OwnData, seed: int, folds: int = 0) -> Places:
         train, test = _cut(np.concatenate([train, free]), units, labels, TEST, seed)
     else:
         train = np.concatenate([train, free])
-    fold = np.zeros(len(train), int)
+    fold = None
     if folds:
         train = valid = np.sort(np.concatenate([train, valid]))
         fold = _folds(train, units, labels, folds, seed)
     elif not len(valid):
         train, valid = _cut(train, units, labels, VALID, seed + 1)
+    fold = np.zeros(len(train), int) if fold is None else fold
     places = Places(train, valid, test, fold)
     for name, part in (("train", train), ("validate", valid), ("test", test)):
         if not len(part):
