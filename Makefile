@@ -4,13 +4,14 @@ SHELL := /bin/bash
 
 # Options are what stands on make's command line. A variable of the same name that the shell has exported for something
 # else (SEED, RUN, DATA ...) is none, and neither is a name that no target knows: a slip of the pen, most likely.
-OPTIONS := EXPERIMENT TRIALS WORKERS SEED STUDY STORAGE RUN ROW PART BENCH ARGS PYTHON
+OPTIONS := EXPERIMENT DATA TARGET TRIALS WORKERS SEED STUDY STORAGE RUN ROW PART BENCH ARGS PYTHON
 $(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(eval override $(name) :=)))
 
 takes_sweep := EXPERIMENT TRIALS WORKERS SEED STUDY STORAGE
 takes_train := EXPERIMENT SEED
 takes_reproduce := RUN
 takes_resume := RUN
+takes_predict := RUN DATA
 takes_show := RUN STUDY
 takes_report := STUDY
 takes_evidence := ROW
@@ -54,7 +55,7 @@ STAMP := $(subst $(blank),\$(blank),$(ENV))/.rnnkit-installed
 SWEEP_OPTIONS = $(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--seed,SEED) \
                 $(call option,--study,STUDY) $(call option,--storage,STORAGE)
 
-.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
+.PHONY: help setup sweep train reproduce resume predict runs show dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -77,6 +78,9 @@ reproduce: $(STAMP)  ## train a run again and compare every bit: RUN=
 
 resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
 	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)
+
+predict: $(STAMP)  ## what a trained net says of a file, or of standard input: RUN= DATA=
+	@$(PY) -m experiments.predict $(if $(value RUN),$(call quoted,RUN),--help) $(if $(value DATA),$(call quoted,DATA)) $(ARGS)
 
 runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
 	@$(PY) -m sweeps.runs $(ARGS)
