@@ -18,7 +18,7 @@ def names(folder: Path = Path(__file__).parent) -> list[str]:
     """The names of all experiments. None is loaded for it."""
     scripts = {path.stem: path for path in folder.glob("[!_]*.py")}
     scripts |= {path.parent.name: path for path in folder.glob("[!_]*/__init__.py")}
-    states = re.compile(r"^OBJECTIVE\b", re.MULTILINE)
+    states = re.compile(r"^(def )?OBJECTIVE\b", re.MULTILINE)
     return [name for name in sorted(scripts) if states.search(scripts[name].read_text(encoding="utf-8"))]
 
 

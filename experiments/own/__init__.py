@@ -12,6 +12,7 @@ left out follow from the data: how long to train, batches, sizes, pooling. Besid
 same parts. `predictions.csv` in the run's folder has each test row, `answer.txt` the scores of each class.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -80,10 +81,10 @@ class Config(BaseConfig):
     """Numbers that stand for a word or character; 0 for by the data."""
     least_count: int = 0
     """Words that come less often in training count as unknown; 0 for by the data."""
-    word_dropout: float = 0.0
-    """Share of words read as unknown in training."""
-    head_dropout: float = 0.0
-    """Share of the pooled state's units dropped in training."""
+    word_dropout: float | None = None
+    """Share of words read as unknown in training; None for by the data."""
+    head_dropout: float | None = None
+    """Share of the pooled state's units dropped in training; None for by the data."""
     class_weights: bool = False
     """Weigh each class by one over its share, in the loss."""
 
@@ -95,7 +96,13 @@ class Config(BaseConfig):
         self._require("folds", 0 <= self.folds <= 20, "between 0 and 20")
         self._require("split_seed", 0 <= self.split_seed < 2**31, "between 0 and 2^31 - 1")
         for name in ("head_dropout", "word_dropout"):
-            self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+            self._require(name, 0 <= (getattr(self, name) or 0) < 1, "at least 0 and below 1")
+
+    @property
+    def title(self) -> str:
+        """`own-visits` of visits.csv."""
+        stem = re.sub("[^A-Za-z0-9]+", "-", Path(self.data).stem).strip("-")
+        return "-".join(filter(None, ("own", stem[:40])))
 
 
 def OBJECTIVE(config: Config) -> Objective:  # noqa: N802 (it stands where others have a constant)
@@ -139,7 +146,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Prepared]":
     model = nets.model(config, data.preprocessing, max(map(len, data.train.inputs))).to(device)
     name = Path(config.data).name
     return tasks.on_examples(
-        config, OBJECTIVE(config), model, data, name, measure, cost, word_dropout=config.word_dropout
+        config, OBJECTIVE(config), model, data, name, measure, cost, word_dropout=config.word_dropout or 0.0
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.own import examples, nets, report
 from rnnkit.evaluation import baselines, classification, compare
-from rnnkit.nn.portable import LEFT_OUT
+from rnnkit.nn import portable
 from rnnkit.runs import Comparison, Reference
 from rnnkit.training import Final, Task
 
@@ -108,7 +108,7 @@ def _targets(data: "Prepared", part: np.ndarray) -> np.ndarray:
     numbers = {name: number for number, name in enumerate(data.preprocessing.classes)}
     words = [own.targets[i] for i in part]
     flat = [tag for tags in words for tag in tags] if own.answers == "tags" else words
-    return np.array([numbers.get(word, LEFT_OUT) for word in flat])
+    return np.array([numbers.get(word, portable.LEFT_OUT) for word in flat])
 
 
 def forecasts(data: "Prepared") -> list[baselines.Answered]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from rnnkit.core import extras
 from rnnkit.datasets import Parts
 from rnnkit.datasets.own import How, OwnData, parts, read
 from rnnkit.datasets.own import windows as cutting
-from rnnkit.nn.portable import LEFT_OUT
-from rnnkit.sequences import Examples, check, preprocessing
-from rnnkit.sequences.preprocessing import Preprocessing
+from rnnkit.nn import portable
+from rnnkit.sequences import Examples, Preprocessing, check, preprocessing
 
 
 if TYPE_CHECKING:
@@ -124,18 +124,32 @@ def _fitted(config: "Config", own: OwnData, places: parts.Places, cut: "cutting.
     if own.answers in ("label", "tags"):
         found = set(parts.flat([own.targets[i] for i in places.train]))
         told["classes"] = tuple(sorted(found, key=lambda name: (len(name), name) if name.isdigit() else (0, name)))
-    else:
-        values = (
-            np.array([own.targets[i] for i in places.train], float) if cut is None else _steps_ahead(cut)[places.train]
-        )
-        told |= {"target_mean": float(values.mean()), "target_deviation": float(values.std()) or 1.0}
+    elif cut is None:
+        told |= _scale(np.array([own.targets[i] for i in places.train], float))
     if cut is not None:
+        wanted = cut.targets[places.train]
+        told["linear"] = linear_weights(preprocessing.filled(train), wanted)
+        told |= _scale(wanted - preprocessing.linear_forecast(Preprocessing(**told), train))  # type: ignore[arg-type]
         told |= {"horizon": config.horizon, "context": len(own.inputs[0])}
     return Preprocessing(**told)  # type: ignore[arg-type]
 
 
-def _steps_ahead(cut: cutting.Windows) -> np.ndarray:
-    return cut.targets - cut.last[:, None]
+def _scale(values: np.ndarray) -> dict[str, float]:
+    return {"target_mean": float(values.mean()), "target_deviation": float(values.std()) or 1.0}
+
+
+def linear_weights(windows: np.ndarray, targets: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """Ridge regression from windows, (rows, steps), to the values after them, (rows, horizon), all less the last step.
+
+    Rounded to six digits, so that all machines have the same.
+    """
+    with extras.needed("experiments", "a forecast"):
+        from sklearn.linear_model import RidgeCV
+
+    last = windows[:, -1:]
+    model = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(windows - last, targets - last)
+    rows = np.atleast_2d(model.coef_)
+    return tuple(tuple(float(f"{weight:.6g}") for weight in row) for row in rows)
 
 
 def targets(
@@ -147,10 +161,15 @@ def targets(
     if own.answers in ("label", "tags"):
         numbers = {name: number for number, name in enumerate(found.classes)}
         if own.answers == "label":
-            labels = np.array([numbers.get(name, LEFT_OUT) for name in own.targets])
+            labels = np.array([numbers.get(name, portable.LEFT_OUT) for name in own.targets])
             return torch.from_numpy(np.stack([labels, folds], 1))
         rows = zip(own.targets, folds, strict=True)
-        return [torch.tensor([[numbers.get(t, LEFT_OUT), fold] for t in tags], device="cpu") for tags, fold in rows]
-    values = np.array(own.targets, float)[:, None] if cut is None else _steps_ahead(cut)
+        return [
+            torch.tensor([[numbers.get(t, portable.LEFT_OUT), fold] for t in tags], device="cpu") for tags, fold in rows
+        ]
+    if cut is None:
+        values = np.array(own.targets, float)[:, None]
+    else:
+        values = cut.targets - preprocessing.linear_forecast(found, own.inputs)
     scaled = (values - found.target_mean) / found.target_deviation
     return torch.from_numpy(np.concatenate([scaled, folds[:, None]], 1).astype(np.float32))

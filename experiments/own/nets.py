@@ -14,9 +14,7 @@ from rnnkit import sequences
 from rnnkit.core import seeding
 from rnnkit.evaluation import classification
 from rnnkit.nn import Members, models, portable
-from rnnkit.nn.portable import LEFT_OUT
-from rnnkit.sequences import Examples, preprocessing
-from rnnkit.sequences.preprocessing import Preprocessing
+from rnnkit.sequences import Examples, Preprocessing, preprocessing
 from rnnkit.training import tasks
 
 
@@ -37,7 +35,7 @@ def _seeded(config: "Config", member: int) -> "Config":
 
 def _single(config: "Config", found: Preprocessing, longest: int) -> nn.Module:
     size = config.embedding_size if found.vocabulary else found.features
-    known = {"vocabulary": len(found.vocabulary) or None, "head_dropout": config.head_dropout}
+    known = {"vocabulary": len(found.vocabulary) or None, "head_dropout": config.head_dropout or 0.0}
     if found.answers == "tags":
         return models.tagger(config, size, found.outputs, longest, **known)
     return models.classifier(config, size, found.outputs, longest, pool=config.pool, **known)
@@ -55,7 +53,12 @@ def cost_of(config: "Config", data: "Prepared") -> Callable[..., Tensor]:
 
 
 def _cost(
-    found: Preprocessing, weights: Tensor | None, losses: Any, scores: Tensor, targets: Tensor, reduction: str = "mean"
+    found: Preprocessing,
+    weights: Tensor | None,
+    losses: Any,
+    scores: Tensor,
+    targets: Tensor,
+    reduction: str = "mean",
 ) -> Tensor:
     by_member = scores.view(len(scores), found.members, found.outputs)
     fold = targets[:, -1].long()
@@ -80,7 +83,7 @@ def _mean(found: Preprocessing, weights: Tensor | None, losses: Any, scores: Ten
             return losses.cross_entropy(scores, targets[:, 0].contiguous())
         return losses.mse_loss(scores.contiguous(), targets[:, :-1].contiguous())
     rows = _row_costs(found, weights, losses, scores, targets)
-    return rows.sum() / weights[targets[:, 0].clamp(min=0)].sum()
+    return rows.sum() / weights.to(scores.device)[targets[:, 0].clamp(min=0)].sum()
 
 
 def _row_costs(found: Preprocessing, weights: Tensor | None, losses: Any, scores: Tensor, targets: Tensor) -> Tensor:
@@ -89,7 +92,7 @@ def _row_costs(found: Preprocessing, weights: Tensor | None, losses: Any, scores
             scores.contiguous(), targets[:, :-1].to(scores.dtype).contiguous(), reduction="none"
         ).mean(1)
     rows = losses.cross_entropy(scores.contiguous(), targets[:, 0].contiguous(), reduction="none")
-    return rows if weights is None else rows * weights[targets[:, 0].clamp(min=0)]
+    return rows if weights is None else rows * weights.to(scores.device)[targets[:, 0].clamp(min=0)]
 
 
 def _class_weights(data: "Prepared") -> Tensor:
@@ -131,12 +134,12 @@ def measured(
         found = _alone(found)
     if found.classes:
         shares = preprocessing.probabilities(found, scores)
-        known = targets[:, 0].numpy() != LEFT_OUT
+        known = targets[:, 0].numpy() != portable.LEFT_OUT
         chosen = shares[np.flatnonzero(known), targets[:, 0].numpy()[known]]
         loss = float(-np.log(np.maximum(chosen, 1e-300)).mean()) if known.any() else 0.0
         return {f"loss/{split}": loss} | classification(targets[:, 0], shares.argmax(1), split), shares
-    last, truth = truth_of(data, split)
-    answers = preprocessing.values(found, scores, last)
+    base, truth = truth_of(data, split)
+    answers = preprocessing.values(found, scores, base)
     errors = answers - truth
     scaled = errors / found.target_deviation
     spread = ((truth - truth.mean()) ** 2).sum()
@@ -151,8 +154,9 @@ def _alone(found: Preprocessing) -> Preprocessing:
 
 
 def truth_of(data: "Prepared", split: str) -> tuple[np.ndarray | None, np.ndarray]:
-    """Of numbers and forecasts: the last values that windows show, and what was to be foretold, (rows, horizon)."""
+    """Of numbers and forecasts: the linear forecast, and what was to be foretold, both (rows, horizon)."""
     places = getattr(data.places, split)
     if data.windows is None:
         return None, np.array([data.own.targets[i] for i in places], float)[:, None]
-    return data.windows.last[places], data.windows.targets[places]
+    base = preprocessing.linear_forecast(data.preprocessing, [data.own.inputs[i] for i in places])
+    return base, data.windows.targets[places]

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.core import decoration, wording
 from rnnkit.runs import read_rows
-from rnnkit.sequences.preprocessing import Preprocessing
+from rnnkit.sequences import Preprocessing
 
 
 if TYPE_CHECKING:

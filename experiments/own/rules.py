@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 FEW = 300  # sequences to train and validate with: below, one validation part is too small to choose by
 LEAST_UPDATES, MOST_UPDATES = 1_000, 3_000
 PASSES = 20  # of the training part, where that is more than LEAST_UPDATES
-MOST_STEPS = 12_000_000  # time steps of all updates and members: some minutes on one core
+MOST_STEPS = 6_000_000  # time steps of all updates and members: half a minute on one core
+TRIALS = 14  # of a sweep, unless told: the plane of 6, and 8 that TPE suggests
 
 _BY_DATA = ("hidden_size", "batch_size", "epochs", "learning_rate", "folds")
 _AUTO = ("task", "unit", "watch", "pool")
@@ -26,18 +27,23 @@ _AUTO = ("task", "unit", "watch", "pool")
 
 def is_settled(config: "Config") -> bool:
     """Whether nothing is left to the data."""
-    return all(getattr(config, name) for name in _BY_DATA) and all(getattr(config, name) != "auto" for name in _AUTO)
+    given = config.word_dropout is not None and config.head_dropout is not None
+    return (
+        given
+        and all(getattr(config, name) for name in _BY_DATA)
+        and all(getattr(config, name) != "auto" for name in _AUTO)
+    )
 
 
 def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windows | None" = None) -> "Config":
     """The settings, those that are left open by what the data are; `windows` are those of series to forecast."""
     found: dict[str, Any] = {"task": data.answers, "unit": config.unit if config.unit != "auto" else unit_of(data)}
     count = len(np.unique(np.concatenate([places.train, places.valid])))
-    found["folds"] = config.folds or (5 if data.answers != "forecast" and not data.parts and count < FEW else 1)
+    found["folds"] = config.folds or folds_of(count, data)
     train = count if found["folds"] > 1 else len(places.train)
     found["watch"] = config.watch if config.watch != "auto" else watched(data)
     is_text = found["unit"] in ("words", "characters", "tokens")
-    found["batch_size"] = config.batch_size or int(np.clip(2 ** round(math.log2(max(train, 1) / 16)), 16, 64))
+    found["batch_size"] = config.batch_size or batch_of(train, found["unit"])
     found["hidden_size"] = config.hidden_size or (64 if train >= 500 or is_text else 32)
     found["learning_rate"] = config.learning_rate or (0.005 if is_text else 0.01)
     found["pool"] = config.pool
@@ -48,18 +54,31 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     if is_text:
         found["embedding_size"] = config.embedding_size or (32 if found["unit"] == "characters" else 64)
         found["least_count"] = config.least_count or (2 if found["unit"] == "words" else 1)
-        if not config.epochs and not config.word_dropout and found["unit"] != "characters":
-            found["word_dropout"] = 0.3 if found["unit"] == "words" else 0.1
-    if not config.epochs and not config.head_dropout and data.answers != "forecast":
-        found["head_dropout"] = 0.5 if is_text else 0.2
+    if config.word_dropout is None:
+        found["word_dropout"] = {"words": 0.3, "tokens": 0.1}.get(found["unit"], 0.0)
+    if config.head_dropout is None:
+        found["head_dropout"] = 0.0 if data.answers == "forecast" else 0.5 if is_text else 0.2
     by_epoch = math.ceil(train / found["batch_size"])
     if not config.epochs:
         length = mean_length(windows.data if windows else data, found["unit"])
         updates = config.updates or updates_of(train, found["batch_size"], length, found["folds"])
         found["epochs"] = max(1, math.ceil(updates / by_epoch))
-    if not config.evaluate_every and found["epochs"] > 60:  # as many evaluations as make a difference
-        found["evaluate_every"] = max(1, by_epoch * found["epochs"] // 40)
+    epochs = found.get("epochs", config.epochs)
+    if not config.evaluate_every and epochs > 40:  # as many evaluations as make a difference
+        found["evaluate_every"] = math.ceil(by_epoch * epochs / 30)
     return config.changed(**found)
+
+
+def batch_of(train: int, unit: str) -> int:
+    """A sixteenth of the training part, 16 to 64; of texts, which are long and learned in few passes, 16."""
+    return 16 if unit == "words" else int(np.clip(2 ** round(math.log2(max(train, 1) / 16)), 16, 64))
+
+
+def folds_of(count: int, data: "OwnData") -> int:
+    """How many folds: with few sequences to train and validate with, a single validation part says too little."""
+    if data.answers == "forecast" or data.parts or count >= FEW:
+        return 1
+    return 5 if count < FEW // 3 else 3
 
 
 def updates_of(train: int, batch: int, length: float, folds: int) -> int:
@@ -122,7 +141,7 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
 def space(config: "Config") -> Space:
     """What a sweep searches: sizes around the one that suits the data, and what the kind of data asks for."""
     middle = config.hidden_size or 64
-    sizes, depths = (max(4, middle // 4), max(8, middle // 2), middle, 2 * middle), (1, 2)
+    sizes, depths = (max(4, middle // 2), middle, 2 * middle), (1, 2)
     rate = config.learning_rate or 0.01
     start: dict[str, Any] = {"cell": "gru", "bidirectional": True, "learning_rate": rate, "clip": 1.0}
     tuned: dict[str, Any] = {
@@ -131,13 +150,13 @@ def space(config: "Config") -> Space:
         "dropout": Range(0.0, 0.5, least=0.0, most=0.95, needs=("depth", 2)),
     }
     if config.task != "forecast":
-        start["head_dropout"] = config.head_dropout
+        start["head_dropout"] = config.head_dropout or 0.0
         tuned["head_dropout"] = Range(0.0, 0.6, least=0.0, most=0.95)
     if config.task in ("label", "number", "auto"):
         start["pool"] = "joined" if config.pool == "auto" else config.pool
         tuned["pool"] = ("joined", "last", "mean", "max", "attention")
     if config.unit in ("words", "tokens"):
-        start |= {"word_dropout": config.word_dropout, "embedding_size": config.embedding_size}
+        start |= {"word_dropout": config.word_dropout or 0.0, "embedding_size": config.embedding_size}
         tuned["word_dropout"] = Range(0.0, 0.5, least=0.0, most=0.95)
         tuned["embedding_size"] = (16, 32, 64, 128)
     if config.unit == "words":
@@ -149,4 +168,4 @@ def space(config: "Config") -> Space:
         "cell": ("gru", "lstm"),
         "bidirectional": (False, True),
     }
-    return Space(sizes, depths, studied, tuned, start)
+    return Space(sizes, depths, studied, tuned, start, trials=TRIALS)

@@ -118,6 +118,11 @@ class BaseConfig(Checked):
         if self.cell == "rnn" and self.init in ("forget-bias", "chrono"):
             raise UserError(f"--init {self.init} sets the bias of a gate: it needs --cell gru or lstm")
 
+    @property
+    def title(self) -> str:
+        """What studies of it are called, in letters, digits and dashes: its experiment."""
+        return self.experiment.replace("_", "-")
+
     def changed(self, **values: Any) -> Self:
         """These settings with other values for some. Raises `UserError` where they do not go together.
 

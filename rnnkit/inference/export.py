@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_sequence, unpack_sequence
 
 from rnnkit.core import UserError, extras, files, seeding, writing
-from rnnkit.inference import answering, onnx_graph, weights
+from rnnkit.inference import onnx_graph, weights
 from rnnkit.inference.model import Model, description
 from rnnkit.nn import LanguageModel, evaluating
 from rnnkit.nn.embeddings import Spelled

@@ -26,7 +26,7 @@ class Pixels:
 
 
 def steps(pixels: Pixels, means: Sequence[float], deviations: Sequence[float], image: Any, place: int) -> Tensor:
-    """The standardised steps of an image, of shape (steps, features). Raises `UserError`, with the image, for others."""
+    """The standardised steps of an image, of shape (steps, features). `UserError`, with the image, for what is none."""
     count = pixels.height * pixels.width
     try:
         values = np.asarray(image, np.float64).reshape(-1)

@@ -47,6 +47,8 @@ class Preprocessing:
     target_deviation: float = 1.0
     horizon: int = 1
     context: int = 0  # steps that a forecast reads
+    # Of forecasts, for each value ahead: what the steps read count for in a linear forecast, which the net adds to.
+    linear: tuple[tuple[float, ...], ...] = ()
     members: int = 1
     lower: bool = False  # tokens are alike in either case
     letters: tuple[str, ...] = ()  # by number, where tokens are read letter by letter too
@@ -106,7 +108,7 @@ def steps_of(preprocessing: Preprocessing, one: Any) -> list[str]:
 
 
 def spellings(preprocessing: Preprocessing, sequences: Iterable[Any]) -> tuple[list[Tensor], list[Tensor]]:
-    """For nets that read letters: inputs of shape (steps, 2), as `nn.embeddings.Spelled` has them, and its spellings."""
+    """For nets that read letters: inputs of shape (steps, 2), as `nn.embeddings.Spelled` has them, and spellings."""
     numbers = {letter: number for number, letter in enumerate(preprocessing.letters)}
     places: dict[str, int] = {}
     rows: list[Tensor] = []
@@ -218,11 +220,34 @@ def probabilities(preprocessing: Preprocessing, scores: Tensor) -> np.ndarray:
     return torch.softmax(by_member, 2).mean(1).numpy(force=True)
 
 
-def values(preprocessing: Preprocessing, scores: Tensor, last: np.ndarray | None = None) -> np.ndarray:
+def filled(windows: Sequence[np.ndarray]) -> np.ndarray:
+    """The first channel of windows of one length, of shape (windows, steps); a missing value is the one before it."""
+    found = np.stack([np.asarray(one, np.float64).reshape(len(one), -1)[:, 0] for one in windows])
+    missing = np.isnan(found)
+    if missing.any():
+        last = np.where(missing, -1, np.arange(found.shape[1]))
+        np.maximum.accumulate(last, axis=1, out=last)
+        first = np.argmin(missing, axis=1)[:, None]
+        found = np.take_along_axis(found, np.where(last < 0, first, last), 1)
+    return np.where(np.isnan(found), 0.0, found)
+
+
+def linear_forecast(preprocessing: Preprocessing, windows: Sequence[np.ndarray]) -> np.ndarray:
+    """The last value and a weighted sum of the steps' differences from it, of shape (windows, horizon).
+
+    What the net gives is added to it, as in Lai et al., Modeling Long- and Short-Term Temporal Patterns (LSTNet), 2018.
+    """
+    steps = filled(windows)
+    last = steps[:, -1:]
+    weights = np.array(preprocessing.linear)
+    return last + ((steps - last)[:, None, :] * weights[None]).sum(2)
+
+
+def values(preprocessing: Preprocessing, scores: Tensor, base: np.ndarray | None = None) -> np.ndarray:
     """The members' mean as numbers, of shape (rows, horizon), for scores of shape (rows, members x horizon).
 
-    A forecast is what is added to the `last` value of the series, of shape (rows,).
+    Of forecasts it is added to `base`, of that shape: `linear_forecast`.
     """
     by_member = scores.double().view(len(scores), preprocessing.members, preprocessing.outputs)
     found = by_member.mean(1).numpy(force=True) * preprocessing.target_deviation + preprocessing.target_mean
-    return found if last is None else found + last[:, None]
+    return found if base is None else found + base

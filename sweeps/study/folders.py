@@ -73,7 +73,7 @@ class StudyFolder:
             "pruner": self.pruner,
             "storage": "journal" if self.address == "journal" else "postgresql",
             "config": configuration.settings(self.base),
-            "space": judged | dataclasses.asdict(self.space),
+            "space": judged | {k: v for k, v in dataclasses.asdict(self.space).items() if k != "trials"},
         }
         return json.loads(json.dumps(values, default=str))
 

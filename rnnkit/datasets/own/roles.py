@@ -158,7 +158,9 @@ def _repeats(values: Sequence[Any]) -> bool:
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
-    return all(fields.as_number(value) is not None for value in values)
+    """Whether most of the fields that are there are numbers: one that is none is then a fault, and no word."""
+    there = [value for value in values if not fields.is_missing(value)]
+    return 2 * sum(fields.as_number(value) is not None for value in there) >= len(there)
 
 
 def _are_times(values: Sequence[Any]) -> bool:
