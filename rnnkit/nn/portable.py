@@ -21,6 +21,7 @@ from rnnkit.nn.modules import runs_plainly
 
 
 Steps = parameters.Update  # what makes the steps of an optimizer
+
 _REDUCTIONS = ("mean", "sum", "none")
 
 

@@ -34,8 +34,8 @@ Function = Callable[[int], int]
 class Functions:
     """A variant of the kernel for one type of numbers: `lanes` of them in a vector.
 
-    Each takes the address of the structure that its part of native/ describes; `_scratch` and `kept` give how many
-    numbers its buffers must have room for.
+    Each takes the address of the structure that its part of native/ describes; `_scratch` gives how many numbers that
+    buffer must have room for, `kept` how many for each row.
     """
 
     lanes: int

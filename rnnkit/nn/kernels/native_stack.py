@@ -15,13 +15,10 @@ from rnnkit.sequences import PackedLayout
 
 MODES = {"RNN_TANH": 0, "RNN_RELU": 1, "GRU": 2, "LSTM": 3}
 
-_SIZES = ("cell", "layers", "directions", "steps", "batch", "rows", "inputs", "hidden", "keep")
+_SIZES = ("cell", "layers", "directions", "steps", "batch", "rows", "inputs", "hidden", "keep", "kept_rows", "pieces")
 _POINTERS = (
     *("batch_sizes", "x", "h_0", "c_0", "weights", "factors", "lower"),
-    *("h", "h_n", "c_n", "cells", "scratch", "kept"),
-)
-_KEPT_SIZES = "kept_rows", "pieces"
-_GRADIENTS = (
+    *("h", "h_n", "c_n", "kept", "cells", "scratch"),
     *("grad_h", "grad_h_n", "grad_c_n", "grad_x", "grad_h_0", "grad_c_0", "grad_weights", "total_h", "total_c"),
 )
 
@@ -33,16 +30,7 @@ PIECE_BYTES = 2**24
 class _Stack(ctypes.Structure):
     """`stack` of native/stack.c."""
 
-    _fields_ = [
-        (name, kind)
-        for names, kind in (
-            (_SIZES, ctypes.c_int64),
-            (_POINTERS, ctypes.c_void_p),
-            (_KEPT_SIZES, ctypes.c_int64),
-            (_GRADIENTS, ctypes.c_void_p),
-        )
-        for name in names
-    ]
+    _fields_ = [(name, ctypes.c_int64) for name in _SIZES] + [(name, ctypes.c_void_p) for name in _POINTERS]
 
 
 class NativeStack(torch.autograd.Function):
@@ -87,7 +75,7 @@ class NativeStack(torch.autograd.Function):
         call.kept, call.scratch = kept_pointers.buffer_info()[0], scratch.data_ptr()
         functions.forward(at)
         ctx.save_for_backward(x, h_0, c_0, factors, lower, *flat, *kept)
-        ctx.of = kernel, mode, sizes, layout, call.kept_rows, call.pieces
+        ctx.of = kernel, mode, sizes, layout, call.kept_rows
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(lower)
         return (h, h_n, c_n, lower) if c_n is not None else (h, h_n, lower)
@@ -95,9 +83,10 @@ class NativeStack(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         """Backpropagation through time in one call."""
-        kernel, mode, sizes, layout, kept_rows, pieces = ctx.of
-        x, h_0, c_0, factors, lower, *weights = ctx.saved_tensors
-        kept = [weights.pop() for _ in range(sizes[0] * sizes[1] * pieces)][::-1]
+        kernel, mode, sizes, layout, kept_rows = ctx.of
+        x, h_0, c_0, factors, lower, *rest = ctx.saved_tensors
+        count = sizes[0] * sizes[1]
+        weights, kept = rest[: 4 * count], rest[4 * count :]
         grad_h, grad_h_n, *grad_c_n, _ = grad_outputs
         if double_backward.is_asked_for(grad_outputs):
             inputs = x, h_0, c_0, *weights
@@ -118,8 +107,8 @@ class NativeStack(torch.autograd.Function):
         call.grad_h, call.grad_h_n, call.grad_c_n = map(address, (*given, None)[:3])
         call.grad_x, call.grad_h_0, call.grad_c_0 = map(address, (grad_x, grad_h_0, grad_c_0))
         call.grad_weights = grad_pointers.buffer_info()[0]
-        call.kept, call.kept_rows, call.pieces = kept_pointers.buffer_info()[0], kept_rows, pieces
-        call.scratch = scratch.data_ptr()
+        call.kept_rows, call.pieces = kept_rows, len(kept) // count
+        call.kept, call.scratch = kept_pointers.buffer_info()[0], scratch.data_ptr()
         functions.backward(at)
         wanted = (grad if need else None for grad, need in zip(grad_weights, needs[8:], strict=True))
         return grad_x, grad_h_0, grad_c_0, None, None, None, None, None, *wanted
@@ -148,7 +137,7 @@ def _call(
     """What forward and backward have in common."""
     layers, directions, hidden = sizes
     return _Stack(
-        *(MODES[mode], layers, directions, layout.steps, layout.batch, layout.rows, x.shape[1], hidden, 1),
+        *(MODES[mode], layers, directions, layout.steps, layout.batch, layout.rows, x.shape[1], hidden, 1, 0, 0),
         *(layout.tensor.data_ptr(), x.data_ptr(), address(h_0), address(c_0), weights.buffer_info()[0]),
         *(address(factors), lower.data_ptr()),
     )

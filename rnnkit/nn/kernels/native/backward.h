@@ -161,12 +161,12 @@ static void backward_step(const layer *p, const shared_back *s, step at, step be
         memcpy(tile + m * TILE_ROW, s->last + (b + m) * width + u, (size_t)wide * sizeof(real));
       product(follow, (int)(wide / LANES), tile, (factors){d_after + b * d_row, d_row, 1, s->w_h + u * K, wide, zeros, 0}, K);
       const panel_back panel = {
-          .rows = rows, .follow = before.count - b, .units = p->hidden - u, .width = width, .vectors = (int)(wide / LANES), .tile = tile,
+          .rows = rows, .follow = before.count - b, .units = p->hidden - u, .width = width, .vectors = (int)(wide / LANES),
+          .tile = tile,
           .grad_h = p->grad_h ? p->grad_h + (row + b) * p->h_row + u : NULL, .h_row = p->h_row,
-          .kept = kept_step(p, row) + kept_of(p->cell, count) * (u / LANES) + kept_of(p->cell, b),
-          .kept_before = before.count ? kept_step(p, before.row) + kept_of(p->cell, before.count) * (u / LANES)
-                                        + kept_of(p->cell, b) : NULL,
-          .kept_next = kept_of(p->cell, count), .kept_before_next = kept_of(p->cell, before.count),
+          .kept = kept_panel(p, row, count, b, u), .kept_next = kept_of(p->cell, count),
+          .kept_before = before.count ? kept_panel(p, before.row, before.count, b, u) : NULL,
+          .kept_before_next = kept_of(p->cell, before.count),
           .h_0 = s->h_0 + b * width + u, .c_0 = s->c_0 + b * width + u,
           .h_before = h_before + b * before_row(width) + u, .carry = s->carry + b * width + u,
           .d_gates = d_gates + b * d_row + u, .d_row = d_row, .hidden = p->hidden,

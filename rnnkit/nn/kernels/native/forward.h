@@ -14,6 +14,10 @@ INLINE int64_t kept_of(int64_t cell, int64_t rows) { return rows * kept_vectors(
 INLINE real *kept_step(const layer *p, int64_t row) {
   return p->kept[row / p->kept_rows] + kept_of(p->cell, row % p->kept_rows) * (width_of(p->hidden) / LANES);
 }
+/* Of that step of `count` rows, from its row b and the vector of unit u on. */
+INLINE real *kept_panel(const layer *p, int64_t row, int64_t count, int64_t b, int64_t u) {
+  return kept_step(p, row) + kept_of(p->cell, count) * (u / LANES) + kept_of(p->cell, b);
+}
 
 /* A panel of a step: `rows` sequences by `vectors` vectors of units, of which the first `units` are there. All pointers
    are at the first unit of the panel and the first row. */
@@ -176,8 +180,7 @@ static void forward_step(const layer *p, int64_t row, int64_t count, const real 
           .rows = rows, .units = p->hidden - u, .width = width, .vectors = vectors, .tile = tile,
           .before = before + b * width + u, .state = state + b * width + u, .c = c + b * width + u,
           .h = p->h + (row + b) * p->h_row + u, .h_row = p->h_row,
-          .kept = p->keep ? kept_step(p, row) + kept_of(p->cell, count) * (u / LANES) + kept_of(p->cell, b) : NULL,
-          .kept_next = kept_of(p->cell, count),
+          .kept = p->keep ? kept_panel(p, row, count, b, u) : NULL, .kept_next = kept_of(p->cell, count),
           .cells = p->cells ? p->cells + (row + b) * p->hidden + u : NULL, .hidden = p->hidden};
       if (p->cell == LSTM) lstm_panel(&at);
       else if (p->cell == GRU) gru_panel(&at);

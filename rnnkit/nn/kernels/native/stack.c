@@ -5,16 +5,16 @@
 /* As `layer`, for all layers and directions. Where a layer has numbers of its own, those of its directions lie side by
    side: [layers][directions] before all other sizes, or, in rows, [directions hidden]. */
 typedef struct {
-  int64_t cell, layers, directions, steps, batch, rows, inputs, hidden, keep;
+  int64_t cell, layers, directions, steps, batch, rows, inputs, hidden, keep, kept_rows, pieces;
   const int64_t *batch_sizes;
   const real *x, *h_0, *c_0;
   const real *const *weights;  /* w_ih, w_hh, b_ih, b_hh of each */
   const real *factors;         /* [layers - 1][rows][directions hidden]: of dropout between layers, or NULL */
   real *lower;                 /* [layers - 1][2, or 1 without dropout][rows][directions hidden]: states, and what is left */
   real *h;                     /* [rows][directions hidden]: of the top layer */
-  real *h_n, *c_n, *cells, *scratch;
+  real *h_n, *c_n;
   real *const *kept;           /* [layers][directions][pieces] */
-  int64_t kept_rows, pieces;
+  real *cells, *scratch;
   const real *grad_h, *grad_h_n, *grad_c_n;
   real *grad_x, *grad_h_0, *grad_c_0;
   real *const *grad_weights;
@@ -39,8 +39,8 @@ static int64_t backward_scratch(const stack *s) {
   const int64_t width = width_of(s->hidden), most = most_inputs(s), columns = columns_of(s->cell) * width;
   const int64_t chunk = CHUNK_ROWS > s->batch ? CHUNK_ROWS : s->batch;
   return gates_of(s->cell) * width * (width + width_of(most) + most + s->hidden) + columns
-       + (columns + ROW_PADDING) * (s->batch + chunk) + before_row(width) * chunk + 4 * s->batch * width + TILE_ROWS * TILE_ROW
-       + (s->layers > 1 ? 2 * room_for_states(s) : 0);
+       + (columns + ROW_PADDING) * (s->batch + chunk) + before_row(width) * chunk + 4 * s->batch * width
+       + TILE_ROWS * TILE_ROW + (s->layers > 1 ? 2 * room_for_states(s) : 0);
 }
 
 /* Layer l in direction d, all but the gradients. */
@@ -56,8 +56,8 @@ static layer layer_of(const stack *s, int64_t l, int64_t d) {
       .w_ih = w[0], .w_hh = w[1], .b_ih = w[2], .b_hh = w[3],
       .h = (l + 1 < s->layers ? s->lower + l * each * states : s->h) + d * s->hidden, .h_row = s->directions * s->hidden,
       .h_n = s->h_n ? s->h_n + state : NULL, .c_n = s->c_n ? s->c_n + state : NULL,
-      .kept = s->kept ? s->kept + i * s->pieces : NULL, .kept_rows = s->kept_rows, .cells = s->cells ? s->cells + i * s->rows * s->hidden : NULL,
-      .scratch = s->scratch};
+      .kept = s->kept ? s->kept + i * s->pieces : NULL, .kept_rows = s->kept_rows,
+      .cells = s->cells ? s->cells + i * s->rows * s->hidden : NULL, .scratch = s->scratch};
 }
 
 /* Numbers that `scratch` must have room for, and each row of `kept`. */
