@@ -16,6 +16,7 @@ import tyro
 
 from rnnkit.core import RunsOptions, UserError, cli, terminal, wording
 from rnnkit.runs import folders, plots, printing
+from sweeps.analysis import words
 from sweeps.reading import Columns, RunIndex, answers, describe, sections, studies
 from sweeps.runs import table
 
@@ -100,8 +101,7 @@ def of_study(index: RunIndex, name: str) -> list[str]:
     lines = [f"study {name}: {study.experiment}, {answers.how_many(study)}"]
     lines += [f"  {text}" for text in [study.trouble or "", *answers.answer(study)] if text]
     if study.importances:
-        order = sorted(study.importances.items(), key=lambda item: -item[1])
-        lines.append("  what mattered (fANOVA): " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
+        lines.append(f"  {words.importances_in_words(study.summary)}")
     sign = 1 if study.lower_is_better else -1
     value = lambda trial: math.inf if trial.value is None else sign * trial.value
     rows = []
