@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import tyro
 
 from rnnkit.core import RunsOptions, UserError, cli, wording
-from rnnkit.runs import printing
 from sweeps.analysis import comparing, page, words
 from sweeps.analysis.comparing import Compared, Group
 from sweeps.reading import RunIndex, groups, plain
@@ -28,8 +27,8 @@ class Options(RunsOptions):
 
     names: Annotated[list[str], tyro.conf.Positional] = field(default_factory=list)
     """Studies, runs, or patterns of runs' names; with a colon and settings, only runs that have these."""
-    by: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
-    """A setting to group by; several times for several settings."""
+    by: str = ""
+    """Settings to group by, as in cell,depth: of each group, the best configuration on the validation part."""
     metric: str | None = None
     """What is compared, as accuracy (on the test part) or metric/accuracy/valid; by default what runs are judged by."""
     json: bool = False
@@ -42,17 +41,13 @@ def chosen_metric(index: RunIndex, found: list[Group], asked: str | None) -> str
     Raises `UserError` where there is none that all have.
     """
     cards = [index.run(group.runs[0]) for group in found]
-    metric = _full(asked) if asked else _judged_by(cards)
+    metric = groups.metric_of(asked) if asked else _judged_by(cards)
     for group in found:
         if metric not in group.scores:
             known = comparing.shared(found)
             choose = f"choose one with --metric: {', '.join(known)}" if known else "they have no score in common"
             raise UserError(f"not all runs of {group.name} have a {wording.metric(metric)}; {choose}")
     return metric
-
-
-def _full(metric: str) -> str:
-    return metric if metric.startswith("metric/") else f"metric/{metric.replace(' ', '_')}/test"
 
 
 def _judged_by(cards: list[Card]) -> str:
@@ -62,16 +57,6 @@ def _judged_by(cards: list[Card]) -> str:
         each = " and ".join(f"{card.experiment} by {wording.without_split(metric)}" for metric, card in judged.items())
         raise UserError(f"these are judged differently, {each}: name one with --metric")
     return cards[0].metric.removesuffix("/valid") + "/test"
-
-
-def warnings(index: RunIndex, found: list[Group]) -> list[str]:
-    """What makes groups differ beside their settings: other data, another experiment."""
-    kinds = {group.experiment for group in found}
-    lines = [f"These are of different experiments: {', '.join(sorted(kinds))}."] if len(kinds) > 1 else []
-    data = {tuple(sorted(index.manifest(run).get("data", {}).items())) for group in found for run in group.runs}
-    if len(data) > 1 and len(kinds) == 1:
-        lines.append("They were not all trained on the same data: a difference can be of the data.")
-    return lines
 
 
 def lines(found: Compared, compared: list[Group], said: list[str]) -> list[str]:
@@ -106,14 +91,14 @@ def main() -> None:
     if not options.names:
         raise UserError("name studies or runs to compare, as in: python -m sweeps.compare digits-s0 digits-s1")
     index = RunIndex(options.runs_dir)
-    found = groups.groups(index, options.names, [name.replace("-", "_") for name in options.by])
+    found = groups.groups(index, options.names, groups.names(options.by))
     if len(found) < 2:
         raise UserError(
             f"{found[0].name} is one group alone: name another beside it, or split it by a setting, as with --by cell"
         )
     metric = chosen_metric(index, found, options.metric)
     compared = comparing.compared(found, metric, groups.lower_is_better(index, metric, found[0].runs[0]))
-    said = warnings(index, found)
+    said = groups.warnings(index, found)
     if options.json:
         print(plain.as_json(facts(compared, found, said)))
     else:

@@ -45,8 +45,8 @@ class Scored(Mean):
 class Pair(Difference):
     """How much better the group `first` is than `second`; their `difference` is never below 0."""
 
-    first: str
-    second: str
+    first: str = ""
+    second: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,8 @@ def compared(groups: Sequence[Group], metric: str, lower_is_better: bool, tables
 def _pair(one: Group, other: Group, metric: str, sign: int, comparisons: int) -> Pair:
     found = inference.difference(one.scores[metric], other.scores[metric], sign, comparisons)
     if found.difference < 0:  # on the seeds that both have, unlike on all
-        found, (one, other) = (
-            inference.difference(other.scores[metric], one.scores[metric], sign, comparisons),
-            (other, one),
-        )
+        one, other = other, one
+        found = inference.difference(one.scores[metric], other.scores[metric], sign, comparisons)
     return Pair(**vars(found), first=one.name, second=other.name)
 
 
@@ -109,21 +107,23 @@ def shared(groups: Sequence[Group]) -> list[str]:
 
 
 def in_words(found: Compared, groups: Sequence[Group]) -> list[str]:
-    """What the comparison supports and what not, in sentences; each names what it is of."""
+    """What the comparison supports and what not, line by line."""
     what, first = wording.metric(found.metric), found.means[0].group
-    lines = []
+    lines = [f"No group is told to be the best; {first} has the best mean."]
     if found.best:
-        lines.append(f"Best: {found.best}, with a better {what} than each of the others.")
-    elif len(groups) > 1:
-        lines.append(f"No group is told to be the best; {first} has the best mean.")
-    unit = f" ({found.unit})" if found.unit else ""
+        lines = [f"Best: {found.best}, with a better {what} than each of the others."]
+    if found.pairs:
+        unit = f" ({found.unit})" if found.unit else ""
+        many = found.pairs[0].comparisons
+        corrected = f", corrected for {many} comparisons" if many > 1 else ""
+        lines.append(f"Differences in {what}{unit}, with 95 % intervals over seeds{corrected}:")
     for supported in (True, False):
         pairs = [pair for pair in found.pairs if pair.supported == supported]
         pairs.sort(key=lambda pair: first not in (pair.first, pair.second))
-        lines += [_pair_in_words(pair, what, unit) for pair in pairs[:MOST_TOLD]]
+        lines += [f"  {_pair_in_words(pair)}" for pair in pairs[:MOST_TOLD]]
         if pairs[MOST_TOLD:]:
             kind = "told apart" if supported else "not told apart"
-            lines.append(f"{len(pairs) - MOST_TOLD} pairs more are {kind}: --json has them all.")
+            lines.append(f"  {wording.count(len(pairs) - MOST_TOLD, 'pair')} more {kind}: --json has them all")
     few = [mean for mean in found.means if mean.count < inference.LEAST_SEEDS]
     for mean in few[:MOST_TOLD]:
         lines.append(f"{mean.group} has {wording.count(mean.count, 'seed')}: too few to compare it, 3 or more do.")
@@ -140,11 +140,9 @@ def left_out_in_words(group: Group) -> list[str]:
     return [f"{group.name}: {ends}; its mean is of the {wording.count(len(group.runs), 'run')} that finished."]
 
 
-def _pair_in_words(pair: Pair, what: str, unit: str) -> str:
+def _pair_in_words(pair: Pair) -> str:
     how = f"in pairs over {pair.seeds} seeds" if pair.seeds else "over different seeds"
-    many = f", corrected for {pair.comparisons} comparisons" if pair.comparisons > 1 else ""
-    ends = f"difference in {what}{unit} {pair.in_words}, {how}{many}"
     if pair.supported:
-        return f"{pair.first} is better than {pair.second}: {ends}."
+        return f"{pair.first} is better than {pair.second}: {pair.in_words}, {how}"
     more = f"; if they differ so, {wording.count(pair.more, 'seed')} more for each would tell" if pair.more else ""
-    return f"{pair.first} and {pair.second} are not told apart: {ends}{more}."
+    return f"{pair.first} and {pair.second} are not told apart: {pair.in_words}, {how}{more}"

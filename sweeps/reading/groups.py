@@ -38,13 +38,13 @@ class Configuration:
 
 
 def groups(index: RunIndex, words: Sequence[str], by: Sequence[str] = ()) -> list[Group]:
-    """The groups that words name: a study, a run, or a pattern of runs' names (`digits-s*`), each with a colon and
-    settings that its runs are to have (`digits-s0:cell=lstm`).
+    """The groups that words name: a study, a run, or a pattern of runs' names (`digits-s*`).
 
-    Of several studies each is a group: the runs that its answer is of. Of one alone each configuration is one that was
-    run again on fresh seeds, or each that finished, where none was. Runs by a pattern are grouped by their settings. With
-    `by`, all are grouped by these settings alone, and a group is what its best configuration on the validation part came
-    to. Raises `UserError` for a word that names nothing that has finished.
+    Behind a colon stand settings that its runs are to have (`digits-s0:cell=lstm`). Of several studies each is a group:
+    the runs that its answer is of. Of one alone each configuration is one that was run again on fresh seeds, or where
+    none was, each that finished. Runs by a pattern are grouped by their settings. With `by`, all are grouped by these
+    settings alone, and a group is what its best configuration on the validation part came to. Raises `UserError` for a
+    word that names nothing that has finished.
     """
     found = [_configurations(index, word) for word in words]
     if by:
@@ -53,6 +53,16 @@ def groups(index: RunIndex, words: Sequence[str], by: Sequence[str] = ()) -> lis
         single = len(words) == 1
         picked = [one for several in found for one in _each(index, several, single)]
     return _named([(name, _group(index, configuration, chosen)) for name, configuration, chosen in picked])
+
+
+def names(text: str) -> list[str]:
+    """The settings in a text like `cell,hidden-size`."""
+    return [name.strip().replace("-", "_") for name in text.split(",") if name.strip()]
+
+
+def metric_of(name: str) -> str:
+    """The whole name of a score: `macro_f1` -> `metric/macro_f1/test`."""
+    return name if name.startswith("metric/") else f"metric/{name}/test"
 
 
 def lower_is_better(index: RunIndex, metric: str, run: str) -> bool:
@@ -68,6 +78,16 @@ def lower_is_better(index: RunIndex, metric: str, run: str) -> bool:
     if objective and wording.without_split(objective.metric) == name:
         return objective.lower_is_better
     return evaluation.metric(metric).direction == evaluation.Direction.MINIMIZE
+
+
+def warnings(index: RunIndex, found: Sequence[Group]) -> list[str]:
+    """What makes groups differ beside their settings: other data, another experiment."""
+    kinds = {group.experiment for group in found}
+    lines = [f"These are of different experiments: {', '.join(sorted(kinds))}."] if len(kinds) > 1 else []
+    data = {tuple(sorted(index.manifest(run).get("data", {}).items())) for group in found for run in group.runs}
+    if len(data) > 1 and len(kinds) == 1:
+        lines.append("They were not all trained on the same data: a difference can be of the data.")
+    return lines
 
 
 def _configurations(index: RunIndex, word: str) -> list[Configuration]:
