@@ -27,9 +27,8 @@ def nothing_in_words(summary: Summary) -> list[str]:
     failed = [row for row in summary.rows if row.state == "fail"]
     if not summary.rows:
         return ["no trial has finished yet"]
-    kinds = Counter((row.reason or "no reason given").partition(":")[0] for row in failed)
-    kinds |= Counter(pruned=len(summary.rows) - len(failed))
-    ends = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common() if count)
+    kinds = Counter(map(_end_in_short, summary.rows))
+    ends = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     lines = [f"no trial finished, so there is no answer: {ends}"]
     if failed:
         lines.append(f"the last of them, trial {failed[-1].trial}: {failed[-1].reason or 'no reason given'}")
@@ -39,6 +38,13 @@ def nothing_in_words(summary: Summary) -> list[str]:
             "under another name (--study)"
         )
     return lines
+
+
+def _end_in_short(row: TrialRow) -> str:
+    """How a trial that has no value ended."""
+    if row.state == "fail":
+        return (row.reason or "no reason given").partition(":")[0]
+    return "without a value" if row.state == "complete" else row.state
 
 
 def best_in_words(summary: Summary, best: Best) -> str:
@@ -196,6 +202,6 @@ def interval_or_why(mean: Mean) -> str:
 
 def value_in_words(trial: TrialRow) -> str:
     """What a trial came to, as the last table has it."""
-    value = f"{trial.value:.4f}" if trial.state == "complete" else trial.state
+    value = f"{trial.value:.4f}" if trial.state == "complete" and trial.value is not None else trial.state
     value += f" ({trial.reason})" if trial.reason else ""
     return value + (f", went on after step {wording.plain(trial.resumed_after[-1])}" if trial.resumed_after else "")
