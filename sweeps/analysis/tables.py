@@ -66,10 +66,9 @@ def _notes(found: Table) -> list[str]:
     return lines + [line for group in found.groups for line in comparing.left_out_in_words(group)]
 
 
-def _sources(group: Group) -> list[str]:
-    """Which runs a row is of, and what gives them again."""
-    chosen = f"; {group.chosen}" if group.chosen else ""
-    return [f"runs: {', '.join(group.runs)}{chosen}", *(f"again: {command}" for command in group.commands)]
+def _runs(group: Group) -> str:
+    """Which runs a row is of."""
+    return f"runs: {', '.join(group.runs)}{f'; {group.chosen}' if group.chosen else ''}"
 
 
 def markdown(found: Table) -> list[str]:
@@ -85,8 +84,8 @@ def markdown(found: Table) -> list[str]:
         rows.append([_in_markdown(group.name), *cells, *sizes[group.name]])
     lines = [f"| {' | '.join(row)} |" for row in rows] + ["", *_notes(found), f"Made by `{found.source}`.", ""]
     for group in found.groups:
-        runs, *commands = _sources(group)
-        lines += [f"- {_in_markdown(group.name)}: {runs}", *(f"  - `{command}`" for command in commands)]
+        lines.append(f"- {_in_markdown(group.name)}: {_runs(group)}")
+        lines += [f"  - again: `{command}`" for command in group.commands]
     return lines
 
 
@@ -99,14 +98,16 @@ def latex(found: Table) -> list[str]:
     head, sizes = _sizes(found)
     heads = ["", *(_in_latex(wording.metric(column.metric)) for column in found.columns), *head]
     lines = [
-        f"% {_one_line(line)}" for line in (*_notes(found), f"Made by: {found.source}", r"Needs \usepackage{booktabs}.")
+        f"% {wording.printable(line)}"
+        for line in (*_notes(found), f"Made by: {found.source}", r"Needs \usepackage{booktabs}.")
     ]
     lines += [rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}", r"\toprule", f"{' & '.join(heads)} \\\\", r"\midrule"]
     for group in found.groups:
         cells = [_in_math(_mean(column, group), column.best == group.name) for column in found.columns]
         counts = (size.replace(",", "{,}") for size in sizes[group.name])
         lines.append(f"{' & '.join([_in_latex(group.name), *cells, *counts])} \\\\")
-        lines += [f"% {_one_line(source)}" for source in _sources(group)]
+        sources = [_runs(group), *(f"again: {command}" for command in group.commands)]
+        lines += [f"% {wording.printable(source)}" for source in sources]
     return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
@@ -122,10 +123,6 @@ _LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasc
 
 def _in_latex(text: str) -> str:
     return "".join(_LATEX.get(sign, sign) for sign in wording.printable(text))
-
-
-def _one_line(text: str) -> str:
-    return wording.printable(text)
 
 
 def as_csv(found: Table) -> list[str]:
