@@ -67,8 +67,8 @@ def lines(found: Compared, compared: list[Group], said: list[str]) -> list[str]:
     rows = [["group", "mean", "sd", "95 % interval over seeds", "seeds", "parameters"]]
     for mean in found.means:
         size = by_name[mean.group].parameters
-        spread = "" if mean.spread is None else f"{mean.spread:.4f}"
-        ends = f"{mean.mean:.4f}", spread, words.interval_or_why(mean), str(mean.count)
+        spread = "" if mean.spread is None else f"{wording.number(mean.spread)}"
+        ends = f"{wording.number(mean.mean)}", spread, words.interval_or_why(mean), str(mean.count)
         rows.append([mean.group, *ends, "" if size is None else f"{size:,}"])
     printed = [f"{wording.capital(wording.metric(found.metric))}{unit}; {better} is better", ""]
     printed += [*page.aligned(rows), "", *said, *comparing.in_words(found, compared), ""]

@@ -71,8 +71,9 @@ class Difference:
     def in_words(self) -> str:
         """The difference with its interval and p, or why it has none."""
         if self.low is None or self.high is None or self.p is None:
-            return f"{self.difference:+.4f}; too few seeds, or too much alike, for an interval"
-        return f"{self.difference:+.4f}, 95 % interval {self.low:+.4f} to {self.high:+.4f}, p {self.p:.2g}"
+            return f"{wording.signed(self.difference)}; too few seeds, or too much alike, for an interval"
+        ends = f"{wording.signed(self.low)} to {wording.signed(self.high)}"
+        return f"{wording.signed(self.difference)}, 95 % interval {ends}, p {self.p:.2g}"
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ def plane(axes: "Axes", cells: Sequence[GridCell], metric: str, lower_is_better:
         dark = (value < (low + high) / 2) != lower_is_better
         count = f"\n{cell.parameters:,}" if cell.parameters else ""
         place = depths.index(cell.depth), sizes.index(cell.hidden_size)
-        axes.annotate(f"{value:.4f}{count}", place, ha="center", va="center", color="w" if dark else "k", fontsize=8)
+        axes.annotate(
+            f"{wording.number(value)}{count}", place, ha="center", va="center", color="w" if dark else "k", fontsize=8
+        )
     axes.grid(False)
     axes.set(xticks=range(len(depths)), xticklabels=depths, yticks=range(len(sizes)), yticklabels=sizes)
     axes.set(xlabel="depth (layers)", ylabel="hidden size (units)")

@@ -61,8 +61,8 @@ def plane_table(summary: Summary) -> list[list[str]]:
 def _cell(cell: GridCell) -> str:
     if cell.value is None:
         return "-"
-    spread = "" if cell.spread is None else f" ± {cell.spread:.4f}"
-    return f"{cell.value:.4f}{spread}" + ("" if cell.parameters is None else f" ({cell.parameters:,})")
+    spread = "" if cell.spread is None else f" ± {wording.number(cell.spread)}"
+    return f"{wording.number(cell.value)}{spread}" + ("" if cell.parameters is None else f" ({cell.parameters:,})")
 
 
 def confirmations_table(summary: Summary) -> list[list[str]]:
@@ -71,9 +71,14 @@ def confirmations_table(summary: Summary) -> list[list[str]]:
     beside = [*map(wording.metric, tests), "parameters"]
     rows = [["trial", "found with", "on fresh seeds", "95 % interval", "seeds", *beside]]
     for row in summary.confirmations:
-        scores = [f"{row.test[name].mean:.4f}" for name in tests]
+        scores = [f"{wording.number(row.test[name].mean)}" for name in tests]
         count = "-" if row.parameters is None else f"{row.parameters:,}"
-        means = f"{row.found:.4f}", f"{row.mean:.4f}", words.interval_or_why(row), str(row.count)
+        means = (
+            f"{wording.number(row.found)}",
+            f"{wording.number(row.mean)}",
+            words.interval_or_why(row),
+            str(row.count),
+        )
         rows.append([str(row.trial), *means, *scores, count])
     return rows
 
@@ -135,16 +140,15 @@ def section(title: str, sentences: list[str]) -> list[str]:
 
 def trials_table(summary: Summary) -> list[list[str]]:
     """All trials that have ended."""
-    rows = [["trial", wording.metric(summary.metric), "settings", "parameters", "seconds", "run"]]
+    rows = [["trial", wording.metric(summary.metric), "settings", "parameters", "took", "run"]]
     for trial in summary.rows:
         size = "" if trial.parameters is None else f"{trial.parameters:,}"
-        seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
         row = [
             str(trial.trial),
             words.value_in_words(trial),
             wording.settings(trial.settings),
             size,
-            seconds,
+            wording.seconds(trial.seconds),
             trial.run or "",
         ]
         rows.append([text.replace("|", "/").replace("\n", " ") for text in row])

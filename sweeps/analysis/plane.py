@@ -58,9 +58,9 @@ def told_apart(
     worse = [name for name in scores if scores[best] - scores[name] > needed[name]]
     close = [name for name in scores if name not in (best, *worse)]
     basis = (
-        f"{how_many_runs(plane)}; standard deviation between seeds {between_seeds.deviation:.4f}, "
+        f"{how_many_runs(plane)}; standard deviation between seeds {wording.number(between_seeds.deviation)}, "
         f"{wording.count(between_seeds.freedom, 'degree')} of freedom; "
-        f"two points must lie {needed[best]:.4f} apart to be told apart"
+        f"two points must lie {wording.number(needed[best])} apart to be told apart"
     )
     supported = [f"In the plane, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
     not_supported = [f"In the plane, {best} is not told apart from {wording.listed(close)} ({basis})."] if close else []

@@ -6,6 +6,7 @@ than each of the others by the test of `comparing`, corrected for all pairs in a
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,8 +39,8 @@ def _mean(column: Compared, group: Group) -> Mean:
 
 
 def _cell(mean: Mean) -> str:
-    spread = "" if mean.spread is None else f" ± {mean.spread:.4f}"
-    return f"{mean.mean:.4f}{spread} ({mean.count})"
+    spread = "" if mean.spread is None else f" ± {wording.number(mean.spread)}"
+    return f"{wording.number(mean.mean)}{spread} ({mean.count})"
 
 
 def _sizes(found: Table) -> tuple[list[str], dict[str, list[str]]]:
@@ -112,11 +113,12 @@ def latex(found: Table) -> list[str]:
 
 
 def _in_math(mean: Mean, bold: bool) -> str:
-    spread = "" if mean.spread is None else rf" \pm {mean.spread:.4f}"
-    value = f"{mean.mean:.4f}{spread}"
+    spread = "" if mean.spread is None else rf" \pm {wording.number(mean.spread)}"
+    value = _TIMES_TEN.sub(r" \\cdot 10^{\1\2}", f"{wording.number(mean.mean)}{spread}")
     return (rf"$\mathbf{{{value}}}$" if bold else f"${value}$") + f" ({mean.count})"
 
 
+_TIMES_TEN = re.compile(r"e\+?(-?)0*(\d+)")
 _LATEX = {sign: f"\\{sign}" for sign in "&%$#_{}"}
 _LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 

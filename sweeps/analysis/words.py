@@ -49,13 +49,15 @@ def _end_in_short(row: TrialRow) -> str:
 
 def best_in_words(summary: Summary, best: Best) -> str:
     """The best configuration in one line, and of which runs its value is."""
-    metric, settings = f"{wording.metric(summary.metric)} {best.value:.4f}", wording.settings(best.settings)
+    metric, settings = f"{wording.metric(summary.metric)} {wording.number(best.value)}", wording.settings(best.settings)
     if not best.runs:  # of an earlier version, which did not name them
-        again = f" on fresh seeds (found with {best.found:.4f})" if summary.confirmations else ""
+        again = f" on fresh seeds (found with {wording.number(best.found)})" if summary.confirmations else ""
         return f"best: trial {best.trial}, {metric}{again} ({settings})"
     if best.fresh:
         of = f"as the mean of {wording.count(len(best.runs), 'run')} on fresh seeds{_interval(best.over)}"
-        return f"best: trial {best.trial}'s settings, {metric} {of}; found with {best.found:.4f} ({settings})"
+        return (
+            f"best: trial {best.trial}'s settings, {metric} {of}; found with {wording.number(best.found)} ({settings})"
+        )
     if len(best.runs) > 1:
         trials = _named(best.trials)
         of = f"as the mean of these {len(best.runs)} runs{_interval(best.over)}"
@@ -79,14 +81,17 @@ def test_in_words(summary: Summary, best: Best) -> list[str]:
     """The best configuration's scores on the test part, the baseline's beside them, and of which runs they are."""
     if not best.runs:  # of an earlier version
         means = summary.confirmations[0].test if summary.confirmations else {}
-        lines = [f"{wording.metric(name)} {value:.4f}{_over(means.get(name))}" for name, value in best.test.items()]
+        lines = [
+            f"{wording.metric(name)} {wording.number(value)}{_over(means.get(name))}"
+            for name, value in best.test.items()
+        ]
         beside = printing.beside(best.references, best.comparison)
         of = f", beside the run {best.run} alone" if summary.confirmations and best.comparison else ""
         return [*lines, *beside[:-1], *(f"{line}{of}" for line in beside[-1:])]
     several = len(best.runs) > 1
     of = f"as the mean of the same {len(best.runs)} runs" if several else "in the same run"
     lines = [
-        f"{wording.metric(name)} {value:.4f} {of}{_interval(best.scores.get(name)) if several else ''}"
+        f"{wording.metric(name)} {wording.number(value)} {of}{_interval(best.scores.get(name)) if several else ''}"
         for name, value in best.test.items()
     ]
     known = best.against.baseline if best.against else None
@@ -111,7 +116,7 @@ def against_in_words(against: Against) -> str:
     of = f"the same {len(against.runs)} runs" if several else "the same run"
     begins = (
         f"{against.baseline} beside {of}, on the same {wording.count(against.examples, 'test example')}: "
-        f"{against.theirs:.4f}; difference {against.difference:+.4f}"
+        f"{wording.number(against.theirs)}; difference {against.difference:+.4f}"
     )
     if against.low is None or against.high is None:
         return f"{begins}; {wording.count(len(against.runs), 'run')} are too few for an interval over seeds"
@@ -202,6 +207,6 @@ def interval_or_why(mean: Mean) -> str:
 
 def value_in_words(trial: TrialRow) -> str:
     """What a trial came to, as the last table has it."""
-    value = f"{trial.value:.4f}" if trial.state == "complete" and trial.value is not None else trial.state
+    value = f"{wording.number(trial.value)}" if trial.state == "complete" and trial.value is not None else trial.state
     value += f" ({trial.reason})" if trial.reason else ""
     return value + (f", went on after step {wording.plain(trial.resumed_after[-1])}" if trial.resumed_after else "")

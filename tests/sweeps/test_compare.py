@@ -14,7 +14,7 @@ from tests.sweeps import made
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Runs of two cells on five seeds each: gru has a bit less on the test part, the same on each seed but for a third."""
+    """Runs of two cells on five seeds each: gru has a bit less on the test part, on two seeds a tenth less so."""
     runs_dir = tmp_path_factory.mktemp("compared")
     for cell, base in (("lstm", 0.90), ("gru", 0.89)):
         for seed in range(5):

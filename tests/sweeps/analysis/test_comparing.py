@@ -146,6 +146,11 @@ def test_latex_is_a_table_with_its_sources_in_comments():
     assert "% runs: lstm-0, lstm-1, lstm-2, lstm-3" in lines
 
 
+def test_small_numbers_are_powers_of_ten_in_latex():
+    found = tables.table([group("a", [1e-5, 2e-5, 3e-5])], [(ACCURACY, True)], "made")
+    assert r"$2 \cdot 10^{-5} \pm 1 \cdot 10^{-5}$ (3)" in "\n".join(tables.latex(found))
+
+
 def test_csv_has_every_digit_and_a_line_for_each_cell():
     rows = list(csv.DictReader(tables.as_csv(made())))
     assert len(rows) == 4
