@@ -53,7 +53,7 @@ def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
     for name in index.studies():
         line = describe.study_line(index, name, cards)
         counts = ", ".join(f"{count} {state}" for state, count in line.counts.items())
-        of = f", mean of {line.count}" if line.count > 1 else ""
+        of = f", {line.of}" if line.of else ""
         best = f"{wording.in_brackets(line.metric)} {wording.number(line.value)}{of}" if line.best else ""
         run = line.best.name if line.best else ""
         rows.append((name, line.experiment, counts or "no runs", best, run, wording.age(line.started)))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rnnkit.core import UserError, files, wording
 from rnnkit.runs import Flag, Result, printing
+from sweeps.analysis import Best, Summary
 from sweeps.reading.run_index import STATES, Card, RunIndex
 
 
@@ -22,7 +23,8 @@ MOST_TEXT = 20_000  # characters of a sample that are shown
 class StudyLine:
     """A study in a line: how many runs of each state it has, and the best settings among those that finished.
 
-    `value` is the mean over the `count` runs with these settings, `best` the first of them.
+    `value` is the mean over the `count` runs with these settings, on `fresh` seeds where the answer is of those; `best`
+    is the first trial with these settings.
     """
 
     name: str
@@ -33,6 +35,12 @@ class StudyLine:
     started: datetime | None
     value: float | None = None
     count: int = 0
+    fresh: bool = False
+
+    @property
+    def of(self) -> str:
+        """What the value is a mean of, in words; nothing for a single run."""
+        return f"mean of {self.count}{' fresh' * self.fresh}" if self.count > 1 or self.fresh else ""
 
 
 @dataclass(frozen=True)
@@ -60,10 +68,24 @@ def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     present = {state: counts[state] for state in STATES if counts[state]}
     experiment, shown = (own[0].experiment, own[0].metric) if own else ("", "")
     started = min((card.started for card in own if card.started), default=None)
+    answered = _answered(index, name, sum(counts[state] for state in ("finished", "pruned", "diverged", "failed")))
+    first = next((card for card in own if answered and card.name == answered.run), None)
+    if answered and first:
+        runs = len(answered.runs), answered.fresh
+        return StudyLine(name, experiment, present, metric or shown, first, started, answered.value, *runs)
     best = best_of(own, lower_is_better)
     value = statistics.fmean(card.value for card in best if card.value is not None) if best else None
     first = best[0] if best else None
     return StudyLine(name, experiment, present, metric or shown, first, started, value, len(best))
+
+
+def _answered(index: RunIndex, name: str, ended: int) -> Best | None:
+    """The best as the study's answer names it; None where that was written of other trials than have ended by now."""
+    with contextlib.suppress(UserError):
+        summary, damage = Summary.told(index.read_json(index.study(name) / "summary.json"))
+        if not damage and summary.revision > 1 and summary.trials.ended == ended:
+            return summary.best
+    return None
 
 
 def best_of(cards: Iterable[Card], lower_is_better: bool) -> list[Card]:
