@@ -223,14 +223,15 @@ def _best_by(found: list[Configuration], by: Sequence[str], several: bool) -> li
 
 
 def _how(alike: list[Configuration]) -> str:
+    """How the first of these was chosen, in words; nothing where it is alone."""
+    again = sum(one.fresh for one in alike)
     if len(alike) == 1:
         return ""
-    again = sum(one.fresh for one in alike)
+    if alike[0].fresh and again == 1:
+        return f"the best of {len(alike)} configurations on the validation part, run again on fresh seeds"
     if again:
-        return (
-            f"the best on the validation part of the {wording.count(again, 'configuration')} run again on fresh seeds"
-        )
-    return f"the best on the validation part of {len(alike)} configurations"
+        return f"the best on the validation part of {again} configurations that were run again on fresh seeds"
+    return f"the best of {len(alike)} configurations on the validation part"
 
 
 def _differing(found: Sequence[Configuration]) -> list[str]:

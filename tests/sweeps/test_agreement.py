@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from starlette.testclient import TestClient
+from starlette.requests import Request
 
 from rnnkit.core import wording
 from sweeps import report
@@ -30,15 +30,15 @@ def shown(tmp_path_factory):
     study = told(tmp_path_factory.mktemp("agreement"), FOUND, AGAIN, confirm=(2, 3), sampler="random")
     printed = writing.write(study)
     index = RunIndex(study.folder.base.runs_dir)
-    client = TestClient(app.make(index), base_url="http://127.0.0.1")
+    asked, dashboard = Request({"type": "http", "path_params": {"name": "small"}}), app.Pages(index)
     pages = {
         "terminal": printed,
         "summary.md": (study.folder.path / "summary.md").read_text(),
         "report": plain(report.write(index, "small").read_text()),
-        "dashboard": plain(client.get("/studies/small").text),
+        "dashboard": plain(dashboard.study(asked).body.decode()),
         "W&B": "\n".join(map(str, study_run.figures(studies.read(index, "small").summary).values())),
     }
-    return index, studies.read(index, "small").summary, pages, plain(client.get("/").text)
+    return index, studies.read(index, "small").summary, pages, plain(dashboard.overview(asked).body.decode())
 
 
 def test_all_have_the_same_answer_and_name_its_runs(shown):

@@ -24,6 +24,11 @@ def index(tmp_path_factory):
     return RunIndex(runs)
 
 
+def finished(index):
+    """The name of a run that finished."""
+    return next(card.name for card in index.runs() if card.state == "finished")
+
+
 def shape(found):
     return {group.name: len(group.runs) for group in found}
 
@@ -49,7 +54,7 @@ def test_a_group_is_given_again_by_a_loop_over_its_seeds(index):
     assert group.commands == [
         "for seed in 0 1 2; do python -m experiments.digits --cell lstm --hidden-size 8 --seed $seed; done"
     ]
-    (alone,) = groups.groups(index, [index.runs()[1].name])
+    (alone,) = groups.groups(index, [finished(index)])
     assert alone.commands == [index.manifest(alone.runs[0])["command"]]
 
 
@@ -64,14 +69,14 @@ def test_by_a_setting_each_group_is_the_best_configuration_on_the_validation_par
 def test_several_words_are_told_apart_by_their_names(index):
     found = groups.groups(index, ["digits-s*:cell=lstm,hidden_size=8", "digits-s*:cell=gru,hidden_size=8"])
     assert list(shape(found)) == ["digits-s*:cell=lstm,hidden_size=8", "digits-s*:cell=gru,hidden_size=8"]
-    name = index.runs()[1].name
+    name = finished(index)
     assert list(shape(groups.groups(index, [name, name]))) == [f"{name} (1)", f"{name} (2)"]
 
 
 @pytest.mark.parametrize(
     ("word", "by", "why"),
     [
-        ("digit-s0", [], r"there is no study and no run digit-s0 \(looked in .*did you mean digits-s0-"),
+        ("digit-s0", [], r"there is no study and no run digit-s0 \(looked in .*did you mean digits-s"),
         ("x*", [], r"there is no run like x\* \(looked in "),
         ("digits-s*:cells=lstm", [], "these runs have no setting cells"),
         ("digits-s*:cell=rnn", [], "no run of these has finished yet, or none with these settings"),
@@ -109,7 +114,7 @@ def test_a_study_beside_others_is_what_its_answer_is_of(tmp_path):
     run = made.run(index.root, seed=3, steps=10)
     first, second = groups.groups(index, ["small", run.name])
     assert first.runs == studies.read(index, "small").summary.best.runs
-    assert first.chosen == "the best of 2 configurations on fresh seeds, on the validation part"
+    assert first.chosen == "the best on the validation part of 2 configurations that were run again on fresh seeds"
     assert (first.name, second.name, second.runs) == ("small", run.name, [run.name])
 
 
