@@ -46,7 +46,8 @@ def summarised(
     """
     configurations = ended.configurations(searched, asked.score)
     count, seeds = asked.confirm
-    runs = ended.again(fresh, [group[0].trial for group in configurations[:count]], seeds)
+    chosen = [group[0].trial for group in configurations[:count]]
+    runs = ended.again(fresh, chosen, seeds)
     ranked = ended.in_order(runs, asked.score)
     confirmations = [confirmed(asked, searched, number, trials) for number, trials in ranked]
     rows = [trial.row() for trial in searched]
@@ -80,7 +81,8 @@ def summarised(
         not_supported=untold + not_supported,
         rows=rows,
     )
-    few = words.too_few(summary)
+    lost = [*ended.lost(fresh, chosen, seeds), *ended.lost_beside(searched, configurations[:1])]
+    few = [*map(words.lost_in_words, lost), *words.too_few(summary)]
     return dataclasses.replace(summary, not_supported=[*summary.not_supported, *few])
 
 

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -99,6 +100,38 @@ def again(trials: Iterable[Ended], best: Iterable[int], seeds: int) -> dict[int,
         if trial.trial in wanted and trial.repeat is not None and trial.repeat < seeds:
             by_trial.setdefault(trial.trial, []).append(trial)
     return by_trial
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Runs of a trial's settings that came to no value, by how they ended; `finished` others did."""
+
+    trial: int
+    ends: dict[str, int]
+    finished: int
+    fresh: bool
+
+
+def lost(trials: Iterable[Ended], best: Iterable[int], seeds: int) -> list[Lost]:
+    """What of the runs of the `best` trials' settings on the first `seeds` fresh seeds came to no value."""
+    asked = [trial for trial in trials if trial.repeat is not None and trial.repeat < seeds]
+    return _lost(((number, [t for t in asked if t.trial == number]) for number in best), fresh=True)
+
+
+def lost_beside(trials: Sequence[Ended], groups: Iterable[list[Ended]]) -> list[Lost]:
+    """What of the trials with the settings of such groups came to no value; nothing of those that were pruned."""
+    alike = ((g[0].trial, [t for t in trials if t.settings == g[0].settings and t.state != "pruned"]) for g in groups)
+    return _lost(alike, fresh=False)
+
+
+def _lost(runs: Iterable[tuple[int, list[Ended]]], fresh: bool) -> list[Lost]:
+    found = []
+    for number, several in runs:
+        good = len(complete(several))
+        if good < len(several):
+            ends = Counter((t.reason or t.state).partition(":")[0] for t in several if t not in complete([t]))
+            found.append(Lost(number, dict(ends), good, fresh))
+    return found
 
 
 def by_seed(trials: Iterable[Ended]) -> dict[int, float]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rnnkit.core import wording
 from rnnkit.runs import printing
+from sweeps.analysis.ended import Lost
 from sweeps.analysis.facts import Against, Best, Confirmation, Importance, Mean, Paired, Summary, TrialRow
 
 
@@ -155,6 +156,15 @@ def _more(test: Paired) -> str:
     if test.more is None:
         return ""
     return f"; if they differ so, {wording.count(test.more, 'seed')} more would tell"
+
+
+def lost_in_words(lost: Lost) -> str:
+    """Which runs of some settings are not in their mean: one over those alone that went well flatters them."""
+    of = "runs on fresh seeds" if lost.fresh else "trials"
+    some = ", ".join(f"{count} {end}" for end, count in lost.ends.items())
+    all_of = sum(lost.ends.values()) + lost.finished
+    left = f"their mean is of the {wording.count(lost.finished, 'run')} that finished"
+    return f"Of {all_of} {of} with trial {lost.trial}'s settings, {some}: {left if lost.finished else 'none finished'}."
 
 
 def too_few(summary: Summary) -> list[str]:

@@ -156,6 +156,26 @@ def test_where_lower_is_better_the_lowest_is_best_and_better():
     )
 
 
+def test_a_mean_over_those_seeds_alone_that_went_well_is_said_to_be_one():
+    again = [trial(0, 0.9, 0), trial(0, 0.91, 1), trial(0, None, 2, state="fail", reason="diverged: loss is nan")]
+    told = summary([trial(0, 0.9)], again, confirm=(1, 3))
+    assert told.not_supported[0] == (
+        "Of 3 runs on fresh seeds with trial 0's settings, 1 diverged: their mean is of the 2 runs that finished."
+    )
+    assert "diverged" not in "".join(summary([trial(0, 0.9)], again, confirm=(1, 2)).not_supported)
+    told = summary(
+        [trial(0, 0.9)], [trial(0, None, n, state="fail", reason="killed") for n in range(3)], confirm=(1, 3)
+    )
+    assert told.not_supported[0] == "Of 3 runs on fresh seeds with trial 0's settings, 3 killed: none finished."
+    assert not told.best.fresh
+    grid = [trial(0, 0.9, rate=0.1), trial(1, None, state="fail", reason="diverged: loss is nan", rate=0.1)]
+    assert summary(grid).not_supported[0] == (
+        "Of 2 trials with trial 0's settings, 1 diverged: their mean is of the 1 run that finished."
+    )
+    pruned = [trial(0, 0.9, rate=0.1), trial(1, 0.1, state="pruned", rate=0.1)]
+    assert summary(pruned).not_supported == []
+
+
 # What there is no answer to.
 
 
