@@ -16,9 +16,7 @@ import tyro
 
 from rnnkit.core import RunsOptions, UserError, cli, wording
 from sweeps.analysis import comparing, page, words
-from sweeps.analysis.comparing import Compared, Group
-from sweeps.reading import RunIndex, groups, plain
-from sweeps.reading.run_index import Card
+from sweeps.reading import Card, RunIndex, groups, plain
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Options(RunsOptions):
     """The same as JSON, with every pair."""
 
 
-def chosen_metric(index: RunIndex, found: list[Group], asked: str | None) -> str:
+def chosen_metric(index: RunIndex, found: list[comparing.Group], asked: str | None) -> str:
     """The metric that groups are compared by: the one asked for, or the one that all are judged by, on the test part.
 
     Raises `UserError` where there is none that all have.
@@ -59,7 +57,7 @@ def _judged_by(cards: list[Card]) -> str:
     return cards[0].metric.removesuffix("/valid") + "/test"
 
 
-def lines(found: Compared, compared: list[Group], said: list[str]) -> list[str]:
+def lines(found: comparing.Compared, compared: list[comparing.Group], said: list[str]) -> list[str]:
     """A comparison as lines to print."""
     by_name = {group.name: group for group in compared}
     better = "lower" if found.lower_is_better else "higher"
@@ -79,7 +77,7 @@ def lines(found: Compared, compared: list[Group], said: list[str]) -> list[str]:
     return printed
 
 
-def facts(found: Compared, compared: list[Group], said: list[str]) -> dict[str, Any]:
+def facts(found: comparing.Compared, compared: list[comparing.Group], said: list[str]) -> dict[str, Any]:
     """A comparison as JSON holds it."""
     sentences = [*said, *comparing.in_words(found, compared)]
     return {"format": 1, **dataclasses.asdict(found), "groups": compared, "sentences": sentences}

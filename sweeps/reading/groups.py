@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import experiments
 from rnnkit import evaluation
 from rnnkit.core import UserError, wording
-from sweeps.analysis import Summary
-from sweeps.analysis.comparing import Group
+from sweeps.analysis import Summary, comparing
 from sweeps.reading import describe, studies
 from sweeps.reading.run_index import Card, RunIndex
 
@@ -37,7 +36,7 @@ class Configuration:
         return self.cards[0].config
 
 
-def groups(index: RunIndex, words: Sequence[str], by: Sequence[str] = ()) -> list[Group]:
+def groups(index: RunIndex, words: Sequence[str], by: Sequence[str] = ()) -> list[comparing.Group]:
     """The groups that words name: a study, a run, or a pattern of runs' names (`digits-s*`).
 
     Behind a colon stand settings that its runs are to have (`digits-s0:cell=lstm`). Of several studies each is a group:
@@ -80,7 +79,7 @@ def lower_is_better(index: RunIndex, metric: str, run: str) -> bool:
     return evaluation.metric(metric).direction == evaluation.Direction.MINIMIZE
 
 
-def warnings(index: RunIndex, found: Sequence[Group]) -> list[str]:
+def warnings(index: RunIndex, found: Sequence[comparing.Group]) -> list[str]:
     """What makes groups differ beside their settings: other data, another experiment."""
     kinds = {group.experiment for group in found}
     lines = [f"These are of different experiments: {', '.join(sorted(kinds))}."] if len(kinds) > 1 else []
@@ -240,7 +239,7 @@ def _differing(found: Sequence[Configuration]) -> list[str]:
     return [name for name in names if len({str(one.config.get(name)) for one in found}) > 1]
 
 
-def _group(index: RunIndex, configuration: Configuration, chosen: str) -> Group:
+def _group(index: RunIndex, configuration: Configuration, chosen: str) -> comparing.Group:
     """A configuration's runs as a group, with all the scores that each of them has."""
     scores: dict[str, dict[int, float]] = {}
     for card in configuration.cards:
@@ -250,7 +249,7 @@ def _group(index: RunIndex, configuration: Configuration, chosen: str) -> Group:
                 scores.setdefault(name, {})[card.seed or 0] = value
     whole = {name: values for name, values in scores.items() if len(values) == len(configuration.cards)}
     first = configuration.cards[0]
-    return Group(
+    return comparing.Group(
         name=configuration.word,
         experiment=first.experiment,
         runs=[card.name for card in configuration.cards],
@@ -277,7 +276,7 @@ def _commands(index: RunIndex, cards: Sequence[Card]) -> list[str]:
     return [f"for seed in {seeds}; do {shlex.join(words)} --seed $seed; done"]
 
 
-def _named(picked: Sequence[tuple[str, Group]]) -> list[Group]:
+def _named(picked: Sequence[tuple[str, comparing.Group]]) -> list[comparing.Group]:
     """With names that tell them apart, whatever they are of."""
     counts = Counter(name for name, _ in picked)
     seen: Counter[str] = Counter()

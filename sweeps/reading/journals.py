@@ -49,14 +49,14 @@ def _stored(journal: Path, name: str, size: int) -> Stored:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    from sweeps.study.study import AGAIN
+    from sweeps.study import study as named
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is experimental
         storage = JournalStorage(JournalFileBackend(str(journal)))
         study, fresh = optuna.load_study(study_name=name, storage=storage), []
-        if any(found.study_name == name + AGAIN for found in storage.get_all_studies()):
-            fresh = optuna.load_study(study_name=name + AGAIN, storage=storage).get_trials(deepcopy=False)
+        if any(found.study_name == name + named.AGAIN for found in storage.get_all_studies()):
+            fresh = optuna.load_study(study_name=name + named.AGAIN, storage=storage).get_trials(deepcopy=False)
         total, (count, seeds) = study.user_attrs.get("total"), study.user_attrs.get("confirm", (0, 0))
         trials = [t for t in study.get_trials(deepcopy=False) if total is None or t.number < total]
     return Stored(tuple(trials), tuple(trial for trial in fresh if "confirms" in trial.user_attrs), (count, seeds))

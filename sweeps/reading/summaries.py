@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from sweeps.analysis import Summary, answer, ended
-from sweeps.analysis.ended import Ended
 from sweeps.reading import journals
 from sweeps.reading.described import Described
 from sweeps.reading.run_index import Card, RunIndex
@@ -65,7 +64,7 @@ def of_study(index: RunIndex, name: str, described: Described, sources: Sources)
     return _with_results(index, found)
 
 
-def _from_journal(sources: Sources) -> tuple[list[Ended], list[Ended]]:
+def _from_journal(sources: Sources) -> tuple[list[ended.Ended], list[ended.Ended]]:
     """The trials that have ended, and those on fresh seeds; what the journal does not say of one, its run does."""
     cards = {card.name: card for card in sources.cards}
     parts = [
@@ -76,7 +75,7 @@ def _from_journal(sources: Sources) -> tuple[list[Ended], list[Ended]]:
     return searched, [one for one in fresh if one.state != "pruned"]
 
 
-def _completed(one: Ended, card: Card | None) -> Ended:
+def _completed(one: ended.Ended, card: Card | None) -> ended.Ended:
     if card is None or one.test:
         return one
     known = {"seconds": card.seconds, "parameters": card.parameters}
@@ -84,7 +83,7 @@ def _completed(one: Ended, card: Card | None) -> Ended:
     return dataclasses.replace(one, test=_test(card), **lacking)
 
 
-def _from_cards(sources: Sources) -> tuple[list[Ended], list[Ended]]:
+def _from_cards(sources: Sources) -> tuple[list[ended.Ended], list[ended.Ended]]:
     """The same from the records of the study's runs, where the trials are kept elsewhere or cannot be read."""
     searched, fresh = [], []
     for card in sources.cards:
@@ -92,7 +91,7 @@ def _from_cards(sources: Sources) -> tuple[list[Ended], list[Ended]]:
         repeat = None if card.confirms is None or card.seed is None else card.seed % 10_000 - FIRST_FRESH
         if number is None or card.state not in STATES or (repeat is not None and repeat < 0):
             continue
-        one = Ended(
+        one = ended.Ended(
             trial=number,
             state=STATES[card.state],
             value=card.value,
@@ -125,7 +124,7 @@ def _with_results(index: RunIndex, summary: Summary) -> Summary:
     results = {name: index.result(name) for name in names}
     first = next((result for result in results.values() if result), None)
     compared = [
-        Ended(best.trial, "complete", None, {}, name, comparison=result.comparison)
+        ended.Ended(best.trial, "complete", None, {}, name, comparison=result.comparison)
         for name, result in results.items()
         if result
     ]

@@ -1,21 +1,12 @@
-"""Answers, comparisons and tables of 1,000 simulated studies whose truth is known: how often they are wrong.
-
-Each study has a metric of some kind, true means of its configurations (all alike, close, or far apart), and runs drawn
-around them: Beta where values are shares, lognormal where they are positive, normal where they have no ends. The spread
-between seeds differs from configuration to configuration by up to twice.
-
-python -m tests.torture.answers --studies 1000
-"""
+"""Studies, comparisons and tables whose truth is known, and how many of what is said of them is right."""
 
 import math
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rnnkit import evaluation
-from rnnkit.core import cli
 from sweeps.analysis import answer, comparing, tables
 from sweeps.analysis.answer import Asked
 from sweeps.analysis.comparing import Group
@@ -24,16 +15,6 @@ from sweeps.analysis.facts import Mean, Summary
 
 
 METRICS = ("accuracy", "perplexity", "loss", "excess")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How many studies."""
-
-    studies: int = 1_000
-    """How many studies are simulated."""
-    seed: int = 0
-    """What they are drawn from."""
 
 
 @dataclass(frozen=True)
@@ -201,19 +182,3 @@ COVERING += ("intervals of a comparison's means cover", "intervals of a differen
 WRONG = ("a best without doubt is named, and is not", "a difference on fresh seeds is supported, and is not")
 WRONG += ("a difference in the plane is supported, and is not", "a table has a bold that the truth does not support")
 WRONG += ("a comparison supports a difference that is none",)
-
-
-def main() -> None:
-    """Print a line for each figure; exit with 1 where one is not as it must be."""
-    options = cli.parse(Options, "python -m tests.torture.answers", sys.argv[1:], __doc__)
-    tally, held = simulated(options.studies, options.seed), True
-    for what, seen in tally.seen.items():
-        share = tally.share(what)
-        least, most = (0.92, 0.98) if what in COVERING else (0.0, 0.05) if what in WRONG else (0.0, 1.0)
-        held &= least <= share <= most
-        print(f"{what}: {share:.1%} of {seen}{'' if least <= share <= most else ' NOT AS IT MUST BE'}")
-    sys.exit(not held)
-
-
-if __name__ == "__main__":
-    cli.main(main, settle=False, prints=True)
