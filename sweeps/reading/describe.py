@@ -1,6 +1,7 @@
 """What pages, the terminal and reports say of runs, in words."""
 
 import contextlib
+import dataclasses
 import json
 import statistics
 from collections import Counter
@@ -71,8 +72,8 @@ def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     answered = _answered(index, name, sum(counts[state] for state in ("finished", "pruned", "diverged", "failed")))
     first = next((card for card in own if answered and card.name == answered.run), None)
     if answered and first:
-        runs = len(answered.runs), answered.fresh
-        return StudyLine(name, experiment, present, metric or shown, first, started, answered.value, *runs)
+        found = StudyLine(name, experiment, present, metric or shown, first, started, answered.value)
+        return dataclasses.replace(found, count=len(answered.runs), fresh=answered.fresh)
     best = best_of(own, lower_is_better)
     value = statistics.fmean(card.value for card in best if card.value is not None) if best else None
     first = best[0] if best else None
