@@ -16,7 +16,7 @@ import tyro
 
 from rnnkit.core import RunsOptions, UserError, cli, wording
 from sweeps.analysis import comparing, page, words
-from sweeps.reading import Card, RunIndex, groups, plain
+from sweeps.reading import Card, RunIndex, configurations, groups, plain
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,9 @@ def main() -> None:
             f"{found[0].name} is one group alone: name another beside it, or split it by a setting, as with --by cell"
         )
     metric = chosen_metric(index, found, options.metric)
-    compared = comparing.compared(found, metric, groups.lower_is_better(index, metric, found[0].runs[0]))
+    compared = comparing.compared(
+        found, metric, configurations.lower_is_better(index, metric, index.run(found[0].runs[0]))
+    )
     said = groups.warnings(index, found)
     if options.json:
         print(plain.as_json(facts(compared, found, said)))

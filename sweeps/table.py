@@ -14,7 +14,7 @@ import tyro
 
 from rnnkit.core import RunsOptions, UserError, cli, wording
 from sweeps.analysis import comparing, tables
-from sweeps.reading import RunIndex, groups
+from sweeps.reading import RunIndex, configurations, groups
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def main() -> None:
         what = wording.metric(lacking[0]) if isinstance(lacking, list) else "test score in common"
         choose = f"choose with --metrics among {', '.join(known)}" if known else "they have no score in common"
         raise UserError(f"not all of these runs have a {what}: {choose}")
-    columns = [(name, groups.lower_is_better(index, name, found[0].runs[0])) for name in asked]
+    first = index.run(found[0].runs[0])
+    columns = [(name, configurations.lower_is_better(index, name, first)) for name in asked]
     made = tables.table(found, columns, shlex.join(["python", "-m", "sweeps.table", *sys.argv[1:]]))
     for line in groups.warnings(index, found):
         print(line, file=sys.stderr)

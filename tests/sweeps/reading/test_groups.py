@@ -3,7 +3,7 @@
 import pytest
 
 from rnnkit.core import UserError, files
-from sweeps.reading import RunIndex, groups, studies
+from sweeps.reading import RunIndex, configurations, groups, studies
 from tests.sweeps import made
 from tests.sweeps.analysis.test_summary import told
 
@@ -136,14 +136,21 @@ def test_by_a_setting_what_was_run_again_stands_for_its_value(tmp_path):
 def test_whether_lower_is_better_comes_from_the_study_the_experiment_or_the_metric(tmp_path):
     study = told(tmp_path, (0.25, 0.5))
     index = RunIndex(study.folder.base.runs_dir)
-    run = index.runs()[0].name
-    assert not groups.lower_is_better(index, ACCURACY, run)
-    assert groups.lower_is_better(index, "metric/perplexity/test", run)
+    run = index.runs()[0]
+    assert not configurations.lower_is_better(index, ACCURACY, run)
+    assert configurations.lower_is_better(index, "metric/perplexity/test", run)
     path = index.study("small") / "study.json"
     described = files.read_json(path)
     described["space"]["lower_is_better"] = True
     files.write_json(path, described)
-    assert groups.lower_is_better(RunIndex(index.root), ACCURACY, run)
+    assert configurations.lower_is_better(RunIndex(index.root), ACCURACY, run)
+
+
+def test_a_command_that_is_damaged_costs_no_comparison(tmp_path):
+    folder = made.run(tmp_path, seed=0, steps=10)
+    files.write_json(folder / "manifest.json", files.read_json(folder / "manifest.json") | {"command": "python 'x"})
+    (group,) = groups.groups(RunIndex(tmp_path), [folder.name])
+    assert (group.commands, group.runs) == ([], [folder.name])
 
 
 def test_data_that_differ_and_other_experiments_are_told_of(tmp_path):

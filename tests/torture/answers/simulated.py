@@ -118,6 +118,8 @@ def judge(true: Truth, summary: Summary, tally: Tally) -> None:
         for mean in (row, *row.test.values()):
             if (hit := covers(mean, true.means[rate[row.trial]])) is not None:
                 tally.note("intervals of what was run again cover", hit)
+                tally.note(f"intervals of means cover, {true.metric}", hit)
+                tally.note(f"intervals of means cover, {mean.count} seeds", hit)
     best = summary.best
     if best and (hit := covers(best.over, true.means[rate[best.trial]])) is not None:
         tally.note("the interval of the best covers", hit)
@@ -160,6 +162,8 @@ def tabled(true: Truth, rng: np.random.Generator, tally: Tally) -> None:
     for mean in one.means:
         if (hit := covers(mean, true.means[float(mean.group)])) is not None:
             tally.note("intervals of a comparison's means cover", hit)
+            tally.note(f"intervals of means cover, {true.metric}", hit)
+            tally.note(f"intervals of means cover, {mean.count} seeds", hit)
     for pair in one.pairs:
         distance = true.sign * (true.means[float(pair.first)] - true.means[float(pair.second)])
         if pair.low is not None and pair.comparisons == 1:
