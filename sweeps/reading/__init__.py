@@ -7,31 +7,7 @@ from sweeps.reading.sections import SECTIONS, WHERE, Chart, Drawn, Section, arra
 from sweeps.reading.studies import TRIAL_STATES, Study, Trial, trial_in_words
 
 
-__all__ = [
-    "answers",
-    "configurations",
-    "describe",
-    "described",
-    "exporting",
-    "groups",
-    "plain",
-    "sections",
-    "studies",
-    "Columns",
-]
-__all__ += ["last_row", "read_columns"]
-__all__ += [
-    "thinned",
-    "STATES",
-    "Card",
-    "NotThere",
-    "RunIndex",
-    "State",
-    "SECTIONS",
-    "WHERE",
-    "Chart",
-    "Drawn",
-    "Section",
-    "arranged",
-]
-__all__ += ["is_log", "spans_much", "TRIAL_STATES", "Study", "Trial", "trial_in_words"]
+__all__ = ["answers", "configurations", "describe", "described", "exporting", "groups", "plain", "sections", "studies"]
+__all__ += ["Columns", "last_row", "read_columns", "thinned", "STATES", "Card", "NotThere", "RunIndex", "State"]
+__all__ += ["SECTIONS", "WHERE", "Chart", "Drawn", "Section", "arranged", "is_log", "spans_much", "TRIAL_STATES"]
+__all__ += ["Study", "Trial", "trial_in_words"]
