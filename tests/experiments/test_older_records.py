@@ -71,12 +71,12 @@ def test_the_answer_of_an_older_study_is_made_anew_from_its_trials(monkeypatch, 
     said = [line.strip() for line in printed.splitlines()]
     assert code == 0
     assert said[1].startswith(
-        "Best: trial 1's settings, validation accuracy 0.7903 as the mean of 2 runs on fresh seeds (2 seeds: too few for "
+        "Best: trial 1's settings, validation accuracy 0.7903 as the mean of 2 runs on fresh seeds (2 seeds: too few "
     )
     assert said[2] == "Test accuracy 0.7819 as the mean of the same 2 runs (2 seeds: too few for an interval)."
     assert said[4] == (
-        "Logistic regression on pixels beside the same 2 runs, on the same 360 test examples: 0.9694; difference -0.1875; "
-        "2 runs are too few for an interval over seeds."
+        "Logistic regression on pixels beside the same 2 runs, on the same 360 test examples: 0.9694; difference "
+        "-0.1875; 2 runs are too few for an interval over seeds."
     )
     assert said[5] == "Runs: digits-s9000-468cbcef, digits-s9001-468cbcef."
 
