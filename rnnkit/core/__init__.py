@@ -30,7 +30,19 @@ from rnnkit.core.errors import (
 from rnnkit.core.texts import secrets, without_secrets, wording
 
 
-__all__ = ["cells", "cli", "determinism", "extras", "files", "locks", "processes", "records", "secrets", "seeding", "signals"]
+__all__ = [
+    "cells",
+    "cli",
+    "determinism",
+    "extras",
+    "files",
+    "locks",
+    "processes",
+    "records",
+    "secrets",
+    "seeding",
+    "signals",
+]
 __all__ += ["surroundings", "terminal", "wording", "BaseConfig", "Checked", "OutOfMemory", "RunsOptions", "UserError"]
 __all__ += ["decoration", "defaults", "error_in_words", "given", "is_out_of_memory", "refuse_idle", "require_counts"]
 __all__ += ["CellFacts", "CellName", "run_name", "settings", "sizes", "without_secrets", "writing"]

@@ -130,7 +130,9 @@ class BaseConfig(Checked):
         of_matrix = [flag(name) for name in _IN_TIME[:2] if getattr(self, name)]
         of_matrix += [f"--init {self.init}"] if self.init in ("orthogonal", "identity") else []
         if of_matrix and not cell.recurrent:
-            raise UserError(f"{of_matrix[0]} is of the recurrent weights, and --cell {self.cell} has none: leave it out")
+            raise UserError(
+                f"{of_matrix[0]} is of the recurrent weights, and --cell {self.cell} has none: leave it out"
+            )
         if self.zoneout and cell.states not in ("h", "hc"):
             raise UserError(f"--zoneout keeps parts of a state one by one, and those of --cell {self.cell} go together")
         if self.layers == "torch":

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from rnnkit.core import UserError
 from rnnkit.nn import portable
 from rnnkit.nn.cells import Cell
-from rnnkit.nn.registry import Layers, bias_kinds, cell_of, places
 from rnnkit.nn.recurrent import Recurrent
+from rnnkit.nn.registry import Layers, bias_kinds, cell_of, places
 
 
 def uniform_(module: nn.Module, limit: float) -> None:

@@ -29,8 +29,6 @@ class Place(NamedTuple):
         return f"l{self.layer}{'_reverse' if self.backward else ''}"
 
 
-
-
 def all_names(module: nn.Module, name: str = "", above: tuple[nn.Module, ...] = ()) -> Iterator[tuple[str, nn.Module]]:
     """A model and all modules in it, each by every way to it; none is entered from inside of itself."""
     yield name, module

@@ -60,7 +60,9 @@ def states_of(work: Pass) -> State:
             state = tuple(part[:count] for part in state)
         elif count > len(state[0]):  # the others begin
             before = len(state[0])
-            state = tuple(torch.cat([part, first[before:count]]) for part, first in zip(state, work.initial, strict=True))
+            state = tuple(
+                torch.cat([part, first[before:count]]) for part, first in zip(state, work.initial, strict=True)
+            )
         read = state[0] if masks.read is None else state[0] * masks.read[:count]
         new, _ = cell.advance(w, x_t, read, state)
         if stays:

@@ -74,7 +74,9 @@ class Cell(CellFacts):
             raise ValueError(f"the cell {self.name} needs a step, or coefficients, and not both")
         strange = {*self.keeps, *self.writes, *self.candidates} - {*self.gates}
         if strange or self.states[:1] != "h":
-            raise ValueError(f"the cell {self.name}: {', '.join(strange) or 'h, the first state,'} is not among its own")
+            raise ValueError(
+                f"the cell {self.name}: {', '.join(strange) or 'h, the first state,'} is not among its own"
+            )
 
     def advance(self, w: Weights, x: Tensor, read: Tensor, state: State) -> tuple[State, Gates]:
         """One step, as `Step` says, for cells that are linear in the state too."""

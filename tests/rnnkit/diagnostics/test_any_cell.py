@@ -104,7 +104,9 @@ class Own(nn.GRU):
 def test_a_class_with_equations_of_its_own_is_refused_in_a_line(kind):
     module = kind(2, 3)
     model, watch = on(module, torch.randn(4, 2))
-    said = f"{kind.__name__} is a class of its own, made from {kind.__mro__[1].__name__}, and its equations are not known"
+    said = (
+        f"{kind.__name__} is a class of its own, made from {kind.__mro__[1].__name__}, and its equations are not known"
+    )
     for look in (
         lambda: monitor.look(model, watch),
         lambda: dynamics.jacobians(module, [torch.zeros(1, 2)] + [torch.zeros(1, 3)] * 2),

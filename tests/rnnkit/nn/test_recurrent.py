@@ -51,9 +51,7 @@ def test_values_and_all_gradients_are_those_of_a_loop(name, layers, both, length
         if letter in shown:
             close(state, finals[letter])
     leaves = [*sequences, *given, *module.parameters()]
-    ours = torch.autograd.grad(
-        weighed([*unpack_sequence(output), *final[: len(shown)]]), leaves, allow_unused=True
-    )
+    ours = torch.autograd.grad(weighed([*unpack_sequence(output), *final[: len(shown)]]), leaves, allow_unused=True)
     theirs = torch.autograd.grad(weighed([*outputs, *(finals[s] for s in shown)]), leaves, allow_unused=True)
     for a, b in zip(ours, theirs, strict=True):
         assert (a is None) == (b is None)

@@ -37,9 +37,7 @@ def assert_seen(module, given, outputs, seen, trace, finals, shown):
                     unpack_sequence(layer.states[letter])[b],
                     torch.stack([step[letter] for step in one[place][0]]).detach(),
                 )
-                close(
-                    unpack_sequence(layer.state_gradients[letter])[b], torch.stack([step[i] for step in found])
-                )
+                close(unpack_sequence(layer.state_gradients[letter])[b], torch.stack([step[i] for step in found]))
             for gate in one[place][1][0]:
                 expected = torch.stack([gates[gate] for gates in one[place][1]]).detach()
                 close(unpack_sequence(layer.gates[gate])[b], expected)
@@ -60,9 +58,7 @@ def test_gates_states_and_total_gradients_are_those_of_a_loop(name):
     initial = trace["model"]["l1.b"].initial_gradient
     zeros = {s: torch.zeros(4, 3, 4, dtype=torch.float64).requires_grad_() for s in module.cell.states}
     _, outputs, finals = run(module, sequences, zeros)
-    (expected,) = torch.autograd.grad(
-        loss(outputs, [finals[s] for s in shown]), [zeros["h"]], allow_unused=True
-    )
+    (expected,) = torch.autograd.grad(loss(outputs, [finals[s] for s in shown]), [zeros["h"]], allow_unused=True)
     close(initial, torch.zeros_like(initial) if expected is None else expected[3])
 
 
@@ -97,7 +93,9 @@ def test_what_was_dropped_is_seen_as_it_was(name):
         outputs.append(torch.stack([s["h"] for s in above]))
         states += [s["h"] for s in below]
         for gate in gates[0]:
-            close(unpack_sequence(trace["model"]["l1.f"].gates[gate])[b], torch.stack([g[gate] for g in gates]).detach())
+            close(
+                unpack_sequence(trace["model"]["l1.f"].gates[gate])[b], torch.stack([g[gate] for g in gates]).detach()
+            )
     for a, b in zip(unpack_sequence(output), outputs, strict=True):
         close(a, b)
     total = torch.autograd.grad(weighed(outputs), states)

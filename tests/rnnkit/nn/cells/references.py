@@ -122,9 +122,7 @@ def run(module, sequences, initial=None, read_masks=None):
             found[str(place)] = states, gates
             above.append(torch.stack([state["h"] for state in states]))
             for letter in letters:
-                finals[letter] = finals[letter].index_put(
-                    (torch.tensor(number), torch.tensor(b)), final[letter]
-                )
+                finals[letter] = finals[letter].index_put((torch.tensor(number), torch.tensor(b)), final[letter])
             if len(above) == module.directions:
                 x, above = torch.cat(above, dim=1), []
         seen.append(found)
