@@ -5,6 +5,7 @@ text: the plain values in its `CELL = Cell(...)`.
 """
 
 import ast
+import contextlib
 import functools
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,6 +28,8 @@ class CellFacts:
     keeps: str = ""  # the gate that keeps the state where it is 1, if there is one
     writes: str = ""  # the gate that lets new values in, where that is not 1 less the one that keeps
     candidates: str = ""
+    unsaturated: str = ""  # gates that may be near 0 or 1 and pass gradients on: exponentials, say
+    bounded: bool = True  # whether |h| is below 1, so that a unit near 1 is saturated
     layer: str = ""  # torch.nn's layer of these equations and weights, and ours of the same name, if there is one
     recurrent: bool = True  # whether products read the state before: there is a matrix `weight_hh`
 
@@ -49,6 +52,16 @@ FOLDER = Path(rnnkit.__file__).parent / "nn" / "cells"
 def names() -> list[str]:
     """The names of all cells, in alphabetical order."""
     return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+
+
+def standard() -> tuple[str, ...]:
+    """The cells that torch.nn has layers of, from the fewest gates to the most."""
+    found: dict[str, int] = {}
+    for name in names():
+        with contextlib.suppress(UserError):  # a file that is no cell is refused where it is asked for
+            if facts(name).layer:
+                found[name] = len(facts(name).gates)
+    return tuple(sorted(found, key=found.__getitem__))
 
 
 def require(name: str) -> None:

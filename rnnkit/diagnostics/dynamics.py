@@ -21,8 +21,8 @@ def jacobians(module: Layers, starts: Sequence[Tensor], layer: int = 0, backward
     """The Jacobians of steps of one layer and direction, of shape (steps, state, state), in float64.
 
     d s_t / d s_{t-1}, where s are all parts of the state, joined: h, or (h, c). `starts` holds what the steps start
-    from: inputs of shape (steps, features), and the parts of the state, of shape (steps, hidden) each, as `observe` sees
-    them. They come from the cell's equations, by automatic differentiation.
+    from: inputs of shape (steps, features), and the parts of the state, of shape (steps, hidden) each, as `observe`
+    sees them. They come from the cell's equations, by automatic differentiation.
     """
     x, *state = (part.detach().double() for part in starts)
     step, hidden = _step(module, Place(layer, backward)), module.hidden_size

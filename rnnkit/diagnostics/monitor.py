@@ -157,11 +157,11 @@ def look(model: nn.Module, probe: ProbeBatch, through_time: bool = True) -> Insi
             batch = int(traces["l0.f"].hidden.batch_sizes[0])
             others = _traces(twin, inputs, _elsewhere(module, inputs, initial, batch))
         for place, trace in traces.items():
-            where = f"{name}.{place}"
-            inside.take(f"hidden/{where}", _of_states(trace, through_time))
+            where, cell = f"{name}.{place}", cell_of(module)
+            inside.take(f"hidden/{where}", _of_states(trace, cell.bounded, through_time))
             if through_time:
                 _take_memory(inside, where, trace, others[place])
-            if (cell := cell_of(module)).gates:
+            if cell.gates:
                 _take_gates(inside, where, trace, cell)
     return inside
 
@@ -194,13 +194,13 @@ def portrait(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
     return parts
 
 
-def _of_states(trace: LayerTrace, all_dimensions: bool) -> dict[str, float]:
+def _of_states(trace: LayerTrace, bounded: bool, all_dimensions: bool) -> dict[str, float]:
     rows = trace.hidden.data
     rms, rms_std, saturated = states.magnitude(rows)
     numbers = {
         "rms": rms,
         "rms_std": rms_std,
-        "saturated": saturated,
+        "saturated": saturated if bounded else math.nan,  # which is left out
         "dead": states.dead_units(rows).double().mean().item(),
         "participation_ratio": states.participation_ratio(rows),
         "drift": states.norm_drift(trace.hidden, trace.place.backward),
@@ -238,7 +238,10 @@ def _take_gates(inside: Inside, where: str, trace: LayerTrace, cell: Cell) -> No
             continue
         of_gate = states.gate_statistics(gate)
         inside.curves.update({f"{side}/{where}/{name}": of_gate[side] for side in ("left", "right")})
-        inside.take(f"gate/{where}/{name}", {k: units.mean().item() for k, units in of_gate.items()})
+        numbers = {kind: units.mean().item() for kind, units in of_gate.items()}
+        if name in cell.unsaturated:
+            del numbers["sensitivity"]
+        inside.take(f"gate/{where}/{name}", numbers)
     if not cell.keeps:
         return
     scales = states.timescales(rows[cell.keeps])

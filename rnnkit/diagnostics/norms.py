@@ -22,8 +22,9 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """The model's parameters by the group that their norms are logged under.
 
     `<module>.<layer>.<direction>/<ih|hh|bias>` for recurrent layers (`encoder.l0.f/ih`: input weights of the forward
-    direction of layer 0; what a cell has beside these goes by its own name), `embedding` for the module of that name and other embeddings, `head` for the rest. What a
-    weight is computed from, where it is pruned, normalised or parametrised, is of the weight's group.
+    direction of layer 0; what a cell has beside these goes by its own name), `embedding` for the module of that name
+    and other embeddings, `head` for the rest. What a weight is computed from, where it is pruned, normalised or
+    parametrised, is of the weight's group.
     """
     groups: dict[str, list[nn.Parameter]] = {}
     for path, parameter in model.named_parameters():  # a weight that two modules share counts where it comes first
@@ -55,7 +56,7 @@ def _norms_by_group(
 
 
 def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
-    """The rows of each gate (ifgo of an LSTM, rzn of a GRU, those of the cell) in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`."""
+    """The rows of each gate of a cell (ifgo of an LSTM) in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`."""
     blocks = {}
     for module_name, module in recurrent_modules(model).items():
         for name, parameter in module.named_parameters(recurse=False):

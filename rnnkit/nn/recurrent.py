@@ -31,7 +31,8 @@ class Recurrent(nn.Module):
     with `batch_first`) and unbatched (steps, inputs). The state is h alone, or a tuple of all parts of the cell's
     state, h first, each of shape (layers x directions, batch, hidden).
 
-    Parameters are those of the cell, with torch.nn's endings: `weight_hh_l0`, `weight_hh_l0_reverse`, `weight_hh_l1` ...
+    Parameters are those of the cell, with torch.nn's endings: `weight_hh_l0`, `weight_hh_l0_reverse`, `weight_hh_l1`
+    and so on.
     A `state_dict` of torch.nn's RNN, GRU or LSTM fits the cell of that name.
 
     In training, beside `dropout` between layers:

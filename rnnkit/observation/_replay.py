@@ -1,4 +1,4 @@
-"""A layer that has a native kernel, in one direction, taken apart: its gates and cell states, and total gradients through time.
+"""A layer of torch.nn's cells in one direction, taken apart: gates, cell states, total gradients through time.
 
 Nothing here runs while a network is trained; `rnnkit.observe` does when it is asked what a layer did. All of it is
 plain tensor operations on packed rows, after the equations of `rnnkit.nn.cells`, on any device.

@@ -65,14 +65,15 @@ class Cell(CellFacts):
     step: Step | None = None
     inputs: Callable[[Weights, Tensor], Tensor] = weighted
     # (a, b) of s_t = a_t s_{t-1} + b_t, elementwise, with a and b from the inputs alone, and the gates. Then all steps
-    # are one scan. s is h; with `output`, which makes h of it, s is the rest of the state, complex where it has two parts.
+    # are one scan. s is h; with `output`, which makes h of it, s is the rest of the state, complex where that has two
+    # parts.
     coefficients: Callable[[Weights, Tensor], tuple[Tensor, Tensor, Gates]] | None = None
     output: Callable[[Weights, Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self):
         if (self.step is None) == (self.coefficients is None):
             raise ValueError(f"the cell {self.name} needs a step, or coefficients, and not both")
-        strange = {*self.keeps, *self.writes, *self.candidates} - {*self.gates}
+        strange = {*self.keeps, *self.writes, *self.candidates, *self.unsaturated} - {*self.gates}
         if strange or self.states[:1] != "h":
             raise ValueError(
                 f"the cell {self.name}: {', '.join(strange) or 'h, the first state,'} is not among its own"

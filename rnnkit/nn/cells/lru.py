@@ -60,6 +60,7 @@ CELL = Cell(
     name="lru",
     states="hri",
     recurrent=False,
+    bounded=False,
     parameters=parameters,
     coefficients=coefficients,
     output=output,

@@ -31,6 +31,7 @@ CELL = Cell(
     keeps="z",
     candidates="n",
     recurrent=False,
+    bounded=False,
     parameters=parameters,
     coefficients=coefficients,
 )

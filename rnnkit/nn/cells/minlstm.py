@@ -35,7 +35,9 @@ CELL = Cell(
     keeps="f",
     writes="i",
     candidates="n",
+    unsaturated="i",
     recurrent=False,
+    bounded=False,
     parameters=parameters,
     coefficients=coefficients,
 )

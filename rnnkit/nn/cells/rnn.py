@@ -33,7 +33,7 @@ def step_with_relu(w: Weights, x: Tensor, read: Tensor, state: State) -> tuple[S
 
 
 CELL = Cell(name="rnn", layer="RNN", parameters=parameters, step=step)
-RELU = replace(CELL, step=step_with_relu)
+RELU = replace(CELL, step=step_with_relu, bounded=False)
 
 
 def rnn_cell(

@@ -45,6 +45,7 @@ CELL = Cell(
     keeps="f",
     writes="i",
     candidates="g",
+    unsaturated="if",
     parameters=parameters,
     step=step,
 )
