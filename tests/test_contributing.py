@@ -65,10 +65,12 @@ def test_a_cell_is_trained_swept_resumed_replayed_observed_and_screened(follow):
     gates = {name.split("/")[2] for name in last if name.startswith("gate/")}
     assert gates == {"z"}  # n is a candidate
     assert last["gate/encoder.l0.f/z/timescale_max"] > 0
+    digits = folder / "experiments" / "digits.py"  # whose space a sweep searches
+    digits.write_text(digits.read_text().replace("studied((8, 96), 3)", 'studied((8, 96), 3, ("ugrnn",))'))
     environment = no_account() | {"PYTHONPATH": str(folder)}
     words = ["sweeps.run", "digits", "--trials", "2", "--sampler", "random", "--confirm", "0", "--workers", "1"]
-    words += ["--track", "off", "--", "--cell", "ugrnn", "--epochs", "1", "--view", "rows"]
-    for command in (["-m", *words], [str(ROOT / "tests" / "own_cell.py")]):
+    words += ["--track", "off", "--", "--epochs", "1", "--view", "rows"]
+    for command in (["-m", *words], [str(ROOT / "tests" / "rnnkit" / "nn" / "cells" / "own.py")]):
         done = subprocess.run(
             [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
         )

@@ -93,9 +93,11 @@ def _step(module: Layers, place: Place) -> Callable[[Tensor, State], State]:
     elif module.proj_size:
         raise ValueError("the Jacobian of an LSTM with proj_size is not written down here")
     else:
-        stated = cell.parameters(module.input_size, module.hidden_size)
-        none = module.weight_hh_l0.new_zeros(len(module.weight_hh_l0))
-        known = {name: getattr(module, f"{name}_{place.suffix}", none) for name in stated}
+        like, stated = next(module.parameters()), cell.parameters(module.input_size, module.hidden_size)
+        known = {
+            name: getattr(module, f"{name}_{place.suffix}", like.new_zeros(each.shape))  # zeros for no biases
+            for name, each in stated.items()
+        }
     weights = {name: weight.detach().double() for name, weight in known.items()}
 
     def step(x: Tensor, state: State) -> State:

@@ -52,7 +52,7 @@ def states_of(work: Pass) -> State:
     (chunk,) = schedule.chunks
     state = tuple(part[: chunk.sizes[0]] for part in work.initial)
     stays = [
-        [part] * len(chunk.sizes) if isinstance(part, float) else schedule.steps(part, chunk) for part in masks.stays
+        schedule.steps(part, chunk) if isinstance(part, Tensor) else [part] * len(chunk.sizes) for part in masks.stays
     ]
     done: list[State] = []
     for step, (count, x_t) in enumerate(zip(chunk.sizes, schedule.steps(x, chunk), strict=True)):

@@ -129,7 +129,7 @@ class Recorder:
                 states=tuple(map(_copy, work.states)),
                 masks=Masks(
                     None if read is None else _copy(read),
-                    tuple(part if isinstance(part, float) else _copy(part) for part in stays),
+                    tuple(_copy(part) if isinstance(part, Tensor) else part for part in stays),
                 ),
             )
             traces.append(LayerTrace(self.name, place, call, StepReplay(own)))
