@@ -63,15 +63,18 @@ def held(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, busy: str | None = None) -> Generator[None]:
-    """Hold the lock file at `path`. With `busy`, raise `Busy(busy)` at once where another holds it; else wait."""
+def exclusive(path: Path, busy: str | None = None) -> Generator[int]:
+    """Hold the lock file at `path`. With `busy`, raise `Busy(busy)` at once where another holds it; else wait.
+
+    Gives its descriptor: a child process that inherits it holds the lock too, until it ends.
+    """
     while True:
         with opened(path) as descriptor:
             if not take(descriptor, path, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0)):
                 raise Busy(busy)
             if not _lies_at(path, descriptor):  # whoever held it removed it, and others lock the next one
                 continue
-            yield
+            yield descriptor
             return
 
 
