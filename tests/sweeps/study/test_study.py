@@ -1,6 +1,8 @@
 """A study on disk: its journal, its locks, and when it is removed."""
 
+import errno
 import fcntl
+import os
 import threading
 
 import pytest
@@ -153,3 +155,17 @@ def test_a_study_that_cannot_be_written_leaves_no_folder(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left on device"):
         new_study(tmp_path / "runs")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_cannot_be_locked_leaves_nothing_open(tmp_path, monkeypatch):
+    study = new_study(tmp_path)
+    before = sorted(os.listdir("/proc/self/fd"))
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    for _ in range(3):
+        with pytest.raises(locks.Unsupported, match=r"journal\.lock \(No locks available\)"):
+            study.trials.set_user_attr("a", 1)
+    assert sorted(os.listdir("/proc/self/fd")) == before
