@@ -95,6 +95,18 @@ def test_own_settings_come_first_in_a_help_that_fits(columns, capsys, monkeypatc
     assert os.environ["COLUMNS"] == columns
 
 
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_examples_in_a_help_are_a_line_each(indent, capsys):
+    """However they are indented, which the formatter decides where nothing else follows the first line."""
+    examples = [
+        "python -m sweeps.show one",
+        "python -m sweeps.show one --all     # and more, in a line that is not wrapped",
+    ]
+    with pytest.raises(SystemExit):
+        cli.parse(Own, "own", ["--help"], "\n".join(["Show it.\n", *(indent + line for line in examples)]))
+    assert "Show it.\n\n" + "".join(f"    {line}\n" for line in examples) + "\n" in capsys.readouterr().out
+
+
 def test_what_a_file_or_a_server_says_cannot_play_with_the_terminal(capsys, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit):
