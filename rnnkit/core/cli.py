@@ -159,6 +159,7 @@ def main(action: Callable[[], None], settle: bool = True, prints: bool = False) 
 def _exit_code(action: Callable[[], None]) -> int | str | None:
     """Run a command; its exit code, after saying on stderr what ended it."""
     try:
+        terminal.require_folder()
         if callable(signal.getsignal(signal.SIGINT)):  # else it is ignored
             signal.signal(signal.SIGINT, signal.default_int_handler)  # see `rnnkit.starting`
         action()

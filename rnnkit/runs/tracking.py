@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import OutOfMemory, UserError, error_in_words, files, is_out_of_memory, secrets, writing
+from rnnkit.core import OutOfMemory, UserError, decoration, error_in_words, files, is_out_of_memory, secrets, writing
 from rnnkit.core import config as configuration
 from rnnkit.runs import checkpoints, flags, printing
 from rnnkit.runs.folders import Claim, RunContext, claim, take_up
@@ -125,7 +125,8 @@ class Run:
             self._begin_mirror()
         notes |= {**self._spent(), "metrics": {**self.latest, **(metrics or {})}, "folder": self.folder}
         notes["resumed_after"] = self._resumed_after or None
-        notes["flags"] = flags.judge(read_rows(self.folder), self.config.clip, status)
+        with decoration(f"no flags are raised on {self.name}"):
+            notes["flags"] = flags.judge(read_rows(self.folder), self.config.clip, status)
         self.result = Result(run=self.name, status=status, step=self.step, **notes)
         try:
             with writing(self.folder / "result.json"):

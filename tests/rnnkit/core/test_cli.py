@@ -107,6 +107,20 @@ def test_examples_in_a_help_are_a_line_each(indent, capsys):
     assert "Show it.\n\n" + "".join(f"    {line}\n" for line in examples) + "\n" in capsys.readouterr().out
 
 
+def test_a_command_whose_folder_is_gone_says_so(tmp_path, monkeypatch, capsys):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    with pytest.raises(SystemExit) as stop:
+        cli.main(raising(RuntimeError("it ran")), settle=False)
+    assert stop.value.code == 2
+    assert (
+        capsys.readouterr().err
+        == "error: the folder that this command was started in is gone: go to another one (cd)\n"
+    )
+
+
 def test_what_a_file_or_a_server_says_cannot_play_with_the_terminal(capsys, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit):
