@@ -51,7 +51,7 @@ def opened(path: Path) -> Generator[int]:
 def held(path: Path) -> bool:
     """Whether a process holds the lock file at `path`. Asking makes no file; where there are no locks, none does."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe of this name would be waited for
     except OSError:  # not there, or somebody else's
         return False
     try:
