@@ -38,8 +38,6 @@ def test_a_pipe_in_the_place_of_a_file_is_never_waited_for(name, tmp_path):
     finally:
         signal.alarm(0)
     assert "digits-s2-b6054ca9" in said["list of runs"]
-    if name == "manifest.json":
-        assert "manifest.json: it is no plain file" in said["resume"]
 
 
 def test_what_is_damaged_is_named_and_the_rest_is_shown(tmp_path):
