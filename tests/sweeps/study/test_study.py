@@ -1,5 +1,6 @@
 """A study on disk: its journal, its locks, and when it is removed."""
 
+import dataclasses
 import errno
 import fcntl
 import os
@@ -8,6 +9,8 @@ import threading
 import pytest
 from optuna.trial import TrialState
 
+from experiments import digits
+from experiments.digits import Config
 from rnnkit.core import files, locks
 from rnnkit.core.errors import UserError
 from sweeps import worker
@@ -137,6 +140,27 @@ def test_a_new_study_with_a_trial_that_came_to_something_stays(tmp_path, how):
             worker.tell(claim, TrialState.FAIL, reason="diverged")
         raise UserError("the disk is full")
     assert len(studies.join(tmp_path / "runs", "small", "journal", track="off").trials.trials) == 1
+
+
+def test_a_changed_space_is_another_study_where_nobody_gave_a_name(tmp_path, monkeypatch):
+    """Each space finds its own study again; where other settings differ too, it is no matter of the space."""
+    base, spaces = Config(runs_dir=tmp_path), [digits.SPACE]
+    spaces += [dataclasses.replace(digits.SPACE, depths=depths) for depths in ((1,), (2,))]
+
+    def found(space, **changed):
+        monkeypatch.setattr(digits, "SPACE", space)
+        first = folders.StudyFolder(tmp_path / "studies" / "digits-s0", base.changed(**changed), 0)
+        return folders.with_its_space(first).name
+
+    for number, space in enumerate(spaces, start=1):
+        name = "digits-s0" + (f"-{number}" if number > 1 else "")
+        assert found(space) == name
+        folders.open_folder(tmp_path, name, base, 0)
+    assert [found(space) for space in spaces] == ["digits-s0", "digits-s0-2", "digits-s0-3"]
+    assert found(spaces[1], epochs=3) == "digits-s0"
+    with pytest.raises(UserError, match=r"another space \(depths \[1, 2, 3\], not \[1\]\): put that one back"):
+        monkeypatch.setattr(digits, "SPACE", spaces[1])
+        folders.open_folder(tmp_path, "digits-s0", base, 0)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
