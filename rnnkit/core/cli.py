@@ -182,8 +182,8 @@ def _exit_code(action: Callable[[], None]) -> int | str | None:
 
 
 def say_error(text: str) -> None:
-    """Say an error on stderr, in one line, whatever stands in a file or a server's answer that it names."""
-    print(f"error: {wording.printable(text)}", file=sys.stderr)
+    """Say an error on stderr, in one line to be read, whatever stands in a file or a server's answer that it names."""
+    print(f"error: {wording.cut(wording.printable(text), 900)}", file=sys.stderr)
 
 
 def _interrupted(error: BaseException | None) -> bool:
