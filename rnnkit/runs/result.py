@@ -45,7 +45,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`."""
+    """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`.
+
+    With `error` it is a mean error, named so, and the difference is by how much that of the net is lower.
+    """
 
     baseline: str
     ours: float
@@ -54,6 +57,7 @@ class Comparison:
     low: float
     high: float
     examples: int
+    error: str | None = None
 
 
 @dataclass(frozen=True)
