@@ -1,4 +1,4 @@
-"""Cheap models to see a recurrent net beside, by scikit-learn: of series, texts, tags and forecasts.
+"""Cheap models to see a recurrent net beside, by scikit-learn and aeon: of series, texts, tags and forecasts.
 
 Each learns from the training part; which of them the net is compared with is chosen on the validation part, by what
 the net is judged by; then it learns from both, and answers the test part.
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnnkit.core import extras
-from rnnkit.evaluation import summaries
+from rnnkit.evaluation import rockets, summaries
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def mean() -> Baseline:
 
 
 def of_series(numbers: bool) -> list[Baseline]:
-    """Linear model, and trees, on summaries of series."""
+    """Linear model, and trees, on summaries of series; MiniRocket, where aeon is installed (the extra `rocket`)."""
     with extras.needed("experiments", "a baseline"):
         from sklearn.ensemble import (
             ExtraTreesClassifier,
@@ -90,6 +90,7 @@ def of_series(numbers: bool) -> list[Baseline]:
             Baseline("ridge on summaries", reading(lambda: _scaled(RidgeCV(np.logspace(-2, 4, 13))))),
             Baseline("extra trees on summaries", reading(lambda: ExtraTreesRegressor(200, random_state=0))),
             Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingRegressor(random_state=0))),
+            *_rocket(numbers),
         ]
     boosting: dict[str, Any] = {"max_iter": 50, "random_state": 0}
     logistic: dict[str, Any] = {"max_iter": 1_000}
@@ -98,7 +99,15 @@ def of_series(numbers: bool) -> list[Baseline]:
         Baseline("logistic regression on summaries", reading(lambda: _scaled(LogisticRegression(**logistic)))),
         Baseline("extra trees on summaries", reading(lambda: ExtraTreesClassifier(200, random_state=0))),
         Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingClassifier(**boosting))),
+        *_rocket(numbers),
     ]
+
+
+def _rocket(numbers: bool) -> list[Baseline]:
+    """MiniRocket, where the extra that brings it is installed."""
+    if not rockets.is_here():
+        return []
+    return [Baseline("MiniRocket + ridge", lambda *given: rockets.answers(*given, numbers=numbers))]
 
 
 def _scaled(model: Any) -> Any:
