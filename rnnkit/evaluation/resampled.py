@@ -68,7 +68,7 @@ def _macro_f1(truth: "np.ndarray", answers: "np.ndarray", classes: int) -> "np.n
 
 
 def _interval(examples: int, differences: Callable[["np.ndarray"], "np.ndarray"]) -> tuple[float, float]:
-    """The middle 95 % of the differences of resamples, each given as its examples' places, of shape (some, examples)."""
+    """The middle 95 % of the differences of resamples, each given as places of examples, of shape (some, examples)."""
     import numpy as np
 
     chance, at_once = np.random.default_rng(0), max(1, _AT_ONCE // examples)
