@@ -66,7 +66,7 @@ def cut(data: OwnData, context: int, horizon: int, season: int = 1) -> Windows:
     """Windows of `context` steps, each with the `horizon` values of the first channel after it.
 
     The last fifth of each series is the test part, the fifth before it validates: a window belongs where the values
-    that follow it lie. Windows whose values are missing are left out. Raises `UserError` for series that are too short.
+    that follow it lie. Windows whose values are missing are left out, and of very many every few are used. Raises `UserError` for series that are too short.
     """
     found = [_starts(one, context, horizon) for one in data.inputs]
     owner = np.repeat(np.arange(len(found)), [len(first) for first, _ in found])
@@ -92,10 +92,9 @@ def cut(data: OwnData, context: int, horizon: int, season: int = 1) -> Windows:
     lines = [data.lines[number] + start + context for number, start in zip(owner.tolist(), first.tolist(), strict=True)]
     ids = [data.ids[number] for number in owner.tolist()]
     told = {"reads": data.reads, "answers": data.answers, "channels": data.channels, "target": data.target}
-    windows = OwnData(
-        inputs=inputs, targets=[], lines=lines, ids=ids, sha256=data.sha256, notes=(*data.notes, *notes), **told
-    )  # type: ignore[arg-type]
-    return Windows(windows, targets, last, Places(*places, fold=np.zeros(counts["train"], int)), season, before)
+    windows = OwnData(inputs=inputs, targets=[], lines=lines, ids=ids, sha256=data.sha256, **told)  # type: ignore[arg-type]
+    fold = np.zeros(counts["train"], int)
+    return Windows(windows, targets, last, Places(*places, fold=fold, notes=tuple(notes)), season, before)
 
 
 def _starts(one: np.ndarray, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
