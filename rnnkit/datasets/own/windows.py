@@ -66,7 +66,8 @@ def cut(data: OwnData, context: int, horizon: int, season: int = 1) -> Windows:
     """Windows of `context` steps, each with the `horizon` values of the first channel after it.
 
     The last fifth of each series is the test part, the fifth before it validates: a window belongs where the values
-    that follow it lie. Windows whose values are missing are left out, and of very many every few are used. Raises `UserError` for series that are too short.
+    that follow it lie. Windows whose values are missing are left out, and of very many every few are used. Raises
+    `UserError` for series that are too short.
     """
     found = [_starts(one, context, horizon) for one in data.inputs]
     owner = np.repeat(np.arange(len(found)), [len(first) for first, _ in found])
