@@ -1,4 +1,4 @@
-"""Cheap models to see a recurrent net beside, by scikit-learn and aeon: of series, texts, tags and forecasts.
+"""Cheap models to see a recurrent net beside, by scikit-learn and sktime: of series, texts, tags and forecasts.
 
 Each learns from the training part; which of them the net is compared with is chosen on the validation part, by what
 the net is judged by; then it learns from both, and answers the test part.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.core import extras
+from rnnkit.core import UserError, extras
 from rnnkit.evaluation import rockets, summaries
 
 
@@ -50,7 +50,8 @@ def answered(
         try:
             value = score(valid[1], one.answers(*train, valid[0]))
             found.append(Answered(one.name, one.answers(*both, test), value))
-        except ValueError as error:  # scikit-learn's, for texts without a word, one label alone, ...
+        # A package that is not there; or scikit-learn's word, for texts without a word, one label alone, ...
+        except (UserError, ValueError) as error:
             left_out.append(f"{one.name} is left out: {str(error).splitlines()[0]}")
     return found, left_out
 
@@ -68,7 +69,7 @@ def mean() -> Baseline:
 
 
 def of_series(numbers: bool) -> list[Baseline]:
-    """Linear model, and trees, on summaries of series; MiniRocket, where aeon is installed (the extra `rocket`)."""
+    """Linear model, and trees, on summaries of series; MiniRocket too, if the extra `rocket` is there."""
     with extras.needed("experiments", "a baseline"):
         from sklearn.ensemble import (
             ExtraTreesClassifier,
@@ -90,7 +91,7 @@ def of_series(numbers: bool) -> list[Baseline]:
             Baseline("ridge on summaries", reading(lambda: _scaled(RidgeCV(np.logspace(-2, 4, 13))))),
             Baseline("extra trees on summaries", reading(lambda: ExtraTreesRegressor(200, random_state=0))),
             Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingRegressor(random_state=0))),
-            *_rocket(numbers),
+            _rocket(numbers),
         ]
     boosting: dict[str, Any] = {"max_iter": 50, "random_state": 0}
     logistic: dict[str, Any] = {"max_iter": 1_000}
@@ -99,15 +100,12 @@ def of_series(numbers: bool) -> list[Baseline]:
         Baseline("logistic regression on summaries", reading(lambda: _scaled(LogisticRegression(**logistic)))),
         Baseline("extra trees on summaries", reading(lambda: ExtraTreesClassifier(200, random_state=0))),
         Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingClassifier(**boosting))),
-        *_rocket(numbers),
+        _rocket(numbers),
     ]
 
 
-def _rocket(numbers: bool) -> list[Baseline]:
-    """MiniRocket, where the extra that brings it is installed."""
-    if not rockets.is_here():
-        return []
-    return [Baseline("MiniRocket + ridge", lambda *given: rockets.answers(*given, numbers=numbers))]
+def _rocket(numbers: bool) -> Baseline:
+    return Baseline("MiniRocket + ridge", lambda *given: rockets.answers(*given, numbers=numbers))
 
 
 def _scaled(model: Any) -> Any:
