@@ -102,10 +102,10 @@ def _most_wrong(data: "Prepared", truth: np.ndarray, answers: np.ndarray) -> lis
         return []
     if found.classes:
         known = np.flatnonzero(truth >= 0)
-        order = known[np.argsort(answers[known, truth[known]], kind="stable")]
+        order = known[np.argsort(answers[known, truth[known]], kind="stable")].tolist()
         wrong = [i for i in order if answers[i].argmax() != truth[i]][:5]
         said = [
-            f"{own.targets[places.test[i]]!r} as {found.classes[int(answers[i].argmax())]!r} ({answers[i].max():.2f})"
+            f"{own.targets[int(places.test[i])]!r} as {found.classes[int(answers[i].argmax())]!r} ({answers[i].max():.2f})"
             for i in wrong
         ]
     else:
