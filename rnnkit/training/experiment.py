@@ -13,9 +13,21 @@
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, refuse_idle, run_name, sizes, wording
+from rnnkit.core import (
+    BaseConfig,
+    OutOfMemory,
+    UserError,
+    cli,
+    is_out_of_memory,
+    refuse_idle,
+    run_name,
+    sizes,
+    wording,
+    writing,
+)
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
 from rnnkit.training.objective import Objective
 from rnnkit.training.surroundings import kept_out
@@ -74,6 +86,7 @@ class Final:
     comparison: Comparison | None = None
     references: list[Reference] | None = None
     keep: dict[str, Any] = field(default_factory=dict)  # plain values that using the weights takes (a vocabulary, say)
+    write: Callable[[Path], None] | None = None  # writes more into the run's folder: predictions, pictures
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,9 @@ class Experiment(Generic[C, D]):
     setup: "Callable[[C, torch.device], Task[D]]"
     conclude: Callable[[C, Task[D]], Final]
     remarks: Callable[[C, Result], list[str]] | None = None  # further lines below a result on the command line
+    settle: Callable[[C], C] | None = (
+        None  # fills in settings that the data decide, and says so; once filled in, nothing
+    )
 
     def __call__(self, config: C, report: Report | None = None, context: RunContext | None = None) -> Result:
         """Train a net with these settings, and test it. `report` may raise `Pruned`.
@@ -96,16 +112,24 @@ class Experiment(Generic[C, D]):
 
         if config.screen:
             raise UserError("--screen trains nothing: see `screened`")
+        config = self.settled(config)
         with kept_out():
             task = self.prepared(config)
             limits = promise.limits(config, task.model, next(task.model.parameters()).device)
             with tracking.start(config, task.checksums, context, kernel_in_force(), limits) as run:
                 fit(task, config, run, report)
                 final = self.conclude(config, task)
+                if final.write is not None:
+                    with writing(run.folder):
+                        final.write(run.folder)
                 beside = final.comparison, final.references
                 run.finish(task.model, final.metrics, final.keep, comparison=beside[0], references=beside[1])
         assert run.result is not None
         return run.result
+
+    def settled(self, config: C) -> C:
+        """The configuration with what the data decide filled in. Raises `UserError` for data that cannot be used."""
+        return config if self.settle is None else self.settle(config)
 
     def prepared(self, config: C) -> Task[D]:
         """What a run would train, with its initial weights, in a process set up for it. Nothing is recorded."""
@@ -114,7 +138,7 @@ class Experiment(Generic[C, D]):
         device = prepare(config)
         try:
             with kept_out():
-                return self.setup(config, device)
+                return self.setup(self.settled(config), device)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -124,6 +148,7 @@ class Experiment(Generic[C, D]):
         """What may keep a net with these settings from learning, by a look into it before any training."""
         from rnnkit.diagnostics import Monitor
 
+        config = self.settled(config)
         task = self.prepared(config)
         with kept_out():
             return before_training(Monitor(task.model, config, task.probe, config.runs_dir).before_training())
@@ -133,6 +158,7 @@ class Experiment(Generic[C, D]):
         prog = f"python -m experiments.{self.Config.experiment}"
         config = cli.parse(self.Config, prog, sys.argv[1:], sys.modules[self.Config.__module__].__doc__)
         refuse_idle(config, sys.argv[1:])
+        config = self.settled(config)
         if config.screen:
             flags = self.screened(config)
             print(f"{run_name(config)}, before training: {wording.count(len(flags), 'flag') if flags else 'no flags'}")
