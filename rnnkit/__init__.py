@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:  # what type checkers see of what `__getattr__` gives
+    from rnnkit.inference import load as load
     from rnnkit.nn import GRU as GRU
     from rnnkit.nn import LSTM as LSTM
     from rnnkit.nn import RNN as RNN
@@ -22,8 +23,8 @@ if TYPE_CHECKING:  # what type checkers see of what `__getattr__` gives
 __version__ = "0.1.0"
 
 # Where each public name lives. The packages themselves can be had as attributes too.
-_NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "about": "nn", "observe": "observation"}
-_PACKAGES = ["core", "datasets", "diagnostics", "evaluation", "mirror"]
+_NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "about": "nn", "observe": "observation", "load": "inference"}
+_PACKAGES = ["core", "datasets", "diagnostics", "evaluation", "inference", "mirror"]
 _PACKAGES += ["nn", "observation", "runs", "sequences", "training"]
 
 

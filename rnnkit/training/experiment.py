@@ -12,7 +12,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from rnnkit.diagnostics import ProbeBatch
+    from rnnkit.sequences import Preprocessing
 
 
 C = TypeVar("C", bound=BaseConfig)
@@ -80,12 +81,16 @@ class Task(Generic[D]):
 
 @dataclass(frozen=True)
 class Final:
-    """How an experiment ends: its final metrics, and what stands beside them."""
+    """How an experiment ends: its final metrics, and what stands beside them.
+
+    `preprocessing` is kept with the weights, so that `rnnkit.load` gives a model for sequences as they come.
+    """
 
     metrics: dict[str, float]
     comparison: Comparison | None = None
     references: list[Reference] | None = None
     keep: dict[str, Any] = field(default_factory=dict)  # plain values that using the weights takes (a vocabulary, say)
+    preprocessing: "Preprocessing | None" = None
     write: Callable[[Path], None] | None = None  # writes more into the run's folder: predictions, pictures
 
 
@@ -123,7 +128,8 @@ class Experiment(Generic[C, D]):
                     with writing(run.folder):
                         final.write(run.folder)
                 beside = final.comparison, final.references
-                run.finish(task.model, final.metrics, final.keep, comparison=beside[0], references=beside[1])
+                kept = _for_use(task.model, final.preprocessing) | final.keep
+                run.finish(task.model, final.metrics, kept, comparison=beside[0], references=beside[1])
         assert run.result is not None
         return run.result
 
@@ -170,6 +176,14 @@ class Experiment(Generic[C, D]):
             print(line)
         if result.status == Status.DIVERGED:
             sys.exit(1)
+
+
+def _for_use(model: "nn.Module", preprocessing: "Preprocessing | None") -> dict[str, Any]:
+    """What it takes to use a net's weights, as plain values: how it is made, and how sequences become what it reads."""
+    from rnnkit.nn import architecture
+
+    kept: dict[str, Any] = {"net": architecture.of(model)}
+    return kept if preprocessing is None else kept | {"preprocessing": asdict(preprocessing)}
 
 
 experiment = Experiment

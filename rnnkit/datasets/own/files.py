@@ -11,7 +11,7 @@ import numpy as np
 from rnnkit.core import UserError, wording
 from rnnkit.datasets.own import fields, source, tables
 from rnnkit.datasets.own.assembling import Assembled
-from rnnkit.datasets.own.data import How, place
+from rnnkit.datasets.own.data import ASKED, How, place
 from rnnkit.datasets.own.roles import PARTS
 
 
@@ -28,6 +28,8 @@ def arrays(path: Path, how: How) -> Assembled:
             f"{path} cannot be read as .npz ({fields.shown(str(error))}): no objects, arrays alone"
         ) from None
     values = _array(path, found, "", ("X", "x", "inputs", "data"))
+    if how.target == ASKED and ASKED not in found:  # it is what is asked
+        found[ASKED] = np.zeros(len(found.get("lengths", values)), np.int64)
     target = _array(path, found, how.target, ("y", "Y", "target", "targets", "label", "labels"))
     if values.dtype.kind not in "fiub":
         raise UserError(f"{path}: X holds {values.dtype}, no numbers")
@@ -119,7 +121,7 @@ def archive(path: Path, how: How) -> Assembled:
 
 def tokens(path: Path, how: How) -> Assembled:
     """A token and its tag a line, blank lines between sentences; of several columns the first and the last."""
-    del how
+    least = 1 if how.target == ASKED else 2
     inputs: list[list[str]] = [[]]
     tags: list[list[str]] = [[]]
     lines: list[int] = []
@@ -132,7 +134,7 @@ def tokens(path: Path, how: How) -> Assembled:
             continue
         parts = [part.strip() for part in line.rstrip("\r\n").split("\t")] if "\t" in line else line.split()
         width = width or len(parts)
-        if len(parts) != width or width < 2 or not parts[0] or not parts[-1]:
+        if len(parts) != width or width < least or not parts[0] or not parts[-1]:
             need = f"{width} columns" if width > 1 else "a token and a tag"
             raise UserError(f"{path}, line {number}: {fields.shown(line.strip())} where {need} were expected")
         if not inputs[-1]:

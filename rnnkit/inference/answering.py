@@ -1,0 +1,127 @@
+"""What a net answers to sequences, in their order: the same bits for each, alone or among any others."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, unpack_sequence
+
+from rnnkit.core import UserError
+from rnnkit.nn import LanguageModel, evaluating, promise
+from rnnkit.nn.embeddings import Spelled
+from rnnkit.nn.members import Members
+from rnnkit.sequences import Preprocessing, pack, preprocessing
+
+
+if TYPE_CHECKING:
+    from rnnkit.inference.model import Model
+
+
+AT_ONCE = 64  # sequences of a batch
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a net says of a sequence.
+
+    `prediction` is a label, a number, the next symbol, an array of the next values, or a list with one for each step;
+    `probabilities` are those of the classes, of shape (classes,), or (steps, classes), and None where there are none.
+    """
+
+    prediction: Any
+    probabilities: np.ndarray | None = None
+
+
+def answers(model: "Model", sequences: Iterable[Any]) -> list[Answer]:
+    """An answer for each sequence, in their order. Raises `UserError`, with its place from 0, for what cannot be read.
+
+    Sequences are read in batches where the kernel gives each the same bits in any batch, else one by one.
+    """
+    given, known = list(sequences), model.preprocessing
+    if known.answers == "forecast":
+        given = [_window(known, one, place) for place, one in enumerate(given)]
+    at_once = AT_ONCE if is_batched(model) else 1
+    found: dict[int, Answer] = {}
+    with evaluating(model.net):
+        for places, scores in _scored(model.net, known, given, at_once):
+            for place, rows in zip(places, scores, strict=True):
+                found[place] = answer(known, rows, given[place])
+    return [found[place] for place in range(len(given))]
+
+
+def is_batched(model: "Model") -> bool:
+    """Whether a sequence has the same bits in any batch, so that many can be read at once."""
+    device = next(model.net.parameters()).device
+    return not isinstance(model.net, LanguageModel) and not promise.limits(model.architecture.config, model.net, device)
+
+
+def answer(known: Preprocessing, scores: Tensor, sequence: Any = None) -> Answer:
+    """What scores mean, of shape (1, outputs), or (steps, outputs) where there is an answer at each step."""
+    if not known.classes:
+        base = None
+        if known.answers == "forecast":
+            base = preprocessing.linear_forecast(known, [sequence])
+        values = preprocessing.values(known, scores, base)[0]
+        return Answer(values if known.answers == "forecast" else float(values[0]))
+    shares = preprocessing.probabilities(known, scores)
+    if known.answers == "keys":
+        chosen = [tuple(known.classes[i] for i in np.flatnonzero(row > 0.5)) for row in shares]
+        return Answer(chosen, shares)
+    names = [known.classes[i] for i in shares.argmax(1)]
+    return Answer(names, shares) if known.by_step else Answer(names[0], shares[0])
+
+
+def _scored(
+    net: nn.Module, known: Preprocessing, sequences: Sequence[Any], at_once: int
+) -> Iterator[tuple[list[int], list[Tensor]]]:
+    """The places of some sequences, and the scores of each: of shape (1, outputs), or (steps, outputs)."""
+    order = sorted(range(len(sequences)), key=lambda place: len(sequences[place]))
+    device = next(net.parameters()).device
+    for start in range(0, len(order), at_once):
+        places = order[start : start + at_once]
+        try:
+            rows = read(net, known, [sequences[place] for place in places])
+        except UserError:
+            for place in places:  # which one it is, by its own place
+                _read_alone(net, known, sequences[place], place)
+            raise
+        if isinstance(net, LanguageModel):
+            yield places, [net(rows[0].unsqueeze(0).to(device))[0][0, -1:].cpu()]
+            continue
+        batch = cast(PackedSequence, pack(rows).to(device))  # pyright: ignore[reportArgumentType, reportCallIssue]
+        given = net(batch)
+        if isinstance(given, PackedSequence):
+            yield places, [one.cpu() for one in unpack_sequence(given)]
+        else:
+            yield places, list(given.cpu().split(1))
+
+
+def read(net: nn.Module, known: Preprocessing, sequences: Sequence[Any]) -> list[Tensor]:
+    """What the net reads of sequences; one that reads letters gets their spellings, too."""
+    if not known.letters:
+        return preprocessing.inputs(known, sequences)
+    rows, spellings = preprocessing.spellings(known, sequences)
+    for part in itertools.chain([net], net.members if isinstance(net, Members) else []):
+        embedding = getattr(part, "embedding", None)
+        if isinstance(embedding, Spelled):
+            embedding.spellings = spellings
+    return rows
+
+
+def _read_alone(net: nn.Module, known: Preprocessing, sequence: Any, place: int) -> None:
+    try:
+        read(net, known, [sequence])
+    except UserError as error:
+        raise UserError(str(error).replace(" 0", f" {place}", 1)) from None
+
+
+def _window(known: Preprocessing, sequence: Any, place: int) -> np.ndarray:
+    """The last steps of a series, as many as a forecast reads, of shape (steps, channels)."""
+    values = np.asarray(sequence, np.float32)
+    values = values[:, None] if values.ndim == 1 else values
+    if len(values) < known.context:
+        raise UserError(f"sequence {place} has {len(values)} steps: a forecast reads {known.context}")
+    return values[-known.context :] if known.context else values
