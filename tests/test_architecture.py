@@ -27,10 +27,10 @@ BELOW = {
     "evaluation": {"sequences", "runs"},
     "nn": {"sequences"},
     "observation": {"nn"},
-    "inference": {"nn", "runs", "datasets"},
     "diagnostics": {"observation"},
     "mirror": {"runs"},
-    "training": {"diagnostics", "runs", "evaluation", "inference"},
+    "training": {"diagnostics", "runs", "evaluation"},
+    "inference": {"training", "datasets"},
 }
 
 

@@ -1,11 +1,14 @@
 """What a net answers to sequences, in their order: the same bits for each, alone or among any others."""
 
+import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
@@ -14,6 +17,7 @@ from rnnkit.nn import LanguageModel, evaluating, promise
 from rnnkit.nn.embeddings import Spelled
 from rnnkit.nn.members import Members
 from rnnkit.sequences import Preprocessing, pack, preprocessing
+from rnnkit.training.surroundings import kept_out
 
 
 if TYPE_CHECKING:
@@ -35,21 +39,44 @@ class Answer:
     probabilities: np.ndarray | None = None
 
 
-def answers(model: "Model", sequences: Iterable[Any]) -> list[Answer]:
-    """An answer for each sequence, in their order. Raises `UserError`, with its place from 0, for what cannot be read.
+def answers(model: "Model", sequences: Iterable[Any], names: Sequence[str] = ()) -> list[Answer]:
+    """An answer for each sequence, in their order.
 
-    Sequences are read in batches where the kernel gives each the same bits in any batch, else one by one.
+    Sequences are read in batches where the kernel gives each the same bits in any batch, else one by one. Raises
+    `UserError` for what cannot be read: with its name, or its place from 0 where there are no `names`.
     """
-    given, known = list(sequences), model.preprocessing
+    known = model.preprocessing
+    if isinstance(sequences, (str, bytes)):
+        raise UserError("give a list of sequences: of a single text, a list with it alone")
+    given = list(sequences)
+    names = names or [f"sequence {place}" for place in range(len(given))]
+    for place, one in enumerate(given):
+        if not hasattr(one, "__len__"):
+            raise UserError(f"{names[place]} is {one!r:.40}, no sequence: give a list of sequences")
     if known.answers == "forecast":
-        given = [_window(known, one, place) for place, one in enumerate(given)]
+        given = [_window(known, one, name) for one, name in zip(given, names, strict=True)]
     at_once = AT_ONCE if is_batched(model) else 1
     found: dict[int, Answer] = {}
-    with evaluating(model.net):
-        for places, scores in _scored(model.net, known, given, at_once):
+    with as_in_training(), evaluating(model.net):
+        for places, scores in _scored(model.net, known, given, names, at_once):
             for place, rows in zip(places, scores, strict=True):
+                if not rows.isfinite().all():
+                    raise UserError(f"{names[place]}: the net's scores are no finite numbers: its values are too large")
                 found[place] = answer(known, rows, given[place])
     return [found[place] for place in range(len(given))]
+
+
+@contextlib.contextmanager
+def as_in_training() -> Generator[None]:
+    """Inside, numbers too small for full precision count as 0, as they did in training; afterwards as before."""
+    smallest = torch.tensor(2e-38, dtype=torch.float32, device="cpu")
+    before = (smallest / 4).item() == 0.0
+    torch.set_flush_denormal(True)
+    try:
+        with kept_out():
+            yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def is_batched(model: "Model") -> bool:
@@ -75,7 +102,7 @@ def answer(known: Preprocessing, scores: Tensor, sequence: Any = None) -> Answer
 
 
 def _scored(
-    net: nn.Module, known: Preprocessing, sequences: Sequence[Any], at_once: int
+    net: nn.Module, known: Preprocessing, sequences: Sequence[Any], names: Sequence[str], at_once: int
 ) -> Iterator[tuple[list[int], list[Tensor]]]:
     """The places of some sequences, and the scores of each: of shape (1, outputs), or (steps, outputs)."""
     order = sorted(range(len(sequences)), key=lambda place: len(sequences[place]))
@@ -86,7 +113,7 @@ def _scored(
             rows = read(net, known, [sequences[place] for place in places])
         except UserError:
             for place in places:  # which one it is, by its own place
-                _read_alone(net, known, sequences[place], place)
+                _read_alone(net, known, sequences[place], names[place])
             raise
         if isinstance(net, LanguageModel):
             yield places, [net(rows[0].unsqueeze(0).to(device))[0][0, -1:].cpu()]
@@ -111,17 +138,16 @@ def read(net: nn.Module, known: Preprocessing, sequences: Sequence[Any]) -> list
     return rows
 
 
-def _read_alone(net: nn.Module, known: Preprocessing, sequence: Any, place: int) -> None:
+def _read_alone(net: nn.Module, known: Preprocessing, sequence: Any, name: str) -> None:
     try:
         read(net, known, [sequence])
     except UserError as error:
-        raise UserError(str(error).replace(" 0", f" {place}", 1)) from None
+        raise UserError(re.sub(r"^(sequence|image) 0", name.replace("\\", r"\\"), str(error))) from None
 
 
-def _window(known: Preprocessing, sequence: Any, place: int) -> np.ndarray:
+def _window(known: Preprocessing, sequence: Any, name: str) -> np.ndarray:
     """The last steps of a series, as many as a forecast reads, of shape (steps, channels)."""
-    values = np.asarray(sequence, np.float32)
-    values = values[:, None] if values.ndim == 1 else values
+    values = preprocessing.numbers(sequence, name)
     if len(values) < known.context:
-        raise UserError(f"sequence {place} has {len(values)} steps: a forecast reads {known.context}")
+        raise UserError(f"{name} has {len(values)} steps: a forecast reads {known.context}")
     return values[-known.context :] if known.context else values

@@ -49,7 +49,9 @@ def main(prog: str, description: str | None) -> None:
     if options.file == "-" and sys.stdin.isatty():
         print("reading a sequence a line from the terminal, to its end (Ctrl-D)", file=sys.stderr)
     asked = reading.sequences(loaded, None if options.file == "-" else Path(options.file))
-    text = table(loaded.preprocessing, answering.answers(loaded, asked.inputs), asked.lines, asked.ids)
+    where = "standard input" if options.file == "-" else options.file
+    names = [f"{where}, line {line}" for line in asked.lines]
+    text = table(loaded.preprocessing, answering.answers(loaded, asked.inputs, names), asked.lines, asked.ids)
     if options.to is None:
         print(text, end="")
         return

@@ -76,11 +76,16 @@ def load(run: str | Path, runs_dir: str | Path = "runs") -> Model:
     if result is None or result.status != Status.FINISHED:
         raise UserError(f"{folder.name} has not finished: there are no trained weights; let it go on, then use it")
     state = checkpoints.trained(folder, result.weights_sha256)
-    lacking = [name for name in ("net", "preprocessing") if not isinstance(state.get(name), dict)]
-    if lacking:
+    again = f"train it again ({manifest.command}), then use the new run"
+    if not isinstance(state.get("preprocessing"), dict):
         raise UserError(
-            f"{folder.name} keeps no description of its {lacking[0]}, as runs of earlier versions do, and of nets that "
-            f"rnnkit.nn.models did not make: train it again ({manifest.command}), then use the new run"
+            f"{folder.name} keeps weights alone, without what using them takes (classes, scaling, vocabulary): it was "
+            f"recorded by an earlier version, or its experiment gives no preprocessing; {again}"
+        )
+    if not isinstance(state.get("net"), dict):
+        raise UserError(
+            f"{folder.name} does not say how its net is made, as rnnkit.nn.models did not make it: make it in Python, "
+            f"and load the weights in {folder / 'checkpoint.pt'}"
         )
     told = {"settings": manifest.config, "experiment": manifest.experiment, "name": manifest.run}
     return of_parts(state["weights"], {**told, "net": state["net"], "preprocessing": state["preprocessing"]})

@@ -106,7 +106,9 @@ def _embedded(graph: Graph, embedding: nn.Module) -> str:
 def _recurrent(graph: Graph, module: nn.RNNBase, steps: str, lengths: str) -> tuple[str, str]:
     """The top layer's states, (steps, batch, directions x hidden), and its last ones, (batch, directions x hidden)."""
     directions = 2 if module.bidirectional else 1
-    kind = next(kind for kind in OPERATORS if isinstance(module, kind))
+    kind = next((kind for kind in OPERATORS if isinstance(module, kind)), None)
+    if kind is None:
+        raise UserError(f"recurrent layers of {type(module).__name__} cannot be written as ONNX: it has RNN, GRU, LSTM")
     weights, last = layer_weights(module), ""
     options: dict[str, Any] = {"hidden_size": module.hidden_size}
     options["direction"] = "bidirectional" if module.bidirectional else "forward"

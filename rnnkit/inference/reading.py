@@ -5,7 +5,6 @@ import math
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,7 @@ def sequences(model: "Model", path: Path | None) -> asking.Asked:
             return asking.read(path, _how(own), _channels(model, own))
         return _lines(model, _content(path), str(path))
     content = sys.stdin.buffer.read()
-    if not own:
+    if Path(str(own.get("data", ""))).suffix.lower() not in TABLES:
         return _lines(model, content, "standard input")
     with tempfile.TemporaryDirectory() as folder:  # tables are read from their beginning more than once
         there = Path(folder) / f"input{Path(str(own.get('data', ''))).suffix}"
@@ -92,19 +91,27 @@ def _sequence(model: "Model", line: str, place: str) -> Any:
     if known.reads in ("words", "characters", "tokens"):
         return line
     values = _values(line, place)
+    if not values:
+        raise UserError(f"{place}: it has no step")
     if known.answers == "keys":
         return _sounding(values, known.channels, place)
     rows = [row if isinstance(row, list) else [row] for row in values]
     if len({len(row) for row in rows}) > 1:
         raise UserError(f"{place}: its steps have unlike numbers of channels")
-    for value in (value for row in rows for value in row):
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isinf(value):
-            raise UserError(f"{place}: {json.dumps(value)[:40]} is no finite number")
-    array = np.array(rows, np.float64)
+    array = np.array([[_number(value, place) for value in row] for row in rows], np.float64)
     width = len(known.channels)
     if known.reads == "series" and array.shape[1] == 1 and width > 1 and not len(array) % width:
         return array.reshape(-1, width)  # one step after the other
     return array
+
+
+def _number(value: Any, place: str) -> float:
+    """A number of a step; null, as NaN, is one that is missing."""
+    if value is None:
+        return math.nan
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > np.finfo(np.float32).max:
+        raise UserError(f"{place}: {json.dumps(value)[:40]} is no finite number")
+    return float(value)
 
 
 def _values(line: str, place: str) -> list[Any]:
@@ -129,12 +136,7 @@ def _sounding(steps: list[Any], channels: tuple[str, ...], place: str) -> np.nda
     roll = np.zeros((len(steps), len(channels)), np.float32)
     for number, notes in enumerate(steps):
         for note in notes if isinstance(notes, list) else [notes]:
-            if type(note) is not int or note not in places:
+            if not isinstance(note, (int, float)) or note not in places:
                 raise UserError(f"{place}, step {number}: {json.dumps(note)[:40]} is no key of the net's")
             roll[number, places[note]] = 1
     return roll
-
-
-def by_row(asked: asking.Asked, answers: list[Any]) -> Iterator[tuple[int, str, Any]]:
-    """Each answer with the line and the name of what it answers."""
-    yield from zip(asked.lines, asked.ids, answers, strict=True)

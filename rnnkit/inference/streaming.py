@@ -13,15 +13,19 @@ from rnnkit.nn import LanguageModel, SequenceClassifier, Tagger, evaluating, hea
 from rnnkit.nn.architecture import Architecture
 from rnnkit.nn.embeddings import embedded_steps
 from rnnkit.nn.members import Members
-from rnnkit.sequences import Preprocessing, State, pack
+from rnnkit.sequences import Preprocessing, State, pack, preprocessing
 
 
 class Stream:
     """One sequence: `step(value)` reads its next step and gives the answer for all that has come so far.
 
-    What comes out after the last step is what `Model.predict` says of the whole sequence, bit for bit; for tags it is
-    that step's. Its memory does not grow. Raises `UserError` for nets that need the whole sequence: of both directions,
-    with attention, of images, of forecasts.
+    What comes out after the last step is what `Model.predict` says of the whole sequence, bit for bit where the native
+    kernel computes it; for tags it is that step's. Its memory does not grow. Raises `UserError` for nets that need the
+    whole sequence: of both directions, with attention, of images, of forecasts.
+
+    >>> stream = rnnkit.load(run).stream()                                 # doctest: +SKIP
+    >>> for reading in sensor:                                             # doctest: +SKIP
+    ...     print(stream.step(reading).prediction)
     """
 
     def __init__(self, net: nn.Module, known: Preprocessing, made: Architecture):
@@ -58,7 +62,7 @@ class Stream:
         """The scores after a step, of shape (1, outputs)."""
         found: list[Tensor] = []
         for number, net in enumerate(self._nets):
-            with evaluating(net):
+            with answering.as_in_training(), evaluating(net):
                 inputs = self._inputs(net, value).to(next(net.parameters()).device)
                 found.append(self._one(number, net, inputs))
         if self._known.reads == "series":
@@ -69,7 +73,7 @@ class Stream:
     def _inputs(self, net: nn.Module, value: Any) -> Tensor:
         """What a net reads of one step, of shape (1, ...)."""
         if self._known.reads == "series":
-            row = np.asarray(value, np.float32).reshape(1, -1)
+            row = preprocessing.numbers(value, "a step").reshape(1, -1)
             if row.shape[1] != len(names := self._known.channels):
                 raise UserError(
                     f"a step has {row.shape[1]} numbers: give {len(names)}, one for each of {', '.join(names)}"

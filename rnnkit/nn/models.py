@@ -1,6 +1,7 @@
 """An embedding, recurrent layers and a head: the networks that experiments train."""
 
 import contextlib
+import dataclasses
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -32,12 +33,16 @@ class Made:
     arguments: dict[str, Any]
 
 
-# What a net depends on of a configuration, save for its initial weights.
-_OF_CONFIG = ("cell", "hidden_size", "depth", "bidirectional", "dropout", "layers", "bits")
+# What of a configuration is training's alone, or that of initial weights: a trained net is the same without.
+_OF_TRAINING = {"seed", "init", "optimizer", "learning_rate", "schedule", "clip", "batch_size", "epochs", "device"}
+_OF_TRAINING |= {"evaluate_every", "patience", "keep", "ties"}
 
 
 def _made(kind: str, config: BaseConfig, **arguments: Any) -> Made:
-    return Made(kind, {name: getattr(config, name) for name in _OF_CONFIG}, arguments)
+    fields = [
+        f for f in dataclasses.fields(BaseConfig) if not f.metadata.get("placement") and not f.metadata.get("watching")
+    ]
+    return Made(kind, {f.name: getattr(config, f.name) for f in fields if f.name not in _OF_TRAINING}, arguments)
 
 
 class SequenceClassifier(nn.Module):

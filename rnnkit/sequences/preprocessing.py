@@ -127,9 +127,25 @@ def _known(numbers: dict[str, int], word: str, place: int) -> int:
     return numbers["<unk>"] if found == vocabulary.UNKNOWN and word not in numbers else found
 
 
+def numbers(one: Any, name: str) -> np.ndarray:
+    """A series as float32, of shape (steps, channels). Raises `UserError`, with its name, for what is no number.
+
+    NaN is a missing value; what is infinite, or becomes so in float32, is refused.
+    """
+    try:
+        with np.errstate(over="ignore"):
+            values = np.asarray(one, np.float32)
+    except (TypeError, ValueError):
+        raise UserError(f"{name} holds something that is no number, or steps of unlike sizes") from None
+    if np.isinf(values).any():
+        raise UserError(
+            f"{name} holds a value that is infinite, or too large: leave it empty (NaN) where it is missing"
+        )
+    return values[:, None] if values.ndim == 1 else values
+
+
 def _series(preprocessing: Preprocessing, one: Any, number: int) -> Tensor:
-    values = np.asarray(one, np.float32)
-    values = values[:, None] if values.ndim == 1 else values
+    values = numbers(one, f"sequence {number}")
     if values.ndim != 2 or not len(values) or values.shape[1] != len(preprocessing.channels):
         raise UserError(
             f"sequence {number} has the shape {values.shape}: give (steps, {len(preprocessing.channels)}), one column "
