@@ -29,8 +29,8 @@ BELOW = {
     "observation": {"nn"},
     "diagnostics": {"observation"},
     "mirror": {"runs"},
-    "training": {"diagnostics", "runs", "evaluation"},
-    "inference": {"training", "datasets"},
+    "inference": {"nn", "runs", "datasets"},
+    "training": {"diagnostics", "runs", "evaluation", "inference"},
 }
 
 

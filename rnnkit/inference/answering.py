@@ -13,11 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
 from rnnkit.core import UserError
-from rnnkit.nn import LanguageModel, evaluating, promise
-from rnnkit.nn.embeddings import Spelled
-from rnnkit.nn.members import Members
+from rnnkit.inference.surroundings import kept_out
+from rnnkit.nn import LanguageModel, Members, embeddings, evaluating, promise
 from rnnkit.sequences import Preprocessing, pack, preprocessing
-from rnnkit.training.surroundings import kept_out
 
 
 if TYPE_CHECKING:
@@ -61,7 +59,8 @@ def answers(model: "Model", sequences: Iterable[Any], names: Sequence[str] = ())
         for places, scores in _scored(model.net, known, given, names, at_once):
             for place, rows in zip(places, scores, strict=True):
                 if not rows.isfinite().all():
-                    raise UserError(f"{names[place]}: the net's scores are no finite numbers: its values are too large")
+                    why = "its weights, or these values, are too large"
+                    raise UserError(f"{names[place]}: the net's scores are no finite numbers: {why}")
                 found[place] = answer(known, rows, given[place])
     return [found[place] for place in range(len(given))]
 
@@ -133,7 +132,7 @@ def read(net: nn.Module, known: Preprocessing, sequences: Sequence[Any]) -> list
     rows, spellings = preprocessing.spellings(known, sequences)
     for part in itertools.chain([net], net.members if isinstance(net, Members) else []):
         embedding = getattr(part, "embedding", None)
-        if isinstance(embedding, Spelled):
+        if isinstance(embedding, embeddings.Spelled):
             embedding.spellings = spellings
     return rows
 

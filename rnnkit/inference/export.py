@@ -12,9 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_sequence, unpack_sequence
 from rnnkit.core import UserError, extras, files, seeding, writing
 from rnnkit.inference import onnx_graph, weights
 from rnnkit.inference.model import Model, description
-from rnnkit.nn import LanguageModel, evaluating
-from rnnkit.nn.embeddings import Spelled
-from rnnkit.nn.members import Members
+from rnnkit.nn import LanguageModel, Members, embeddings, evaluating
 from rnnkit.sequences import pack
 
 
@@ -84,7 +82,7 @@ def _made_up(net: nn.Module, features: int, seed: int) -> tuple[list[Tensor], li
     alike: list[Any] = [*net.members] if isinstance(net, Members) else [net]
     embedding = getattr(alike[0], "embedding", None)
     lengths = [1, *(int(whole(LONGEST, 1)) + 1 for _ in range(SEQUENCES - 2)), LONGEST]
-    if isinstance(embedding, Spelled):
+    if isinstance(embedding, embeddings.Spelled):
         spelled = [whole(embedding.letters.num_embeddings, 1 + int(whole(12, 1))) for _ in range(100)]
         for one in alike:
             one.embedding.spellings = spelled

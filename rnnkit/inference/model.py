@@ -13,7 +13,6 @@ from rnnkit.core import UserError
 from rnnkit.inference import answering, weights
 from rnnkit.inference.streaming import Stream
 from rnnkit.nn import architecture
-from rnnkit.nn.architecture import Architecture
 from rnnkit.runs import Manifest, Result, Status, checkpoints, folders
 from rnnkit.sequences import Preprocessing, preprocessing
 
@@ -28,7 +27,7 @@ class Model:
 
     net: nn.Module
     preprocessing: Preprocessing
-    architecture: Architecture
+    architecture: architecture.Architecture
     settings: dict[str, Any]
     experiment: str = ""
     name: str = ""

@@ -11,9 +11,7 @@ import torch
 from torch import nn
 
 from rnnkit.core import UserError, extras
-from rnnkit.nn import LanguageModel, SequenceClassifier, Tagger, heads, layer_weights
-from rnnkit.nn.embeddings import Spelled
-from rnnkit.nn.members import Members
+from rnnkit.nn import LanguageModel, Members, SequenceClassifier, Tagger, embeddings, heads, layer_weights
 
 
 OPSET, IR = 17, 8
@@ -58,7 +56,7 @@ def of(net: nn.Module, features: int) -> Any:
     numbers = getattr(alike[0], "embedding", None) is not None
     given = [("inputs", types.INT64 if numbers else types.FLOAT, ["batch", "steps"] + ([] if numbers else [features]))]
     given.append(("lengths", types.INT32, ["batch"]))
-    if isinstance(getattr(alike[0], "embedding", None), Spelled):
+    if isinstance(getattr(alike[0], "embedding", None), embeddings.Spelled):
         given.append(("letters", types.INT64, ["batch", "steps", "letters"]))
         given.append(("letter_lengths", types.INT32, ["batch", "steps"]))
     found = [_scores(graph, one) for one in alike]
@@ -88,7 +86,7 @@ def _scores(graph: Graph, net: Any) -> str:
 
 def _embedded(graph: Graph, embedding: nn.Module) -> str:
     """Vectors of shape (batch, steps, size)."""
-    if not isinstance(embedding, Spelled):
+    if not isinstance(embedding, embeddings.Spelled):
         return graph("Gather", graph.constant(embedding.weight), "inputs")
     words = graph("Gather", graph.constant(embedding.words.weight), "inputs")
     shape = graph("Shape", "letters")

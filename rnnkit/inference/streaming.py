@@ -9,10 +9,7 @@ from torch import Tensor, nn
 
 from rnnkit.core import UserError
 from rnnkit.inference import answering
-from rnnkit.nn import LanguageModel, SequenceClassifier, Tagger, evaluating, heads
-from rnnkit.nn.architecture import Architecture
-from rnnkit.nn.embeddings import embedded_steps
-from rnnkit.nn.members import Members
+from rnnkit.nn import LanguageModel, Members, SequenceClassifier, Tagger, architecture, embeddings, evaluating, heads
 from rnnkit.sequences import Preprocessing, State, pack, preprocessing
 
 
@@ -28,7 +25,7 @@ class Stream:
     ...     print(stream.step(reading).prediction)
     """
 
-    def __init__(self, net: nn.Module, known: Preprocessing, made: Architecture):
+    def __init__(self, net: nn.Module, known: Preprocessing, made: architecture.Architecture):
         self._nets: list[Any] = [*net.members] if isinstance(net, Members) else [net]
         self._known, self._alone, self.steps = known, dataclasses.replace(known, start="", longest=0), 0
         self._states: list[State] = [None] * len(self._nets)
@@ -95,7 +92,7 @@ class Stream:
             scores, self._states[number] = net.step(inputs, self._states[number])
             return scores
         assert isinstance(net, (SequenceClassifier, Tagger))
-        output, state = net.encoder(embedded_steps(net.embedding, pack([inputs])), self._states[number])
+        output, state = net.encoder(embeddings.embedded_steps(net.embedding, pack([inputs])), self._states[number])
         self._states[number] = state
         if isinstance(net, Tagger):
             return net.head(output.data)

@@ -152,7 +152,10 @@ def _series(preprocessing: Preprocessing, one: Any, number: int) -> Tensor:
             f"for each of {', '.join(preprocessing.channels)}"
         )
     missing = np.isnan(values)
-    scaled = (values - np.array(preprocessing.means, np.float32)) / np.array(preprocessing.deviations, np.float32)
+    with np.errstate(over="ignore"):
+        scaled = (values - np.array(preprocessing.means, np.float32)) / np.array(preprocessing.deviations, np.float32)
+    if np.isinf(scaled).any():
+        raise UserError(f"sequence {number} holds a value that is too large beside those of training")
     if missing.any():
         last = np.where(missing, -1, np.arange(len(values))[:, None])
         np.maximum.accumulate(last, axis=0, out=last)

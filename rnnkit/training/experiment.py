@@ -28,9 +28,9 @@ from rnnkit.core import (
     wording,
     writing,
 )
+from rnnkit.inference import kept_out
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
 from rnnkit.training.objective import Objective
-from rnnkit.training.surroundings import kept_out
 
 
 if TYPE_CHECKING:

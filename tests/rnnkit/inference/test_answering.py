@@ -76,7 +76,7 @@ def test_a_single_score_is_how_likely_the_second_class_is():
     found = model(net, "words", "label", classes=("negative", "positive"), vocabulary=words)
     (shares,) = found.predict_proba(["<b>Good</b> film, no?"])
     ids = torch.nn.utils.rnn.pack_sequence([torch.tensor([2, 4, 5])])
-    assert shares[1] == pytest.approx(torch.sigmoid(net.eval()(ids)).item(), abs=1e-9)
+    assert shares[1] == pytest.approx(torch.sigmoid(net.eval()(ids).double()).item(), abs=1e-9)
     assert shares.sum() == pytest.approx(1)
     assert found.predict(["Good film no"]) == [("negative", "positive")[int(shares[1] > 0.5)]]
 
@@ -116,6 +116,38 @@ def test_a_symbol_without_a_number_is_named():
     assert found.predict(["abab"])[0] in "ab"
     with pytest.raises(UserError, match="sequence 1: the net has never read 'é'"):
         found.predict(["ab", "aé"])
+
+
+@pytest.mark.parametrize(
+    ("sequences", "said"),
+    [
+        ("a text", "give a list of sequences: of a single text, a list with it alone"),
+        ([3.0, 4.0], "sequence 0 is 3.0, no sequence: give a list of sequences"),
+        ([[["a", "b", "c"]]], "sequence 0 holds something that is no number"),
+        ([[[1, 2, 3], [4, 5]]], "sequence 0 holds something that is no number, or steps of unlike sizes"),
+        ([[[1, 2, 3]], [[1, 2, float("inf")]]], "sequence 1 holds a value that is infinite"),
+        ([[[1, 2, 1e39]]], "sequence 0 holds a value that is infinite, or too large"),
+        ([[[3e38, 3e38, 3e38]]], "sequence 0 holds a value that is too large beside those of training"),
+    ],
+)
+def test_what_is_no_sequence_is_said(sequences, said):
+    with pytest.raises(UserError, match=said):
+        classifier(cell="rnn", bidirectional=False).predict(sequences)
+
+
+def test_scores_that_are_no_numbers_are_no_answer():
+    net = classifier()
+    net.net.head.bias.data[2] = np.nan
+    with pytest.raises(UserError, match="sequence 0: the net's scores are no finite numbers"):
+        net.predict(series([3]))
+
+
+def test_a_missing_value_is_read_as_the_one_before():
+    net = classifier()
+    (one,) = series([6])
+    filled = one.copy()
+    one[2, 1], filled[2, 1] = np.nan, filled[1, 1]
+    assert same(net.predict_proba([one]), net.predict_proba([filled]))
 
 
 def test_nothing_gets_no_answer():

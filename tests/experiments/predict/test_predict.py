@@ -1,4 +1,4 @@
-"""Every experiment keeps what using its net takes: what it says of raw test sequences has the scores that the run had."""
+"""Every experiment keeps what using its net takes: its answers to raw test sequences have the scores of the run."""
 
 import dataclasses
 import math
@@ -89,7 +89,8 @@ def test_characters_of_a_text(runs, tmp_path):
 
 def test_words_of_a_text(runs, tmp_path):
     text = tmp_path / "words.txt"
-    text.write_text("\n".join("the cat sat on a mat and ran".split()[i % 5 :][i % 3] + " the cat" for i in range(600)))
+    first = ["the", "cat", "sat", "on", "a", "mat", "ran"]
+    text.write_text("\n".join(f"{first[i % 5 + i % 3]} the cat" for i in range(600)))
     sizes = {"hidden_size": 8, "embedding_size": 5, "epochs": 1, "steps": 10, "batch_size": 8}
     result = word_lm.run(word_lm.Config(data=str(text), **sizes, **placed(runs)))
     model, words = rnnkit.load(result.folder), word_lm.numbered(str(text), None, 1)
