@@ -65,6 +65,7 @@ class Task(Generic[D]):
         probe: the sequences on which `--observe` looks into the network; without any it does not.
         rate: a schedule of the experiment's own in place of `--schedule`: what the learning rate is multiplied with, by
             the epochs done so far.
+        late: asked after each evaluation whether training is to end there, for a limit of time.
     """
 
     data: D
@@ -77,6 +78,7 @@ class Task(Generic[D]):
     evaluate: Callable[[], dict[str, float]]
     probe: "ProbeBatch | None" = None
     rate: Callable[[float], float] | None = None
+    late: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
