@@ -167,7 +167,7 @@ class Estimator(BaseEstimator):
         self.run_ = None if self.runs_dir is None else result.folder
         self.seed_, self.n_steps_, self.n_epochs_ = seed, result.step, config.epochs
         self.validation_scores_ = {
-            name.split("/")[1]: value for name, value in result.metrics.items() if name.endswith("/valid")
+            name.split("/")[-2]: value for name, value in result.metrics.items() if name.endswith("/valid")
         }
         if self.verbose:
             scores = ", ".join(f"{name} {value:.4f}" for name, value in self.validation_scores_.items())

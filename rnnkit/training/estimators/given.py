@@ -12,7 +12,7 @@ from rnnkit.core import extras
 
 @dataclass(frozen=True)
 class Given:
-    """Sequences: arrays of shape (steps, channels), float32, NaN where a value is missing; texts; or lists of tokens."""
+    """Sequences: arrays of shape (steps, channels), float32, NaN where one is missing; texts; or lists of tokens."""
 
     reads: Literal["series", "text", "tokens"]
     inputs: list[Any]
@@ -31,7 +31,7 @@ def sequences(x: Any) -> Given:
     if isinstance(x, (str, bytes)):
         raise ValueError("X is a single text: give a list of texts")
     shape = getattr(x, "shape", ())
-    is_nested = len(shape) == 1 and getattr(x, "dtype", None) == object
+    is_nested = len(shape) == 1 and getattr(getattr(x, "dtype", None), "kind", "") == "O"
     if hasattr(x, "toarray") or (shape and not is_nested and not _holds_texts(x)):
         array = check_array(x, dtype=np.float64, ensure_all_finite="allow-nan", allow_nd=True)
         if array.ndim > 3:

@@ -80,7 +80,11 @@ def conclude(learned: Learned, config: Config, task: Task[Prepared]) -> Final:
 
     def write(folder: Path) -> None:
         truth = truths(data, data.valid_places)
-        report.write(folder, data.preprocessing, data.valid_places, truth, answers, task.steps_per_epoch)
+        rows: list[report.Row] = [(int(place),) for place in data.valid_places]
+        if data.preprocessing.by_step:
+            steps = [len(one) for one in data.valid.inputs]
+            rows = [(*row, step) for row, count in zip(rows, steps, strict=True) for step in range(count)]
+        report.write(folder, data.preprocessing, rows, truth, answers, task.steps_per_epoch)
 
     return Final(metrics, preprocessing=data.preprocessing, write=write)
 
@@ -115,8 +119,8 @@ def divided(learned: Learned, config: Config) -> tuple[np.ndarray, np.ndarray, n
         train, valid = splits.stratified(strata, config.validation_fraction, seed)
         if not len(train) or not len(valid):
             raise UserError(
-                f"validation_fraction {config.validation_fraction:g} of {count} sequences leaves nothing to learn from, "
-                "or nothing to validate with"
+                f"validation_fraction {config.validation_fraction:g} of {count} sequences leaves none to train, or none "
+                "to validate with"
             )
         return np.sort(train), np.sort(valid), fold
     if count < config.folds:

@@ -11,49 +11,52 @@ from rnnkit.runs import read_rows
 from rnnkit.sequences import Preprocessing
 
 
+Row = tuple[int, ...]  # the place of a sequence in X, and of tags the step, both from 0
+
 MOST = 20  # classes that are listed one by one
 PREDICTIONS, REPORT = "predictions.csv", "report.txt"
 
 
 def write(
-    folder: Path, found: Preprocessing, places: np.ndarray, truth: np.ndarray, answers: np.ndarray, by_epoch: int
+    folder: Path, found: Preprocessing, rows: list[Row], truth: np.ndarray, answers: np.ndarray, by_epoch: int
 ) -> None:
-    """`predictions.csv` and `report.txt`, of the sequences that validated, at these places in X.
+    """`predictions.csv` and `report.txt`, of the sequences that validated.
 
-    Truths are numbers of classes, (rows,), or values, (rows, horizon); answers probabilities, or values. Of tags there
-    is a row a step.
+    Truths are numbers of classes, (rows,), or values, (rows, horizon); answers probabilities, or values.
     """
-    _predictions(folder / PREDICTIONS, found, places, truth, answers)
+    _predictions(folder / PREDICTIONS, found, rows, truth, answers)
     lines = of_classes(found.classes, truth, answers.argmax(1)) if found.classes else []
     losses = [(int(row["step"]), float(row["loss/valid"])) for row in read_rows(folder) if "loss/valid" in row]
     lines += overfitting(losses, by_epoch)
     (folder / REPORT).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def _predictions(path: Path, found: Preprocessing, places: np.ndarray, truth: np.ndarray, answers: np.ndarray) -> None:
+def _predictions(path: Path, found: Preprocessing, rows: list[Row], truth: np.ndarray, answers: np.ndarray) -> None:
     ahead = [f" {step}" for step in range(1, found.horizon + 1)] if found.horizon > 1 else [""]
     names = ["truth", "prediction"] if found.classes else [f"{w}{n}" for w in ("truth", "prediction") for n in ahead]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", *names, *(f"p({name})" for name in found.classes)])
-        for place, real, said in zip(places, truth, answers, strict=True):
+        writer.writerow(
+            ["row", *(["step"] if found.by_step else []), *names, *(f"p({name})" for name in found.classes)]
+        )
+        for where, real, said in zip(rows, truth, answers, strict=True):
             if found.classes:
                 words = [found.classes[int(real)], found.classes[int(said.argmax())]]
-                writer.writerow([place, *words, *(f"{share:.6g}" for share in said)])
+                writer.writerow([*where, *words, *(f"{share:.6g}" for share in said)])
             else:
-                writer.writerow([place, *(f"{value:.8g}" for value in (*real, *said))])
+                writer.writerow([*where, *(f"{value:.8g}" for value in (*real, *said))])
 
 
 def of_classes(classes: tuple[str, ...], truth: np.ndarray, given: np.ndarray) -> list[str]:
     """Precision, recall and F1 of each class, the five largest confusions, and classes that are never answered."""
     width = max(5, *(len(name[:30]) for name in classes))
-    lines = [f"{'class':<{width}}  precision  recall     F1  rows"]
+    lines = [f"{'class':<{width}}  precision  recall      F1  rows"]
     for number, name in enumerate(classes[:MOST]):
         wanted, said = truth == number, given == number
         both = int((wanted & said).sum())
         precision, recall = both / max(said.sum(), 1), both / max(wanted.sum(), 1)
         f1 = 2 * both / max(wanted.sum() + said.sum(), 1)
-        lines.append(f"{name[:30]:<{width}}     {precision:.4f}  {recall:.4f} {f1:.4f}  {wanted.sum():,}")
+        lines.append(f"{name[:30]:<{width}}     {precision:.4f}  {recall:.4f}  {f1:.4f}  {wanted.sum():,}")
     if len(classes) > MOST:
         lines.append(f"... and {len(classes) - MOST} more")
     pairs = Counter((int(t), int(g)) for t, g in zip(truth, given, strict=True) if t != g)
