@@ -119,8 +119,8 @@ def divided(learned: Learned, config: Config) -> tuple[np.ndarray, np.ndarray, n
         train, valid = splits.stratified(strata, config.validation_fraction, seed)
         if not len(train) or not len(valid):
             raise UserError(
-                f"validation_fraction {config.validation_fraction:g} of {count} sequences leaves none to train, or none "
-                "to validate with"
+                f"validation_fraction {config.validation_fraction:g} of {count} sequences leaves none to train or "
+                "validate with"
             )
         return np.sort(train), np.sort(valid), fold
     if count < config.folds:
