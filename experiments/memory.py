@@ -158,9 +158,9 @@ def preprocessing(config: Config, task: "MemoryTask") -> "Preprocessing":
     from rnnkit.sequences import Preprocessing
 
     channels, classes = NAMES[config.task]
-    scale = {"means": (0.0,) * len(channels), "deviations": (1.0,) * len(channels)}
+    means, deviations = (0.0,) * len(channels), (1.0,) * len(channels)
     answers = "tags" if task.every_step else "label" if classes else "number"
-    return Preprocessing("series", answers, channels=channels, classes=classes, **scale)
+    return Preprocessing("series", answers, channels, means, deviations, classes=classes)
 
 
 def task_of(config: Config) -> "MemoryTask":

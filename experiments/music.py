@@ -118,8 +118,7 @@ def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
         what, published = f"{config.cell.upper()} of 2 x 200 (Bai et al., 2018)", PUBLISHED[config.cell]
         references.append(Reference(what, "nats per step", published, ReferenceKind.PUBLISHED))
     names = tuple(f"key {jsb_chorales.LOWEST + number}" for number in range(jsb_chorales.KEYS))
-    scale = {"means": (0.0,) * len(names), "deviations": (1.0,) * len(names)}
-    kept = Preprocessing("series", "keys", channels=names, classes=names, **scale)
+    kept = Preprocessing("series", "keys", names, (0.0,) * len(names), (1.0,) * len(names), classes=names)
     return Final(metrics, references=references, preprocessing=kept)
 
 

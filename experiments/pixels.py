@@ -196,9 +196,8 @@ def preprocessing(images: list[mnist.Part], config: Config) -> "Preprocessing":
     mean, deviation = float(images[0].images.mean()), float(images[0].images.std() or 1.0)
     read = Pixels(height, width, config.pixels_per_step, tuple(order))
     names = tuple(map(str, range(mnist.CLASSES)))
-    a_step = config.pixels_per_step
-    scale = {"means": (mean,) * a_step, "deviations": (deviation,) * a_step}
-    return Preprocessing("images", "label", classes=names, pixels=read, **scale)
+    means, deviations = ((value,) * config.pixels_per_step for value in (mean, deviation))
+    return Preprocessing("images", "label", means=means, deviations=deviations, classes=names, pixels=read)
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it

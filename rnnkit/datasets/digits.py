@@ -74,9 +74,10 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
 
 def _preprocessing(view: View, mean: np.ndarray, deviation: np.ndarray) -> Preprocessing:
     """How an image becomes a sequence, and a score a digit."""
-    scale = {"means": tuple(mean.tolist()), "deviations": tuple(deviation.tolist())}
+    means, deviations = tuple(mean.tolist()), tuple(deviation.tolist())
     pixels = Pixels(8, 8, a_step={"ink": 0, "rows": 8, "pixels": 1}[view])
-    return Preprocessing("images", "label", classes=tuple(map(str, range(CLASSES))), pixels=pixels, **scale)
+    names = tuple(map(str, range(CLASSES)))
+    return Preprocessing("images", "label", means=means, deviations=deviations, classes=names, pixels=pixels)
 
 
 def published() -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ def _difference(net: nn.Module, features: int, content: bytes, seed: int) -> flo
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     rows, spelled = _made_up(net, features, seed)
     lengths = torch.tensor([len(row) for row in rows], device="cpu")
-    theirs = session.run(["scores"], _fed(rows, spelled, lengths))[0]
+    theirs = cast(np.ndarray, session.run(["scores"], _fed(rows, spelled, lengths))[0])
     with evaluating(net):
         if isinstance(net, LanguageModel):
             ours = [net(row.unsqueeze(0))[0][0] for row in rows]

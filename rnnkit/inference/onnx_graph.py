@@ -188,4 +188,5 @@ def _head(graph: Graph, head: nn.Module, rows: str) -> str:
 
 def _linear(graph: Graph, layer: nn.Linear, rows: str) -> str:
     product = graph("MatMul", rows, graph.constant(layer.weight.T))
-    return product if layer.bias is None else graph("Add", product, graph.constant(layer.bias))
+    bias: torch.Tensor | None = layer.bias
+    return product if bias is None else graph("Add", product, graph.constant(bias))

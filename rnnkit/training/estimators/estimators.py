@@ -76,7 +76,8 @@ class RNNClassifier(ClassifierMixin, _Classes):
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """The most likely class of each sequence, of shape (sequences,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        shares = self.predict_proba(X)
+        return self.classes_[shares.argmax(1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """The probability of each class, of shape (sequences, classes), in the order of `classes_`."""

@@ -30,10 +30,13 @@ def sequences(x: Any) -> Given:
 
     if isinstance(x, (str, bytes)):
         raise ValueError("X is a single text: give a list of texts")
+    if not hasattr(x, "shape") and hasattr(x, "__array__"):
+        x = np.asarray(x)
     shape = getattr(x, "shape", ())
     is_nested = len(shape) == 1 and getattr(getattr(x, "dtype", None), "kind", "") == "O"
     if hasattr(x, "toarray") or (shape and not is_nested and not _holds_texts(x)):
-        array = check_array(x, dtype=np.float64, ensure_all_finite="allow-nan", allow_nd=True)
+        options: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan", "allow_nd": True}
+        array = check_array(x, **options)
         if array.ndim > 3:
             raise ValueError(
                 f"Found array with dim {array.ndim}: give (sequences, steps) or (sequences, steps, channels)"

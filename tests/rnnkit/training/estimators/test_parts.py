@@ -79,7 +79,7 @@ def test_targets_that_do_not_fit_are_named():
         (lambda: labels([1, 1], 2), "one class alone"),
         (lambda: labels([1, 2], 3), "inconsistent numbers of samples"),
         (lambda: labels([1, np.nan], 2), "NaN"),
-        (lambda: labels(["a", np.nan], 2), "NaN"),
+        (lambda: labels(np.array(["a", np.nan], dtype=object), 2), "NaN"),
         (lambda: numbers(["a", "b"], 2), "y holds what is no number"),
         (lambda: numbers([1, np.inf], 2), "infinity"),
         (lambda: numbers(None, 2), "requires y to be passed"),
