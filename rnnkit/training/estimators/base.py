@@ -238,7 +238,10 @@ def as_value_errors() -> Generator[None]:
 def undisturbed() -> Generator[None]:
     """Threads, random state and deterministic algorithms of torch are afterwards what they were."""
     threads, warns = torch.get_num_threads(), torch.is_deterministic_algorithms_warn_only_enabled()
-    deterministic, small = torch.are_deterministic_algorithms_enabled(), torch.tensor(2e-38, dtype=torch.float32)
+    deterministic, small = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.tensor(2e-38, dtype=torch.float32, device="cpu"),
+    )
     flushes = (small / 4).item() == 0.0
     with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
         try:

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 import numpy as np
 
-from rnnkit.core import BaseConfig
+from rnnkit.core import BaseConfig, UserError, records
 from rnnkit.training.estimators.given import Given
 
 
@@ -95,7 +95,13 @@ def config(told: dict[str, Any], given: Given, kind: str, counts: np.ndarray, co
         found["epochs"] = max(1, math.ceil(updates_of(train, batch, length, folds) / by_epoch))
     if found["epochs"] > 40:
         settle("evaluate_every", math.ceil(by_epoch * found["epochs"] / EVALUATIONS))
-    return Config(kind=kind, **found)  # type: ignore[arg-type]
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in found.items()}
+    made, damage = records.read(Config, {"kind": kind, **plain})
+    if made is None or damage:
+        name = damage[0].partition(" ")[0]
+        choices = ", ".join(map(str, get_args(get_type_hints(Config)[name])))
+        raise UserError(damage[0] + (f": choose one of {choices}" if choices else ", which is of another kind"))
+    return made
 
 
 def unit_of(given: Given) -> str:

@@ -63,7 +63,8 @@ def setup(learned: Learned, config: Config, device: torch.device) -> Task[Prepar
     data = prepared(learned, config)
     net = model(config, data.preprocessing, max(map(len, data.train.inputs))).to(device)
     losses, is_label = portable.losses(config.bits), bool(learned.classes)
-    weights = torch.tensor([float(part) for part in config.class_weights.split()]) if config.class_weights else None
+    parts = [float(part) for part in config.class_weights.split()]
+    weights = torch.tensor(parts, dtype=torch.float32, device="cpu") if parts else None
     members = data.preprocessing.members
     of_rows = functools.partial(folded.cost, members=members, is_label=is_label, losses=losses, weights=weights)
     measure = functools.partial(measured, data)

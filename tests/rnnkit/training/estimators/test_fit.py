@@ -1,9 +1,6 @@
 """Fits: what is learned, the record of a run beside, seeds, time limits, files, and what is refused."""
 
 import csv
-import functools
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,12 +17,12 @@ from tests.helpers import refused, run_here
 QUICK = {"epochs": 2, "hidden_size": 4, "folds": 1, "observe": "off", "random_state": 0}
 
 
-def first_of_two(count=160, seed=0):
+def first_of_two(count=120, seed=0):
     """Which of two marks comes first: the same values in both classes, in another order."""
     generator = np.random.default_rng(seed)
     x, y = [], []
     for number in range(count):
-        steps = np.zeros((generator.integers(6, 14), 1))
+        steps = np.zeros((generator.integers(4, 8), 1))
         places = sorted(generator.choice(len(steps), 2, replace=False))
         steps[places, 0] = (1, -1) if number % 2 else (-1, 1)
         x.append(steps)
@@ -35,13 +32,13 @@ def first_of_two(count=160, seed=0):
 
 def test_a_classifier_learns_what_the_order_of_steps_says():
     x, y = first_of_two()
-    model = RNNClassifier(epochs=20, hidden_size=12, folds=1, runs_dir=None, random_state=0, observe="off").fit(x, y)
+    model = RNNClassifier(epochs=15, hidden_size=12, folds=1, runs_dir=None, random_state=0, observe="off").fit(x, y)
     assert model.score(*first_of_two(100, seed=1)) > 0.95
 
 
 def test_a_regressor_learns_a_sum():
     generator = np.random.default_rng(0)
-    x = [generator.uniform(size=generator.integers(3, 8)) for _ in range(200)]
+    x = [generator.uniform(size=generator.integers(3, 8)) for _ in range(120)]
     y = [100 + 10 * one.sum() for one in x]
     model = RNNRegressor(epochs=25, hidden_size=12, folds=1, runs_dir=None, random_state=0, observe="off").fit(x, y)
     assert model.score(x, y) > 0.95
@@ -63,13 +60,13 @@ def test_a_tagger_learns_a_tag_that_the_step_before_decides():
 def test_a_forecaster_foretells_what_a_linear_model_cannot():
     """The logistic map: the next value is a parabola of the last."""
     values = [0.3]
-    for _ in range(700):
+    for _ in range(400):
         values.append(3.9 * values[-1] * (1 - values[-1]))
     series = np.array(values)
-    settings = {"context": 4, "epochs": 15, "hidden_size": 16, "runs_dir": None, "random_state": 0}
-    model = RNNForecaster(horizon=1, **settings).fit([series[:600]])
-    linear = RNNForecaster(horizon=1, **{**settings, "epochs": 1, "learning_rate": 1e-9}).fit([series[:600]])
-    ends = range(600, 700)
+    settings = {"context": 2, "epochs": 12, "hidden_size": 12, "runs_dir": None, "random_state": 0}
+    model = RNNForecaster(horizon=1, **settings).fit([series[:330]])
+    linear = RNNForecaster(horizon=1, **{**settings, "epochs": 1, "learning_rate": 1e-9}).fit([series[:330]])
+    ends = range(330, 400)
     x, y = [series[:end] for end in ends], series[list(ends)]
     assert model.score(x, y) > 0.95
     assert linear.score(x, y) < 0.5
@@ -120,23 +117,29 @@ def test_every_answer_to_a_sequence_that_validated_is_written(fitted):
     assert model.report_.startswith("class  precision  recall      F1  rows\nminus")
 
 
-def test_with_folds_each_sequence_is_answered_by_the_net_that_has_not_learned_from_it(tmp_path):
-    x, y = first_of_two(30)
-    y = np.random.default_rng(1).permutation(y)  # nothing to learn: who has learned from a row can only repeat it
-    model = RNNClassifier(folds=3, epochs=40, hidden_size=32, runs_dir=tmp_path, random_state=0, watch="accuracy")
-    model.fit(x, y)
-    rows = list(csv.reader((model.run_ / "predictions.csv").open()))[1:]
-    assert [int(row[0]) for row in rows] == list(range(30))
-    assert model.score(x, y) > 0.85  # all together, two of three have learned from each row
-    assert np.mean([row[1] == row[2] for row in rows]) < 0.75
-    assert len(model.model_.net.members) == 3
+def test_with_folds_each_sequence_is_answered_by_the_net_that_has_not_learned_from_it():
+    """Other tags of a sequence change the answers to all others, and not a bit of the answers to it."""
+    words = [["a", "b", "c", "d"][i % 4 :] + ["a"] for i in range(24)]
+    tags = [[word.upper() for word in one] for one in words]
+    settings = {**QUICK, "folds": 3, "runs_dir": None, "clip": 0.0, "epochs": 1, "learning_rate": 0.1}
+
+    def answers(changed):
+        model = RNNTagger(**settings).fit(words, changed)
+        assert len(model.model_.net.members) == 3
+        rows = [row.split(",") for row in model.predictions_.splitlines()[1:]]
+        return [[row[4:] for row in rows if row[0] == str(place)] for place in range(24)]
+
+    before = answers(tags)
+    after = answers([["D"] * len(one) if place == 5 else one for place, one in enumerate(tags)])
+    assert [len(rows) for rows in before] == list(map(len, words))
+    assert before[5] == after[5]
+    assert sum(one == other for one, other in zip(before, after, strict=True)) == 8  # those of its fold
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_gives_others(fitted):
     model, x, y, _ = fitted
     torch.manual_seed(5)
-    fit = functools.partial(RNNClassifier(**{**QUICK, "runs_dir": None}).set_params, verbose=0)
-    again, other = fit().fit(x, y), fit(random_state=1).fit(x, y)
+    again, other = (RNNClassifier(**{**QUICK, "random_state": seed}, runs_dir=None).fit(x, y) for seed in (0, 1))
     assert np.array_equal(again.predict_proba(x), model.predict_proba(x))
     assert not np.array_equal(other.predict_proba(x), model.predict_proba(x))
     drawn = [RNNClassifier(**{**QUICK, "runs_dir": None, "random_state": np.random.RandomState(4)}) for _ in range(2)]
@@ -180,9 +183,9 @@ def test_a_time_limit_ends_training_at_an_evaluation(monkeypatch):
     whole = RNNClassifier(**{**QUICK, "epochs": 50}, runs_dir=None).fit(x, y)
     ticks = iter(range(10_000_000))
     monkeypatch.setattr(pace.time, "perf_counter", lambda: float(next(ticks)))
-    for limit, most in ((1, 50), (200, 150)):
+    for limit, most in ((1, 20), (200, 150)):
         model = RNNClassifier(**{**QUICK, "epochs": 50}, time_limit=limit, runs_dir=None).fit(x, y)
-        assert 1 <= model.n_steps_ < most < whole.n_steps_
+        assert 1 <= model.n_steps_ < most <= whole.n_steps_
         assert model.predict(x).shape == (60,)
     free = RNNClassifier(**{**QUICK, "epochs": 2}, time_limit=1e9, runs_dir=None).fit(x, y)
     assert np.array_equal(free.predict_proba(x), RNNClassifier(**QUICK, runs_dir=None).fit(x, y).predict_proba(x))
@@ -221,12 +224,13 @@ def test_others_files_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"cell": "transformer"}, "cell"),
+        ({"cell": "transformer"}, "cell is 'transformer': choose one of rnn, gru, lstm"),
+        ({"depth": 1.5}, "depth is 1.5, which is of another kind"),
         ({"hidden_size": 0}, "--hidden-size must be at least 1"),
         ({"validation_fraction": 1.5}, "--validation-fraction must be above 0 and below 1"),
         ({"folds": 21}, "--folds must be between 1 and 20"),
         ({"dropout": 0.5}, "--dropout acts between layers"),
-        ({"class_weight": {"x": 1}}, "x"),
+        ({"class_weight": {"x": 1}}, "are not in class_weight"),
     ],
 )
 def test_parameters_that_cannot_be_used_are_named(change, said):
@@ -236,10 +240,9 @@ def test_parameters_that_cannot_be_used_are_named(change, said):
 
 
 def test_training_that_diverges_says_so():
-    x, y = first_of_two(30)
+    x, _ = first_of_two(30)
     with pytest.raises(ValueError, match="the training has diverged: .*; lower learning_rate"):
-        RNNRegressor(**{**QUICK, "epochs": 30}, learning_rate=1e18, clip=0.0, runs_dir=None).fit(x, np.arange(30) * 1e3)
-    assert len(y) == 30
+        RNNRegressor(**{**QUICK, "epochs": 30}, learning_rate=1e30, clip=0.0, runs_dir=None).fit(x, np.arange(30) * 1e3)
 
 
 def test_a_run_of_it_is_used_from_the_command_line_and_not_repeated_there(fitted, tmp_path, monkeypatch, capsys):
@@ -251,5 +254,3 @@ def test_a_run_of_it_is_used_from_the_command_line_and_not_repeated_there(fitted
     done = refused("experiments.reproduce", model.run_.name, "--runs-dir", runs)
     assert done.returncode == 2
     assert "is a fit of an estimator, on X and y that were in memory: fit it again in Python" in done.stderr
-    assert isinstance(runs, Path)
-    assert time.perf_counter() > 0
