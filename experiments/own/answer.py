@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.own import examples, nets, report
-from rnnkit.evaluation import baselines, classification, compare
+from rnnkit.evaluation import baselines, classification, compare, compare_errors, compare_f1
 from rnnkit.nn import portable
 from rnnkit.runs import Comparison, Reference
 from rnnkit.training import Final, Task
@@ -32,7 +32,7 @@ def final(config: "Config", task: "Task[Prepared]") -> Final:
     beside, left_out = beside_it(examples.ByKey(config))
     references = [Reference(one.name, config.watch, score_of(config.watch, truth, one.answers)) for one in beside]
     best = max(beside, key=lambda one: one.valid, default=None)
-    comparison = None if best is None else compared(found.classes != (), best, truth, answers)
+    comparison = None if best is None else compared(config.watch, best, truth, answers)
 
     def write(folder: Path) -> None:
         write_predictions(folder / "predictions.csv", data, truth, answers)
@@ -135,12 +135,14 @@ def forecasts(data: "Prepared") -> list[baselines.Answered]:
     ]
 
 
-def compared(is_label: bool, best: baselines.Answered, truth: np.ndarray, answers: np.ndarray) -> Comparison:
-    """The net beside the baseline that did best on the validation part, row by row."""
-    if is_label:
+def compared(watch: str, best: baselines.Answered, truth: np.ndarray, answers: np.ndarray) -> Comparison:
+    """The net beside the baseline that did best on the validation part, by what the net is judged by."""
+    if watch == "macro_f1":
+        return compare_f1(best.name, truth, answers.argmax(1), best.answers)
+    if watch == "accuracy":
         return compare(best.name, answers.argmax(1) == truth, best.answers == truth)
     ours, theirs = (np.abs(one.reshape(truth.shape) - truth).mean(1) for one in (answers, best.answers))
-    return compare(best.name, ours, theirs, error="mean absolute error")
+    return compare_errors(best.name, ours, theirs, "mean absolute error")
 
 
 def verdict(comparison: Comparison | None) -> list[str]:

@@ -3,6 +3,8 @@
 from rnnkit.evaluation import ngram
 from rnnkit.evaluation.comparison import compare, text_regression
 from rnnkit.evaluation.metrics import METRICS, Direction, Metric, classification, metric
+from rnnkit.evaluation.resampled import compare_errors, compare_f1
 
 
-__all__ = ["METRICS", "Direction", "Metric", "classification", "compare", "metric", "ngram", "text_regression"]
+__all__ = ["METRICS", "Direction", "Metric", "classification", "compare", "compare_errors", "compare_f1"]
+__all__ += ["metric", "ngram", "text_regression"]

@@ -1,4 +1,4 @@
-"""Cheap models to see a recurrent net beside, by scikit-learn: of series, texts, tags and forecasts.
+"""Cheap models to see a recurrent net beside, by scikit-learn and sktime: of series, texts, tags and forecasts.
 
 Each learns from the training part; which of them the net is compared with is chosen on the validation part, by what
 the net is judged by; then it learns from both, and answers the test part.
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.core import extras
-from rnnkit.evaluation import summaries
+from rnnkit.core import UserError, extras
+from rnnkit.evaluation import rockets, summaries
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def answered(
         try:
             value = score(valid[1], one.answers(*train, valid[0]))
             found.append(Answered(one.name, one.answers(*both, test), value))
-        except ValueError as error:  # scikit-learn's, for texts without a word, one label alone, ...
+        # A package that is not there; or scikit-learn's word, for texts without a word, one label alone, ...
+        except (UserError, ValueError) as error:
             left_out.append(f"{one.name} is left out: {str(error).splitlines()[0]}")
     return found, left_out
 
@@ -68,7 +69,7 @@ def mean() -> Baseline:
 
 
 def of_series(numbers: bool) -> list[Baseline]:
-    """Linear model, and trees, on summaries of series."""
+    """Linear model, and trees, on summaries of series; MiniRocket too, if the extra `rocket` is there."""
     with extras.needed("experiments", "a baseline"):
         from sklearn.ensemble import (
             ExtraTreesClassifier,
@@ -90,6 +91,7 @@ def of_series(numbers: bool) -> list[Baseline]:
             Baseline("ridge on summaries", reading(lambda: _scaled(RidgeCV(np.logspace(-2, 4, 13))))),
             Baseline("extra trees on summaries", reading(lambda: ExtraTreesRegressor(200, random_state=0))),
             Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingRegressor(random_state=0))),
+            _rocket(numbers),
         ]
     boosting: dict[str, Any] = {"max_iter": 50, "random_state": 0}
     logistic: dict[str, Any] = {"max_iter": 1_000}
@@ -98,7 +100,12 @@ def of_series(numbers: bool) -> list[Baseline]:
         Baseline("logistic regression on summaries", reading(lambda: _scaled(LogisticRegression(**logistic)))),
         Baseline("extra trees on summaries", reading(lambda: ExtraTreesClassifier(200, random_state=0))),
         Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingClassifier(**boosting))),
+        _rocket(numbers),
     ]
+
+
+def _rocket(numbers: bool) -> Baseline:
+    return Baseline("MiniRocket + ridge", lambda *given: rockets.answers(*given, numbers=numbers))
 
 
 def _scaled(model: Any) -> Any:

@@ -14,21 +14,18 @@ if TYPE_CHECKING:
 _AT_ONCE = 25_000_000  # numbers drawn at a time, which take 16 bytes each; how many there are changes no result
 
 
-def compare(
-    baseline: str, ours: "np.ndarray", theirs: "np.ndarray", resamples: int = 10_000, error: str | None = None
-) -> Comparison:
+def compare(baseline: str, ours: "np.ndarray", theirs: "np.ndarray", resamples: int = 10_000) -> Comparison:
     """Compare which answers two classifiers get right, example by example.
 
     `ours` and `theirs` are of shape (examples,), true where the answer is right. The interval is a 95 % percentile
     bootstrap over examples, in pairs (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), with a
-    fixed seed. It speaks of other test examples, not of other seeds or of the choice among trials. With `error`, its
-    name, both are errors of each answer, and the difference is by how much ours are lower.
+    fixed seed. It speaks of other test examples, not of other seeds or of the choice among trials.
     """
     with extras.needed("experiments", "a comparison"):
         import numpy as np
         from scipy.stats import bootstrap
 
-    differences = (np.asarray(ours, float) - np.asarray(theirs, float)) * (-1 if error else 1)
+    differences = np.asarray(ours, float) - np.asarray(theirs, float)
     low = high = mean = float(differences.mean())
     if np.ptp(differences) > 0:  # where all differ alike there is nothing to resample
         interval = bootstrap(
@@ -40,7 +37,7 @@ def compare(
             rng=np.random.default_rng(0),
         ).confidence_interval
         low, high = float(interval.low), float(interval.high)
-    return Comparison(baseline, float(np.mean(ours)), float(np.mean(theirs)), mean, low, high, len(differences), error)
+    return Comparison(baseline, float(np.mean(ours)), float(np.mean(theirs)), mean, low, high, len(differences))
 
 
 def text_regression(

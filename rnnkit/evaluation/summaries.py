@@ -20,14 +20,13 @@ def of_series(sequences: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _summary(one: np.ndarray) -> np.ndarray:
-    missing = np.isnan(one)
-    filled = _filled(one, missing)
-    steps = np.diff(filled, axis=0) if len(filled) > 1 else np.zeros_like(filled)
-    place = np.linspace(-1, 1, len(filled))[:, None]
-    slope = (place * (filled - filled.mean(0))).sum(0) / max((place**2).sum(), 1e-12)
-    crossings = (np.diff(np.sign(filled - filled.mean(0)), axis=0) != 0).mean(0) if len(filled) > 1 else slope * 0
-    parts = [filled[0], filled[-1], slope, crossings, np.array([len(one), missing.mean()])]
-    for values in (filled, steps):
+    whole = filled(one)
+    steps = np.diff(whole, axis=0) if len(whole) > 1 else np.zeros_like(whole)
+    place = np.linspace(-1, 1, len(whole))[:, None]
+    slope = (place * (whole - whole.mean(0))).sum(0) / max((place**2).sum(), 1e-12)
+    crossings = (np.diff(np.sign(whole - whole.mean(0)), axis=0) != 0).mean(0) if len(whole) > 1 else slope * 0
+    parts = [whole[0], whole[-1], slope, crossings, np.array([len(one), np.isnan(one).mean()])]
+    for values in (whole, steps):
         for level in range(LEVELS):
             for piece in np.array_split(values, 2**level):
                 piece = piece if len(piece) else values[:1]
@@ -35,8 +34,9 @@ def _summary(one: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _filled(one: np.ndarray, missing: np.ndarray) -> np.ndarray:
+def filled(one: np.ndarray) -> np.ndarray:
     """Missing values as the one before, at the beginning as the first that is there, 0 where none is."""
+    missing = np.isnan(one)
     if not missing.any():
         return one
     last = np.where(missing, -1, np.arange(len(one))[:, None])

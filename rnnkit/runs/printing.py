@@ -86,8 +86,8 @@ def comparison_in_words(comparison: Comparison) -> str:
     """A baseline beside a result in a sentence that says whether the data tell them apart."""
     low, high = comparison.low, comparison.high
     verdict = "the net is better" if low > 0 else "the net is worse" if high < 0 else "not told apart"
-    error = f"{comparison.error} " if comparison.error else ""
+    measure = f"{comparison.measure} " if comparison.measure else ""
     return (
-        f"{comparison.baseline} on the same {comparison.examples} test examples: {error}{comparison.theirs:.4f}; "
+        f"{comparison.baseline} on the same {comparison.examples} test examples: {measure}{comparison.theirs:.4f}; "
         f"difference {comparison.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: {verdict}"
     )

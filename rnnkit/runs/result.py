@@ -47,7 +47,8 @@ class Reference:
 class Comparison:
     """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`.
 
-    With `error` it is a mean error, named so, and the difference is by how much that of the net is lower.
+    With a `measure` it is that in place of a share; the difference is by how much the net's is better, as of a mean
+    error, which is lower.
     """
 
     baseline: str
@@ -57,7 +58,7 @@ class Comparison:
     low: float
     high: float
     examples: int
-    error: str | None = None
+    measure: str | None = None
 
 
 @dataclass(frozen=True)

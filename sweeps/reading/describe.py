@@ -41,6 +41,7 @@ class Details:
     settings: dict[str, str]
     manifest: dict[str, str]
     command: str
+    answer: str
     pictures: list[tuple[str, str]]
     samples: list[dict]
     dynamics: dict[str, dict]
@@ -75,6 +76,7 @@ def details(index: RunIndex, name: str) -> Details:
         settings={k: _exact(v) for k, v in card.config.items()},
         manifest=_flat({k: v for k, v in manifest.items() if k not in ("config", "command")}),
         command=str(manifest.get("command", "")),
+        answer=index.answer(name),
         pictures=[(name, wording.part(Path(name).stem).capitalize()) for name in pictures],
         samples=list(_samples(media)),
         dynamics=_dynamics(index, media),

@@ -88,6 +88,8 @@ class _Sheet:
 
 def wide(table: Table, roles: Roles) -> Assembled:
     """A row a sequence of one channel; missing fields at its end say that it is shorter."""
+    if not roles.values:
+        raise UserError(f"{table.path} has no column of numbers or words to foretell {roles.target!r} from")
     sheet, inputs = _Sheet(table, roles), []
     for rows in _pieces(table):
         sheet.take(rows)

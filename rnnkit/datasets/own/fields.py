@@ -1,5 +1,6 @@
 """Fields of tables as numbers, times and words, with errors that name line and field."""
 
+import datetime
 import itertools
 import reprlib
 from collections.abc import Sequence
@@ -79,12 +80,19 @@ def times(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) ->
 
 
 def moment(value: Any) -> float | None:
-    """A time as a number; None for what is none."""
+    """A time as a number: dates and times of day in seconds, of UTC where they name no zone; None for what is none."""
     number = as_number(value)
     if number is not None:
         return number
+    text = str(value).strip().replace("/", "-")
     try:
-        return float(np.datetime64(str(value).strip().rstrip("Z").replace("/", "-"), "us").astype(np.int64)) / 1e6
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    else:
+        return (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).timestamp()
+    try:
+        return (datetime.datetime.fromisoformat(f"1970-01-01T{text}+00:00")).timestamp()
     except ValueError:
         return None
 
@@ -92,6 +100,9 @@ def moment(value: Any) -> float | None:
 def words(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) -> list[str]:
     """A column as words, without white space around them. Raises `UserError`, with line and field, for an empty one."""
     found = [word(value) for value in values]
+    for value, line in zip(values, lines, strict=True):
+        if isinstance(value, (list, dict)):
+            raise UserError(f"{place(path, line, name)}: {shown(value)} is no word, but a list or an object")
     for value, line in zip(found, lines, strict=True):
         if not value or value.lower() == "nan":
             raise UserError(f"{place(path, line, name)}: the field is empty: fill it in, or delete the row")

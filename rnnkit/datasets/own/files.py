@@ -1,5 +1,6 @@
 """Formats that are no tables: arrays in .npz, .ts of the time-series archives, folders, tokens a line."""
 
+import re
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -120,33 +121,45 @@ def archive(path: Path, how: How) -> Assembled:
 
 
 def tokens(path: Path, how: How) -> Assembled:
-    """A token and its tag a line, blank lines between sentences; of several columns the first and the last."""
+    """A token and its tag a line, blank lines between sentences; of several columns the first and the last.
+
+    Of CoNLL-U, ten columns of which the first is a number, the form and the universal tag; its comments are passed
+    over, and so are words that stand for several and such as are not there (1-2, 1.1).
+    """
     least = 1 if how.target == ASKED else 2
     inputs: list[list[str]] = [[]]
     tags: list[list[str]] = [[]]
     lines: list[int] = []
-    width, number = 0, 0
+    width, number, token, tag = 0, 0, 0, -1
+    is_conllu = path.suffix.lower() == ".conllu"
     for number, line in enumerate(source.lines(path), start=1):
+        if is_conllu and (line.startswith("#") or re.match(r"\d+[-.]\d+\t", line)):
+            continue
         if not line.strip():
             if inputs[-1]:
                 inputs.append([])
                 tags.append([])
             continue
         parts = [part.strip() for part in line.rstrip("\r\n").split("\t")] if "\t" in line else line.split()
+        if not width and len(parts) == 10 and parts[0].isdigit():
+            token, tag, is_conllu = 1, 3, True
         width = width or len(parts)
-        if len(parts) != width or width < least or not parts[0] or not parts[-1]:
+        if len(parts) != width or width < least or not parts[token] or not parts[tag]:
             need = f"{width} columns" if width > 1 else "a token and a tag"
             raise UserError(f"{path}, line {number}: {fields.shown(line.strip())} where {need} were expected")
         if not inputs[-1]:
             lines.append(number)
-        inputs[-1].append(sys.intern(parts[0]))
-        tags[-1].append(sys.intern(parts[-1]))
+        inputs[-1].append(sys.intern(parts[token]))
+        tags[-1].append(sys.intern(parts[tag]))
     if not inputs[-1]:
         inputs.pop()
         tags.pop()
     if not inputs:
         raise UserError(f"{path} holds no tokens")
-    notes = [f"of {width} columns the first is the token and the last the tag"] if width > 2 else []
+    which = (
+        "the second is the token and the fourth the tag" if tag == 3 else "the first is the token and the last the tag"
+    )
+    notes = [f"of {width} columns {which}"] if width > 2 else []
     return Assembled(inputs, tags, lines, list(map(str, lines)), True, [], [], notes)
 
 

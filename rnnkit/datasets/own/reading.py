@@ -15,7 +15,7 @@ from rnnkit.datasets.own.roles import roles_of
 
 _SUFFIXES: dict[str, Format] = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npz": "npz"}
 _SUFFIXES |= {".parquet": "parquet", ".pq": "parquet", ".ts": "ts"}
-_SUFFIXES |= dict.fromkeys((".conll", ".iob", ".bio", ".tok", ".tags"), "tokens")
+_SUFFIXES |= dict.fromkeys((".conll", ".conllu", ".iob", ".bio", ".tok", ".tags"), "tokens")
 MOST_CLASSES = 5_000
 
 
@@ -56,7 +56,9 @@ def format_of(path: Path) -> Format:
         return _SUFFIXES[suffix]
     if suffix in (".txt", ".data"):
         first = next(source.lines(path))
-        return "tokens" if len(first.split()) in range(2, 12) and fields.as_number(first.split()[0]) is None else "tsv"
+        if len(first.split()) in range(2, 12) and fields.as_number(first.split()[0]) is None:
+            return "tokens"
+        return "tsv" if "\t" in first else "csv"
     known = ", ".join(_SUFFIXES)
     raise UserError(f"{path}: what format is it? Say it with --format, or give it one of the suffixes {known}")
 
@@ -109,6 +111,7 @@ def _answers(path: Path, how: How, found: Assembled, notes: list[str]) -> Answer
     different = Counter(words)
     is_whole = is_number and all(float(value or 0).is_integer() for value in values)
     few = len(different) <= 2 or (is_whole and len(different) <= 30 and len(words) >= 4 * len(different))
+    few = few and not (is_series and found.by_step and not found.inputs[0].shape[1])  # nothing else to tell it from
     if found.by_step and is_series and is_number and not few:
         notes.append(
             "the target differs from step to step: its next values are foretold (for labels of steps: --task tags)"

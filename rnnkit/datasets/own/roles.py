@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from rnnkit.core import UserError, wording
 from rnnkit.datasets.own import fields
-from rnnkit.datasets.own.data import How
-from rnnkit.datasets.own.tables import Table
+from rnnkit.datasets.own.data import How, place
+from rnnkit.datasets.own.tables import Rows, Table
 
 
 Form = Literal["long", "wide", "texts", "nested"]
@@ -30,7 +30,7 @@ _IDS = (
     "sentence_id",
     "unique_id",
 )
-_TIMES = ("time", "timestamp", "date", "datetime", "t", "step", "ds")
+_TIMES = ("time", "timestamp", "date", "datetime", "t", "step", "ds", "year")
 _SPLITS = ("split", "part", "subset", "fold")
 _TEXTS = ("text", "sentence", "review", "comment", "message")
 
@@ -75,6 +75,7 @@ def roles_of(table: Table, how: How) -> Roles:
     taken |= {id_column, time}
     rest = [name for name in free if name not in taken]
     words = [name for name in rest if not _are_numbers(head.columns[name])]
+    _refuse_commas(table, head, words)
     nested = [name for name in words if isinstance(_first(head.columns[name]), list)]
     told = {"id": id_column, "time": time, "split": split, "group": how.group}
     if nested and not how.text:
@@ -161,6 +162,16 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     """Whether most of the fields that are there are numbers: one that is none is then a fault, and no word."""
     there = [value for value in values if not fields.is_missing(value)]
     return 2 * sum(fields.as_number(value) is not None for value in there) >= len(there)
+
+
+def _refuse_commas(table: Table, head: Rows, names: Sequence[str]) -> None:
+    """Raise `UserError` for a column of numbers with a decimal comma, which would be read as words."""
+    for name in names:
+        there = [str(value) for value in head.columns[name] if not fields.is_missing(value)]
+        commas = [re.fullmatch(r"\s*[-+]?\d+,\d+\s*", value) is not None for value in there]
+        if 2 * sum(commas) > len(commas):
+            where = place(table.path, head.lines[commas.index(True)], name)
+            raise UserError(f"{where}: {there[commas.index(True)]!r} has a decimal comma: write a point")
 
 
 def _are_times(values: Sequence[Any]) -> bool:

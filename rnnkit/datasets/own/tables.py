@@ -47,7 +47,8 @@ def separated(path: Path, tabs: bool) -> Table:
     head = next(_parsed(path, delimiter))[1]
     has_header = not all(fields.as_number(field) is not None for field in head)
     names = _names(path, head) if has_header else [str(number) for number in range(1, len(head) + 1)]
-    notes = () if tabs or delimiter == "," else (f"fields are parted by {delimiter!r}",)
+    named = {" ": "blanks"}.get(delimiter, repr(delimiter))
+    notes = () if tabs or delimiter == "," else (f"fields are parted by {named}",)
 
     def rows() -> Iterator[Rows]:
         return _in_pieces(_checked(path, delimiter, names, has_header), names)
@@ -56,8 +57,14 @@ def separated(path: Path, tabs: bool) -> Table:
 
 
 def delimiter_of(line: str) -> str:
-    """What parts the fields of a line: the most frequent of the usual signs outside quotes, a comma where none is."""
+    """What parts the fields of a line: the most frequent of the usual signs outside quotes, a comma where none is.
+
+    A line of numbers with nothing but blanks between them is parted by these.
+    """
     outside = "".join(line.split('"')[::2])
+    numbers = [fields.as_number(word) for word in outside.split()]
+    if len(numbers) > 1 and None not in numbers:
+        return " "
     return max(_DELIMITERS, key=lambda sign: (outside.count(sign), -_DELIMITERS.index(sign)))
 
 
@@ -71,13 +78,18 @@ def _names(path: Path, head: list[str]) -> list[str]:
 
 def _parsed(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(1 << 30)  # csv's own, 131,072 characters, is a long text
-    reader = csv.reader(source.lines(path), delimiter=delimiter, strict=True)
+    # Between numbers any count of blanks is one.
+    reader = csv.reader(source.lines(path), delimiter=delimiter, strict=True, skipinitialspace=delimiter == " ")
     line = 1
     try:
         for row in reader:
             yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
+        if "new-line character" in str(error):
+            raise UserError(
+                f"{path}, line {line}: a carriage return without a line feed: end lines with a line feed"
+            ) from None
         raise UserError(
             f"{path}, line {line}: a quote opens in the row that begins here, and does not close as it should ({error})"
         ) from None
@@ -151,7 +163,8 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 f"{path}, line {number}: no JSON ({reason}): each line must be an object in braces"
             ) from None
         if not isinstance(row, dict):
-            raise UserError(f"{path}, line {number}: {fields.shown(row)} is no object: write the row in braces")
+            what = "a list: write each object on a line of its own" if isinstance(row, list) else "no object in braces"
+            raise UserError(f"{path}, line {number}: {fields.shown(row)} is {what}")
         yield number, row
 
 

@@ -9,7 +9,8 @@ from rnnkit.datasets.own.data import OwnData
 from rnnkit.datasets.own.parts import Places
 
 
-MOST = 20_000  # windows to train with
+MOST = 20_000  # windows of a part
+PARTS = ("train", "validate", "test")
 _TEST, _VALID = 0.2, 0.2  # of a series, the last of it
 
 
@@ -65,43 +66,62 @@ def cut(data: OwnData, context: int, horizon: int, season: int = 1) -> Windows:
     """Windows of `context` steps, each with the `horizon` values of the first channel after it.
 
     The last fifth of each series is the test part, the fifth before it validates: a window belongs where the values
-    that follow it lie. Windows whose values are missing are left out. Raises `UserError` for series that are too short.
+    that follow it lie. Windows whose values are missing are left out, and of very many every few are used. Raises
+    `UserError` for series that are too short.
     """
-    starts: list[tuple[int, int, str]] = []
-    for number, one in enumerate(data.inputs):
-        cuts = _cuts(len(one))
-        for first in range(len(one) - context - horizon + 1):
-            after, end = first + context, first + context + horizon
-            part = "train" if end <= cuts[0] else "valid" if cuts[0] <= after and end <= cuts[1] else ""
-            starts.append((number, first, "test" if after >= cuts[1] else part))
-    kept = [place for place in starts if place[2] and _whole(data.inputs[place[0]], place[1] + context, horizon)]
-    train = [place for place in kept if place[2] == "train"]
-    kept = [*train[:: -(-len(train) // MOST) or 1], *(place for place in kept if place[2] != "train")]
-    counts = {part: sum(place[2] == part for place in kept) for part in ("train", "valid", "test")}
+    found = [_starts(one, context, horizon) for one in data.inputs]
+    owner = np.repeat(np.arange(len(found)), [len(first) for first, _ in found])
+    first, part = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    chosen, notes = _thinned(part)
+    owner, first, part = owner[chosen], first[chosen], part[chosen]
+    counts = dict(zip(PARTS, np.bincount(part, minlength=len(PARTS)).tolist(), strict=True))
     if lacking := [part for part, count in counts.items() if count < 2]:
         raise UserError(
             f"series of {max(map(len, data.inputs))} steps are too short for a context of {context} and a horizon of "
             f"{horizon}: nothing is left to {lacking[0]} with; lower --context or --horizon, or give more steps"
         )
-    pairs = [(data.inputs[number], first) for number, first, _ in kept]
-    inputs = [one[first : first + context] for one, first in pairs]
-    targets = np.stack([one[first + context : first + context + horizon, 0] for one, first in pairs]).astype(np.float64)
+    pairs = [(data.inputs[number], start) for number, start in zip(owner.tolist(), first.tolist(), strict=True)]
+    inputs = [one[start : start + context] for one, start in pairs]
+    ends = [one[start + context : start + context + horizon, 0] for one, start in pairs]
+    targets = np.stack(ends).astype(np.float64)
     last = np.array([_last(one[:, 0]) for one in inputs])
     back = season * -(-horizon // season)
     ahead = np.arange(horizon) - back
-    before = np.stack([one[np.maximum(first + context + ahead, 0), 0] for one, first in pairs]).astype(np.float64)
+    before = np.stack([one[np.maximum(start + context + ahead, 0), 0] for one, start in pairs]).astype(np.float64)
     before = np.where(np.isnan(before), last[:, None], before)
-    parts = np.array([part for _, _, part in kept])
-    places = (np.flatnonzero(parts == part) for part in ("train", "valid", "test"))
-    lines = [data.lines[number] + first + context for number, first, _ in kept]
-    ids = [data.ids[number] for number, _, _ in kept]
+    places = (np.flatnonzero(part == number) for number in range(len(PARTS)))
+    lines = [data.lines[number] + start + context for number, start in zip(owner.tolist(), first.tolist(), strict=True)]
+    ids = [data.ids[number] for number in owner.tolist()]
     told = {"reads": data.reads, "answers": data.answers, "channels": data.channels, "target": data.target}
-    windows = OwnData(inputs=inputs, targets=[], lines=lines, ids=ids, sha256=data.sha256, notes=data.notes, **told)  # type: ignore[arg-type]
-    return Windows(windows, targets, last, Places(*places, fold=np.zeros(counts["train"], int)), season, before)
+    windows = OwnData(inputs=inputs, targets=[], lines=lines, ids=ids, sha256=data.sha256, **told)  # type: ignore[arg-type]
+    fold = np.zeros(counts["train"], int)
+    return Windows(windows, targets, last, Places(*places, fold=fold, notes=tuple(notes)), season, before)
 
 
-def _whole(one: np.ndarray, first: int, horizon: int) -> bool:
-    return not np.isnan(one[first : first + horizon, 0]).any() and not np.isnan(one[:first, 0]).all()
+def _starts(one: np.ndarray, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the windows of a series begin, and the part of each; those that nothing can be learned from left out."""
+    cuts = _cuts(len(one))
+    first = np.arange(max(len(one) - context - horizon + 1, 0))
+    after, end = first + context, first + context + horizon
+    part = np.where(end <= cuts[0], 0, np.where((cuts[0] <= after) & (end <= cuts[1]), 1, -1))
+    part = np.where(after >= cuts[1], 2, part)
+    missing = np.concatenate([[0], np.isnan(one[:, 0]).cumsum()])
+    kept = (part >= 0) & (missing[end] == missing[after]) & (missing[after] < after)
+    return first[kept], part[kept]
+
+
+def _thinned(part: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The places of the windows that are used, as many of each part as MOST says, evenly; and what is to be said."""
+    chosen: list[np.ndarray] = []
+    notes: list[str] = []
+    for number, name in enumerate(PARTS):
+        places = np.flatnonzero(part == number)
+        every = -(-len(places) // MOST) or 1
+        if every > 1:
+            which = {1: "every", 2: "every second", 3: "every third"}.get(every, f"every {every}th")
+            notes.append(f"of {len(places):,} windows to {name} with, {which} is used")
+        chosen.append(places[::every])
+    return np.concatenate(chosen), notes
 
 
 def _last(values: np.ndarray) -> float:

@@ -28,6 +28,7 @@ def test_the_comparison_is_in_pairs():
         "low": 0.0,
         "high": 0.0,
         "examples": 100,
+        "measure": None,
     }
 
 

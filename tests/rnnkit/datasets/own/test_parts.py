@@ -89,6 +89,25 @@ def test_windows_of_the_test_part_foretell_what_no_other_part_shows_as_a_target(
         windows.cut(made(1, inputs=[steps], targets=[], answers="forecast"), context=70, horizon=3)
 
 
+def test_of_very_many_windows_every_few_are_used_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(windows, "MOST", 20)
+    steps = np.arange(200, dtype=np.float32)[:, None]
+    cut = windows.cut(made(1, inputs=[steps], targets=[], answers="forecast"), context=8, horizon=1)
+    assert np.diff(cut.targets[cut.places.train, 0]).tolist() == [6.0] * (len(cut.places.train) - 1)
+    assert all(10 <= len(getattr(cut.places, part)) <= 20 for part in ("train", "valid", "test"))
+    assert cut.places.notes[0] == "of 112 windows to train with, every 6th is used"
+
+
+def test_windows_without_a_target_or_a_past_are_left_out():
+    steps = np.arange(100, dtype=np.float32)[:, None]
+    steps[:10] = steps[50] = np.nan
+    cut = windows.cut(made(1, inputs=[steps], targets=[], answers="forecast"), context=4, horizon=2)
+    told = set(cut.targets.ravel().tolist())
+    assert not np.isnan(cut.targets).any()
+    assert min(told) == 11  # the first whose past holds a value
+    assert {49.0, 51.0} <= told
+
+
 @pytest.mark.parametrize("period", [1, 7, 24])
 def test_the_season_of_a_series_is_found(period):
     noise = np.random.default_rng(0).normal(0, 0.3, 600)

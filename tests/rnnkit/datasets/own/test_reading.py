@@ -217,6 +217,9 @@ def test_any_text_comes_back_as_it_was_written(tmp_path_factory, pairs):
         (b"v1,v2,label\n1,2,a\n,,b\n", "line 3: the row has no values"),
         (b"v1,v2,label\n1,2,\n1,2,b\n", "line 2, field 'label': the field is empty"),
         (b"v1,v2,kind\n1,2,a\n", "has no column 'label' .--target.: its columns are v1, v2, kind"),
+        (b"label\na\nb\n", "has no column of numbers or words to foretell 'label' from"),
+        (b"v1;v2;label\n1,5;2,5;a\n1,0;2,5;b\n", "line 2, field 'v1': '1,5' has a decimal comma"),
+        (b"v1,v2,label\r1,2,a\r", "line 1: a carriage return without a line feed"),
         (b"v1,v2,lable\n1,2,a\n", "has no column 'label' .--target.: did you mean lable"),
     ],
 )
@@ -232,3 +235,55 @@ def test_what_cannot_be_used_is_named_with_its_line(tmp_path, content, message):
 def test_a_long_field_is_a_field(tmp_path):
     rows = [["text", "label"], ["x" * 200_000, "a"], ["y", "b"]]
     assert len(read(table(tmp_path / "x.csv", rows), How(target="label")).inputs[0]) == 200_000
+
+
+def test_numbers_parted_by_blanks_are_a_table(tmp_path):
+    path = tmp_path / "Coffee_TRAIN.txt"
+    path.write_text("".join(f"  {i % 2}   0.5  {i}  -1.5e-01\n" for i in range(12)))
+    data = read(path, How())
+    assert (data.answers, data.lengths.tolist()) == ("label", [3] * 12)
+    assert data.inputs[3][:, 0].tolist() == [0.5, 3.0, np.float32(-0.15)]
+
+
+def test_conllu_gives_its_forms_and_universal_tags(tmp_path):
+    path = tmp_path / "x.conllu"
+    rows = [("1-2", "dont", "_"), ("1", "do", "AUX"), ("2", "nt", "PART")]
+    text = "".join(f"{number}\t{form}\t_\t{tag}" + "\t_" * 6 + "\n" for number, form, tag in rows)
+    path.write_text(f"# text = dont\n{text}\n" * 2)
+    data = read(path, How())
+    assert (data.inputs, data.targets) == ([["do", "nt"]] * 2, [["AUX", "PART"]] * 2)
+
+
+def test_an_object_in_a_field_is_no_text(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"x": {"a": 1}, "label": "y"}\n' * 4)
+    with pytest.raises(UserError, match="line 1, field 'x': .* is no word, but a list or an object"):
+        read(path, How(target="label"))
+
+
+def test_a_list_of_objects_is_not_json_lines(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('[{"x": "a", "label": "y"}]\n')
+    with pytest.raises(UserError, match="line 1: .* is a list: write each object on a line of its own"):
+        read(path, How(target="label"))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2024-01-01T02:00:00+01:00", "2024-01-01T02:00:00Z", "2024-01-01 03:00"],
+        ["2024/01/01", "2024/01/02", "2024/02/01"],
+        ["00:05", "12:04:03", "23:59"],
+        ["1", "1.5", "1e3"],
+    ],
+)
+def test_times_of_all_kinds_order_the_steps(tmp_path, times):
+    rows = [["id", "time", "v", "label"], *([i // 3, times[2 - i % 3], 2 - i % 3, "ab"[i // 3 % 2]] for i in range(12))]
+    data = read(table(tmp_path / "x.csv", rows), How(target="label"))
+    assert all(one[:, 0].tolist() == [0, 1, 2] for one in data.inputs)
+    assert any("go back within a sequence" in note for note in data.notes)
+
+
+def test_a_series_of_two_values_alone_is_forecast(tmp_path):
+    rows = [["year", "sold"], *([1990 + i, i % 2] for i in range(12))]
+    assert read(table(tmp_path / "x.csv", rows), How(target="sold")).answers == "forecast"
