@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rnnkit.inference.model import Model
 
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".npz", ".ts", ".conll", ".iob", ".bio", ".tags")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".npz", ".ts")
+TABLES += (".conll", ".conllu", ".iob", ".bio", ".tags")
 _ROLES = ("target", "id", "time", "text", "format")
 
 

@@ -92,8 +92,8 @@ class Final:
     comparison: Comparison | None = None
     references: list[Reference] | None = None
     keep: dict[str, Any] = field(default_factory=dict)  # plain values that using the weights takes (a vocabulary, say)
-    preprocessing: "Preprocessing | None" = None
     write: Callable[[Path], None] | None = None  # writes more into the run's folder: predictions, pictures
+    preprocessing: "Preprocessing | None" = None
 
 
 @dataclass(frozen=True)
