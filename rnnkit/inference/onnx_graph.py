@@ -188,5 +188,5 @@ def _head(graph: Graph, head: nn.Module, rows: str) -> str:
 
 def _linear(graph: Graph, layer: nn.Linear, rows: str) -> str:
     product = graph("MatMul", rows, graph.constant(layer.weight.T))
-    bias: torch.Tensor | None = layer.bias
+    bias = getattr(layer, "bias", None)
     return product if bias is None else graph("Add", product, graph.constant(bias))
