@@ -8,6 +8,7 @@ import importlib
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from rnnkit import starting  # noqa: F401 (for what it does)
 from rnnkit.core import BaseConfig, UserError, wording
@@ -40,14 +41,14 @@ def load(name: str) -> ModuleType:
 
 def objective_of(config: BaseConfig) -> Objective:
     """What runs with these settings are judged by: OBJECTIVE, or what it gives where it is a function of settings."""
-    stated = load(config.experiment).OBJECTIVE
-    return stated(config) if callable(stated) else stated
+    stated: Any = load(config.experiment).OBJECTIVE
+    return stated if isinstance(stated, Objective) else stated(config)
 
 
 def space_of(config: BaseConfig) -> Space:
     """What a sweep of these settings searches: SPACE, or what it gives where it is a function of settings."""
-    stated = load(config.experiment).SPACE
-    return stated(config) if callable(stated) else stated
+    stated: Any = load(config.experiment).SPACE
+    return stated if isinstance(stated, Space) else stated(config)
 
 
 def missing(name: str) -> str:

@@ -119,7 +119,9 @@ def forecasts(data: "Prepared") -> list[baselines.Answered]:
         [np.where(np.isnan(one[:, 0]), last, one[:, 0]) for one, last in zip(cut.data.inputs, cut.last, strict=True)]
     )
     both = np.concatenate([places.train, places.valid])
-    every = {"last value": lambda _, asked: np.repeat(cut.last[asked, None], cut.targets.shape[1], 1)}
+    every: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+        "last value": lambda _, asked: np.repeat(cut.last[asked, None], cut.targets.shape[1], 1)
+    }
     if cut.season > 1:
         every[f"value {cut.season} steps before"] = lambda _, asked: cut.before[asked]
     every["ridge regression on the window"] = lambda learn, asked: baselines.linear_forecast(

@@ -148,7 +148,7 @@ def linear_weights(windows: np.ndarray, targets: np.ndarray) -> tuple[tuple[floa
 
     last = windows[:, -1:]
     model = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(windows - last, targets - last)
-    rows = np.atleast_2d(model.coef_)
+    rows = np.asarray(model.coef_).reshape(targets.shape[1], -1)
     return tuple(tuple(float(f"{weight:.6g}") for weight in row) for row in rows)
 
 

@@ -102,12 +102,10 @@ def _most_wrong(data: "Prepared", truth: np.ndarray, answers: np.ndarray) -> lis
         return []
     if found.classes:
         known = np.flatnonzero(truth >= 0)
-        order = known[np.argsort(answers[known, truth[known]], kind="stable")]
+        order = known[np.argsort(answers[known, truth[known]], kind="stable")].tolist()
         wrong = [i for i in order if answers[i].argmax() != truth[i]][:5]
-        said = [
-            f"{own.targets[places.test[i]]!r} as {found.classes[int(answers[i].argmax())]!r} ({answers[i].max():.2f})"
-            for i in wrong
-        ]
+        named = [(own.targets[int(places.test[i])], found.classes[int(answers[i].argmax())]) for i in wrong]
+        said = [f"{t!r} as {a!r} ({answers[i].max():.2f})" for i, (t, a) in zip(wrong, named, strict=True)]
     else:
         wrong = np.argsort(-np.abs(answers - truth).mean(1), kind="stable")[:5].tolist()
         said = [f"{wording.plain(float(truth[i, 0]))} as {wording.plain(float(answers[i, 0]))}" for i in wrong]

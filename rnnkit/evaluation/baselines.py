@@ -183,9 +183,10 @@ def _neighbours(inputs: Sequence[Any], targets: np.ndarray, asked: Sequence[Any]
     from sklearn.linear_model import SGDClassifier
 
     hasher = FeatureHasher(2**20, input_type="string")
-    model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=10, tol=None, random_state=0)
+    passes: dict[str, Any] = {"max_iter": 10, "tol": None}
+    model = SGDClassifier(loss="log_loss", alpha=1e-6, random_state=0, **passes)
     model.fit(hasher.transform(_features(inputs)), targets)
-    return model.predict(hasher.transform(_features(asked)))
+    return np.asarray(model.predict(hasher.transform(_features(asked))))
 
 
 def _features(inputs: Sequence[Sequence[str]]) -> list[list[str]]:

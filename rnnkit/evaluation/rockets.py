@@ -1,5 +1,6 @@
 """Convolution kernels with a linear model on top: often the strongest of the cheap models on series. By sktime."""
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +21,8 @@ def answers(inputs: Sequence[np.ndarray], targets: np.ndarray, asked: Sequence[n
     2021. It reads series of one length: shorter ones hold their last value, of longer ones the rest is left out.
     """
     with extras.needed("rocket", "MiniRocket"):
-        import numba  # noqa: F401 (sktime asks for it when it is used)
-        from sktime.transformations.rocket import MiniRocketMultivariate
+        importlib.import_module("numba")  # sktime asks for it when it is used
+        made: Any = importlib.import_module("sktime.transformations.rocket")
     from sklearn.linear_model import RidgeClassifierCV, RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -29,7 +30,7 @@ def answers(inputs: Sequence[np.ndarray], targets: np.ndarray, asked: Sequence[n
     every = -(-len(inputs) // MOST_SERIES)
     inputs, targets = [*inputs[::every]], targets[::every]
     length = max(LEAST_STEPS, *map(len, inputs))
-    kernels = MiniRocketMultivariate(random_state=0, n_jobs=1)
+    kernels = made.MiniRocketMultivariate(random_state=0, n_jobs=1)
     learned = kernels.fit_transform(_alike(inputs, length)).to_numpy()
     model = (RidgeCV if numbers else RidgeClassifierCV)(np.logspace(-3, 3, 10))
     model = make_pipeline(StandardScaler(), model).fit(learned, targets)

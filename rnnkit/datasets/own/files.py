@@ -72,7 +72,7 @@ def _array(path: Path, found: dict[str, np.ndarray], told: str, usual: Sequence[
 
 
 def _without_tail(steps: np.ndarray) -> np.ndarray:
-    there = ~np.isnan(steps).all(1)
+    there = np.asarray(~np.isnan(steps).all(1))
     return steps[: len(steps) - int(there[::-1].argmax()) if there.any() else 0]
 
 
