@@ -28,14 +28,10 @@ if TYPE_CHECKING:  # what type checkers see of what `__getattr__` gives
 __version__ = "0.1.0"
 
 # Where each public name lives. The packages themselves can be had as attributes too.
-<<<<<<< HEAD
-_NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "about": "nn", "observe": "observation", "load": "inference"}
+_NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "Recurrent": "nn", "about": "nn", "observe": "observation"}
+_NAMES |= {"load": "inference"}
 _NAMES |= dict.fromkeys(("RNNClassifier", "RNNForecaster", "RNNRegressor", "RNNTagger"), "training.estimators")
 _PACKAGES = ["core", "datasets", "diagnostics", "evaluation", "inference", "mirror"]
-=======
-_NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "Recurrent": "nn", "about": "nn", "observe": "observation"}
-_PACKAGES = ["core", "datasets", "diagnostics", "evaluation", "mirror"]
->>>>>>> c2efa0a9a4d1d1f6889f4677da1bd6839c2fa769
 _PACKAGES += ["nn", "observation", "runs", "sequences", "training"]
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from torch import nn
 
 from rnnkit.core import UserError
-from rnnkit.inference import answering, weights
+from rnnkit.inference import answering, architecture, weights
 from rnnkit.inference.streaming import Stream
-from rnnkit.nn import architecture
 from rnnkit.runs import Manifest, Result, Status, checkpoints, folders
 from rnnkit.sequences import Preprocessing, preprocessing
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from rnnkit.core import UserError, extras
-from rnnkit.nn import LanguageModel, Members, SequenceClassifier, Tagger, embeddings, heads, layer_weights
+from rnnkit.nn import LanguageModel, Members, Recurrent, SequenceClassifier, Tagger, embeddings, heads, layer_weights
 
 
 OPSET, IR = 17, 8
@@ -75,7 +75,9 @@ def of(net: nn.Module, features: int) -> Any:
 def _scores(graph: Graph, net: Any) -> str:
     """The scores of one net: of shape (batch, outputs), or (batch, steps, outputs)."""
     if not isinstance(net, (SequenceClassifier, Tagger, LanguageModel)) or not isinstance(net.encoder, nn.RNNBase):
-        raise UserError(f"a net of {type(getattr(net, 'encoder', net)).__name__} cannot be written as ONNX")
+        encoder = getattr(net, "encoder", net)
+        what = f"of the cell {encoder.cell.name}" if isinstance(encoder, Recurrent) else type(encoder).__name__
+        raise UserError(f"layers {what} cannot be written as ONNX: it has RNN, GRU and LSTM, without zoneout")
     steps = "inputs" if net.embedding is None else _embedded(graph, net.embedding)
     by_time = graph("Transpose", steps, perm=[1, 0, 2])
     output, last = _recurrent(graph, net.encoder, by_time, "lengths")

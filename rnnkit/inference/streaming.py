@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnkit.core import UserError
-from rnnkit.inference import answering
-from rnnkit.nn import LanguageModel, Members, SequenceClassifier, Tagger, architecture, embeddings, evaluating, heads
+from rnnkit.inference import answering, architecture
+from rnnkit.nn import LanguageModel, Members, SequenceClassifier, Tagger, embeddings, evaluating, heads
 from rnnkit.sequences import Preprocessing, State, pack, preprocessing
 
 

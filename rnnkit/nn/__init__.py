@@ -1,12 +1,7 @@
 """Networks: recurrent layers that drop in for torch.nn's, cells, heads, models, and ways to start their weights."""
 
-<<<<<<< HEAD
-from rnnkit.nn import architecture, cells, embeddings, heads, initialisation, layers, models, modules, portable, promise
-from rnnkit.nn.cells import GATES, Gates
-=======
 from rnnkit.nn import cells, embeddings, heads, initialisation, layers, models, modules, portable, promise
 from rnnkit.nn.cells import Cell
->>>>>>> c2efa0a9a4d1d1f6889f4677da1bd6839c2fa769
 from rnnkit.nn.heads import LastState
 from rnnkit.nn.kernels.library import about
 from rnnkit.nn.kernels.library import in_force as kernel_in_force
@@ -20,13 +15,6 @@ from rnnkit.nn.registry import Layers, bias_kinds, cell_of, places, recurrent_mo
 from rnnkit.nn.watching import LayerCall, Passes, watch
 
 
-<<<<<<< HEAD
-__all__ = ["architecture", "cells", "embeddings", "heads", "initialisation", "layers", "models", "modules", "portable"]
-__all__ += ["promise"]
-__all__ += ["GATES", "GRU", "LSTM", "RNN", "FastLayer", "Gates", "LanguageModel", "LastState", "LayerCall", "Members"]
-__all__ += ["Place", "SequenceClassifier", "Tagger", "about", "all_names", "as_torch", "evaluating", "kernel_in_force"]
-__all__ += ["layer_weights", "recurrent_modules", "watch"]
-=======
 __all__ = ["cells", "embeddings", "heads", "initialisation", "layers", "models", "modules", "portable", "promise"]
 __all__ += [
     "Cell",
@@ -44,4 +32,3 @@ __all__ += [
 __all__ += ["Pass", "Passes", "Place", "Recurrent", "SequenceClassifier", "Tagger", "about", "all_names", "as_torch"]
 __all__ += ["before", "bias_kinds", "cell_of", "evaluating", "gates_of", "kernel_in_force", "layer_weights", "places"]
 __all__ += ["read_by", "recurrent_modules", "states_of", "watch"]
->>>>>>> c2efa0a9a4d1d1f6889f4677da1bd6839c2fa769

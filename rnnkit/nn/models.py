@@ -38,7 +38,8 @@ def _made(kind: str, config: BaseConfig, **arguments: Any) -> Made:
     fields = [
         f for f in dataclasses.fields(BaseConfig) if not f.metadata.get("placement") and not f.metadata.get("watching")
     ]
-    return Made(kind, {f.name: getattr(config, f.name) for f in fields if f.name not in _OF_TRAINING}, arguments)
+    values = {f.name: getattr(config, f.name) for f in fields if f.name not in _OF_TRAINING}
+    return Made(kind, values | {"cell": str(config.cell)}, arguments)
 
 
 class SequenceClassifier(nn.Module):

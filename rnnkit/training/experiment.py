@@ -182,7 +182,7 @@ class Experiment(Generic[C, D]):
 
 def _for_use(model: "nn.Module", preprocessing: "Preprocessing | None") -> dict[str, Any]:
     """What it takes to use a net's weights, as plain values: how it is made, and how sequences become what it reads."""
-    from rnnkit.nn import architecture
+    from rnnkit.inference import architecture
 
     kept: dict[str, Any] = {"net": architecture.of(model)}
     return kept if preprocessing is None else kept | {"preprocessing": asdict(preprocessing)}

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from experiments import digits
-from rnnkit.inference import Model, of_parts
-from rnnkit.nn import Members, architecture, models
+from rnnkit.inference import Model, architecture, of_parts
+from rnnkit.nn import Members, models
 from rnnkit.sequences import Preprocessing
 
 

@@ -113,7 +113,7 @@ def _without_lengths(call):
 def test_what_has_no_operator_there_says_so(tmp_path):
     net = models.classifier(config(bidirectional=False, depth=1), 3, 4, 9)
     net.add_module("encoder", models.CutRecurrence(net.encoder))
-    with pytest.raises(UserError, match="a net of CutRecurrence cannot be written as ONNX"):
+    with pytest.raises(UserError, match="layers CutRecurrence cannot be written as ONNX"):
         export.onnx(model(net, "series", "label", **SCALED), tmp_path / "net.onnx")
 
 

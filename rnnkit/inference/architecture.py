@@ -8,9 +8,7 @@ import torch
 from torch import nn
 
 from rnnkit.core import BaseConfig, UserError, records
-from rnnkit.nn import models
-from rnnkit.nn.embeddings import Letters
-from rnnkit.nn.members import Members
+from rnnkit.nn import Members, embeddings, models
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ def of(model: nn.Module) -> dict[str, Any] | None:
     if len(found) < len(alike) or any(one != found[0] for one in found):
         return None
     settings, arguments = found[0].settings, dict(found[0].arguments)
-    if isinstance(letters := arguments.get("letters"), Letters):
+    if isinstance(letters := arguments.get("letters"), embeddings.Letters):
         arguments["letters"] = {"count": letters.count, "size": letters.size, "reader_size": letters.reader_size}
     cut = isinstance(cast(nn.Module, alike[0].encoder), models.CutRecurrence)
     return asdict(Architecture(cast(Any, found[0].kind), settings, arguments, len(alike), cut))
@@ -72,7 +70,7 @@ def made(found: Architecture, weights: Mapping[str, Any]) -> nn.Module:
 def _single(found: Architecture) -> nn.Module:
     arguments = dict(found.arguments)
     if arguments.get("letters") is not None:
-        arguments["letters"] = Letters(
+        arguments["letters"] = embeddings.Letters(
             **arguments["letters"], spellings=[torch.zeros(1, dtype=torch.long, device="cpu")]
         )
     make = {"classifier": models.classifier, "tagger": models.tagger, "language_model": models.language_model}
