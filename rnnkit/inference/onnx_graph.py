@@ -74,10 +74,8 @@ def of(net: nn.Module, features: int) -> Any:
 
 def _scores(graph: Graph, net: Any) -> str:
     """The scores of one net: of shape (batch, outputs), or (batch, steps, outputs)."""
-    if not isinstance(net, (SequenceClassifier, Tagger, LanguageModel)) or not isinstance(net.encoder, nn.RNNBase):
-        encoder = getattr(net, "encoder", net)
-        what = f"of the cell {encoder.cell.name}" if isinstance(encoder, Recurrent) else type(encoder).__name__
-        raise UserError(f"layers {what} cannot be written as ONNX: it has RNN, GRU and LSTM, without zoneout")
+    if not isinstance(net, (SequenceClassifier, Tagger, LanguageModel)):
+        raise UserError(f"a net of {type(net).__name__} cannot be written as ONNX")
     steps = "inputs" if net.embedding is None else _embedded(graph, net.embedding)
     by_time = graph("Transpose", steps, perm=[1, 0, 2])
     output, last = _recurrent(graph, net.encoder, by_time, "lengths")
@@ -103,12 +101,13 @@ def _embedded(graph: Graph, embedding: nn.Module) -> str:
     return graph("Concat", words, read, axis=2)
 
 
-def _recurrent(graph: Graph, module: nn.RNNBase, steps: str, lengths: str) -> tuple[str, str]:
+def _recurrent(graph: Graph, module: nn.Module, steps: str, lengths: str) -> tuple[str, str]:
     """The top layer's states, (steps, batch, directions x hidden), and its last ones, (batch, directions x hidden)."""
-    directions = 2 if module.bidirectional else 1
     kind = next((kind for kind in OPERATORS if isinstance(module, kind)), None)
-    if kind is None:
-        raise UserError(f"recurrent layers of {type(module).__name__} cannot be written as ONNX: it has RNN, GRU, LSTM")
+    if kind is None or not isinstance(module, nn.RNNBase):
+        what = f"of the cell {module.cell.name}" if isinstance(module, Recurrent) else type(module).__name__
+        raise UserError(f"layers {what} cannot be written as ONNX: it has RNN, GRU and LSTM, without zoneout")
+    directions = 2 if module.bidirectional else 1
     weights, last = layer_weights(module), ""
     options: dict[str, Any] = {"hidden_size": module.hidden_size}
     options["direction"] = "bidirectional" if module.bidirectional else "forward"
