@@ -49,7 +49,7 @@ class Estimator(BaseEstimator):
     kind: ClassVar[str]
 
     cell: str = "gru"
-    """The recurrent cell: rnn, gru or lstm."""
+    """The recurrent cell: gru, lstm, rnn, or another file of rnnkit/nn/cells."""
     hidden_size: Number = "auto"
     """Units in each layer and direction."""
     depth: int = 1

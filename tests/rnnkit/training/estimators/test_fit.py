@@ -224,7 +224,8 @@ def test_others_files_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"cell": "transformer"}, "cell is 'transformer': choose one of rnn, gru, lstm"),
+        ({"cell": "transformer"}, "there is no cell 'transformer'"),
+        ({"pool": "median"}, "pool is 'median': choose one of last, mean, max, attention, joined"),
         ({"depth": 1.5}, "depth is 1.5, which is of another kind"),
         ({"hidden_size": 0}, "--hidden-size must be at least 1"),
         ({"validation_fraction": 1.5}, "--validation-fraction must be above 0 and below 1"),
