@@ -34,6 +34,8 @@ with extras.needed("experiments", "an estimator"):
 _APART = ("random_state", "time_limit", "verbose", "runs_dir", "class_weight")
 
 
+_FOUND = ("seed_", "n_steps_", "n_epochs_", "report_", "predictions_", "validation_scores_")
+
 Number = int | float | str  # or "auto"
 
 
@@ -126,11 +128,11 @@ class Estimator(BaseEstimator):
         if not isinstance(kept, dict) or kept.get("class") != cls.__name__:
             what = f"a {kept.get('class')}" if isinstance(kept, dict) else "a model, not an estimator"
             raise ValueError(f"{path} holds {what}: it is no {cls.__name__}")
-        known = set(cls().get_params())
-        made = cls(**{name: value for name, value in kept["parameters"].items() if name in known})
-        if made.get_params().get("class_weight") is not None:
-            made.set_params(class_weight=dict(map(tuple, made.get_params()["class_weight"])))
-        made._restore(model, kept["fitted"])
+        try:
+            made = cls(**{name: kept["parameters"][name] for name in cls().get_params()})
+            made._restore(model, kept["fitted"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path} was saved by another version, or changed: {error}") from None
         return made
 
     def _fit(self, learned: Learned, counts: np.ndarray, **told: Any) -> Self:
@@ -195,22 +197,21 @@ class Estimator(BaseEstimator):
         if not _is_seed(found["random_state"]):
             found["random_state"] = self.seed_
         found["runs_dir"] = None if found["runs_dir"] is None else str(found["runs_dir"])
-        if isinstance(found.get("class_weight"), dict):
-            found["class_weight"] = [[_plain(key), float(value)] for key, value in found["class_weight"].items()]
-        return {name: _plain(value) for name, value in found.items()}
+        return {name: plain(value) for name, value in found.items()}
 
     def _fitted(self) -> dict[str, Any]:
         """What a fit has found, beside the model, as plain values."""
-        names = ("seed_", "n_steps_", "n_epochs_", "report_", "predictions_", "validation_scores_")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _FOUND}
 
     def _restore(self, model: Model, fitted: dict[str, Any]) -> None:
+        """Be as a fit left it that found this."""
         self.model_, self.run_ = model, None
-        for name, value in fitted.items():
-            setattr(self, name, value)
+        for name in _FOUND:
+            setattr(self, name, fitted[name])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A number of NumPy's as Python's own."""
     return value.item() if isinstance(value, np.generic) else value
 
 

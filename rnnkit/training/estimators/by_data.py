@@ -11,6 +11,7 @@ from rnnkit.training.estimators.given import Given
 
 
 FEW = 300  # sequences: below, one validation part is too small to choose weights by
+ENOUGH = 500  # to learn from, for a net of 64 units
 LEAST_UPDATES, MOST_UPDATES = 1_000, 3_000
 PASSES = 20  # of the training part, where that is more than LEAST_UPDATES
 MOST_STEPS = 6_000_000  # time steps of all updates and members: half a minute on one core
@@ -80,7 +81,7 @@ def config(told: dict[str, Any], given: Given, kind: str, counts: np.ndarray, co
     folds = settle("folds", 1 if kind == "forecast" else folds_of(count))
     train = count if folds > 1 else max(1, round(count * (1 - found["validation_fraction"])))
     batch = settle("batch_size", batch_of(train, unit))
-    settle("hidden_size", 64 if train >= FEW or is_text else 32)
+    settle("hidden_size", 64 if train >= ENOUGH or is_text else 32)
     settle("learning_rate", 0.005 if is_text else 0.01)
     settle("pool", "joined" if kind in ("label", "number") else "last")
     settle("embedding_size", {"values": 0, "characters": 32}.get(unit, 64))

@@ -9,7 +9,7 @@ from rnnkit.core import extras
 from rnnkit.inference import Model
 from rnnkit.training.estimators import given as givens
 from rnnkit.training.estimators import windows
-from rnnkit.training.estimators.base import Estimator, Number
+from rnnkit.training.estimators.base import Estimator, Number, plain
 from rnnkit.training.estimators.learning import Learned
 
 
@@ -40,14 +40,21 @@ class _Classes(Estimator):
         self.classes_ = classes
         return self
 
+    def _plain(self) -> dict[str, Any]:
+        weight = self.class_weight
+        pairs = [[plain(key), float(value)] for key, value in weight.items()] if isinstance(weight, dict) else weight
+        return super()._plain() | {"class_weight": pairs}
+
     def _fitted(self) -> dict[str, Any]:
         return super()._fitted() | {"classes_": self.classes_.tolist(), "classes_type": self.classes_.dtype.str}
 
     def _restore(self, model: Model, fitted: dict[str, Any]) -> None:
-        kind = fitted["classes_type"]
-        classes = np.array(fitted["classes_"], dtype=object if "O" in kind else np.dtype(kind))
-        super()._restore(model, {k: v for k, v in fitted.items() if not k.startswith("classes_")})
-        self.classes_ = classes
+        super()._restore(model, fitted)
+        self.classes_ = np.array(fitted["classes_"], dtype=np.dtype(fitted["classes_type"]))
+        if len(self.classes_) != len(model.classes):
+            raise ValueError(f"{len(self.classes_)} classes, and the net has {len(model.classes)}")
+        if isinstance(self.class_weight, list):
+            self.class_weight = {key: value for key, value in self.class_weight}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -9,6 +9,7 @@ import torch
 import rnnkit
 from experiments import predict
 from rnnkit import RNNClassifier, RNNForecaster, RNNRegressor, RNNTagger
+from rnnkit.inference import weights
 from rnnkit.runs import Manifest, Result, read_rows
 from rnnkit.training.estimators import pace
 from tests.helpers import refused, run_here
@@ -216,6 +217,12 @@ def test_others_files_are_refused(tmp_path):
     assert isinstance(RNNForecaster.load(path).random_state, int)
     with pytest.raises(ValueError, match="holds a RNNForecaster: it is no RNNTagger"):
         RNNTagger.load(path)
+    tensors, told = weights.read(path)
+    for part in ("seed_", "report_"):
+        kept = {**told["estimator"], "fitted": {k: v for k, v in told["estimator"]["fitted"].items() if k != part}}
+        weights.write(path, tensors, {**told, "estimator": kept})
+        with pytest.raises(ValueError, match=f"was saved by another version, or changed: '{part}'"):
+            RNNForecaster.load(path)
     path.write_bytes(b"none")
     with pytest.raises(ValueError, match="is damaged, or no file of weights"):
         RNNForecaster.load(path)
