@@ -18,7 +18,7 @@ SENTENCES = st.lists(st.lists(st.sampled_from(["the", "Cat", "sat", "THE", "unhe
 
 @given(
     lengths=LENGTHS,
-    cell=st.sampled_from(["rnn", "gru", "lstm"]),
+    cell=st.sampled_from(["rnn", "gru", "lstm", "lngru"]),
     both=st.booleans(),
     depth=st.integers(1, 2),
     pool=st.sampled_from(["last", "mean", "max", "joined", "attention"]),
@@ -28,12 +28,26 @@ SENTENCES = st.lists(st.lists(st.sampled_from(["the", "Cat", "sat", "THE", "unhe
 @settings(max_examples=25)
 def test_a_sequence_has_the_same_answer_alone_and_in_any_batch(lengths, cell, both, depth, pool, bits, members):
     net = classifier(members, pool, head_size=5, cell=cell, bidirectional=both, depth=depth, bits=bits)
-    assert answering.is_batched(net) == (bits == "portable" and pool != "attention")
+    assert answering.is_batched(net) == (bits == "portable" and pool != "attention" and cell != "lngru")
     sequences = series(lengths)
     together = net.predict_proba(sequences)
     assert same(together, [net.predict_proba([one])[0] for one in sequences])
     assert same(together, net.predict_proba(sequences[::-1])[::-1])
     assert net.predict(sequences) == [CLASSES[shares.argmax()] for shares in together]
+
+
+def test_cells_of_any_kind_are_made_again_with_what_they_do_in_evaluation():
+    """Zoneout leaves a mean of states there, which a net without it would not."""
+    sequences = series([4, 7])
+    for settings in ({"cell": "peephole"}, {"cell": "lru"}, {"cell": "gru", "zoneout": 0.5, "recurrent_dropout": 0.2}):
+        made = models.classifier(config(bidirectional=False, **settings), 3, 4, 9).eval()
+        net = model(made, "series", "label", **{**SCALED, "means": (0.0,) * 3, "deviations": (1.0,) * 3})
+        packed = torch.nn.utils.rnn.pack_sequence([torch.from_numpy(one).float() for one in sequences], False)
+        wanted = made(packed).softmax(1).detach().numpy()
+        assert np.stack(net.predict_proba(sequences)) == pytest.approx(wanted, abs=1e-6)
+        stream = net.stream()
+        steps = [stream.step(row).probabilities for row in sequences[1]]
+        assert steps[-1] == pytest.approx(wanted[1], abs=1e-6)
 
 
 @given(sentences=SENTENCES)

@@ -113,6 +113,9 @@ def _without_lengths(call):
 def test_what_has_no_operator_there_says_so(tmp_path):
     net = models.classifier(config(bidirectional=False, depth=1), 3, 4, 9)
     net.add_module("encoder", models.CutRecurrence(net.encoder))
+    other = models.classifier(config(cell="peephole", depth=1), 3, 4, 9)
+    with pytest.raises(UserError, match="layers of the cell peephole cannot be written as ONNX"):
+        export.onnx(model(other, "series", "label", **SCALED), tmp_path / "net.onnx")
     with pytest.raises(UserError, match="layers CutRecurrence cannot be written as ONNX"):
         export.onnx(model(net, "series", "label", **SCALED), tmp_path / "net.onnx")
 
