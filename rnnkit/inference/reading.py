@@ -50,6 +50,7 @@ def sequences(model: "Model", path: Path | None) -> asking.Asked:
 def _how(own: dict[str, Any]) -> How:
     told = {name: own[name] for name in _ROLES if own.get(name)}
     ignore = tuple(name.strip() for name in str(own.get("ignore", "")).split(",") if name.strip())
+    ignore += tuple(own[name] for name in ("split", "group") if own.get(name))  # which say nothing of a sequence
     task = own.get("task", "auto")
     return How(ignore=ignore, task=task, **told)
 

@@ -46,6 +46,16 @@ def wide_table(folder):
     return folder / "wide.tsv", ["--target", "kind"]
 
 
+def table_with_parts(folder):
+    """Columns that say which rows belong together, and which are to test with, are no values."""
+    rows = [
+        f"{i // 2},{('train', 'test')[i % 8 > 5]}," + ",".join(map(str, one[:4, 0])) for i, one in enumerate(shapes())
+    ]
+    lines = [f"{row},{label(i)}" for i, row in enumerate(rows)]
+    (folder / "parts.csv").write_text("\n".join(["who,use,t1,t2,t3,t4,kind", *lines]))
+    return folder / "parts.csv", ["--target", "kind", "--group", "who", "--split", "use"]
+
+
 def table_of_texts(folder):
     rows = [json.dumps({"text": text, "kind": label(i)}) for i, text in enumerate(texts())]
     (folder / "texts.jsonl").write_text("\n".join(rows))
@@ -103,7 +113,7 @@ def tokens(folder):
     return folder / "tags.conll", []
 
 
-FORMATS = [long_table, wide_table, table_of_texts, parquet, arrays, archive, equal_archive]
+FORMATS = [long_table, wide_table, table_with_parts, table_of_texts, parquet, arrays, archive, equal_archive]
 FORMATS += [folder_of_texts, folder_of_numbers, tokens]
 
 

@@ -39,8 +39,8 @@ def test_a_sequence_has_the_same_answer_alone_and_in_any_batch(lengths, cell, bo
 def test_cells_of_any_kind_are_made_again_with_what_they_do_in_evaluation():
     """Zoneout leaves a mean of states there, which a net without it would not."""
     sequences = series([4, 7])
-    for settings in ({"cell": "peephole"}, {"cell": "lru"}, {"cell": "gru", "zoneout": 0.5, "recurrent_dropout": 0.2}):
-        made = models.classifier(config(bidirectional=False, **settings), 3, 4, 9).eval()
+    for kind in ({"cell": "peephole"}, {"cell": "lru"}, {"cell": "gru", "zoneout": 0.5, "recurrent_dropout": 0.2}):
+        made = models.classifier(config(bidirectional=False, **kind), 3, 4, 9).eval()
         net = model(made, "series", "label", **{**SCALED, "means": (0.0,) * 3, "deviations": (1.0,) * 3})
         packed = torch.nn.utils.rnn.pack_sequence([torch.from_numpy(one).float() for one in sequences], False)
         wanted = made(packed).softmax(1).detach().numpy()
