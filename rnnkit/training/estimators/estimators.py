@@ -168,6 +168,8 @@ class RNNForecaster(Estimator):
             series = [_continued(one, after) for one, after in zip(series, self._following(y, series), strict=True)]
         if not isinstance(self.horizon, int) or self.horizon < 1:
             raise ValueError(f"horizon must be at least 1, not {self.horizon}")
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be above 0 and below 1, not {self.validation_fraction}")
         context = windows.context_of(series, self.horizon) if self.context == "auto" else int(self.context)
         cut, targets, late = windows.cut(series, context, self.horizon, self.validation_fraction)
         given = givens.Given("series", cut, series[0].shape[1])
