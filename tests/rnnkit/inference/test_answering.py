@@ -62,6 +62,7 @@ def test_a_sentence_has_the_same_tags_alone_and_among_others(sentences):
     assert [len(tags) for tags in net.predict(sentences)] == list(map(len, sentences))
 
 
+@pytest.mark.skipif(not KERNEL, reason="without the kernel nothing is batched")
 def test_batches_are_equal_because_of_the_kernel_not_because_nothing_is_batched(monkeypatch):
     """A layer whose sums depend on the batch would show."""
     net, sequences = classifier(), series([3, 9, 9, 5])
