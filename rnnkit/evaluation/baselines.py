@@ -43,13 +43,17 @@ def answered(
 
     Targets are labels or numbers, one for each input, or for tags one for each token, all joined.
     """
+    with extras.needed("experiments", "a baseline"):
+        import threadpoolctl
+
     both = [*train[0], *valid[0]], np.concatenate([train[1], valid[1]])
     found: list[Answered] = []
     left_out: list[str] = []
     for one in baselines:
         try:
-            value = score(valid[1], one.answers(*train, valid[0]))
-            found.append(Answered(one.name, one.answers(*both, test), value))
+            with threadpoolctl.threadpool_limits(1):  # of a sweep's workers each has one core
+                value = score(valid[1], one.answers(*train, valid[0]))
+                found.append(Answered(one.name, one.answers(*both, test), value))
         # A package that is not there; or scikit-learn's word, for texts without a word, one label alone, ...
         except (UserError, ValueError) as error:
             left_out.append(f"{one.name} is left out: {str(error).splitlines()[0]}")

@@ -134,11 +134,11 @@ def test_the_summary_of_a_ramp_is_what_it_must_be():
 
 
 def test_one_whose_package_is_not_there_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sktime", None)
+    monkeypatch.setitem(sys.modules, "numba", None)
     (inputs, classes), every = levels(12), [baselines.majority(), baselines.of_series(False)[-1]]
     found, left_out = baselines.answered(every, (inputs, classes), (inputs, classes), inputs, accuracy)
     assert [one.name for one in found] == ["majority"]
-    assert "MiniRocket needs sktime, which is not installed: " in left_out[0]
+    assert "MiniRocket needs numba, which is not installed: " in left_out[0]
     assert left_out[0].endswith(".[rocket]'")
 
 
