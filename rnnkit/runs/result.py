@@ -48,7 +48,8 @@ class Comparison:
     """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`.
 
     With a `measure` it is that in place of a share; the difference is by how much the net's is better, as of a mean
-    error, which is lower.
+    error, which is lower. `pairs` holds on which examples they differ (`evaluation.signs_of`); "" in records of earlier
+    versions.
     """
 
     baseline: str
@@ -59,6 +60,7 @@ class Comparison:
     high: float
     examples: int
     measure: str | None = None
+    pairs: str = ""
 
 
 @dataclass(frozen=True)
