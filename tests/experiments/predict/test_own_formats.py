@@ -62,6 +62,12 @@ def table_of_texts(folder):
     return folder / "texts.jsonl", ["--target", "kind"]
 
 
+def lines_of_series(folder):
+    rows = [json.dumps({"steps": one.tolist(), "kind": label(i)}) for i, one in enumerate(shapes())]
+    (folder / "series.jsonl").write_text("\n".join(rows))
+    return folder / "series.jsonl", ["--target", "kind"]
+
+
 def parquet(folder):
     arrow, tables = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     columns = {"text": texts(), "stars": [float(i % 2) + i / 100 for i in range(COUNT)]}
@@ -114,7 +120,7 @@ def tokens(folder):
 
 
 FORMATS = [long_table, wide_table, table_with_parts, table_of_texts, parquet, arrays, archive, equal_archive]
-FORMATS += [folder_of_texts, folder_of_numbers, tokens]
+FORMATS += [folder_of_texts, folder_of_numbers, tokens, lines_of_series]
 
 
 @pytest.fixture(autouse=True)
