@@ -194,6 +194,7 @@ def test_a_time_limit_ends_training_at_an_evaluation(monkeypatch):
 
 @pytest.mark.parametrize("y", [["a", "b"], [3, -1], [True, False], [0.5, 2.5], ["é", "日"]])
 def test_classes_come_back_as_what_they_were(tmp_path, y):
+    pytest.importorskip("safetensors")
     x, _ = first_of_two(20)
     if isinstance(y[0], float):
         with pytest.raises(ValueError, match="Unknown label type"):
@@ -210,6 +211,7 @@ def test_classes_come_back_as_what_they_were(tmp_path, y):
 
 
 def test_others_files_are_refused(tmp_path):
+    pytest.importorskip("safetensors")
     series = [np.sin(np.arange(60))]
     path = tmp_path / "net.safetensors"
     RNNForecaster(epochs=1, runs_dir=None, random_state=np.random.RandomState(0)).fit(series).save(path)
