@@ -152,8 +152,8 @@ class Estimator(BaseEstimator):
                 folder = str(self.runs_dir)
             values["runs_dir"] = Path(folder)
             config = by_data.config(values, learned.given, self.kind, counts, count)
-            setup, conclude = (functools.partial(part, learned) for part in (learning.setup, learning.conclude))
-            fit = experiment(by_data.Config, setup, conclude)
+            setup = functools.partial(learning.setup, learned)
+            fit = experiment(by_data.Config, setup, functools.partial(learning.conclude, learned))
             said = stack.enter_context(contextlib.redirect_stderr(io.StringIO())) if not self.verbose else None
             try:
                 if self.time_limit is not None:
