@@ -67,7 +67,8 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
 	  awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
-	@echo "  options: EXPERIMENT=digits DATA=file TARGET=column TRIALS=24 WORKERS=2 SEED=0 STUDY=name STUDIES=\"a b\" STORAGE=postgresql://...,"
+	@echo "  options: EXPERIMENT=digits DATA=file TARGET=column TRIALS=24 WORKERS=2 SEED=0 STUDY=name STUDIES=\"a b\","
+	@echo "  STORAGE=postgresql://...,"
 	@echo "  and ARGS=\"...\" for flags of the command, as in:"
 	@echo "    make train EXPERIMENT=digits ARGS=\"--hidden-size 32 --cell lstm\""
 
