@@ -180,14 +180,14 @@ def test_nothing_is_left_where_nothing_is_to_be_left(tmp_path, monkeypatch, capf
 
 def test_a_time_limit_ends_training_at_an_evaluation(monkeypatch):
     """With a clock of our own: a second for every look at it."""
-    x, y = first_of_two(60)
+    x, y = first_of_two(40)
     whole = RNNClassifier(**{**QUICK, "epochs": 50}, runs_dir=None).fit(x, y)
     ticks = iter(range(10_000_000))
     monkeypatch.setattr(pace.time, "perf_counter", lambda: float(next(ticks)))
-    for limit, most in ((1, 20), (200, 150)):
+    for limit, most in ((1, 20), (120, 100)):
         model = RNNClassifier(**{**QUICK, "epochs": 50}, time_limit=limit, runs_dir=None).fit(x, y)
         assert 1 <= model.n_steps_ < most <= whole.n_steps_
-        assert model.predict(x).shape == (60,)
+        assert model.predict(x).shape == (40,)
     free = RNNClassifier(**{**QUICK, "epochs": 2}, time_limit=1e9, runs_dir=None).fit(x, y)
     assert np.array_equal(free.predict_proba(x), RNNClassifier(**QUICK, runs_dir=None).fit(x, y).predict_proba(x))
 
