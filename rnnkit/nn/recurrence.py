@@ -118,7 +118,7 @@ def _scanned(a: Tensor, b: Tensor, initial: Tensor, schedule: Schedule) -> Tenso
 
 
 class _Scan(torch.autograd.Function):
-    """Its backward is a scan too, against working order, so that it can be differentiated again."""
+    """Its backward is a scan too, against working order, and can be differentiated again."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, initial: Tensor, schedule: Schedule) -> Tensor:
@@ -133,10 +133,29 @@ class _Scan(torch.autograd.Function):
         """delta_t = dL/ds_t + conj(a_{t+1}) delta_{t+1}; da_t = delta_t conj(s_{t-1}), db_t = delta_t."""
         a, initial, states = ctx.saved_tensors
         schedule: Schedule = ctx.schedule
-        back = Schedule(schedule.layout, not schedule.reverse, schedule.chunk_rows)
-        nothing = torch.zeros_like(initial)
-        following = torch.cat([a, nothing])[back.before.to(a.device)].conj()
-        delta = scan(following, grads[0], nothing, back)
-        grad_a = delta * torch.cat([states, initial])[schedule.before.to(a.device)].conj()
+        (chunk,) = schedule.chunks
+        if torch.is_grad_enabled():
+            back = Schedule(schedule.layout, not schedule.reverse, schedule.chunk_rows)
+            nothing = torch.zeros_like(initial)
+            following = torch.cat([a, nothing])[back.before.to(a.device)].conj()
+            delta = scan(following, grads[0], nothing, back)
+            grad_a = delta * torch.cat([states, initial])[schedule.before.to(a.device)].conj()
+        else:  # the same in place
+            delta = _carried(a, grads[0], schedule)
+            grad_a = schedule.previous(states, initial, chunk, out=torch.empty_like(states))
+            grad_a = torch.conj_physical_(grad_a).mul_(delta)
         begins = schedule.all_begins.to(a.device)
         return grad_a, delta, delta[begins] * a[begins].conj(), None
+
+
+def _carried(a: Tensor, grad: Tensor, schedule: Schedule) -> Tensor:
+    """delta_t = dL/ds_t + conj(a_{t+1}) delta_{t+1} for all rows."""
+    delta, (chunk,) = grad.clone(memory_format=torch.contiguous_format), schedule.chunks
+    after, factor = delta[:0], a[:0]
+    for d, a_t in zip(schedule.steps_back(delta, chunk), schedule.steps_back(a.conj_physical(), chunk), strict=True):
+        if len(d) > len(after):  # others end here
+            d[: len(after)].addcmul_(factor, after)
+        else:  # others began after it
+            d.addcmul_(factor[: len(d)], after[: len(d)])
+        after, factor = d, a_t
+    return delta
