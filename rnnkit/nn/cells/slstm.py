@@ -9,8 +9,8 @@ c_t = f_t c_{t-1} + i_t g_t
 n_t = f_t n_{t-1} + i_t
 h_t = o_t c_t / n_t
 
-m_t changes no h_t, and has no gradient: it keeps the exponentials from overflowing. Where n_{t-1} is 0, as at the start, there is nothing to
-keep, and m_t = a_i. One head: W_hh is a whole matrix.
+m_t changes no h_t, and has no gradient: it keeps the exponentials from overflowing. Where n_{t-1} is 0, as at the
+start, there is nothing to keep, and m_t = a_i. One head: W_hh is a whole matrix.
 """
 
 import math
