@@ -175,6 +175,11 @@ def sweep(options: Options, flags: list[str]) -> None:
     points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
     total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
     told = options.seed, options.sampler, options.pruner, options.storage
+    if options.study is None:
+        first = folders.StudyFolder(options.runs_dir / "studies" / name, base, *told)
+        name = folders.with_its_space(first).name
+        if name != first.name:
+            print(f"What is searched has changed since study {first.name} began: this is study {name}")
     with folders.held(options.runs_dir, name), contextlib.ExitStack() as stack:
         folder = folders.open_folder(options.runs_dir, name, base, *told)
         stack.enter_context(writing(folder.path))

@@ -46,12 +46,12 @@ def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: st
             registry = tyro.constructors.ConstructorRegistry()
             registry.primitive_rule(_cell_rule)
             with registry:
-                return tyro.cli(kind, prog=prog, args=list(argv), description=description)
+                return tyro.cli(kind, prog=prog, args=list(argv), description=" ")  # it would run examples together
     except SystemExit as stop:
         if stop.code == 2:
             wrong = _first_block(_read(said))
             raise UserError(f"{wrong}{_meant(kind, argv, wrong)} (see: {prog} --help)") from None
-        text = arranged(_read(helped), kind, int(width))
+        text = arranged(_read(helped), description or kind.__doc__ or "", kind, int(width))
         print(text if terminal.can_show(text) else text.translate(_ASCII), end="")
         raise  # --help, or a SIGTERM just now
 
@@ -105,13 +105,22 @@ def _meant(kind: type, argv: Sequence[str], wrong: str) -> str:
     return ""
 
 
-def arranged(text: str, kind: type, width: int) -> str:
-    """tyro's help text with its paragraphs wrapped, and an experiment's own settings before those that all share."""
-    lines = text.splitlines()
-    top = next((n for n, line in enumerate(lines) if line.startswith("╭")), len(lines))
-    wrapped = [textwrap.wrap(line, width) if line[:1].strip() else [line] for line in lines[:top]]
-    said = re.sub("\n{3,}", "\n\n", "\n".join(itertools.chain(*wrapped)))
-    return "\n".join([said, *_own_first(lines[top:], kind), ""])
+def arranged(text: str, description: str, kind: type, width: int) -> str:
+    """tyro's help text with a description: its paragraphs wrapped, examples as they are, and indented.
+
+    An experiment's own settings come before those that all share.
+    """
+    usage, _, rest = text.partition("\n\n")
+    parts = [_paragraph(part, width) for part in re.split(r"\n\s*\n", description.rstrip())]
+    box = rest[rest.index("╭") :].splitlines() if "╭" in rest else []
+    return "\n".join([usage, "", "\n\n".join(parts), "", *_own_first(box, kind), ""])
+
+
+def _paragraph(text: str, width: int) -> str:
+    lines = textwrap.dedent(text).splitlines()
+    if text[:1].isspace() or all(line.startswith("python -m") for line in lines):  # ruff takes some indents away
+        return textwrap.indent("\n".join(lines), "    ")
+    return "\n".join(textwrap.wrap(text, width))
 
 
 def _own_first(box: list[str], kind: type) -> list[str]:
@@ -171,6 +180,7 @@ def main(action: Callable[[], None], settle: bool = True, prints: bool = False) 
 def _exit_code(action: Callable[[], None]) -> int | str | None:
     """Run a command; its exit code, after saying on stderr what ended it."""
     try:
+        terminal.require_folder()
         if callable(signal.getsignal(signal.SIGINT)):  # else it is ignored
             signal.signal(signal.SIGINT, signal.default_int_handler)  # see `rnnkit.starting`
         action()
@@ -193,8 +203,8 @@ def _exit_code(action: Callable[[], None]) -> int | str | None:
 
 
 def say_error(text: str) -> None:
-    """Say an error on stderr, in one line, whatever stands in a file or a server's answer that it names."""
-    print(f"error: {wording.printable(text)}", file=sys.stderr)
+    """Say an error on stderr, in one line to be read, whatever stands in a file or a server's answer that it names."""
+    print(f"error: {wording.cut(wording.printable(text), 900)}", file=sys.stderr)
 
 
 def _interrupted(error: BaseException | None) -> bool:

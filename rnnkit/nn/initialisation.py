@@ -60,7 +60,7 @@ def identity_(module: Layers) -> None:
     Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015 (with relu).
     """
     for gate in _recurrent_gates(module):
-        nn.init.eye_(gate)
+        gate.zero_().fill_diagonal_(1)  # torch's eye_ takes no notice of the gate's device
     for kind in bias_kinds(module):
         for parameter in _parameters(module, kind):
             nn.init.zeros_(parameter)

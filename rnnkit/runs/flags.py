@@ -131,10 +131,11 @@ def _dead(rows: list[Row]) -> Iterable[Flag]:
 
 
 def _unused(rows: list[Row]) -> Iterable[Flag]:
-    row = next((row for row in reversed(rows) if "memory/loss_all" in row), None)
+    names = [f"memory/loss_{name}" for name in ("one", "quarter", "all")]
+    row = next((row for row in reversed(rows) if all(name in row for name in names)), None)  # finite, all three
     if row is None:
         return
-    one, quarter, every = (row[f"memory/loss_{name}"] for name in ("one", "quarter", "all"))
+    one, quarter, every = (row[name] for name in names)
     gain = one - every
     if gain <= UNUSED * abs(one):
         advice = "All inputs tell the net no more than the last one: it does not remember, or there is no need to."

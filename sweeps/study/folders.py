@@ -7,6 +7,7 @@ study's seed and that number.
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
 import shutil
 from collections.abc import Iterable, Iterator
@@ -159,17 +160,35 @@ def _remove_unless_begun(path: Path, made: list[Path]) -> None:
         _remove_empty(made or [path])
 
 
+def with_its_space(folder: StudyFolder) -> StudyFolder:
+    """The folder for a study that nobody has named: this one, or with -2, -3 ... the first that has its search space.
+
+    A space that has changed, in the experiment's file say, makes another study: trials of two are not ranked together.
+    """
+    for name in itertools.chain([folder.name], (f"{folder.name}-{number}" for number in itertools.count(2))):
+        found = dataclasses.replace(folder, path=folder.path.with_name(name))
+        described = found.path / "study.json"
+        if not described.exists() or [*_differences(files.read_json(described), found)] != ["space"]:
+            return found
+    raise AssertionError  # there is no end of names
+
+
 def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:
     """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
+    for key, difference in _differences(stored, folder).items():
+        again = "put that one back" if key == "space" else "give those settings again"
+        raise UserError(
+            f"study {folder.name} was started with another {key}{difference}: {again} to continue it, "
+            "or choose a new name with --study"
+        )
+
+
+def _differences(stored: dict[str, Any], folder: StudyFolder) -> dict[str, str]:
+    """In what a study was started with other settings than ours: of `COMPARED`, in words."""
     ours = folder.describe()
     if isinstance(kept := stored.get("config"), dict):
         stored = {**stored, "config": configuration.younger(folder.base) | kept}
-    for key in COMPARED:
-        if stored.get(key) != ours[key]:
-            raise UserError(
-                f"study {folder.name} was started with another {key}{_difference(stored.get(key), ours[key])}: "
-                "give those settings again to continue it, or choose a new name with --study"
-            )
+    return {key: _difference(stored.get(key), ours[key]) for key in COMPARED if stored.get(key) != ours[key]}
 
 
 @contextlib.contextmanager

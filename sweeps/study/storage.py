@@ -50,12 +50,13 @@ class _FileLock:
         self._path = path
 
     def acquire(self) -> bool:
-        self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o644)
-        locks.take(self._descriptor, self._path)
+        with contextlib.ExitStack() as held:
+            locks.take(held.enter_context(locks.opened(self._path)), self._path)
+            self._held = held.pop_all()  # what cannot be locked is closed again
         return True
 
     def release(self) -> None:
-        os.close(self._descriptor)
+        self._held.close()
 
 
 class Journal:
@@ -80,7 +81,7 @@ class Journal:
         """Do what needs the storage."""
         return action(*given)
 
-    def exclusive(self) -> AbstractContextManager[None]:
+    def exclusive(self) -> AbstractContextManager[object]:
         """Be the only process that plans or hands out trials."""
         return locks.exclusive(self.folder / "claim.lock")
 

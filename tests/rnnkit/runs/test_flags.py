@@ -79,6 +79,12 @@ def test_the_last_values_count_and_the_median_of_updates():
     assert names([{"update/head": value} for value in (1e-9, 1e-3, 1e-3)]) == []
 
 
+def test_a_loss_that_was_not_finite_is_missing_and_no_reason_to_fail():
+    known = {"memory/loss_quarter": 0.7, "memory/loss_all": 0.7}
+    assert names([known]) == []
+    assert names([{**known, "memory/loss_one": 0.7}, known]) == [("unused memory", "")]
+
+
 def test_a_flag_in_words_has_number_threshold_and_advice():
     (flag,) = flags.judge([memory_row(1e-9)])
     assert str(flag).startswith("vanishing (encoder.l0.f): 1e-09, threshold 0.0001. ")
