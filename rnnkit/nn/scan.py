@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnkit.nn.kernels.buffers import resized
 from rnnkit.nn.kernels.double_backward import is_asked_for
 from rnnkit.nn.kernels.library import Kernel, kernel
 from rnnkit.nn.kernels.memory import are_served, laid_out
@@ -47,7 +48,7 @@ class _Scan(torch.autograd.Function):
             back = Schedule(schedule.layout, not schedule.reverse, schedule.chunk_rows)
             nothing = torch.zeros_like(initial)
             following = torch.cat([a, nothing])[back.before.to(a.device)].conj()
-            delta = scan(following, grads[0], nothing, back)
+            delta = _step_by_step(following, grads[0], nothing, back)
             grad_a = delta * torch.cat([states, initial])[schedule.before.to(a.device)].conj()
         else:
             delta, grad_a = _backward(a, states, initial, grads[0], schedule)
@@ -87,6 +88,16 @@ def _backward(a: Tensor, states: Tensor, initial: Tensor, grad: Tensor, schedule
         after, factor = d, a_t
     schedule.previous(states, initial, chunk, out=grad_a)
     return delta, grad_a.conj_physical_().mul_(delta)
+
+
+def _step_by_step(a: Tensor, b: Tensor, initial: Tensor, schedule: Schedule) -> Tensor:
+    """The states by operations that autograd follows, also for many `b` at once."""
+    way = -1 if schedule.reverse else 1
+    s, states = initial[:0], list[Tensor]()
+    for a_t, b_t in list(zip(*(part.split(schedule.layout.sizes) for part in (a, b)), strict=True))[::way]:
+        s = torch.addcmul(b_t, a_t, resized(s, initial, len(a_t)))
+        states.append(s)
+    return torch.cat(states[::way])
 
 
 class _Call(ctypes.Structure):
