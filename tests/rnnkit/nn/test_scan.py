@@ -1,11 +1,14 @@
 """The scan, by the native kernel and by torch's operations, beside a loop over single sequences."""
 
+import functools
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnkit.nn import scan as scans
+from rnnkit.nn.kernels.library import Kernel, kernel
 from rnnkit.nn.scan import scan
 from rnnkit.sequences import PackedLayout, Schedule
 
@@ -81,6 +84,21 @@ def test_a_sequence_has_the_same_bits_in_any_batch(reverse):
     rows = [0, 6, 12, 16, 18]  # the longest sequence, alone
     alone = scan(a[rows], b[rows], initial[:1], Schedule(PackedLayout([1] * 5), reverse, 5))
     assert torch.equal(whole[rows], alone)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+def test_all_variants_of_the_kernel_give_the_same_bits(dtype, monkeypatch):
+    native = kernel()
+    if native is None:
+        pytest.skip("there is no native kernel")
+    sizes, found = [6, 6, 4, 2, 1], []
+    for variant in {"avx512": ("avx2", "avx512h", "avx512")}.get(native.variant, (native.variant,)):
+        monkeypatch.setattr(scans, "kernel", functools.partial(Kernel, native.library, variant))
+        inputs = parts(sizes, 19, dtype)
+        states = scan(*inputs, Schedule(PackedLayout(sizes), True, sum(sizes)))
+        found.append([states, *gradients(states, inputs)])
+    for other in found[1:]:
+        assert all(map(torch.equal, found[0], other))
 
 
 def test_views_that_torch_has_not_worked_out_yet(path):
