@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from rnnkit.nn.cells import Cell, Gates, State, Weights
+from rnnkit.nn.kernels.scan import scan
 from rnnkit.nn.modules import runs_plainly
-from rnnkit.nn.scan import scan
 from rnnkit.sequences import Schedule
 
 

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnkit.nn import scan as scans
+from rnnkit.nn.kernels import scan as scans
 from rnnkit.nn.kernels.library import Kernel, kernel
-from rnnkit.nn.scan import scan
+from rnnkit.nn.kernels.scan import scan
 from rnnkit.sequences import PackedLayout, Schedule
 
 

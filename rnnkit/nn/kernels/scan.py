@@ -13,7 +13,6 @@ from rnnkit.nn.kernels.buffers import resized
 from rnnkit.nn.kernels.double_backward import is_asked_for
 from rnnkit.nn.kernels.library import Kernel, kernel
 from rnnkit.nn.kernels.memory import are_served, laid_out
-from rnnkit.nn.modules import runs_plainly
 from rnnkit.sequences import Schedule
 
 
@@ -101,7 +100,7 @@ def _step_by_step(a: Tensor, b: Tensor, initial: Tensor, schedule: Schedule) -> 
 
 
 class _Call(ctypes.Structure):
-    """`scan` of kernels/native/scan.c."""
+    """`scan` of native/scan.c."""
 
     _fields_ = [(name, ctypes.c_int64) for name in ("steps", "size", "complex", "reverse")] + [
         (name, ctypes.c_void_p) for name in ("batch_sizes", "a", "initial", "s", "d", "grad_a")
@@ -115,9 +114,9 @@ def _call(a: Tensor, states: Tensor, initial: Tensor, schedule: Schedule) -> _Ca
 
 
 def _serving(*tensors: Tensor) -> Kernel | None:
-    """The kernel, where it serves these tensors here and now."""
+    """The kernel, where it serves these tensors."""
     parts = [torch.view_as_real(part) if part.is_complex() else part for part in tensors]
-    return kernel() if are_served(*parts) and runs_plainly() else None
+    return kernel() if are_served(*parts) else None
 
 
 def _functions(native: Kernel, like: Tensor) -> Any:
