@@ -120,7 +120,12 @@ def kernel() -> Kernel | None:
             f"cannot run as RNNKIT_KERNEL={chosen} here, only as {', '.join(filter(None, known)) or 'none'}"
         )
     variant = chosen or known[-1]
-    return Kernel(library, variant) if variant else _without("needs a processor with AVX2")
+    if not variant:
+        return _without("needs a processor with AVX2")
+    try:
+        return Kernel(library, variant)
+    except AttributeError:  # a function that this version calls is not in it
+        return _without("was built from other sources than these")
 
 
 def _without(why: str) -> None:
