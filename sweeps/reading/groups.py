@@ -100,7 +100,7 @@ def _how(alike: list[configurations.Configuration]) -> str:
         return f"the best of {len(alike)} configurations on the validation part, run again on fresh seeds"
     if again:
         return f"the best on the validation part of {again} configurations that were run again on fresh seeds"
-    return f"the best of {len(alike)} configurations on the validation part"
+    return f"the best of {len(alike)} configurations on the validation part of these same runs, which flatters it"
 
 
 def _differing(found: Sequence[configurations.Configuration]) -> list[str]:
