@@ -57,7 +57,7 @@ def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
         best = f"{wording.in_brackets(line.metric)} {wording.number(line.value)}{of}" if line.best else ""
         run = line.best.name if line.best else ""
         rows.append((name, line.experiment, counts or "no runs", best, run, wording.age(line.started)))
-    return table(("study", "experiment", "runs", "best", "best run", "age"), rows) if rows else []
+    return table(("study", "experiment", "runs", "best", "settings of", "age"), rows) if rows else []
 
 
 def of_runs(cards: list[Card]) -> list[str]:
