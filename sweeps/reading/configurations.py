@@ -75,9 +75,9 @@ def _same(value: object, text: str) -> bool:
 
 
 def _alike(index: RunIndex, word: str, cards: Sequence[Card]) -> list[Configuration]:
-    """Runs as configurations, those of the same experiment and settings together."""
+    """Runs as configurations, those of the same experiment and settings together; without those that say none."""
     by_settings: dict[tuple[str, str], list[Card]] = {}
-    for card in cards:
+    for card in filter(lambda card: card.config, cards):
         by_settings.setdefault((card.experiment, describe.settings_of(card)), []).append(card)
     found = []
     for alike in by_settings.values():

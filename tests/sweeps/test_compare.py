@@ -102,6 +102,17 @@ def test_runs_that_are_judged_differently_need_a_metric(printed, tmp_path):
         printed(compare, one.name, other.name, runs_dir=tmp_path)
 
 
+def test_runs_of_every_kind_are_compared_or_refused_in_a_line(printed, kinds):
+    """Whatever their files hold. Of the copies of one run, which have its seed, one counts."""
+    out = printed(compare, "*:cell=gru", "--metric", "accuracy", "--by", "hidden_size,depth,study", runs_dir=kinds[0])
+    assert "too few" in out
+    assert "cell lstm" in printed(compare, "*", "--by", "cell", runs_dir=kinds[0])
+    assert " none" not in printed(compare, "*", runs_dir=kinds[0])
+    for name in ("digits-s0-bare", "digits-s0-torn", "torn", "empty"):
+        with pytest.raises(UserError, match="no run of these has finished yet"):
+            printed(compare, name, runs_dir=kinds[0])
+
+
 def test_a_table_is_printed_in_each_format(printed):
     text = printed(table, "digits-s*", "--by", "cell")
     assert "| cell lstm | **0.9040 ± 0.0032 (5)** | **0.8040 ± 0.0032 (5)** | 1,300 |" in text
