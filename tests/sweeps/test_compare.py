@@ -104,7 +104,7 @@ def test_runs_that_are_judged_differently_need_a_metric(printed, tmp_path):
 
 def test_runs_of_every_kind_are_compared_or_refused_in_a_line(printed, kinds):
     """Whatever their files hold. Of the copies of one run, which have its seed, one counts."""
-    out = printed(compare, "*:cell=gru", "--metric", "accuracy", "--by", "hidden_size,depth,study", runs_dir=kinds[0])
+    out = printed(compare, "*:cell=gru", "--metric", "accuracy", "--by", "hidden_size,depth", runs_dir=kinds[0])
     assert "too few" in out
     assert "cell lstm" in printed(compare, "*", "--by", "cell", runs_dir=kinds[0])
     assert " none" not in printed(compare, "*", runs_dir=kinds[0])
