@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from pyarrow import parquet
 
 from rnnkit.core import UserError, files
 from sweeps import compare, runs, show, table
@@ -136,9 +137,19 @@ def test_all_runs_go_into_a_file_with_every_setting_and_score(printed, folder, t
     assert not any(name == "config/seed" for name in row)
 
 
+def test_a_parquet_file_has_the_same_with_types(printed, folder, tmp_path):
+    path, plain = tmp_path / "all.parquet", tmp_path / "all.csv"
+    printed(runs, "--file", str(path))
+    printed(runs, "--file", str(plain))
+    found = parquet.read_table(path)
+    assert found.column_names == plain.read_text().splitlines()[0].split(",")
+    assert sorted(found["metric/accuracy/test"].to_pylist()) == sorted(card.test for card in RunIndex(folder).runs())
+    assert found.schema.field("seed").type == "int64"
+
+
 @pytest.mark.parametrize("ending", ["txt", ""])
 def test_a_file_of_another_kind_is_refused(printed, tmp_path, ending):
-    with pytest.raises(UserError, match=r"--file must be a name that ends with \.csv, not"):
+    with pytest.raises(UserError, match=r"--file must be a name that ends with \.csv or \.parquet, not"):
         printed(runs, "--file", str(tmp_path / f"all.{ending}"))
     with pytest.raises(UserError, match="cannot write"):
         printed(runs, "--file", str(tmp_path / "none" / "all.csv"))
