@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+_MOST = 1 << 26  # examples that a record is believed to have been compared on
 _SIGNS = "-=+"  # of an example: only theirs is right, both or none is, only ours is
 
 
@@ -76,7 +77,8 @@ def signs_of(comparison: Comparison) -> "np.ndarray | None":
 
     try:
         unpacker = zlib.decompressobj()
-        text = unpacker.decompress(base64.b64decode(comparison.pairs, validate=True), max(comparison.examples, 1))
+        most = min(max(comparison.examples, 1), _MOST)
+        text = unpacker.decompress(base64.b64decode(comparison.pairs, validate=True), most)
         found = np.array([_SIGNS.index(sign) - 1 for sign in text.decode()], dtype=np.int8)
     except (ValueError, zlib.error):
         return None
