@@ -29,6 +29,7 @@ PARTS = (
     "replays",
     "tracker",
     "sweeps",
+    "answers",
     "slurm",
     "pages",
 )
