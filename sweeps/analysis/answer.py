@@ -180,4 +180,4 @@ def against(runs: Sequence[Ended]) -> Against | None:
     if found := evaluation.over_runs(compared):
         low, high = found[1:]
     mean = statistics.fmean(one.difference for one in compared)
-    return Against(first.baseline, ours, first.theirs, mean, low, high, first.examples, names)
+    return Against(first.baseline, ours, first.theirs, mean, low, high, first.examples, names, first.measure)

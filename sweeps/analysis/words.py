@@ -117,7 +117,7 @@ def against_in_words(against: Against) -> str:
     of = f"the same {len(against.runs)} runs" if several else "the same run"
     begins = (
         f"{against.baseline} beside {of}, on the same {wording.count(against.examples, 'test example')}: "
-        f"{wording.number(against.theirs)}; difference {against.difference:+.4f}"
+        f"{against.measure or ''} {wording.number(against.theirs)}; difference {against.difference:+.4f}".lstrip()
     )
     if against.low is None or against.high is None:
         return f"{begins}; {wording.count(len(against.runs), 'run')} are too few for an interval over seeds"
