@@ -11,6 +11,7 @@ takes_sweep := EXPERIMENT DATA TARGET TRIALS WORKERS SEED STUDY STORAGE
 takes_train := EXPERIMENT DATA TARGET SEED
 takes_reproduce := RUN
 takes_resume := RUN
+takes_predict := RUN DATA
 takes_show := RUN STUDY
 takes_compare := STUDIES
 takes_table := STUDY STUDIES
@@ -60,13 +61,14 @@ DATA_OPTIONS = $(strip $(call option,--data,DATA) $(call option,--target,TARGET)
 # They are the experiment's, behind the -- that ARGS may have.
 SWEEP_DATA = $(if $(DATA_OPTIONS),$(if $(filter --,$(ARGS)),,--) $(DATA_OPTIONS))
 
-.PHONY: help setup sweep train reproduce resume runs show compare table dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
+.PHONY: help setup sweep train reproduce resume predict runs show compare table dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
 	  awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
-	@echo "  options: EXPERIMENT=digits DATA=file TARGET=column TRIALS=24 WORKERS=2 SEED=0 STUDY=name STUDIES=\"a b\" STORAGE=postgresql://...,"
+	@echo "  options: EXPERIMENT=digits DATA=file TARGET=column TRIALS=24 WORKERS=2 SEED=0 STUDY=name STUDIES=\"a b\","
+	@echo "  STORAGE=postgresql://...,"
 	@echo "  and ARGS=\"...\" for flags of the command, as in:"
 	@echo "    make train EXPERIMENT=digits ARGS=\"--hidden-size 32 --cell lstm\""
 
@@ -83,6 +85,9 @@ reproduce: $(STAMP)  ## train a run again and compare every bit: RUN=
 
 resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
 	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)
+
+predict: $(STAMP)  ## what a trained net says of a file, or of standard input: RUN= DATA=
+	@$(PY) -m experiments.predict $(if $(value RUN),$(call quoted,RUN),--help) $(if $(value DATA),$(call quoted,DATA)) $(ARGS)
 
 runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
 	@$(PY) -m sweeps.runs $(ARGS)

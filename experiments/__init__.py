@@ -55,5 +55,7 @@ def missing(name: str) -> str:
     """Why an experiment of this name cannot be run, in a sentence that says what to do."""
     if re.fullmatch(r"[a-z]\w*", name) and Path(__file__).with_name(f"{name}.py").is_file():
         return f"experiments/{name}.py states no OBJECTIVE: an experiment states Config, OBJECTIVE, setup and conclude"
+    if name == "estimator":
+        return "this run is a fit of an estimator, on X and y that were in memory: fit it again in Python"
     close = wording.meant(name, names())
     return f"there is no experiment {name!r}{close or ':'} choose one of {', '.join(names())}"

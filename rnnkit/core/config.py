@@ -39,6 +39,7 @@ class BaseConfig(Checked):
     """The settings that all experiments share; each subclasses them. Raises `UserError` for what cannot be used."""
 
     experiment: ClassVar[str]
+    is_command: ClassVar[bool] = True  # whether python -m experiments.<experiment> runs it
     # Settings that have no effect but with some values of others: what the others must be.
     needs: ClassVar[dict[str, dict[str, Callable[[Any], bool]]]] = {
         "observe_every": {"observe": lambda observe: observe != "off"}
@@ -244,7 +245,9 @@ def refuse_idle(config: BaseConfig, words: Sequence[str]) -> None:
 
 
 def command(config: BaseConfig) -> str:
-    """The command line that gives this configuration again, as a shell takes it."""
+    """The command line that gives this configuration again, as a shell takes it; "" where there is none."""
+    if not config.is_command:
+        return ""
     return shlex.join(["python", "-m", f"experiments.{config.experiment}", *flags(config)])
 
 

@@ -6,5 +6,5 @@ from rnnkit.evaluation.metrics import METRICS, Direction, Metric, classification
 from rnnkit.evaluation.resampled import compare_errors, compare_f1
 
 
-__all__ = ["METRICS", "Direction", "Metric", "classification", "compare", "compare_errors", "compare_f1"]
-__all__ += ["metric", "ngram", "over_runs", "signs_of", "text_regression"]
+__all__ = ["METRICS", "Direction", "Metric", "classification", "compare", "compare_errors", "compare_f1", "metric"]
+__all__ += ["ngram", "over_runs", "signs_of", "text_regression"]

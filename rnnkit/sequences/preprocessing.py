@@ -4,6 +4,7 @@ A `Preprocessing` holds plain values; JSON has them too. `inputs` makes of a seq
 `values` make of scores what is answered.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnkit.core import UserError
-from rnnkit.sequences import vocabulary
+from rnnkit.core import UserError, records
+from rnnkit.sequences import images, vocabulary
 
 
-Reads = Literal["series", "words", "characters", "tokens"]
+Reads = Literal["series", "words", "characters", "tokens", "images"]
+Answers = Literal["label", "number", "tags", "forecast", "next", "keys"]
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,12 @@ class Preprocessing:
     Of series each channel is standardised by `means` and `deviations` of the training part's steps; a missing value is
     the one before it, or the mean, and with `mask` a further channel is 1 where it was missing. Words, characters and
     tokens are numbers by `vocabulary`. `members` nets answer together, by the mean of their probabilities or values.
+    Images are rows of pixels, read as `images` says. Answers are one for a sequence (a label, a number, the next values
+    or the next symbol), or at each step (a tag, or which keys sound next).
     """
 
     reads: Reads
-    answers: Literal["label", "number", "tags", "forecast"]
+    answers: Answers
     channels: tuple[str, ...] = ()
     means: tuple[float, ...] = ()
     deviations: tuple[float, ...] = ()
@@ -46,6 +50,15 @@ class Preprocessing:
     # Of forecasts, for each value ahead: what the steps read count for in a linear forecast, which the net adds to.
     linear: tuple[tuple[float, ...], ...] = ()
     members: int = 1
+    lower: bool = False  # tokens are alike in either case
+    letters: tuple[str, ...] = ()  # by number, where tokens are read letter by letter too
+    start: str = ""  # what comes before the first token of each text
+    pixels: images.Pixels | None = None
+
+    @property
+    def by_step(self) -> bool:
+        """Whether there is an answer at each step."""
+        return self.answers in ("tags", "keys")
 
     @property
     def features(self) -> int:
@@ -58,32 +71,91 @@ class Preprocessing:
         return len(self.classes) or self.horizon
 
 
+def read(values: object) -> Preprocessing:
+    """A preprocessing from the plain values that were kept. Raises `UserError` for others."""
+    found, damage = records.read(Preprocessing, json.loads(json.dumps(values)))  # a tuple is a list there
+    if found is None or damage:
+        raise UserError(f"the preprocessing is of another version: its {(damage or ['whole is nothing'])[0]}")
+    return found
+
+
 def inputs(preprocessing: Preprocessing, sequences: Iterable[Any]) -> list[Tensor]:
-    """What the net reads of sequences: arrays of shape (steps, channels), texts, or lists of tokens.
+    """What the net reads of sequences: arrays of shape (steps, channels), images, texts, or lists of tokens.
 
     Tensors of shape (steps, features), or (steps,) of numbers of words. Raises `UserError`, with the sequence, for
-    another number of channels, and for none.
+    another number of channels, for none, and for a symbol that the net has no number for.
     """
     if preprocessing.reads == "series":
         return [_series(preprocessing, one, number) for number, one in enumerate(sequences)]
+    if preprocessing.pixels is not None:
+        scale_by = preprocessing.means, preprocessing.deviations
+        return [images.steps(preprocessing.pixels, *scale_by, one, place) for place, one in enumerate(sequences)]
     numbers = {word: number for number, word in enumerate(preprocessing.vocabulary)}
-    cut = preprocessing.longest or None
     return [
-        torch.tensor([number_of(numbers, word) for word in units(preprocessing.reads, one)[:cut]], device="cpu")
-        for one in sequences
+        torch.tensor([_known(numbers, word, place) for word in steps_of(preprocessing, one)], device="cpu")
+        for place, one in enumerate(sequences)
     ]
 
 
+def steps_of(preprocessing: Preprocessing, one: Any) -> list[str]:
+    """The steps of a text as the net knows them: in lower case, after a start, and cut, where it is so."""
+    found = units(preprocessing.reads, one)
+    if preprocessing.lower:
+        found = [word.lower() for word in found]
+    if preprocessing.start:
+        found = [preprocessing.start, *filter(None, found)]
+    return found[: preprocessing.longest or None]
+
+
+def spellings(preprocessing: Preprocessing, sequences: Iterable[Any]) -> tuple[list[Tensor], list[Tensor]]:
+    """For nets that read letters: inputs of shape (steps, 2), as `nn.embeddings.Spelled` has them, and spellings."""
+    numbers = {letter: number for number, letter in enumerate(preprocessing.letters)}
+    places: dict[str, int] = {}
+    rows: list[Tensor] = []
+    as_written = [units(preprocessing.reads, one) for one in sequences]
+    for ids, words in zip(inputs(preprocessing, as_written), as_written, strict=True):
+        chosen = [places.setdefault(word, len(places)) for word in words]
+        rows.append(torch.stack([ids, torch.tensor(chosen, device="cpu")], 1))
+    ids_of = [[numbers.get(letter, vocabulary.UNKNOWN) for letter in word] or [vocabulary.UNKNOWN] for word in places]
+    return rows, [torch.tensor(ids, device="cpu") for ids in ids_of]
+
+
+def _known(numbers: dict[str, int], word: str, place: int) -> int:
+    found = number_of(numbers, word)
+    if found == vocabulary.UNKNOWN and word not in numbers and "<unk>" not in numbers:
+        raise UserError(f"sequence {place}: the net has never read {word!r}, and has nothing in its place")
+    return numbers["<unk>"] if found == vocabulary.UNKNOWN and word not in numbers else found
+
+
+def numbers(one: Any, name: str) -> np.ndarray:
+    """A series as float32, of shape (steps, channels). Raises `UserError`, with its name, for what is no number.
+
+    NaN is a missing value; what is infinite, or becomes so in float32, is refused.
+    """
+    try:
+        with np.errstate(over="ignore"):
+            values = np.asarray(one, np.float32)
+    except (TypeError, ValueError):
+        raise UserError(f"{name} holds something that is no number, or steps of unlike sizes") from None
+    if np.isinf(values).any():
+        raise UserError(
+            f"{name} holds a value that is infinite, or too large: leave it empty (NaN) where it is missing"
+        )
+    return values[:, None] if values.ndim == 1 else values
+
+
 def _series(preprocessing: Preprocessing, one: Any, number: int) -> Tensor:
-    values = np.asarray(one, np.float32)
-    values = values[:, None] if values.ndim == 1 else values
+    values = numbers(one, f"sequence {number}")
     if values.ndim != 2 or not len(values) or values.shape[1] != len(preprocessing.channels):
         raise UserError(
             f"sequence {number} has the shape {values.shape}: give (steps, {len(preprocessing.channels)}), one column "
             f"for each of {', '.join(preprocessing.channels)}"
         )
     missing = np.isnan(values)
-    scaled = (values - np.array(preprocessing.means, np.float32)) / np.array(preprocessing.deviations, np.float32)
+    with np.errstate(over="ignore"):
+        scaled = (values - np.array(preprocessing.means, np.float32)) / np.array(preprocessing.deviations, np.float32)
+    if np.isinf(scaled).any():
+        raise UserError(f"sequence {number} holds a value that is too large beside those of training")
     if missing.any():
         last = np.where(missing, -1, np.arange(len(values))[:, None])
         np.maximum.accumulate(last, axis=0, out=last)
@@ -94,9 +166,14 @@ def _series(preprocessing: Preprocessing, one: Any, number: int) -> Tensor:
 
 
 def units(reads: Reads, one: Any) -> list[str]:
-    """What a text is read by: its words, its characters, or the tokens that it comes in; at least one."""
+    """What a text is read by: its words, its characters, or the tokens that it comes in; at least one.
+
+    Of a text, tokens are what stands between blanks.
+    """
     if reads == "words":
         return vocabulary.words(one) or [""]
+    if reads == "tokens" and isinstance(one, str):
+        return one.split() or [""]
     return list(one) or [""]
 
 
@@ -150,7 +227,14 @@ def scale(sequences: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[flo
 
 
 def probabilities(preprocessing: Preprocessing, scores: Tensor) -> np.ndarray:
-    """The mean of the members' probabilities, of shape (rows, classes); scores are (rows, members x classes)."""
+    """The mean of the members' probabilities, of shape (rows, classes); scores are (rows, members x classes).
+
+    A single score for two classes is how likely the second is; of keys each has its own.
+    """
+    if preprocessing.answers == "keys":
+        return torch.sigmoid(scores.double()).numpy(force=True)
+    if scores.shape[1] == 1 and preprocessing.outputs == 2:
+        return torch.softmax(torch.cat([torch.zeros_like(scores), scores], 1).double(), 1).numpy(force=True)
     by_member = scores.double().view(len(scores), preprocessing.members, preprocessing.outputs)
     return torch.softmax(by_member, 2).mean(1).numpy(force=True)
 

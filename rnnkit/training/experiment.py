@@ -12,7 +12,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -28,9 +28,9 @@ from rnnkit.core import (
     wording,
     writing,
 )
+from rnnkit.inference import kept_out
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
 from rnnkit.training.objective import Objective
-from rnnkit.training.surroundings import kept_out
 
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from rnnkit.diagnostics import ProbeBatch
+    from rnnkit.sequences import Preprocessing
 
 
 C = TypeVar("C", bound=BaseConfig)
@@ -64,6 +65,7 @@ class Task(Generic[D]):
         probe: the sequences on which `--observe` looks into the network; without any it does not.
         rate: a schedule of the experiment's own in place of `--schedule`: what the learning rate is multiplied with, by
             the epochs done so far.
+        late: asked after each evaluation whether training is to end there, for a limit of time.
     """
 
     data: D
@@ -76,17 +78,22 @@ class Task(Generic[D]):
     evaluate: Callable[[], dict[str, float]]
     probe: "ProbeBatch | None" = None
     rate: Callable[[float], float] | None = None
+    late: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
 class Final:
-    """How an experiment ends: its final metrics, and what stands beside them."""
+    """How an experiment ends: its final metrics, and what stands beside them.
+
+    `preprocessing` is kept with the weights, so that `rnnkit.load` gives a model for sequences as they come.
+    """
 
     metrics: dict[str, float]
     comparison: Comparison | None = None
     references: list[Reference] | None = None
     keep: dict[str, Any] = field(default_factory=dict)  # plain values that using the weights takes (a vocabulary, say)
     write: Callable[[Path], None] | None = None  # writes more into the run's folder: predictions, pictures
+    preprocessing: "Preprocessing | None" = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,8 @@ class Experiment(Generic[C, D]):
                     with writing(run.folder):
                         final.write(run.folder)
                 beside = final.comparison, final.references
-                run.finish(task.model, final.metrics, final.keep, comparison=beside[0], references=beside[1])
+                kept = _for_use(task.model, final.preprocessing) | final.keep
+                run.finish(task.model, final.metrics, kept, comparison=beside[0], references=beside[1])
         assert run.result is not None
         return run.result
 
@@ -170,6 +178,14 @@ class Experiment(Generic[C, D]):
             print(line)
         if result.status == Status.DIVERGED:
             sys.exit(1)
+
+
+def _for_use(model: "nn.Module", preprocessing: "Preprocessing | None") -> dict[str, Any]:
+    """What it takes to use a net's weights, as plain values: how it is made, and how sequences become what it reads."""
+    from rnnkit.inference import architecture
+
+    kept: dict[str, Any] = {"net": architecture.of(model)}
+    return kept if preprocessing is None else kept | {"preprocessing": asdict(preprocessing)}
 
 
 experiment = Experiment

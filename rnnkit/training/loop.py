@@ -168,6 +168,7 @@ class _Loop:
             self.report(progress.evaluations, row[watched])
         patience = self.config.patience
         progress.ended = bool(patience) and progress.evaluations - best.evaluation >= patience
+        progress.ended |= self.task.late is not None and self.task.late()
         self.valid_steps, self.began = 0, time.perf_counter()
         return row[watched]
 

@@ -14,6 +14,9 @@ Task = Literal["auto", "label", "number", "tags", "forecast"]
 Format = Literal["auto", "csv", "tsv", "jsonl", "parquet", "npz", "ts", "folder", "tokens"]
 
 
+ASKED = "(asked)"  # the target of files whose targets a net is asked for
+
+
 @dataclass(frozen=True)
 class How:
     """How a file is to be read, as far as the user says; "" and "auto" leave it to what the file shows."""

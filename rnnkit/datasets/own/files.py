@@ -12,7 +12,7 @@ import numpy as np
 from rnnkit.core import UserError, wording
 from rnnkit.datasets.own import fields, source, tables
 from rnnkit.datasets.own.assembling import Assembled
-from rnnkit.datasets.own.data import How, place
+from rnnkit.datasets.own.data import ASKED, How, place
 from rnnkit.datasets.own.roles import PARTS
 
 
@@ -29,6 +29,8 @@ def arrays(path: Path, how: How) -> Assembled:
             f"{path} cannot be read as .npz ({fields.shown(str(error))}): no objects, arrays alone"
         ) from None
     values = _array(path, found, "", ("X", "x", "inputs", "data"))
+    if how.target == ASKED and ASKED not in found:  # it is what is asked
+        found[ASKED] = np.zeros(len(found.get("lengths", values)), np.int64)
     target = _array(path, found, how.target, ("y", "Y", "target", "targets", "label", "labels"))
     if values.dtype.kind not in "fiub":
         raise UserError(f"{path}: X holds {values.dtype}, no numbers")
@@ -124,7 +126,7 @@ def tokens(path: Path, how: How) -> Assembled:
     Of CoNLL-U, ten columns of which the first is a number, the form and the universal tag; its comments are passed
     over, and so are words that stand for several and such as are not there (1-2, 1.1).
     """
-    del how
+    least = 1 if how.target == ASKED else 2
     inputs: list[list[str]] = [[]]
     tags: list[list[str]] = [[]]
     lines: list[int] = []
@@ -142,7 +144,7 @@ def tokens(path: Path, how: How) -> Assembled:
         if not width and len(parts) == 10 and parts[0].isdigit():
             token, tag, is_conllu = 1, 3, True
         width = width or len(parts)
-        if len(parts) != width or width < 2 or not parts[token] or not parts[tag]:
+        if len(parts) != width or width < least or not parts[token] or not parts[tag]:
             need = f"{width} columns" if width > 1 else "a token and a tag"
             raise UserError(f"{path}, line {number}: {fields.shown(line.strip())} where {need} were expected")
         if not inputs[-1]:
