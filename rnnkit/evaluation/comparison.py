@@ -117,7 +117,7 @@ def over_runs(comparisons: Sequence[Comparison]) -> tuple[float, float, float] |
         of_examples = float(np.mean([((one.high - one.low) / 2 / 1.96) ** 2 for one in comparisons]))
     quantiles = t.ppf(0.975, runs - 1), t.ppf(0.975, max(examples - 1, 1))
     reach = math.sqrt(float(quantiles[0]) ** 2 * of_runs + float(quantiles[1]) ** 2 * of_examples)
-    most = math.inf if comparisons[0].measure else 1.0  # of shares
+    most = 1.0 if comparisons[0].measure in (None, "macro F1") else math.inf  # errors have no limit
     return (mean, max(mean - reach, -most), min(mean + reach, most)) if reach else None
 
 

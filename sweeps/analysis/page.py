@@ -91,6 +91,8 @@ def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
     commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
     commands.append((f"make show {printing.make_word(run)}", "see its curves"))
     commands.append((printing.make_command("dashboard", folder.base.runs_dir), "see all in a browser"))
+    if (run / "answer.txt").exists():
+        commands.append((f"less {printing.shown(run / 'answer.txt')}", "read its answers by class"))
     state = mirror_client.state(run)
     if state.get("mode") == "offline":
         commands.append((printing.make_command("sync", folder.base.runs_dir), "send all to W&B"))
