@@ -16,9 +16,10 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from rnnkit.core import determinism, extras, signals, surroundings, terminal
+from rnnkit.core import cells, determinism, extras, signals, surroundings, terminal
+from rnnkit.core.cells import CellName
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError, flag, is_out_of_memory
 from rnnkit.core.texts import wording
@@ -42,7 +43,10 @@ def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: st
             contextlib.redirect_stdout(helped),
             surroundings.hidden("COLUMNS$", COLUMNS=width),
         ):
-            return tyro.cli(kind, prog=prog, args=list(argv), description=" ")  # it would run examples together
+            registry = tyro.constructors.ConstructorRegistry()
+            registry.primitive_rule(_cell_rule)
+            with registry:
+                return tyro.cli(kind, prog=prog, args=list(argv), description=" ")  # it would run examples together
     except SystemExit as stop:
         if stop.code == 2:
             wrong = _first_block(_read(said))
@@ -50,6 +54,23 @@ def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: st
         text = arranged(_read(helped), description or kind.__doc__ or "", kind, int(width))
         print(text if terminal.can_show(text) else text.translate(_ASCII), end="")
         raise  # --help, or a SIGTERM just now
+
+
+def _cell_rule(asked: Any) -> Any:
+    """How tyro reads the name of a cell: one of those that there are."""
+    from tyro.constructors import PrimitiveConstructorSpec
+
+    if asked.type is not CellName:
+        return None
+    known = tuple(cells.names())
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f"{{{','.join(known)}}}",
+        instance_from_str=lambda words: CellName(words[0]),
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [str(value)],
+        choices=known,
+    )
 
 
 def _read(printed: io.TextIOWrapper) -> str:

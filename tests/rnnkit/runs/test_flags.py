@@ -34,7 +34,8 @@ def memory_row(left, span=50, **more):
         ({"hidden/encoder.l0.f/saturated": 0.9, "gate/encoder.l0.f/r/sensitivity": 0.5}, []),  # of an RNN alone
         ({"gate/encoder.l0.f/i/sensitivity": 0.09}, [("saturated", "encoder.l0.f/i")]),
         ({"gate/encoder.l0.f/i/sensitivity": 0.11}, []),
-        ({"gate/encoder.l0.f/f/sensitivity": 0.01, "gate/encoder.l0.b/z/sensitivity": 0.01}, []),  # long memories
+        # Long memories.
+        ({"gate/encoder.l0.f/f/sensitivity": 0.01, "gate/encoder.l0.f/f/timescale_max": 99.0}, []),
         ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.6, "memory/loss_all": 0.995}, [("unused memory", "")]),
         ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.501, "memory/loss_all": 0.5}, [("unused memory", "")]),
         ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.51, "memory/loss_all": 0.5}, []),
