@@ -142,9 +142,8 @@ class Progress:
             if (confirms, trial.number) not in self._seen and say:
                 say(trial, confirms)
             self._seen.add((confirms, trial.number))
-        complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
-        if (best := self.study.best_of(complete)) is not None:
-            self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
+        if best := points.best_so_far(self.study):
+            self._bar.set_description(f"best {self.metric} {best[1]:.4f} ({best[0]})", refresh=False)
         self._bar.update(len(ended) - self._bar.n)
 
     def _say(self, trial: FrozenTrial, confirms: bool) -> None:
@@ -201,6 +200,8 @@ def sweep(options: Options, flags: list[str]) -> None:
         print(summary.write(study))
         if options.track != "off" and (problem := mirror(folder.path, options.track)):
             print(f"the study's run at W&B is not complete ({problem}); `make sync` tries again")
+        if not study.storage.patiently(lambda: study.all_of((TrialState.COMPLETE,))):
+            sys.exit(1)  # as a run that diverged does
 
 
 def mirror(folder: Path, track: str, patience: float = 90.0) -> str | None:

@@ -28,6 +28,7 @@ PARTS = (
     "replays",
     "tracker",
     "sweeps",
+    "answers",
     "slurm",
     "pages",
 )
