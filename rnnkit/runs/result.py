@@ -132,5 +132,5 @@ def _run_of(manifest: Path) -> object:
 
 def require_one(run: object, result: Result) -> None:
     """Raise `UserError` where the manifest beside a result names another run: somebody has put them together."""
-    if isinstance(run, str) and run and run != result.run:
+    if isinstance(run, str) and run and result.run and run != result.run:
         raise UserError(f"manifest.json and result.json are of two runs, {run} and {result.run}: put back its own")
