@@ -55,7 +55,8 @@ class Options(Checked):
     experiment: Annotated[str, tyro.conf.Positional]
     """Which experiment to sweep."""
     trials: int | None = None
-    """Trials in all, those done before included; by default 24, with --sampler grid 3 for each point of the plane."""
+    """Trials in all, those done before included; by default what the experiment says, 24 most often, with --sampler
+    grid 3 for each point of the plane."""
     workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     """Processes that train side by side on this machine, one thread each; 0 where all of them are elsewhere."""
     seed: int = 0
@@ -70,7 +71,7 @@ class Options(Checked):
     confirm_seeds: int = 3
     """On so many fresh seeds each."""
     study: str | None = None
-    """Name of the study; by default <experiment>-s<seed>."""
+    """Name of the study; by default <experiment>-s<seed>, of own data own-<file>-s<seed>."""
     storage: str = field(default_factory=lambda: os.environ.get("RNNKIT_STORAGE", "journal"))
     """Where trials are kept: journal, a file of the study's for one machine, or postgresql://user@host/database, for
     many; the environment variable RNNKIT_STORAGE says it too."""
@@ -172,9 +173,9 @@ def sweep(options: Options, flags: list[str]) -> None:
         from rnnkit.training import loop  # and torch: what is refused before is refused at once
 
         loop.device_of(base)
-    name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
-    points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
-    total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
+    name = options.study or f"{base.title}-s{options.seed}"
+    space = experiments.space_of(base)
+    total = options.trials or (3 * len(space.plane()) if options.sampler == "grid" else space.trials)
     told = options.seed, options.sampler, options.pruner, options.storage
     if options.study is None:
         first = folders.StudyFolder(options.runs_dir / "studies" / name, base, *told)
@@ -242,7 +243,8 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     base = cli.parse(module.Config, f"python -m experiments.{options.experiment}", flags)
     refused = {"threads": "is 1 in a sweep: choose with --workers, before the --, what it takes"}
     refused["screen"] = f"trains nothing: give it to python -m experiments.{options.experiment}"
-    refused |= dict.fromkeys(module.SPACE.varied(), "is what the sweep varies: leave it out")
+    base = module.run.settled(base)
+    refused |= dict.fromkeys(experiments.space_of(base).varied(), "is what the sweep varies: leave it out")
     own = [field.name for field in dataclasses.fields(Options)]
     refused |= dict.fromkeys(own, "is the sweep's own option: give it before the --")
     if options.workers == 0:

@@ -61,6 +61,7 @@ class Space:
     studied: Ranges
     tuned: Ranges
     start: dict[str, Any] = field(default_factory=dict)
+    trials: int = 24  # of a sweep that is not told how many; no part of what is searched
 
     def plane(self) -> list[Values]:
         """The points of the plane, each with all settings that the search varies there."""

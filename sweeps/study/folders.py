@@ -55,12 +55,12 @@ class StudyFolder:
     @functools.cached_property
     def space(self) -> Space:
         """The search space of the study's experiment, without choices that do not go with the study's settings."""
-        return experiments.load(self.base.experiment).SPACE.fitting(self.base)
+        return experiments.space_of(self.base).fitting(self.base)
 
     @functools.cached_property
     def objective(self) -> Objective:
         """What the trials are judged by."""
-        return experiments.load(self.base.experiment).OBJECTIVE
+        return experiments.objective_of(self.base)
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
@@ -74,7 +74,7 @@ class StudyFolder:
             "pruner": self.pruner,
             "storage": "journal" if self.address == "journal" else "postgresql",
             "config": configuration.settings(self.base),
-            "space": judged | dataclasses.asdict(self.space),
+            "space": judged | {k: v for k, v in dataclasses.asdict(self.space).items() if k != "trials"},
         }
         return json.loads(json.dumps(values, default=str))
 
