@@ -17,7 +17,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,7 @@ import experiments
 from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, surroundings, without_secrets
 from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Status, ended
 from rnnkit.training import Experiment, Pruned
-from sweeps.study import MOST_TRIALS, Claim, Study, points, storage
+from sweeps.study import MOST_TRIALS, Claim, Study, points, storage, suggestions
 from sweeps.study import study as studies
 
 
@@ -65,8 +64,10 @@ def work(study: Study, worker: str) -> None:
         while True:
             if (claimed := points.claim(study, worker)) is not None:
                 run_trial(claimed, run, mirror)
-            elif points.left(study):  # in other workers' hands, one of whom may die
-                time.sleep(study.storage.poll)
+            elif points.left(
+                study
+            ):  # others have in hand what the next is to know of, or all that is left, and may die
+                study.storage.pause()
             else:
                 return
 
@@ -100,9 +101,8 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
 
 
 def prepare(claim: Claim) -> tuple[BaseConfig, Membership]:
-    """The configuration of a trial, and what its run is to be known as. TPE suggests here what is not settled yet."""
-    folder = claim.study.folder
-    values = folder.space.suggest(claim.trial)
+    """The configuration of a trial, and what its run is to be known as."""
+    folder, values = claim.study.folder, claim.trial.params
     if claim.repeat is not None:
         config = folder.config(MOST_TRIALS + claim.repeat, values)
         return config, Membership(study=folder.name, confirms=claim.confirms)
@@ -119,8 +119,8 @@ def report(claim: Claim, step: int, value: float) -> None:
             raise Lost(f"trial {claim.number} has gone to another worker")
         if step not in found.intermediate_values:  # going on from a checkpoint it may come by an evaluation again
             claim.trial.report(value, step)
-        may = claim.repeat is None and points.prunes(claim.study.folder, claim.number)
-        return may and claim.trial.should_prune()
+        reported = {step: value} | found.intermediate_values
+        return claim.peers is not None and suggestions.is_poor(reported, step, claim.peers)
 
     if claim.study.storage.patiently(say):
         raise Pruned

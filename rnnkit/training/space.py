@@ -100,6 +100,11 @@ class Space:
                 point[name] = ask(name, values.low, values.high, log=values.log)
         return point
 
+    def holds(self, point: Values) -> bool:
+        """Whether a point lies in this space."""
+        ranges = self.studied | self.tuned
+        return all(name in ranges and _lies_in(ranges[name], value) for name, value in point.items())
+
     def borders(self, settings: Values, grid: bool = False) -> list[tuple[str, float, Range, tuple[float, float]]]:
         """Settings on a border of their range (of the plane's in a grid): name, value, range, and a wider one."""
         sizes, depths = self.hidden_sizes, self.depths
@@ -110,6 +115,10 @@ class Space:
             for name, values in (plane if grid else self.studied | self.tuned).items()
             if isinstance(values, Range) and name in settings and (wider := values.widened(settings[name]))
         ]
+
+
+def _lies_in(values: Range | tuple[Any, ...], value: Any) -> bool:
+    return value in values if isinstance(values, tuple) else values.low <= value <= values.high
 
 
 def studied(

@@ -1,7 +1,7 @@
 """A study's folder: what study.json says of it, and what its trials start from.
 
 A trial carries out one planned point, and its number is the point's. All that is random about it derives from the
-study's seed and that number.
+study's seed and that number. `StudyFolder` is what was asked for; `opened` finds or makes it on the disk.
 """
 
 import contextlib
@@ -27,7 +27,8 @@ Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
 Pruner = Literal["auto", "percentile", "none"]
 
 MOST_TRIALS = 9_000  # in one study: the seeds from there on belong to confirmations
-COMPARED = ("experiment", "seed", "sampler", "pruner", "storage", "config", "space")
+LAG = 4  # a point learns from those up to so many before it
+COMPARED = ("experiment", "seed", "sampler", "pruner", "lag", "storage", "config", "space")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class StudyFolder:
     """A study's folder and what study.json says of it.
 
     `base` is the configuration that all trials start from; a trial replaces in it what its point names. `made` names
-    its folder and those that `open_folder` made above it: none for a study that was there.
+    its folder and those that `opened` made above it: none for a study that was there. `lag` is None in a study that
+    an earlier version began, in which what a point learned from depended on timing.
     """
 
     path: Path
@@ -44,7 +46,13 @@ class StudyFolder:
     sampler: Sampler = "plane-then-tpe"
     pruner: Pruner = "auto"
     address: str = "journal"
+    lag: int | None = LAG
     made: tuple[Path, ...] = ()
+
+    @property
+    def reach(self) -> int:
+        """A point learns from those up to so many before it."""
+        return self.lag or LAG
 
     @property
     def name(self) -> str:
@@ -71,6 +79,7 @@ class StudyFolder:
             "seed": self.seed,
             "sampler": self.sampler,
             "pruner": self.pruner,
+            **({} if self.lag is None else {"lag": self.lag}),
             "storage": "journal" if self.address == "journal" else "postgresql",
             "config": configuration.settings(self.base),
             "space": judged | dataclasses.asdict(self.space),
@@ -99,12 +108,16 @@ def open_folder(
     pruner: Pruner = "auto",
     address: str = "journal",
 ) -> StudyFolder:
-    """The folder of the study `name`, made where there is none.
+    """`opened`, for a study that is told in short."""
+    return opened(StudyFolder(runs_dir / "studies" / name, base, seed, sampler, pruner, address))
+
+
+def opened(folder: StudyFolder) -> StudyFolder:
+    """The folder of a study, made where there is none.
 
     Raises `UserError` where it cannot be written, or belongs to a study with other settings.
     """
-    folder = StudyFolder(runs_dir / "studies" / name, base, seed, sampler, pruner, address)
-    described = folder.path / "study.json"
+    described, name, runs_dir = folder.path / "study.json", folder.name, folder.path.parents[1]
     if described.exists():
         stored = files.read_json(described)
         if stored.get("study", name) != name:
@@ -112,13 +125,7 @@ def open_folder(
                 f"{folder.path} holds the study {stored['study']}: it was renamed, or is a link to it; "
                 f"give it that name again, or choose a new name with --study"
             )
-        if isinstance(kept := stored.get("config"), dict):
-            # What is younger than the study has there the value that it was made with, whatever the command says.
-            younger = configuration.younger(base)
-            base = base.changed(**{name: value for name, value in younger.items() if name not in kept})
-            folder = dataclasses.replace(folder, base=base)
-        require_same(stored, folder)
-        return folder
+        return continued(folder, stored)
     made: list[Path] = []
     with writing(f"the runs folder {runs_dir}"):
         try:
@@ -129,6 +136,18 @@ def open_folder(
             _remove_empty(made)
             raise
     return dataclasses.replace(folder, made=tuple(made) or (folder.path,))
+
+
+def continued(folder: StudyFolder, stored: dict[str, Any]) -> StudyFolder:
+    """The study of which study.json says `stored`, as a command that continues it asks for it. Raises `UserError`."""
+    if isinstance(kept := stored.get("config"), dict):
+        # What is younger than the study has there the value that it was made with, whatever the command says.
+        younger = {name: value for name, value in configuration.younger(folder.base).items() if name not in kept}
+        folder = dataclasses.replace(folder, base=folder.base.changed(**younger))
+    if "lag" not in stored and folder.lag == LAG:
+        folder = dataclasses.replace(folder, lag=None)
+    require_same(stored, folder)
+    return folder
 
 
 @contextlib.contextmanager
@@ -165,9 +184,9 @@ def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:
     if isinstance(kept := stored.get("config"), dict):
         stored = {**stored, "config": configuration.younger(folder.base) | kept}
     for key in COMPARED:
-        if stored.get(key) != ours[key]:
+        if stored.get(key) != ours.get(key):
             raise UserError(
-                f"study {folder.name} was started with another {key}{_difference(stored.get(key), ours[key])}: "
+                f"study {folder.name} was started with another {key}{_difference(stored.get(key), ours.get(key))}: "
                 "give those settings again to continue it, or choose a new name with --study"
             )
 

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 import experiments
 from rnnkit.core import UserError
 from rnnkit.core import config as configuration
+from sweeps.study import healing
 from sweeps.study import storage as storages
 from sweeps.study.folders import StudyFolder, require_same
 
@@ -78,7 +79,7 @@ class Study:
 def create(folder: StudyFolder, patience: float = 0.0) -> Study:
     """The study of a folder, made in its storage where it is not there yet."""
     if folder.address == "journal":
-        storages.heal(folder.path)
+        healing.heal(folder.path)
     storage = storages.opened(folder.address, folder.path, patience)
     storage.tidy()
 
@@ -120,5 +121,6 @@ def join(runs_dir: Path, name: str, address: str, patience: float = 0.0, **place
         raise UserError(f"study {name} is only just being made: start the worker again in a moment")
     kind = experiments.load(stored["experiment"]).Config
     base = configuration.restored(kind, stored["config"], runs_dir=runs_dir, **placement)
-    folder = StudyFolder(path, base, stored["seed"], stored["sampler"], stored["pruner"], address)
+    told = stored["seed"], stored["sampler"], stored["pruner"], address, stored.get("lag")
+    folder = StudyFolder(path, base, *told)
     return load(folder, storage)

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from rnnkit.core import files, locks
 from rnnkit.core.errors import UserError
 from sweeps import worker
-from sweeps.study import folders, points, storage
+from sweeps.study import folders, healing, points, storage
 from sweeps.study import study as studies
 from tests.helpers import WORKER, a_trial, new_study, tell
 
@@ -60,7 +60,7 @@ def test_a_torn_journal_is_not_cut_while_workers_write(tmp_path, capsys):
     study = new_study(tmp_path)
     with (study.folder.path / "journal.log").open("ab") as file:
         file.write(b'{"op')
-    waiting = threading.Thread(target=storage.heal, args=(study.folder.path,))
+    waiting = threading.Thread(target=healing.heal, args=(study.folder.path,))
     with study.storage.present("one"), study.storage.present("two"):
         waiting.start()
         waiting.join(0.2)
