@@ -10,8 +10,9 @@ First the complete plane hidden size x depth, other settings fixed; then TPE ove
 the end the best configurations are run again on fresh seeds. The same command goes on where it stopped; a larger
 --trials adds to what is there. What follows -- sets the experiment's own settings for all trials.
 
-With one worker the whole study depends on its seed alone, bit for bit. With several so do the studies of --sampler grid
-and random without pruning; what TPE suggests, and what is pruned, depends on which trials have ended by then.
+The study depends on its seed alone, bit for bit, whatever the number of workers and whatever is killed on the way: a
+point learns from those up to --lag before it, and waits until they have ended. More workers than that help in the
+plane and on fresh seeds alone.
 """
 
 import contextlib
@@ -19,14 +20,11 @@ import dataclasses
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from optuna.trial import FrozenTrial, TrialState
 
 import experiments
 from rnnkit.core import (
@@ -39,12 +37,10 @@ from rnnkit.core import (
     refuse_idle,
     secrets,
     surroundings,
-    terminal,
-    wording,
     writing,
 )
 from rnnkit.core import config as configuration
-from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
+from sweeps.study import MOST_TRIALS, folders, local_workers, storage
 from sweeps.study import study as studies
 
 
@@ -65,6 +61,8 @@ class Options(Checked):
     other seeds, random points, or TPE's from the start."""
     pruner: Literal["auto", "percentile", "none"] = "auto"
     """Whether poor trials are ended early: auto where TPE chooses, percentile wherever but in the plane, none never."""
+    lag: int = folders.LAG
+    """A point learns from those up to so many before it, which is also how many trials can then run side by side."""
     confirm: int = 3
     """So many of the best configurations are run again on fresh seeds; 0 for none."""
     confirm_seeds: int = 3
@@ -86,6 +84,7 @@ class Options(Checked):
             self._require("trials", 1 <= self.trials <= MOST_TRIALS, f"between 1 and {MOST_TRIALS:,}")
         self._require("workers", 0 <= self.workers <= 1_000, "between 0 and 1,000")
         self._require("seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1")
+        self._require("lag", 1 <= self.lag <= 1_000, "between 1 and 1,000")
         self._require("confirm", 0 <= self.confirm <= 100, "between 0 and 100")
         self._require("confirm_seeds", 2 <= self.confirm_seeds <= 1_000, "between 2 and 1,000")
         name = self.study or ""
@@ -104,63 +103,6 @@ class Options(Checked):
             raise UserError("--pruner percentile has no effect with --sampler grid, which ends no trial: leave it out")
 
 
-class Progress:
-    """A bar over a study's trials with the best so far, on a terminal only, and a line for each that ends, always."""
-
-    def __init__(self, study: Study):
-        self.study = study
-        self.metric = wording.metric(study.folder.objective.metric)
-        self._seen: set[tuple[bool, int]] = set()
-        self._total = study.storage.patiently(lambda: study.total)
-        self._bar = terminal.bar(total=self._total, unit="trial")
-
-    def __enter__(self) -> "Progress":
-        self.study.storage.patiently(self._update)
-        if done := self._done():
-            print(f"Going on with study {self.study.folder.name}: {done} of {self._total} trials are done")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._bar.close()
-        if kind in (KeyboardInterrupt, SystemExit):
-            done = self._done()
-            print(f"Stopped with {done} of {self._total} trials done; the same command goes on from here")
-
-    def look(self) -> None:
-        """Print the trials that ended since the last look, and move the bar."""
-        self.study.storage.patiently(self._update, self._say)
-
-    def _done(self) -> int:
-        return self._total - self.study.storage.patiently(lambda: points.unfinished(self.study.all_of()))
-
-    def _update(self, say: Callable[[FrozenTrial, bool], None] | None = None) -> None:
-        ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
-        again = self.study.confirmations.get_trials(deepcopy=False)
-        ended += [(True, trial) for trial in again if trial.state.is_finished()]
-        self._bar.total = self._total + len(again)
-        for confirms, trial in ended:
-            if (confirms, trial.number) not in self._seen and say:
-                say(trial, confirms)
-            self._seen.add((confirms, trial.number))
-        complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
-        if (best := self.study.best_of(complete)) is not None:
-            self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
-        self._bar.update(len(ended) - self._bar.n)
-
-    def _say(self, trial: FrozenTrial, confirms: bool) -> None:
-        seconds = trial.user_attrs.get("result", {}).get("seconds", 0.0)
-        reason = trial.user_attrs.get("reason", "no reason given")
-        what, settings = f"trial {trial.number:>3}", wording.settings(trial.params)
-        if confirms:
-            again = trial.user_attrs
-            what, settings = f"again {again['confirms']:>3}", f"fresh seed {again['repeat'] + 1}"
-        ended = "pruned" if trial.state == TrialState.PRUNED else f"failed ({reason})"
-        ended = f"{trial.value:.4f}" if trial.state == TrialState.COMPLETE else ended
-        with self._bar.external_write_mode():
-            place = f"{len(self._seen) + 1} of {self._bar.total}"
-            print(f"{what}  {ended}  {seconds:5.1f} s  {place}  {settings}", flush=True)
-
-
 def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
     from sweeps.analysis import summary
@@ -174,23 +116,14 @@ def sweep(options: Options, flags: list[str]) -> None:
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
     points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
     total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
-    told = options.seed, options.sampler, options.pruner, options.storage
+    told = options.seed, options.sampler, options.pruner, options.storage, options.lag
     with folders.held(options.runs_dir, name), contextlib.ExitStack() as stack:
-        folder = folders.open_folder(options.runs_dir, name, base, *told)
+        folder = folders.opened(folders.StudyFolder(options.runs_dir / "studies" / name, base, *told))
         stack.enter_context(writing(folder.path))
         stack.enter_context(folders.nothing_half_made(folder))
         study = studies.create(folder)
         study.ask_for(total, (options.confirm, options.confirm_seeds))
-        points.plan(study)
-        workers = local_workers.Workers(study, local_workers.slots(options.workers, gpus))
-        with Progress(study) as progress, contextlib.ExitStack() as stack:
-            stack.callback(workers.stop)
-            while left := points.left(study):
-                workers.look(left)
-                points.reap(study)  # those of other machines
-                progress.look()
-                time.sleep(study.storage.poll)
-            progress.look()
+        local_workers.carry_out(study, local_workers.slots(options.workers, gpus))
         print(summary.write(study))
         if options.track != "off" and (problem := mirror(folder.path, options.track)):
             print(f"the study's run at W&B is not complete ({problem}); `make sync` tries again")

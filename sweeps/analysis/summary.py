@@ -169,6 +169,9 @@ def borders(study: Study, best: FrozenTrial) -> list[str]:
 def timing(study: Study) -> str:
     """What in this study depends on timing, in a sentence."""
     sampler, pruner = study.folder.sampler, study.folder.pruner
+    if study.folder.lag is not None:
+        again = f"make reproduce STUDY={study.folder.name}"
+        return f"The same seed gives this study again bit for bit, with any number of workers ({again})."
     pruned = pruner == "percentile" and sampler != "grid" or pruner == "auto" and sampler in ("tpe", "plane-then-tpe")
     what = ["what TPE suggests"] * (sampler in ("tpe", "plane-then-tpe")) + ["what is pruned"] * pruned
     if not what:

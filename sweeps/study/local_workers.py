@@ -1,5 +1,6 @@
 """The workers that a sweep runs on its own machine: started, watched by their exit codes, replaced, and stopped."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from rnnkit.core import UserError, processes
 from sweeps.study import points
+from sweeps.study.progress import Progress
 from sweeps.study.study import Study
 
 
@@ -114,6 +116,20 @@ class Workers:
                 process.kill()
             slot.let_go()
             points.released(self.study, slot.worker, "stopped")
+
+
+def carry_out(study: Study, slots: list[Slot]) -> None:
+    """Plan what is missing of a study, and work on it until every trial has ended, those on fresh seeds included."""
+    points.plan(study)
+    workers = Workers(study, slots)
+    with Progress(study) as progress, contextlib.ExitStack() as stack:
+        stack.callback(workers.stop)
+        while left := points.left(study):
+            workers.look(left)
+            points.reap(study)  # those of other machines
+            progress.look()
+            time.sleep(study.storage.poll)
+        progress.look()
 
 
 def _last_error(log: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 import experiments
 from rnnkit.training import Range
-from sweeps.study import folders, points, suggestions
+from sweeps.study import folders, suggestions
 from tests.helpers import run_command
 
 
