@@ -68,6 +68,8 @@ def swept_again(study: Study, to: Path, workers: int) -> Study:
             again = studies.create(folders.opened(asked))
             if "total" in again.trials.user_attrs and not points.left(again):
                 continue  # one that ended stays as it is
+            if "from" in study.trials.user_attrs:
+                again.trials.set_user_attr("from", study.trials.user_attrs["from"])
             again.ask_for(study.total, study.confirm)
             local_workers.carry_out(again, local_workers.slots(workers, []))
             return again

@@ -3,6 +3,9 @@
     python -m sweeps.run digits
     python -m sweeps.run digits --trials 40 --workers 2 --seed 1
     python -m sweeps.run digits --sampler grid                 # the plane alone, three seeds a point
+    python -m sweeps.run digits --grid cell=lstm,gru hidden_size=16,32 --seeds 5
+    python -m sweeps.run digits --grid cell=lstm,gru depth=1,2 --parameters 50000
+    python -m sweeps.run digits --space hidden_size=8..128 cell=gru,lstm
     python -m sweeps.run digits --study quick -- --epochs 5
     python -m sweeps.run digits --storage postgresql://me@host/sweeps --workers 0     # workers elsewhere
 
@@ -40,7 +43,8 @@ from rnnkit.core import (
     writing,
 )
 from rnnkit.core import config as configuration
-from sweeps.study import MOST_TRIALS, folders, local_workers, storage
+from rnnkit.training import Space
+from sweeps.study import MOST_TRIALS, Study, asked, folders, local_workers, storage
 from sweeps.study import study as studies
 
 
@@ -56,9 +60,19 @@ class Options(Checked):
     """Processes that train side by side on this machine, one thread each; 0 where all of them are elsewhere."""
     seed: int = 0
     """Seed of the study, from which all its trials derive theirs."""
-    sampler: Literal["plane-then-tpe", "grid", "random", "tpe"] = "plane-then-tpe"
-    """Which points to try: the plane hidden size x depth and then what TPE suggests, the plane again and again with
-    other seeds, random points, or TPE's from the start."""
+    sampler: Literal["plane-then-tpe", "grid", "random", "tpe"] | None = None
+    """Which points to try: plane-then-tpe, the plane hidden size x depth and then what TPE suggests, is the default;
+    grid, the plane or --grid again and again with other seeds; random points; TPE's from the start, as with --from."""
+    grid: tuple[str, ...] = ()
+    """A grid of one's own in place of the plane, as in cell=lstm,gru hidden_size=16,32; all else is fixed."""
+    seeds: int | None = None
+    """How often each point of a grid is trained, each time with another seed, the same for all points; by default 3."""
+    parameters: int | None = None
+    """With --grid: choose hidden sizes so that each point has about so many parameters."""
+    space: tuple[str, ...] = ()
+    """Other ranges or choices to search in, as in hidden_size=8..128 cell=gru,lstm; a study's may be widened so."""
+    from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """Another study of the experiment in the runs folder, from whose trials TPE learns too."""
     pruner: Literal["auto", "percentile", "none"] = "auto"
     """Whether poor trials are ended early: auto where TPE chooses, percentile wherever but in the plane, none never."""
     lag: int = folders.LAG
@@ -99,8 +113,31 @@ class Options(Checked):
             raise UserError("--gpus is for workers here, and --workers 0 has none: set CUDA_VISIBLE_DEVICES elsewhere")
         if self.confirm == 0 and self.confirm_seeds != 3:
             raise UserError("--confirm-seeds has no effect with --confirm 0: leave it out, or confirm 1 or more")
-        if self.pruner == "percentile" and self.sampler == "grid":
+        if self.pruner == "percentile" and self.kind == "grid":
             raise UserError("--pruner percentile has no effect with --sampler grid, which ends no trial: leave it out")
+        self._check_grid()
+
+    def _check_grid(self) -> None:
+        if self.grid and (self.sampler not in (None, "grid") or self.space):
+            other = "--space" if self.space else f"--sampler {self.sampler}"
+            raise UserError(f"--grid is all that is trained: it does not go with {other}")
+        if self.seeds is not None:
+            self._require("seeds", 1 <= self.seeds <= 1_000, "between 1 and 1,000")
+            if self.kind != "grid":
+                raise UserError("--seeds says how often each point of a grid is trained: it needs --grid ...")
+            if self.trials is not None:
+                raise UserError("--seeds and --trials both say how many trials a grid has: leave one out")
+        if self.parameters is not None:
+            self._require("parameters", self.parameters > 0, "above 0")
+            if not self.grid:
+                raise UserError("--parameters chooses the hidden sizes of a grid: it needs --grid, as in cell=lstm,gru")
+        if self.from_ is not None and self.kind in ("grid", "random"):
+            raise UserError(f"--from is what TPE learns from: it has no effect with --sampler {self.kind}")
+
+    @property
+    def kind(self) -> Literal["plane-then-tpe", "grid", "random", "tpe"]:
+        """The sampler that is meant."""
+        return self.sampler or ("grid" if self.grid else "tpe" if self.from_ else "plane-then-tpe")
 
 
 def sweep(options: Options, flags: list[str]) -> None:
@@ -114,19 +151,53 @@ def sweep(options: Options, flags: list[str]) -> None:
 
         loop.device_of(base)
     name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
-    points_of_plane = len(experiments.load(options.experiment).SPACE.plane())
-    total = options.trials or (3 * points_of_plane if options.sampler == "grid" else 24)
-    told = options.seed, options.sampler, options.pruner, options.storage, options.lag
+    told = options.seed, options.kind, options.pruner, options.storage, options.lag
+    wanted = folders.StudyFolder(options.runs_dir / "studies" / name, base, *told, searched_by(options, base))
     with folders.held(options.runs_dir, name), contextlib.ExitStack() as stack:
-        folder = folders.opened(folders.StudyFolder(options.runs_dir / "studies" / name, base, *told))
+        folder = folders.opened(wanted)
         stack.enter_context(writing(folder.path))
         stack.enter_context(folders.nothing_half_made(folder))
         study = studies.create(folder)
-        study.ask_for(total, (options.confirm, options.confirm_seeds))
+        if options.from_ is not None:
+            study.start_from(earlier(options, folder))
+        study.ask_for(total(options, study.folder), (options.confirm, options.confirm_seeds))
         local_workers.carry_out(study, local_workers.slots(options.workers, gpus))
         print(summary.write(study))
         if options.track != "off" and (problem := mirror(folder.path, options.track)):
             print(f"the study's run at W&B is not complete ({problem}); `make sync` tries again")
+
+
+def total(options: Options, folder: folders.StudyFolder) -> int:
+    """How many trials the study is to have."""
+    in_grid = (options.seeds or 3) * len(folder.space.plane())
+    return options.trials or (in_grid if folder.sampler == "grid" else 24)
+
+
+def searched_by(options: Options, base: BaseConfig) -> Space | None:
+    """The search space that the command line asks for; None for the experiment's own."""
+    if options.grid:
+        points, left_out = asked.grid(asked.ranges(options.grid, base, "--grid"), base)
+        print("".join(f"{line}\n" for line in left_out), end="")
+        if options.parameters is not None:
+            points = asked.of_size(points, options.parameters, base, parameters_of)
+        return Space.of_points(points)
+    known = experiments.load(options.experiment).SPACE.fitting(base)
+    return asked.space(known, asked.ranges(options.space, base), base) if options.space else None
+
+
+def parameters_of(config: BaseConfig) -> int:
+    """How many parameters a net with these settings has."""
+    model = experiments.load(config.experiment).run.prepared(config).model
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def earlier(options: Options, folder: folders.StudyFolder) -> Study:
+    """The study of --from. Raises `UserError` for one that has nothing to say of this one."""
+    other = studies.join(options.runs_dir, str(options.from_), options.storage, track="off")
+    ours, theirs = folder.objective.metric, other.folder.objective.metric
+    if (folder.base.experiment, ours) != (other.folder.base.experiment, theirs):
+        raise UserError(f"--from {options.from_}: it is a study of {other.folder.base.experiment}, judged by {theirs}")
+    return other
 
 
 def mirror(folder: Path, track: str, patience: float = 90.0) -> str | None:
@@ -167,7 +238,7 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     base = cli.parse(module.Config, f"python -m experiments.{options.experiment}", flags)
     refused = {"threads": "is 1 in a sweep: choose with --workers, before the --, what it takes"}
     refused["screen"] = f"trains nothing: give it to python -m experiments.{options.experiment}"
-    refused |= dict.fromkeys(module.SPACE.varied(), "is what the sweep varies: leave it out")
+    refused |= dict.fromkeys(varied(options, module.SPACE), "is what the sweep varies: leave it out")
     own = [field.name for field in dataclasses.fields(Options)]
     refused |= dict.fromkeys(own, "is the sweep's own option: give it before the --")
     if options.workers == 0:
@@ -179,6 +250,12 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     refuse_idle(base, flags)
     secrets.require_none(configuration.settings(base))
     return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
+
+
+def varied(options: Options, space: Space) -> set[str]:
+    """The settings that the sweep varies, those that it chooses included."""
+    words = {word.partition("=")[0].replace("-", "_") for word in options.grid or options.space}
+    return words | ({"hidden_size"} if options.parameters else set() if options.grid else space.varied())
 
 
 def main() -> None:

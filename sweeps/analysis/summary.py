@@ -14,7 +14,7 @@ from rnnkit.core import config as configuration
 from rnnkit.runs import Comparison, Reference, Result
 from sweeps.analysis import figures, inference, page
 from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells, importances
-from sweeps.study import Study
+from sweeps.study import Study, suggestions
 
 
 def write(study: Study) -> str:
@@ -88,7 +88,7 @@ def collect(study: Study) -> Summary:
         best=best_of(study, best, confirmations) if best else None,
         confirmations=confirmations,
         runner_up=second,
-        importances=importances(ended),
+        importances=importances(suggestions.rebased(space, ended)),
         supported=supported,
         not_supported=not_supported,
         borders=borders(study, best) if best else [],

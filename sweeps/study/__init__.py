@@ -1,10 +1,21 @@
 """A study: its folder, its storage, its points, and the workers that carry them out."""
 
-from sweeps.study import folders, local_workers, points, storage, suggestions
+from sweeps.study import asked, folders, identity, local_workers, points, storage, suggestions
 from sweeps.study.folders import MOST_TRIALS, StudyFolder
 from sweeps.study.points import Claim
 from sweeps.study.study import Study
 
 
-__all__ = ["folders", "local_workers", "points", "storage", "suggestions", "MOST_TRIALS", "StudyFolder", "Claim"]
+__all__ = [
+    "asked",
+    "folders",
+    "identity",
+    "local_workers",
+    "points",
+    "storage",
+    "suggestions",
+    "MOST_TRIALS",
+    "StudyFolder",
+    "Claim",
+]
 __all__ += ["Study"]

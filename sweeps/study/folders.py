@@ -1,102 +1,19 @@
-"""A study's folder: what study.json says of it, and what its trials start from.
-
-A trial carries out one planned point, and its number is the point's. All that is random about it derives from the
-study's seed and that number. `StudyFolder` is what was asked for; `opened` finds or makes it on the disk.
-"""
+"""A study's folder on the disk: found or made, held by one sweep at a time, removed where nothing came of it."""
 
 import contextlib
 import dataclasses
-import functools
-import json
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
-import experiments
 from rnnkit.core import BaseConfig, UserError, files, locks, writing
-from rnnkit.core import config as configuration
-from rnnkit.runs import FORMAT, installed_versions
-from rnnkit.training import Objective, Space
+from rnnkit.runs import installed_versions
 from sweeps.study import storage as storages
+from sweeps.study.described import LAG, MOST_TRIALS, Pruner, Sampler, StudyFolder, continued, trial_seed
 
 
-Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
-Pruner = Literal["auto", "percentile", "none"]
-
-MOST_TRIALS = 9_000  # in one study: the seeds from there on belong to confirmations
-LAG = 4  # a point learns from those up to so many before it
-COMPARED = ("experiment", "seed", "sampler", "pruner", "lag", "storage", "config", "space")
-
-
-@dataclass(frozen=True)
-class StudyFolder:
-    """A study's folder and what study.json says of it.
-
-    `base` is the configuration that all trials start from; a trial replaces in it what its point names. `made` names
-    its folder and those that `opened` made above it: none for a study that was there. `lag` is None in a study that
-    an earlier version began, in which what a point learned from depended on timing.
-    """
-
-    path: Path
-    base: BaseConfig
-    seed: int
-    sampler: Sampler = "plane-then-tpe"
-    pruner: Pruner = "auto"
-    address: str = "journal"
-    lag: int | None = LAG
-    made: tuple[Path, ...] = ()
-
-    @property
-    def reach(self) -> int:
-        """A point learns from those up to so many before it."""
-        return self.lag or LAG
-
-    @property
-    def name(self) -> str:
-        """The study's name, which is its folder's."""
-        return self.path.name
-
-    @functools.cached_property
-    def space(self) -> Space:
-        """The search space of the study's experiment, without choices that do not go with the study's settings."""
-        return experiments.load(self.base.experiment).SPACE.fitting(self.base)
-
-    @functools.cached_property
-    def objective(self) -> Objective:
-        """What the trials are judged by."""
-        return experiments.load(self.base.experiment).OBJECTIVE
-
-    def describe(self) -> dict[str, Any]:
-        """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
-        judged = {"metric": self.objective.metric, "lower_is_better": self.objective.lower_is_better}
-        values = {
-            "format": FORMAT,
-            "study": self.name,
-            "experiment": self.base.experiment,
-            "seed": self.seed,
-            "sampler": self.sampler,
-            "pruner": self.pruner,
-            **({} if self.lag is None else {"lag": self.lag}),
-            "storage": "journal" if self.address == "journal" else "postgresql",
-            "config": configuration.settings(self.base),
-            "space": judged | dataclasses.asdict(self.space),
-        }
-        return json.loads(json.dumps(values, default=str))
-
-    def config(self, number: int, values: dict[str, Any]) -> BaseConfig:
-        """The configuration of the trial of this number, or on fresh seed `number` - `MOST_TRIALS`, with these values.
-
-        A fresh seed is the same for all that is run again on it, so in pairs.
-        """
-        return self.base.changed(seed=trial_seed(self.seed, number), **values)
-
-
-def trial_seed(study_seed: int, number: int) -> int:
-    """The seed of a trial's run: short, and another for each pair of study seed (below 2^31) and number."""
-    return study_seed * 10_000 + number
+__all__ = ["LAG", "MOST_TRIALS", "StudyFolder", "trial_seed"]
 
 
 def open_folder(
@@ -138,18 +55,6 @@ def opened(folder: StudyFolder) -> StudyFolder:
     return dataclasses.replace(folder, made=tuple(made) or (folder.path,))
 
 
-def continued(folder: StudyFolder, stored: dict[str, Any]) -> StudyFolder:
-    """The study of which study.json says `stored`, as a command that continues it asks for it. Raises `UserError`."""
-    if isinstance(kept := stored.get("config"), dict):
-        # What is younger than the study has there the value that it was made with, whatever the command says.
-        younger = {name: value for name, value in configuration.younger(folder.base).items() if name not in kept}
-        folder = dataclasses.replace(folder, base=folder.base.changed(**younger))
-    if "lag" not in stored and folder.lag == LAG:
-        folder = dataclasses.replace(folder, lag=None)
-    require_same(stored, folder)
-    return folder
-
-
 @contextlib.contextmanager
 def held(runs_dir: Path, name: str) -> Iterator[None]:
     """Be the only process that sweeps the study `name`: no other makes its folder, or says what it is, meanwhile.
@@ -178,19 +83,6 @@ def _remove_unless_begun(path: Path, made: list[Path]) -> None:
         _remove_empty(made or [path])
 
 
-def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:
-    """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
-    ours = folder.describe()
-    if isinstance(kept := stored.get("config"), dict):
-        stored = {**stored, "config": configuration.younger(folder.base) | kept}
-    for key in COMPARED:
-        if stored.get(key) != ours.get(key):
-            raise UserError(
-                f"study {folder.name} was started with another {key}{_difference(stored.get(key), ours.get(key))}: "
-                "give those settings again to continue it, or choose a new name with --study"
-            )
-
-
 @contextlib.contextmanager
 def nothing_half_made(folder: StudyFolder) -> Iterator[None]:
     """Remove a study that `open_folder` made where an error ends what is done inside before a trial came to anything.
@@ -205,13 +97,6 @@ def nothing_half_made(folder: StudyFolder) -> Iterator[None]:
             shutil.rmtree(folder.path, ignore_errors=True)
             _remove_empty(folder.made[1:])
         raise
-
-
-def _difference(stored: Any, ours: Any) -> str:
-    if not isinstance(stored, dict) or not isinstance(ours, dict):
-        return f" ({stored}, not {ours})"
-    changed = [k for k in ours if stored.get(k) != ours[k]]
-    return "".join(f" ({k} {stored.get(k)}, not {ours[k]})" for k in changed[:1])
 
 
 def _came_to_anything(folder: StudyFolder) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.study import suggestions
@@ -92,7 +93,7 @@ def claim(study: Study, worker: str) -> Claim | None:
     for trial in [trial for trial in trials[: study.total] if trial.state == TrialState.WAITING]:
         if not suggestions.ready(folder, trials, trial.number):
             return None
-        chosen = suggestions.settled(folder, trials, trial)
+        chosen = suggestions.settled(folder, trials, trial, study.before)
         if (taken := _take(study, study.trials, trial, worker, chosen)) is not None:
             beside = suggestions.known(folder, trials, trial.number)
             compared = suggestions.prunes(folder, trial.number)
@@ -126,7 +127,11 @@ def _take(
     study.storage.beat(identifier)  # first: a running trial without a heartbeat would never count as abandoned
     for name, source in chosen[1].items():
         if name not in trial.params:
-            storage.set_trial_param(identifier, name, source.to_internal_repr(chosen[0][name]), source)
+            first = next((one for one in part.get_trials(deepcopy=False) if name in one.params), None)
+            kept = first.distributions[name] if first else None
+            if not isinstance(kept, CategoricalDistribution):
+                kept = suggestions.lasting(study.folder, name, source)
+            storage.set_trial_param(identifier, name, kept.to_internal_repr(chosen[0][name]), kept)
     storage.set_trial_user_attr(identifier, "worker", worker)
     if not storage.set_trial_state_values(identifier, TrialState.RUNNING):
         return None

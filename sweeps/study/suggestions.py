@@ -7,7 +7,7 @@ and what is killed on the way change nothing.
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rnnkit.core import seeding
 from rnnkit.training import Objective, Range, Space
-from sweeps.study.folders import StudyFolder
+from sweeps.study.described import StudyFolder
 
 
 # Ends a trial whose best so far is among the worst third of the finished ones at as many evaluations, from the 4th on:
@@ -28,7 +28,7 @@ Settled = tuple[dict[str, Any], dict[str, BaseDistribution]]  # a point's values
 def values(folder: StudyFolder, number: int) -> dict[str, Any]:
     """What is known of a point from the start: all its values, or none where TPE is to choose them."""
     if folder.sampler == "random":
-        return drawn(folder.space, seeding.stream(folder.seed, "random point", number) % 2**32)
+        return drawn(folder.space_at(number), seeding.stream(folder.seed, "random point", number) % 2**32)
     plane = folder.space.plane()
     return plane[number % len(plane)] if is_first_part(folder, number) else {}
 
@@ -62,22 +62,27 @@ def ready(folder: StudyFolder, trials: Sequence[FrozenTrial], number: int) -> bo
     return not learns or all(trial.state.is_finished() for trial in known(folder, trials, number))
 
 
-def settled(folder: StudyFolder, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Settled:
-    """The values of a waiting trial, and what each is chosen from. What it was planned with, or has, it keeps."""
-    given = trial.system_attrs.get("fixed_params", {}) | trial.params
+def settled(
+    folder: StudyFolder, trials: Sequence[FrozenTrial], trial: FrozenTrial, before: Sequence[FrozenTrial] = ()
+) -> Settled:
+    """The values of a waiting trial, and what each is chosen from. What it was planned with, or has, it keeps.
+
+    `before` are the trials of the study that this one started from.
+    """
+    given, space = trial.system_attrs.get("fixed_params", {}) | trial.params, folder.space_at(trial.number)
     if values(folder, trial.number):
         planned = optuna.trial.FixedTrial(given)
-        return folder.space.suggest(planned), planned.distributions
+        return space.suggest(planned), planned.distributions
     seen = known(folder, trials, trial.number)
     under_way = trials[len(seen) : trial.number]  # begun before this one: what they are is known, but no more
     view = _study(folder.objective, PointSampler(folder.seed, trial.number))
-    told = [(one, one.state) for one in seen if one.state != TrialState.FAIL]
+    told = [(one, one.state) for one in (*before, *seen) if one.state != TrialState.FAIL]
     for one, state in [*told, *((one, TrialState.RUNNING) for one in under_way)]:
-        if distributions := inside(folder.space, one.params):
+        if distributions := inside(space, one.params):
             view.add_trial(_lean(one, state, distributions))
     view.enqueue_trial(given)
     asked = view.ask()
-    return folder.space.suggest(asked), asked.distributions
+    return space.suggest(asked), asked.distributions
 
 
 def _study(objective: Objective, sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
@@ -100,6 +105,24 @@ def inside(space: Space, params: dict[str, Any]) -> dict[str, BaseDistribution]:
     """What each value of a point would be chosen from in this space; empty where the point does not lie in it."""
     ranges = space.studied | space.tuned
     return {name: distribution(ranges[name]) for name in params} if space.holds(params) else {}
+
+
+def lasting(folder: StudyFolder, name: str, source: BaseDistribution) -> BaseDistribution:
+    """What a study's storage has a value chosen from, which must have the same choices in all trials for ever.
+
+    Those are all that the setting can be: a space may be widened.
+    """
+    if not isinstance(source, CategoricalDistribution):
+        return source
+    kind = get_type_hints(type(folder.base))[name]
+    every = get_args(kind) if get_origin(kind) is Literal else (False, True) if kind is bool else source.choices
+    return CategoricalDistribution(every)
+
+
+def rebased(space: Space, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The finished ones of these trials that lie in a space, as if all had been chosen from it."""
+    ended = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return [_lean(trial, trial.state, found) for trial in ended if (found := inside(space, trial.params))]
 
 
 def distribution(ranged: Range | tuple[Any, ...]) -> BaseDistribution:
