@@ -176,7 +176,7 @@ def total(options: Options, folder: folders.StudyFolder) -> int:
 def searched_by(options: Options, base: BaseConfig) -> Space | None:
     """The search space that the command line asks for; None for the experiment's own."""
     if options.grid:
-        points, left_out = asked.grid(asked.ranges(options.grid, base, "--grid"), base)
+        points, left_out = asked.grid(asked.choices(options.grid, base), base)
         print("".join(f"{line}\n" for line in left_out), end="")
         if options.parameters is not None:
             points = asked.of_size(points, options.parameters, base, parameters_of)

@@ -70,15 +70,16 @@ class Space:
     @classmethod
     def of_points(cls, points: Sequence[Values]) -> "Space":
         """The space of a grid: these points and nothing else, each a value for the same settings."""
-        choices = {name: tuple(dict.fromkeys(point[name] for point in points)) for name in points[0]}
+        choices: Ranges = {name: tuple(dict.fromkeys(point[name] for point in points)) for name in points[0]}
         return cls((), (), choices, {}, points=tuple(points))
 
     def plane(self) -> list[Values]:
         """The points of the plane or grid, each with all settings that the search varies there."""
         if self.points:
             return [dict(point) for point in self.points]
+        dropped = {"dropout": _nearest(self.tuned.get("dropout", (0.0,)), 0.0)}
         return [
-            {"hidden_size": hidden_size, "depth": depth, **self.start, **({"dropout": 0.0} if depth > 1 else {})}
+            {"hidden_size": hidden_size, "depth": depth, **self.start, **(dropped if depth > 1 else {})}
             for hidden_size, depth in itertools.product(self.hidden_sizes, self.depths)
         ]
 

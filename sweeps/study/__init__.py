@@ -6,16 +6,5 @@ from sweeps.study.points import Claim
 from sweeps.study.study import Study
 
 
-__all__ = [
-    "asked",
-    "folders",
-    "identity",
-    "local_workers",
-    "points",
-    "storage",
-    "suggestions",
-    "MOST_TRIALS",
-    "StudyFolder",
-    "Claim",
-]
-__all__ += ["Study"]
+__all__ = ["asked", "folders", "identity", "local_workers", "points", "storage", "suggestions"]
+__all__ += ["MOST_TRIALS", "Claim", "Study", "StudyFolder"]

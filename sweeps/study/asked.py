@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from rnnkit.core import BaseConfig, UserError, wording
@@ -13,31 +13,51 @@ from rnnkit.training import Range, Space
 Asked = dict[str, Range | tuple[Any, ...]]
 Values = dict[str, Any]
 
+_SUCH = {"--space": "hidden_size=8..128 or cell=gru,lstm", "--grid": "hidden_size=16,32 or cell=gru,lstm"}
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 
 
-def ranges(words: Sequence[str], base: BaseConfig, option: str = "--space") -> Asked:
-    """The range or choices that each word names, by setting. Raises `UserError` for what is none.
+def ranges(words: Sequence[str], base: BaseConfig) -> Asked:
+    """The range or choices that each word of --space names, by setting. Raises `UserError` for what is none.
 
     A range is logarithmic where its high end is ten times its low one.
     """
     found: Asked = {}
-    for word in words:
-        name, separator, text = word.partition("=")
-        name = name.replace("-", "_")
-        if not separator or not text:
-            raise UserError(f"{option} takes words such as hidden_size=8..128 or cell=gru,lstm, not {word!r}")
-        if name in found:
-            raise UserError(f"{option} names {name} twice: give all of its values at once")
-        kind = _kind(name, base, option)
-        if ".." in text:
-            found[name] = _range(name, kind, text, option)
-        else:
-            read = tuple(_value(name, kind, part, option) for part in text.split(","))
-            if len(set(read)) < len(read):
-                raise UserError(f"{option} {word} names a value twice")
-            found[name] = read
+    for name, kind, text in _named(words, base, "--space"):
+        ends = ".." in text
+        found[name] = _range(name, kind, text) if ends else _choices(name, kind, text, "--space")
     return found
+
+
+def choices(words: Sequence[str], base: BaseConfig) -> dict[str, tuple[Any, ...]]:
+    """The values that each word of --grid names, by setting. Raises `UserError` for what is none."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, kind, text in _named(words, base, "--grid"):
+        if ".." in text:
+            raise UserError(f"--grid {name}={text}: a grid needs each value, as in {name}=16,32,64")
+        found[name] = _choices(name, kind, text, "--grid")
+    return found
+
+
+def _named(words: Sequence[str], base: BaseConfig, option: str) -> Iterator[tuple[str, Any, str]]:
+    """Each word's setting, the type of that, and what is said of it."""
+    seen: set[str] = set()
+    for word in words:
+        name, _, text = word.partition("=")
+        name = name.replace("-", "_")
+        if not text:
+            raise UserError(f"{option} takes words such as {_SUCH[option]}, not {word!r}")
+        if name in seen:
+            raise UserError(f"{option} names {name} twice: give all of its values at once")
+        seen.add(name)
+        yield name, _kind(name, base, option), text
+
+
+def _choices(name: str, kind: Any, text: str, option: str) -> tuple[Any, ...]:
+    read = tuple(_value(name, kind, part, option) for part in text.split(","))
+    if len(set(read)) < len(read):
+        raise UserError(f"{option} {name}={text} names a value twice")
+    return read
 
 
 def _kind(name: str, base: BaseConfig, option: str) -> Any:
@@ -72,9 +92,7 @@ def _value(name: str, kind: Any, text: str, option: str) -> Any:
 _WHAT = {int: "whole numbers", float: "finite numbers"}
 
 
-def _range(name: str, kind: Any, text: str, option: str) -> Range:
-    if option == "--grid":
-        raise UserError(f"--grid {name}={text}: a grid needs each value, as in {name}=16,32,64")
+def _range(name: str, kind: Any, text: str, option: str = "--space") -> Range:
     if kind not in (int, float):
         raise UserError(f"{option} {name}={text}: {name} has choices, not a range: give them as {name}=one,other")
     low, high = (_value(name, kind, end, option) for end in text.split("..", 1))
@@ -83,12 +101,12 @@ def _range(name: str, kind: Any, text: str, option: str) -> Range:
     return Range(low, high, log=low > 0 and high >= 10 * low)
 
 
-def grid(choices: Asked, base: BaseConfig) -> tuple[list[Values], list[str]]:
+def grid(chosen: dict[str, tuple[Any, ...]], base: BaseConfig) -> tuple[list[Values], list[str]]:
     """All points of a grid that can be configurations, and why others cannot. Raises `UserError` where none can."""
     points: list[Values] = []
     wrong: dict[str, int] = {}
-    for values in itertools.product(*choices.values()):
-        point = dict(zip(choices, values, strict=True))
+    for values in itertools.product(*chosen.values()):
+        point = dict(zip(chosen, values, strict=True))
         try:
             base.changed(**point)
         except UserError as error:

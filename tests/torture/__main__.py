@@ -28,6 +28,7 @@ PARTS = (
     "replays",
     "tracker",
     "sweeps",
+    "same_study",
     "slurm",
     "pages",
 )
