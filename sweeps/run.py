@@ -23,6 +23,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -44,7 +45,7 @@ from rnnkit.core import (
 )
 from rnnkit.core import config as configuration
 from rnnkit.training import Space
-from sweeps.study import MOST_TRIALS, Study, asked, folders, local_workers, storage
+from sweeps.study import MOST_TRIALS, Study, asked, budget, folders, local_workers, storage
 from sweeps.study import study as studies
 
 
@@ -56,6 +57,9 @@ class Options(Checked):
     """Which experiment to sweep."""
     trials: int | None = None
     """Trials in all, those done before included; by default 24, with --sampler grid 3 for each point of the plane."""
+    minutes: float | None = None
+    """End within so many minutes, the best on fresh seeds and the answer included, with as many trials as there is time
+    for (at most --trials), or earlier where nothing is left to gain."""
     workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     """Processes that train side by side on this machine, one thread each; 0 where all of them are elsewhere."""
     seed: int = 0
@@ -115,6 +119,10 @@ class Options(Checked):
             raise UserError("--confirm-seeds has no effect with --confirm 0: leave it out, or confirm 1 or more")
         if self.pruner == "percentile" and self.kind == "grid":
             raise UserError("--pruner percentile has no effect with --sampler grid, which ends no trial: leave it out")
+        if self.minutes is not None:
+            self._require("minutes", 0 < self.minutes < 1e6, "above 0, and below 1,000,000")
+            if self.workers == 0:
+                raise UserError("--minutes needs workers here: those elsewhere could not be told that the time is up")
         self._check_grid()
 
     def _check_grid(self) -> None:
@@ -144,6 +152,7 @@ def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
     from sweeps.analysis import summary
 
+    began = time.monotonic() - time.process_time()  # what came before this function counts too
     base = base_config(options, flags)
     gpus = visible_gpus(options.gpus)
     if base.device == "cuda" and options.workers:  # checked before a study is made that could not work
@@ -160,10 +169,20 @@ def sweep(options: Options, flags: list[str]) -> None:
         study = studies.create(folder)
         if options.from_ is not None:
             study.start_from(earlier(options, folder))
-        study.ask_for(total(options, study.folder), (options.confirm, options.confirm_seeds))
-        local_workers.carry_out(study, local_workers.slots(options.workers, gpus))
+        slots, again = local_workers.slots(options.workers, gpus), (options.confirm, options.confirm_seeds)
+        if options.minutes is None:
+            study.ask_for(total(options, study.folder), again)
+            local_workers.carry_out(study, slots)
+        else:
+            study.ask_for(study.trials.user_attrs.get("total", 1))
+            mirrored = budget.TO_TRACKER if options.track != "off" else 0.0
+            most = total(options, study.folder) if options.trials or options.kind == "grid" else MOST_TRIALS
+            until = began + 60 * options.minutes
+            limits = budget.Budget(until, len(slots), most, again, budget.ANSWER + mirrored)
+            study.say_why_it_ended(local_workers.carry_out(study, slots, limits))
         print(summary.write(study))
-        if options.track != "off" and (problem := mirror(folder.path, options.track)):
+        patience = 90.0 if options.minutes is None else max(until - time.monotonic(), 2.0)
+        if options.track != "off" and (problem := mirror(folder.path, options.track, patience)):
             print(f"the study's run at W&B is not complete ({problem}); `make sync` tries again")
 
 

@@ -171,7 +171,8 @@ def timing(study: Study) -> str:
     sampler, pruner = study.folder.sampler, study.folder.pruner
     if study.folder.lag is not None:
         again = f"make reproduce STUDY={study.folder.name}"
-        return f"The same seed gives this study again bit for bit, with any number of workers ({again})."
+        ended = f" {why_it_ended(study)}" if "ended" in study.trials.user_attrs else ""
+        return f"The same seed gives this study again bit for bit, with any number of workers ({again}).{ended}"
     pruned = pruner == "percentile" and sampler != "grid" or pruner == "auto" and sampler in ("tpe", "plane-then-tpe")
     what = ["what TPE suggests"] * (sampler in ("tpe", "plane-then-tpe")) + ["what is pruned"] * pruned
     if not what:
@@ -180,6 +181,12 @@ def timing(study: Study) -> str:
         "With one worker, the same seed gives this study again bit for bit; with several, "
         f"{wording.listed(what)} depends on which trials have ended by then."
     )
+
+
+def why_it_ended(study: Study) -> str:
+    """Why a study with a time to keep has as many trials as it has, in a sentence."""
+    reason = wording.capital(study.trials.user_attrs["ended"])
+    return f"{reason}: hence {wording.count(study.total, 'trial')}, which depends on the machine (--minutes)."
 
 
 def unread(study: Study, trials: list[FrozenTrial]) -> list[str]:

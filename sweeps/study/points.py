@@ -81,6 +81,14 @@ def plan(study: Study) -> None:
 
 
 @_alone
+def close(study: Study, put_by: bool = False) -> None:
+    """Have the study end with the points that have begun, or with `put_by` before the first that has not ended."""
+    trials = study.trials.get_trials(deepcopy=False)[: study.total]
+    begun = [trial.state.is_finished() if put_by else trial.state != TrialState.WAITING for trial in trials]
+    study.ask_for(next((number for number, whether in enumerate(begun) if not whether), len(begun)), study.confirm)
+
+
+@_alone
 def claim(study: Study, worker: str) -> Claim | None:
     """Take the next waiting trial into this worker's hands; None where none is waiting that can begin by now.
 

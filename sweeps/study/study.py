@@ -82,6 +82,10 @@ class Study:
 
         self.storage.patiently(say)
 
+    def say_why_it_ended(self, reason: str) -> None:
+        """Keep why a sweep that had a time to keep planned no more points."""
+        self.storage.patiently(self.trials.set_user_attr, "ended", reason)
+
     def admit(self, data: dict[str, str]) -> None:
         """Have all trials train on the same data, by checksums. Raises `UserError` for others than the first's."""
 
