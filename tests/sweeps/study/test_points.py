@@ -140,7 +140,7 @@ def test_a_point_waits_for_those_it_is_to_know_and_for_no_others(tmp_path):
 
 
 @given(order=st.randoms(use_true_random=False), lag=st.integers(1, 6))
-@settings(max_examples=10)
+@settings(max_examples=3)
 def test_the_order_in_which_trials_end_changes_nothing(order, lag):
     """Any of those that are in hand ends next, some fail, some are pruned, some are given up and taken again."""
 
