@@ -31,6 +31,7 @@ from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Sta
 from rnnkit.training import Experiment, Pruned
 from sweeps.study import MOST_TRIALS, Claim, Study, points, storage, suggestions
 from sweeps.study import study as studies
+from sweeps.study.limits import Size, measured
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
     try:
         with study.storage.beating(storage.id_of(trial)):
             config, member = study.storage.patiently(prepare, claim)
+            size = within_limits(claim, config)
+            if size is None:
+                return
             result = ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
                 study.storage.patiently(trial.set_user_attr, "began", True)
@@ -97,7 +101,20 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
     except Exception as error:  # noqa: BLE001 (recorded in the study and in the run; the other trials go on)
         tell(claim, TrialState.FAIL, reason=f"{type(error).__name__}: {error}")
     else:
-        tell_result(claim, result)
+        tell_result(claim, result, size)
+
+
+def within_limits(claim: Claim, config: BaseConfig) -> Size | None:
+    """The size of a trial's net, where the study limits it; None where it is beyond, and the trial ends as pruned."""
+    limits = claim.study.folder.limits
+    if not limits.any or claim.repeat is not None:
+        return Size()
+    size = measured(config, limits)
+    if (why := size.beyond(limits)) is None:
+        return size
+    facts = {"run": None, "status": Status.PRUNED, **dataclasses.asdict(size)}
+    tell(claim, TrialState.PRUNED, facts, reason=f"too large: {why}")
+    return None
 
 
 def prepare(claim: Claim) -> tuple[BaseConfig, Membership]:
@@ -132,13 +149,17 @@ def stop(claim: Claim) -> None:
         points.give_back(claim.study, found, "stopped")
 
 
-def tell_result(claim: Claim, result: Result) -> None:
-    """End a trial as its run ended. A value that is not finite never wins: the trial has failed."""
+def tell_result(claim: Claim, result: Result, size: Size) -> None:
+    """End a trial as its run ended, with the size of its net where it was measured.
+
+    A value that is not finite never wins: the trial has failed.
+    """
     facts = {
         "run": result.run,
         "status": result.status,
         "flags": [flag.name for flag in result.flags or []],
-        "parameters": result.parameters,
+        "parameters": result.parameters if size.parameters is None else size.parameters,
+        **({} if size.milliseconds is None else {"milliseconds": size.milliseconds}),
         "seconds": result.seconds,
         "steps": result.step,
         "resumed_after": result.resumed_after or [],

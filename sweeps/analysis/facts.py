@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rnnkit.core import decoration, records, wording
 from rnnkit.runs import Comparison, Reference
+from sweeps.analysis.front import OnFront
+from sweeps.analysis.grid import GridPoint
 
 
 if TYPE_CHECKING:
@@ -137,10 +139,11 @@ class Best:
 class Summary:
     """A study in numbers and sentences.
 
-    `minutes` are from the first start to the last end, `cost_minutes` those of all runs together. `confirmations` come
-    best first, `runner_up` is the test between the first two, `rows` are all trials that have ended. The sentences say
-    what the data support and what not, which of the best's settings lie on `borders`, what depends on `timing`, and
-    which results are `unread`, since they are damaged.
+    `minutes` are from the first start to the last end, `cost_minutes` those of all runs together. `points` are those of
+    a grid of one's own, `front` is that of score against size. `confirmations` come best first, `runner_up` is the test
+    between the first two, `rows` are all trials that have ended. The sentences say what the data support and what not,
+    which of the best's settings lie on `borders`, what depends on `timing`, and which results are `unread`, since they
+    are damaged.
     """
 
     study: str = ""
@@ -155,6 +158,8 @@ class Summary:
     minutes: float = 0.0
     cost_minutes: float = 0.0
     plane: list[GridCell] = field(default_factory=list)
+    points: list[GridPoint] = field(default_factory=list)
+    front: list[OnFront] = field(default_factory=list)
     best: Best | None = None
     confirmations: list[Confirmation] = field(default_factory=list)
     runner_up: Paired | None = None

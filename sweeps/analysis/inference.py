@@ -15,6 +15,7 @@ from scipy import stats
 
 from rnnkit.core import wording
 from sweeps.analysis.facts import GridCell, Mean, Paired
+from sweeps.analysis.grid import GridPoint
 from sweeps.study import Study, points
 
 
@@ -105,8 +106,10 @@ def least_difference(between_seeds: Spread, cells: int, ours: int, theirs: int) 
     return q * between_seeds.deviation * math.sqrt((1 / ours + 1 / theirs) / 2)
 
 
-def in_the_plane(study: Study, plane: list[GridCell], between_seeds: Spread | None) -> tuple[list[str], list[str]]:
-    """Sentences on the plane: differences that the data support, and such that they do not."""
+def in_the_plane(
+    study: Study, plane: Sequence[GridCell | GridPoint], between_seeds: Spread | None, where: str = "plane"
+) -> tuple[list[str], list[str]]:
+    """Sentences on the plane, or the grid: differences that the data support, and such that they do not."""
     score = study.folder.objective.score
     scores = {cell.name: score(cell.value) for cell in plane if cell.value is not None}
     counts = {cell.name: len(cell.values) for cell in plane}
@@ -114,8 +117,8 @@ def in_the_plane(study: Study, plane: list[GridCell], between_seeds: Spread | No
         return [], []
     if between_seeds is None:
         return [], [
-            f"Between the {len(scores)} points of the plane no difference is supported: each was trained on one seed, "
-            "and nothing here says how much seeds differ (--confirm, or --sampler grid, does)."
+            f"Between the {len(scores)} points of the {where} no difference is supported: each was trained on one "
+            "seed, and nothing here says how much seeds differ (--confirm, or --sampler grid, does)."
         ]
     best = max(scores, key=scores.__getitem__)
     needed = {name: least_difference(between_seeds, len(scores), counts[best], counts[name]) for name in scores}
@@ -126,6 +129,8 @@ def in_the_plane(study: Study, plane: list[GridCell], between_seeds: Spread | No
         f"{wording.count(between_seeds.freedom, 'degree')} of freedom; "
         f"two points must lie {needed[best]:.4f} apart to be told apart"
     )
-    supported = [f"In the plane, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
-    not_supported = [f"In the plane, {best} is not told apart from {wording.listed(close)} ({basis})."] if close else []
+    supported = [f"In the {where}, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
+    not_supported = (
+        [f"In the {where}, {best} is not told apart from {wording.listed(close)} ({basis})."] if close else []
+    )
     return supported, not_supported

@@ -12,7 +12,7 @@ from rnnkit import evaluation
 from rnnkit.core import UserError, files, wording
 from rnnkit.core import config as configuration
 from rnnkit.runs import Comparison, Reference, Result
-from sweeps.analysis import figures, inference, page
+from sweeps.analysis import figures, front, grid, inference, page
 from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells, importances
 from sweeps.study import Study, suggestions
 
@@ -56,9 +56,11 @@ def collect(study: Study) -> Summary:
     confirmed = [trial for trial in complete if ranked and trial.number == ranked[0][0]]
     best = confirmed[0] if confirmed else study.best_of(complete)
     rows = [trial_row(trial) for trial in ended]
-    plane = grid_cells(space.plane(), rows)
-    groups = [cell.values for cell in plane] + [list(again.values.values()) for again in confirmations]
+    plane, points = grid_cells(grid.plane_points(folder), rows), grid.grid_points(folder, complete)
+    groups = [cell.values for cell in (*plane, *points)] + [list(again.values.values()) for again in confirmations]
     supported, not_supported = inference.in_the_plane(study, plane, inference.spread(groups))
+    if points:
+        supported, not_supported = inference.in_the_plane(study, points, inference.spread(groups), where="grid")
     second = runner_up(study, ranked)
     if second is not None:
         (supported if second.supported else not_supported).insert(0, second_in_words(second))
@@ -85,6 +87,8 @@ def collect(study: Study) -> Summary:
         minutes=max((max(ends) - min(starts)).total_seconds(), 0.0) / 60 if starts and ends else 0.0,  # clocks go back
         cost_minutes=sum(seconds) / 60,
         plane=plane,
+        points=points,
+        front=front.front(folder, complete),
         best=best_of(study, best, confirmations) if best else None,
         confirmations=confirmations,
         runner_up=second,

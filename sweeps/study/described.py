@@ -16,6 +16,7 @@ from rnnkit.core import BaseConfig, UserError
 from rnnkit.core import config as configuration
 from rnnkit.runs import FORMAT
 from rnnkit.training import Objective, Range, Space
+from sweeps.study.limits import Limits
 
 
 Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
@@ -23,7 +24,7 @@ Pruner = Literal["auto", "percentile", "none"]
 
 MOST_TRIALS = 9_000  # in one study: the seeds from there on belong to confirmations
 LAG = 4  # a point learns from those up to so many before it
-COMPARED = ("experiment", "seed", "sampler", "pruner", "lag", "storage", "config")
+COMPARED = ("experiment", "seed", "sampler", "pruner", "lag", "limits", "storage", "config")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class StudyFolder:
     lag: int | None = LAG
     searched: Space | None = None
     earlier: tuple[tuple[int, Space], ...] = ()
+    limits: Limits = Limits()
     made: tuple[Path, ...] = ()
 
     @property
