@@ -100,27 +100,31 @@ def nothing_to_gain(study: Study) -> str | None:
     return f"the last {since} points that TPE chose brought nothing better" if since >= IN_VAIN else None
 
 
+def _ends(study: Study, budget: Budget, trials: list[FrozenTrial]) -> str | None:
+    """Why no further point is to be planned, in words; None where one is."""
+    if (reason := nothing_to_gain(study)) is not None:
+        return reason
+    if len(trials) >= budget.most and not points.unfinished(trials):
+        return "all trials are done"
+    return None if may_search(study, budget) else "time is up"
+
+
 def search(study: Study, budget: Budget, look: Callable[[int], None]) -> str:
     """Plan points and have them worked on as long as there is time; then say why it ended, in words.
 
     `look` is called again and again with the number of trials that have something to do. What is still running in the
     end is left to whoever called, who puts it by.
     """
-    reason = ""
-    while not reason:
+    while True:
         trials = study.all_of()
         open_ones = points.unfinished(trials)
-        if (found := nothing_to_gain(study)) is not None:
-            reason = found
-        elif len(trials) >= budget.most:
-            reason = "all trials are done" if not open_ones else ""
-        elif not may_search(study, budget):
-            reason = "time is up"
-        elif open_ones < 2 * budget.workers:
-            study.ask_for(min(len(trials) + 1, budget.most))
+        if (reason := _ends(study, budget, trials)) is not None:
+            break
+        if open_ones < 2 * budget.workers and len(trials) < budget.most:
+            study.ask_for(len(trials) + 1)
             points.plan(study)
             continue
-        look(max(open_ones, 1))
+        look(open_ones)
     points.close(study)
     while points.unfinished(study.all_of()) and time_again(study, (budget.again[0], 2), budget.workers) < budget.left:
         look(points.unfinished(study.all_of()))
