@@ -70,8 +70,9 @@ class Space:
     @classmethod
     def of_points(cls, points: Sequence[Values]) -> "Space":
         """The space of a grid: these points and nothing else, each a value for the same settings."""
-        choices: Ranges = {name: tuple(dict.fromkeys(point[name] for point in points)) for name in points[0]}
-        return cls((), (), choices, {}, points=tuple(points))
+        values = {name: tuple(dict.fromkeys(point[name] for point in points)) for name in points[0]}
+        plane = (values["hidden_size"], values["depth"]) if values.keys() == {"hidden_size", "depth"} else ((), ())
+        return cls(*plane, dict(values), {}, points=tuple(points))
 
     def plane(self) -> list[Values]:
         """The points of the plane or grid, each with all settings that the search varies there."""
