@@ -87,12 +87,11 @@ class StudyFolder:
             "storage": "journal" if self.address == "journal" else "postgresql",
             "config": configuration.settings(self.base),
             "space": judged | _plain(self.space),
-            **(
-                {"earlier": [{"until": until, **_plain(space)} for until, space in self.earlier]}
-                if self.earlier
-                else {}
-            ),
         }
+        if self.limits.any:
+            values["limits"] = dataclasses.asdict(self.limits)
+        if self.earlier:
+            values["earlier"] = [{"until": until, **_plain(space)} for until, space in self.earlier]
         return json.loads(json.dumps(values, default=str))
 
     def config(self, number: int, values: dict[str, Any]) -> BaseConfig:
