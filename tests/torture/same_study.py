@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,9 +79,9 @@ def joined(runs: Path) -> Study:
     return studies.join(runs, "same", "journal", track="off")
 
 
-def torture(options: Options, place: Path) -> list[str]:
-    """Sweep by each number of workers and with kills. Returns a line for each; raises where one differs."""
-    lines, first = [], None
+def torture(options: Options, place: Path) -> Iterator[str]:
+    """Sweep by each number of workers and with kills. A line for each; raises `AssertionError` where one differs."""
+    first = None
     for workers in (*options.workers, 0):
         runs = place / f"by-{workers or 'killed'}"
         runs.mkdir()
@@ -101,8 +102,7 @@ def torture(options: Options, place: Path) -> list[str]:
         assert check.difference is None, f"{how}: {check.difference}"
         assert identity.digest(found) == identity.digest(identity.outcomes(first))
         share = f", waiting {100 * waited(study.all_of(), workers):.1f} %" if workers else ""
-        lines.append(f"{how}: {len(found)} trials in {seconds:.0f} s{share}, SHA-256 {identity.digest(found)}")
-    return lines
+        yield f"{how}: {len(found)} trials in {seconds:.0f} s{share}, SHA-256 {identity.digest(found)}"
 
 
 def main() -> None:
