@@ -29,9 +29,8 @@ import experiments
 from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, surroundings, without_secrets
 from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Status, ended
 from rnnkit.training import Experiment, Pruned
-from sweeps.study import MOST_TRIALS, Claim, Study, points, storage, suggestions
+from sweeps.study import MOST_TRIALS, Claim, Study, limits, points, storage, suggestions
 from sweeps.study import study as studies
-from sweeps.study.limits import Size, measured
 
 
 @dataclass(frozen=True)
@@ -104,13 +103,13 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
         tell_result(claim, result, size)
 
 
-def within_limits(claim: Claim, config: BaseConfig) -> Size | None:
+def within_limits(claim: Claim, config: BaseConfig) -> limits.Size | None:
     """The size of a trial's net, where the study limits it; None where it is beyond, and the trial ends as pruned."""
-    limits = claim.study.folder.limits
-    if not limits.any or claim.repeat is not None:
-        return Size()
-    size = measured(config, limits)
-    if (why := size.beyond(limits)) is None:
+    most = claim.study.folder.limits
+    if not most.any or claim.repeat is not None:
+        return limits.Size()
+    size = limits.measured(config, most)
+    if (why := size.beyond(most)) is None:
         return size
     facts = {"run": None, "status": Status.PRUNED, **dataclasses.asdict(size)}
     tell(claim, TrialState.PRUNED, facts, reason=f"too large: {why}")
@@ -149,7 +148,7 @@ def stop(claim: Claim) -> None:
         points.give_back(claim.study, found, "stopped")
 
 
-def tell_result(claim: Claim, result: Result, size: Size) -> None:
+def tell_result(claim: Claim, result: Result, size: limits.Size) -> None:
     """End a trial as its run ended, with the size of its net where it was measured.
 
     A value that is not finite never wins: the trial has failed.

@@ -28,7 +28,7 @@ PARTS = (
     "replays",
     "tracker",
     "sweeps",
-    "same_study",
+    "same",
     "slurm",
     "pages",
 )

@@ -1,7 +1,7 @@
 """One study by 1, 2 and 4 workers, and by 2 of which some are killed at random moments: the same to the last bit.
 
-    python -m tests.torture.same_study                       # the default study of digits, 20 kills
-    python -m tests.torture.same_study --trials 16 --kills 4 --epochs 5 --settings "--view rows --batch-size 64"
+    python -m tests.torture.same                       # the default study of digits, 20 kills
+    python -m tests.torture.same --trials 16 --kills 4 --epochs 5 --settings "--view rows --batch-size 64"
 
 Compared are the SHA-256 of each study, in which stand all settings, states, values by evaluation and weights of its
 trials and of those on fresh seeds, and every metric that its runs recorded. It says too for what part of the time
@@ -107,7 +107,7 @@ def torture(options: Options, place: Path) -> Iterator[str]:
 
 def main() -> None:
     """Torture as the command line says."""
-    options = cli.parse(Options, "python -m tests.torture.same_study", sys.argv[1:], __doc__)
+    options = cli.parse(Options, "python -m tests.torture.same", sys.argv[1:], __doc__)
     with sweeps.folders() as place:
         for line in torture(options, place):
             print(line, flush=True)
