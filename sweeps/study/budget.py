@@ -48,7 +48,8 @@ class Budget:
 def seconds(trials: list[FrozenTrial]) -> list[float]:
     """How long trials that were trained out took, the longest last."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    return sorted((t.datetime_complete - t.datetime_start).total_seconds() for t in complete if t.datetime_complete)
+    spans = [trial.duration for trial in complete]
+    return sorted(span.total_seconds() for span in spans if span is not None)
 
 
 def expected(trials: list[FrozenTrial]) -> float:
