@@ -32,17 +32,17 @@ class Options(recorded.Options):
 
 def of_layers(model, probe, count: int) -> dict[str, dict]:
     """Exponents, spectrum and dimensions of each layer and direction, by `<module>.<layer>.<direction>`."""
-    from torch import nn
-
     from rnnkit import sequences
     from rnnkit.diagnostics import dynamics, layer_inputs, monitor, states
+    from rnnkit.nn import cell_of
 
     found = {}
     for name, (module, inputs, initial) in layer_inputs(model, probe.run).items():
         for place, one in monitor.seen(module, inputs, initial).items():
             layer, backward = one.place
             owner, time = sequences.owners(one.hidden), sequences.times(one.hidden, backward)
-            most = min(count, module.hidden_size * (2 if isinstance(module, nn.LSTM) else 1))
+            cell = cell_of(module)
+            most = min(count, module.hidden_size * len(cell.states))
             exponents = []
             for sequence in range(int(owner.max()) + 1):
                 rows = (owner == sequence).nonzero().flatten()
@@ -50,16 +50,18 @@ def of_layers(model, probe, count: int) -> dict[str, dict]:
                 if len(x) > 1:
                     largest = dynamics.lyapunov_exponents(module, x, most, layer=layer, backward=backward)
                     exponents.append(largest.tolist())
-            weight = getattr(module, f"weight_hh_{one.place.suffix}")
             filled = states.dimensions(one.hidden.data)
             found[f"{name}.{place}"] = of = {
                 "lyapunov": [statistics.median(values) for values in zip(*exponents, strict=True)],
-                "singular_values": dynamics.gate_singular_values(weight)[:, 0].tolist(),
                 "participation_ratio": filled.participation_ratio,
                 "effective_rank": filled.effective_rank,
                 "hidden_size": module.hidden_size,
             }
-            if isinstance(module, nn.RNN):
+            if not cell.recurrent:
+                continue
+            weight = getattr(module, f"weight_hh_{one.place.suffix}")
+            of["singular_values"] = dynamics.gate_singular_values(weight)[:, 0].tolist()
+            if not cell.gates:
                 spectrum = dynamics.spectrum(weight)
                 of |= {"spectral_radius": spectrum.eigenvalues[0].abs().item(), "henrici": spectrum.henrici}
     return found
@@ -95,7 +97,8 @@ def main() -> None:
         first = of["lyapunov"][0] if of["lyapunov"] else float("nan")
         memory = f"{-1 / first:.1f} steps" if first < 0 else "chaotic" if first > 0 else "-"
         filled = f"{of['participation_ratio']:.1f} of {of['hidden_size']}"
-        print(f"{where:24} {some:44} {memory:>10} {max(of['singular_values']):14.3f} {filled:>12}")
+        largest = f"{max(of['singular_values']):.3f}" if "singular_values" in of else "-"
+        print(f"{where:24} {some:44} {memory:>10} {largest:>14} {filled:>12}")
     write(folder, model, probe, found)
     print(f"all of it: {printing.shown(folder / 'media')}")
 

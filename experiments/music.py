@@ -111,7 +111,7 @@ def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     metrics = task.evaluate() | measured(task.model, task.data.test, "test")[0]
     counts = baselines(config.data, config.data_dir)
     references = [Reference(what, "nats per step", value) for what, value in counts.items()]
-    if config.data == "jsb":
+    if config.data == "jsb" and config.cell in PUBLISHED:
         what, published = f"{config.cell.upper()} of 2 x 200 (Bai et al., 2018)", PUBLISHED[config.cell]
         references.append(Reference(what, "nats per step", published, ReferenceKind.PUBLISHED))
     return Final(metrics, references=references)

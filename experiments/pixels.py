@@ -105,7 +105,7 @@ def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
 
     metrics, right = tasks.classified(task.model, task.data.test, "test")
     alike = config.data == "mnist" and config.pixels_per_step == 1 and not config.bidirectional
-    published = PUBLISHED[config.order, config.cell] if alike else []
+    published = PUBLISHED.get((config.order, config.cell), []) if alike else []
     of = f"{config.order} {config.cell.upper()}, all 60,000 images"
     references = [Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED) for who, value in published]
     theirs = baseline(config.data, config.data_dir, config.train_size, config.valid_size, config.test_size)

@@ -16,11 +16,11 @@ import functools
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from rnnkit.core import BaseConfig, UserError, cli, defaults
+from rnnkit.core import BaseConfig, CellName, UserError, cli, defaults
 from rnnkit.datasets import Parts, python_source, ud_ewt
 from rnnkit.datasets.formats import conllu
 from rnnkit.evaluation import classification, compare
@@ -46,7 +46,7 @@ class Config(BaseConfig):
         "reader_size": {"data": lambda data: data != "python"},
     }
 
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    cell: CellName = CellName("lstm")
     """Recurrent cell, of the letters too."""
     depth: int = 1
     """Recurrent layers over the words, one on top of the other."""

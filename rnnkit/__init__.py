@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what type checkers see of what `__getattr__` gives
     from rnnkit.nn import GRU as GRU
     from rnnkit.nn import LSTM as LSTM
     from rnnkit.nn import RNN as RNN
+    from rnnkit.nn import Recurrent as Recurrent
     from rnnkit.nn import about as about
     from rnnkit.observation import observe as observe
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # what type checkers see of what `__getattr__` gives
 __version__ = "0.1.0"
 
 # Where each public name lives. The packages themselves can be had as attributes too.
-_NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "about": "nn", "observe": "observation"}
+_NAMES = {"RNN": "nn", "GRU": "nn", "LSTM": "nn", "Recurrent": "nn", "about": "nn", "observe": "observation"}
 _PACKAGES = ["core", "datasets", "diagnostics", "evaluation", "mirror"]
 _PACKAGES += ["nn", "observation", "runs", "sequences", "training"]
 

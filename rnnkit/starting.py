@@ -1,16 +1,19 @@
 """What must be so before the modules of a command are imported.
 
-Ctrl-C is one line, and exit code 130, as from `rnnkit.core.cli` later; and what tqdm and tyro read of the environment
-when they are imported, and may end on, is not there. Whatever is run as `python -m` imports this first, by its package,
-and for what it does. In any other process, one that imports the library say, it does nothing.
+Ctrl-C is one line, and exit code 130, as from `rnnkit.core.cli` later; what tqdm and tyro read of the environment when
+they are imported, and may end on, is not there; and a Python without the packages that it takes says so. Whatever is
+run as `python -m` imports this first, by its package, and for what it does. In any other process, one that imports the
+library say, it does nothing.
 """
 
+import importlib.util
 import os
 import signal
 import sys
 
 
-COMMANDS = ("experiments", "sweeps", "tests")
+# What cannot be done without, in any command of a package, and the extra that brings it.
+COMMANDS = {"experiments": ("experiments", "tyro"), "sweeps": ("sweeps", "optuna"), "tests": ("dev", "optuna")}
 READ_AT_IMPORT = ("TQDM_", "PYTHON_TYRO_")  # commands heed none of them, see docs/surroundings.md
 
 
@@ -20,15 +23,29 @@ def end(number: int, frame: object) -> None:
     os._exit(130)
 
 
-def is_command() -> bool:
-    """Whether Python is looking for a module of this checkout that it was told to run: `python -m sweeps.run`."""
+def command() -> str | None:
+    """The module of this checkout that Python is looking for, as it was told to run it: `sweeps.run`; else None."""
     words = sys.orig_argv
     named = [word for option, word in zip(words, words[1:], strict=False) if option == "-m"]
-    return sys.argv[:1] == ["-m"] and named[:1] != [] and named[0].partition(".")[0] in COMMANDS
+    found = named[0] if sys.argv[:1] == ["-m"] and named else ""
+    return found if found.partition(".")[0] in COMMANDS else None
 
 
-if is_command():
+def require_packages(module: str) -> None:
+    """End the process, in a line that says what to do, where this Python lacks what the command's package takes."""
+    extra, package = COMMANDS[module.partition(".")[0]]
+    if importlib.util.find_spec(package) is None:
+        print(
+            f"error: {sys.executable} has no {package}: run .venv/bin/python -m {module}, which `make setup` makes, "
+            f"or install it here: {sys.executable} -m pip install -c constraints.txt -e '.[{extra}]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+if (module := command()) is not None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end)
     for name in [name for name in os.environ if name.startswith(READ_AT_IMPORT)]:
         del os.environ[name]
+    require_packages(module)

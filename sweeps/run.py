@@ -47,6 +47,11 @@ def sweep(options: Options, flags: list[str]) -> None:
     told = options.seed, options.kind, options.pruner, options.storage, options.lag
     path = options.runs_dir / "studies" / name
     wanted = StudyFolder(path, base, *told, searched_by(options, base), limits=most)
+    if options.study is None:
+        wanted = folders.with_its_space(wanted)
+        if wanted.name != name:
+            print(f"What is searched has changed since study {name} began: this is study {wanted.name}")
+            name = wanted.name
     with folders.held(options.runs_dir, name), contextlib.ExitStack() as stack:
         folder = folders.opened(wanted)
         stack.enter_context(writing(folder.path))

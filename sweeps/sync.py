@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from sweeps.wandb_sync import study_run
 
 
 TIMEOUT = 120  # seconds within which the server must have taken a run
+TO_SEND, UNTRACKED = "to send", "not to be tracked"
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,31 @@ class Options(RunsOptions):
 
 def prepare(folder: Path) -> str:
     """Make the offline copy of one run whole, and say in few words what is left to do. Raises what prevents it."""
+    return alone_with(folder, lambda log, lock: TO_SEND)
+
+
+def send_once(folder: Path) -> str:
+    """Send one run, unless another process is at it or has done so by now; what became of it. Raises why it failed."""
+    return alone_with(folder, send)
+
+
+def alone_with(folder: Path, action: Callable[[Path, int], str]) -> str:
+    """What `action` says of a run that is to be sent, of W&B's file and the lock on it; else why none is to be sent."""
     if is_live(folder):
         return "still running"
     is_study = (folder / "study.json").exists()
     if not (folder / "wandb").exists() if is_study else Manifest.read(folder).track == "off":
-        return "not to be tracked"
+        return UNTRACKED
     try:
-        with locks.exclusive(folder / "mirror.lock", busy="its mirror is at work"):
+        with locks.exclusive(folder / "mirror.lock", busy="in the hands of another process") as lock:
             state = mend(folder, is_study)
-    except locks.Busy:
-        return "still being mirrored"
-    if state.get("mode") == "disabled":
-        return "not to be tracked"
-    if state.get("mode") == "online" or synced(log_of(folder)):
-        return "sent before"
-    return "to send"
+            if state.get("mode") == "disabled":
+                return UNTRACKED
+            if state.get("mode") == "online" or synced(log := log_of(folder)):
+                return "sent before"
+            return action(log, lock)
+    except locks.Busy as busy:  # its mirror's, or another sync's
+        return str(busy)
 
 
 def mend(folder: Path, is_study: bool) -> dict:
@@ -105,37 +117,45 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def send(log: Path) -> str | None:
-    """Send one offline run; None where the server has it now, else the reason why not."""
+def send(log: Path, lock: int) -> str:
+    """Send one offline run. Raises `UserError` with the reason where the server does not have it then.
+
+    `lock` is the descriptor of the lock on the run: what sends it holds it too, though this process be killed.
+    """
     with tempfile.TemporaryFile(
         "w+", encoding="utf-8", errors="replace"
     ) as output:  # no pipe: W&B's service may hold it open after its parent's end
         command = [sys.executable, "-m", "wandb", "sync", str(log.parent)]
-        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "pass_fds": [lock]}
         process = subprocess.Popen(command, **streams, env=processes.environment(), start_new_session=True)
         try:
             process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
-            return f"the server did not take it within {TIMEOUT} seconds"
+            raise UserError(f"the server did not take it within {TIMEOUT} seconds") from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         output.seek(0)
         lines = output.read().strip().splitlines() or [f"wandb sync ended with {process.returncode}"]
-    return None if synced(log) else lines[-1]
+    if not synced(log):
+        raise UserError(lines[-1])
+    return "sent"
 
 
 def send_all(folders: list[Path]) -> list[str]:
-    """Send one run after the other, with a line for each, and return what became of them: sent or failed."""
+    """Send one run after the other, with a line for each, and return what became of them."""
     outcomes = []
     for number, folder in enumerate(folders, start=1):
         print(f"[{number}/{len(folders)}] {folder.name}: ", end="", flush=True)
-        reason = send(log_of(folder))
-        print(reason or "sent", flush=True)
-        outcomes.append("failed" if reason else "sent")
-        if reason:
+        try:
+            outcome = send_once(folder)
+            print(outcome, flush=True)
+        except Exception as error:  # noqa: BLE001 (said; the other runs are sent all the same)
+            outcome = "failed"
+            print(error_in_words(error), flush=True)
             log_in()  # is the server still there? Else the others would wait as long, for nothing
+        outcomes.append(outcome)
     return outcomes
 
 
@@ -155,7 +175,7 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 (reported; the other runs are sent all the same)
             outcome = "failed"
             print(f"{folder.name}: {error_in_words(error)}", file=sys.stderr)
-        if outcome == "to send":
+        if outcome == TO_SEND:
             ready.append(folder)
         else:
             counts[outcome] += 1

@@ -88,7 +88,7 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
             result = ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
                 study.storage.patiently(trial.set_user_attr, "began", True)
-                context = RunContext(member=member, mirror=mirror, admit=study.admit)
+                context = RunContext(member=member, mirror=mirror, admit=study.admit, ends=lambda: require_ours(claim))
                 result = run(config, lambda step, value: report(claim, step, value), context)
     except OutOfMemory as error:  # the trial's own fault: smaller ones go on
         tell(claim, TrialState.FAIL, reason=str(error))
@@ -140,6 +140,12 @@ def report(claim: Claim, step: int, value: float) -> None:
 
     if claim.study.storage.patiently(say):
         raise Pruned
+
+
+def require_ours(claim: Claim) -> None:
+    """Raise `Lost` where the trial is not in this worker's hands any more: another one ends it."""
+    if claim.study.storage.patiently(claim.ours) is None:
+        raise Lost(f"trial {claim.number} has gone to another worker")
 
 
 def stop(claim: Claim) -> None:

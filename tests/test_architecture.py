@@ -1,4 +1,4 @@
-"""The house as DESIGN draws it: who imports whom, how large its rooms are, and that no state travels by global."""
+"""The house as docs/architecture.md draws it: who imports whom, how large its rooms are, and no state by global."""
 
 import ast
 import functools

@@ -41,7 +41,7 @@ def follow(tmp_path):
     return followed
 
 
-@pytest.mark.parametrize("title", ["A data set", "A diagnostic", "An experiment"])
+@pytest.mark.parametrize("title", ["A data set", "A diagnostic", "A cell", "An experiment"])
 def test_no_recipe_has_more_than_ten_lines(title):
     assert len(RECIPES[title].splitlines()) <= 10
 
@@ -56,6 +56,29 @@ def test_a_diagnostic_is_logged_at_each_evaluation(follow):
     assert [name for name in last if name.endswith("/mean")] == [
         f"hidden/encoder.{place}/mean" for place in ("l0.f", "l0.b", "l1.f", "l1.b")
     ]
+
+
+def test_a_cell_is_trained_swept_resumed_replayed_observed_and_screened(follow):
+    folder = follow("A cell")
+    (rows,) = (folder / "runs").glob("*/metrics.jsonl")
+    last = json.loads(rows.read_text().splitlines()[-1])
+    gates = {name.split("/")[2] for name in last if name.startswith("gate/")}
+    assert gates == {"z"}  # n is a candidate
+    assert last["gate/encoder.l0.f/z/timescale_max"] > 0
+    digits = folder / "experiments" / "digits.py"  # whose space a sweep searches
+    digits.write_text(digits.read_text().replace("studied((8, 96), 3)", 'studied((8, 96), 3, ("ugrnn",))'))
+    environment = no_account() | {"PYTHONPATH": str(folder)}
+    words = ["sweeps.run", "digits", "--trials", "2", "--sampler", "random", "--confirm", "0", "--workers", "1"]
+    words += ["--track", "off", "--", "--epochs", "1", "--view", "rows"]
+    for command in (["-m", *words], [str(ROOT / "tests" / "rnnkit" / "nn" / "cells" / "own.py")]):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads((folder / "runs" / "studies" / "digits-s0" / "summary.json").read_text())
+    assert summary["trials"]["finished"] == 2
+    cells = {json.loads(p.read_text())["config"]["cell"] for p in (folder / "runs").glob("digits-s*/manifest.json")}
+    assert cells == {"ugrnn"}
 
 
 def test_an_experiment_runs_and_sweeps_and_is_listed_nowhere(follow):

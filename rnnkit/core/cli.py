@@ -16,9 +16,10 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from rnnkit.core import determinism, extras, signals, surroundings, terminal
+from rnnkit.core import cells, determinism, extras, signals, surroundings, terminal
+from rnnkit.core.cells import CellName
 from rnnkit.core.config import BaseConfig
 from rnnkit.core.errors import UserError, flag, is_out_of_memory
 from rnnkit.core.texts import wording
@@ -42,14 +43,34 @@ def parse(kind: type[Arguments], prog: str, argv: Sequence[str], description: st
             contextlib.redirect_stdout(helped),
             surroundings.hidden("COLUMNS$", COLUMNS=width),
         ):
-            return tyro.cli(kind, prog=prog, args=list(argv), description=description)
+            registry = tyro.constructors.ConstructorRegistry()
+            registry.primitive_rule(_cell_rule)
+            with registry:
+                return tyro.cli(kind, prog=prog, args=list(argv), description=" ")  # it would run examples together
     except SystemExit as stop:
         if stop.code == 2:
             wrong = _first_block(_read(said))
             raise UserError(f"{wrong}{_meant(kind, argv, wrong)} (see: {prog} --help)") from None
-        text = arranged(_read(helped), kind, int(width))
+        text = arranged(_read(helped), description or kind.__doc__ or "", kind, int(width))
         print(text if terminal.can_show(text) else text.translate(_ASCII), end="")
         raise  # --help, or a SIGTERM just now
+
+
+def _cell_rule(asked: Any) -> Any:
+    """How tyro reads the name of a cell: one of those that there are."""
+    from tyro.constructors import PrimitiveConstructorSpec
+
+    if asked.type is not CellName:
+        return None
+    known = tuple(cells.names())
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f"{{{','.join(known)}}}",
+        instance_from_str=lambda words: CellName(words[0]),
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [str(value)],
+        choices=known,
+    )
 
 
 def _read(printed: io.TextIOWrapper) -> str:
@@ -84,13 +105,22 @@ def _meant(kind: type, argv: Sequence[str], wrong: str) -> str:
     return ""
 
 
-def arranged(text: str, kind: type, width: int) -> str:
-    """tyro's help text with its paragraphs wrapped, and an experiment's own settings before those that all share."""
-    lines = text.splitlines()
-    top = next((n for n, line in enumerate(lines) if line.startswith("╭")), len(lines))
-    wrapped = [textwrap.wrap(line, width) if line[:1].strip() else [line] for line in lines[:top]]
-    said = re.sub("\n{3,}", "\n\n", "\n".join(itertools.chain(*wrapped)))
-    return "\n".join([said, *_own_first(lines[top:], kind), ""])
+def arranged(text: str, description: str, kind: type, width: int) -> str:
+    """tyro's help text with a description: its paragraphs wrapped, examples as they are, and indented.
+
+    An experiment's own settings come before those that all share.
+    """
+    usage, _, rest = text.partition("\n\n")
+    parts = [_paragraph(part, width) for part in re.split(r"\n\s*\n", description.rstrip())]
+    box = rest[rest.index("╭") :].splitlines() if "╭" in rest else []
+    return "\n".join([usage, "", "\n\n".join(parts), "", *_own_first(box, kind), ""])
+
+
+def _paragraph(text: str, width: int) -> str:
+    lines = textwrap.dedent(text).splitlines()
+    if text[:1].isspace() or all(line.startswith("python -m") for line in lines):  # ruff takes some indents away
+        return textwrap.indent("\n".join(lines), "    ")
+    return "\n".join(textwrap.wrap(text, width))
 
 
 def _own_first(box: list[str], kind: type) -> list[str]:
@@ -150,6 +180,7 @@ def main(action: Callable[[], None], settle: bool = True, prints: bool = False) 
 def _exit_code(action: Callable[[], None]) -> int | str | None:
     """Run a command; its exit code, after saying on stderr what ended it."""
     try:
+        terminal.require_folder()
         if callable(signal.getsignal(signal.SIGINT)):  # else it is ignored
             signal.signal(signal.SIGINT, signal.default_int_handler)  # see `rnnkit.starting`
         action()
@@ -172,8 +203,8 @@ def _exit_code(action: Callable[[], None]) -> int | str | None:
 
 
 def say_error(text: str) -> None:
-    """Say an error on stderr, in one line, whatever stands in a file or a server's answer that it names."""
-    print(f"error: {wording.printable(text)}", file=sys.stderr)
+    """Say an error on stderr, in one line to be read, whatever stands in a file or a server's answer that it names."""
+    print(f"error: {wording.cut(wording.printable(text), 900)}", file=sys.stderr)
 
 
 def _interrupted(error: BaseException | None) -> bool:

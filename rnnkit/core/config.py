@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from rnnkit.core import records
+from rnnkit.core import cells, records
+from rnnkit.core.cells import CellName
 from rnnkit.core.errors import Checked, UserError, flag
 
 
@@ -19,6 +20,9 @@ _SIZES = (
     *("hidden_size", "depth", "batch_size", "embedding_size", "head_size", "letter_size", "reader_size"),
     *("steps", "length"),
 )
+
+# What is dropped, or kept, along a sequence.
+_IN_TIME = ("recurrent_dropout", "weight_drop", "zoneout")
 
 # Where a run lies, how many threads it takes and who watches it do not belong to what it computes.
 _placement = {"placement": True}
@@ -42,8 +46,8 @@ class BaseConfig(Checked):
 
     seed: int = 0
     """One seed for initial weights, data order and dropout, each with a random stream of its own."""
-    cell: Literal["rnn", "gru", "lstm"] = "gru"
-    """Recurrent cell."""
+    cell: CellName = CellName("gru")
+    """Recurrent cell; see docs/cells.md."""
     hidden_size: int = 64
     """Units in each layer and direction."""
     depth: int = 2
@@ -52,6 +56,12 @@ class BaseConfig(Checked):
     """Read each sequence from both ends."""
     dropout: float = 0.0
     """Share of units dropped between layers (depth 2 or more)."""
+    recurrent_dropout: float = field(default=0.0, metadata={_BEFORE: 0.0})
+    """Share of units of the state dropped where the next step reads it, the same ones at all steps of a sequence."""
+    weight_drop: float = field(default=0.0, metadata={_BEFORE: 0.0})
+    """Share of recurrent weights dropped, the same ones throughout a batch."""
+    zoneout: float = field(default=0.0, metadata={_BEFORE: 0.0})
+    """Chance of a unit to keep its state at a step."""
     init: Literal["default", "orthogonal", "identity", "forget-bias", "chrono"] = "default"
     """How the recurrent layers' weights start; see rnnkit.nn.initialisation."""
     layers: Literal["rnnkit", "torch"] = "rnnkit"
@@ -104,12 +114,32 @@ class BaseConfig(Checked):
         self._require("seed", self.seed < 2**63, "below 2^63")
         self._require("learning_rate", 0 < self.learning_rate < float("inf"), "above 0 and finite")
         self._require("clip", self.clip < float("inf"), "finite")
-        self._require("dropout", 0 <= self.dropout < 1, "at least 0 and below 1")
+        for name in ("dropout", *_IN_TIME):
+            self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         if self.dropout and self.depth == 1:
             raise UserError("--dropout acts between layers: it needs --depth 2 or more")
+        self._require_of_cell()
 
-        if self.cell == "rnn" and self.init in ("forget-bias", "chrono"):
-            raise UserError(f"--init {self.init} sets the bias of a gate: it needs --cell gru or lstm")
+    def _require_of_cell(self) -> None:
+        """Raise `UserError` for what the cell does not have."""
+        cells.require(self.cell)
+        cell = cells.facts(self.cell)
+        if self.init in ("forget-bias", "chrono") and not cell.keeps:
+            gated = ", ".join(name for name in cells.names() if cells.facts(name).keeps)
+            raise UserError(f"--init {self.init} sets the bias of a gate: it needs a --cell that has one ({gated})")
+        of_matrix = [flag(name) for name in _IN_TIME[:2] if getattr(self, name)]
+        of_matrix += [f"--init {self.init}"] if self.init in ("orthogonal", "identity") else []
+        if of_matrix and not cell.recurrent:
+            raise UserError(
+                f"{of_matrix[0]} is of the recurrent weights, and --cell {self.cell} has none: leave it out"
+            )
+        if self.zoneout and cell.states not in ("h", "hc"):
+            raise UserError(f"--zoneout keeps parts of a state one by one, and those of --cell {self.cell} go together")
+        if self.layers == "torch":
+            if not cell.layer:
+                raise UserError(f"--layers torch has no layer of --cell {self.cell}: leave --layers out")
+            if ours := [flag(name) for name in _IN_TIME if getattr(self, name)]:
+                raise UserError(f"{ours[0]} is of rnnkit's layers alone: leave --layers torch out")
 
     def changed(self, **values: Any) -> Self:
         """These settings with other values for some. Raises `UserError` where they do not go together.
@@ -215,7 +245,7 @@ def defaults(**values: Any) -> Callable[[type[Config]], type[Config]]:
             if name not in shared:
                 raise ValueError(f"there is no setting {name}")
             kind.__annotations__[name] = shared[name].type
-            setattr(kind, name, value)
+            setattr(kind, name, CellName(value) if name == "cell" else value)
         return kind
 
     return changed

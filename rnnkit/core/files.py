@@ -1,10 +1,12 @@
 """Files that are always whole, JSON with every float in it, and nothing secret."""
 
+import errno
 import json
 import math
 import os
 import re
 import reprlib
+import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -82,6 +84,13 @@ def _require_plain(value: Any, name: str, deepest: int) -> None:
             _require_plain(one, place, deepest - 1)
 
 
+def read_plain(path: Path) -> bytes:
+    """The bytes of a plain file. `OSError` for anything else: a pipe may never end, and a device has no end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file")
+    return path.read_bytes()
+
+
 def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dict[str, Any]:
     """A JSON object of ours. Raises `UserError` where it cannot be read or is none, with `advice` on a damaged one.
 
@@ -90,7 +99,7 @@ def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dic
     try:
         if (size := path.stat().st_size) > MOST_BYTES:
             raise ValueError(f"it has {size:,} bytes")
-        values = parsed(path.read_text(encoding="utf-8"))
+        values = parsed(read_plain(path))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:

@@ -51,7 +51,7 @@ def opened(path: Path) -> Generator[int]:
 def held(path: Path) -> bool:
     """Whether a process holds the lock file at `path`. Asking makes no file; where there are no locks, none does."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe of this name would be waited for
     except OSError:  # not there, or somebody else's
         return False
     try:
@@ -63,15 +63,18 @@ def held(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, busy: str | None = None) -> Generator[None]:
-    """Hold the lock file at `path`. With `busy`, raise `Busy(busy)` at once where another holds it; else wait."""
+def exclusive(path: Path, busy: str | None = None) -> Generator[int]:
+    """Hold the lock file at `path`. With `busy`, raise `Busy(busy)` at once where another holds it; else wait.
+
+    Gives its descriptor: a child process that inherits it holds the lock too, until it ends.
+    """
     while True:
         with opened(path) as descriptor:
             if not take(descriptor, path, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0)):
                 raise Busy(busy)
             if not _lies_at(path, descriptor):  # whoever held it removed it, and others lock the next one
                 continue
-            yield
+            yield descriptor
             return
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from rnnkit.core import extras, surroundings
+from rnnkit.core.errors import UserError
 from rnnkit.core.texts import wording
 
 
@@ -96,6 +97,14 @@ def open_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (as long as the process lives)
+
+
+def require_folder() -> None:
+    """Raise `UserError` where the working folder was removed: libraries end the process there in words of their own."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError("the folder that this command was started in is gone: go to another one (cd)") from None
 
 
 def bar(**settings: Any) -> Any:

@@ -25,7 +25,7 @@ from rnnkit import sequences
 from rnnkit.core import BaseConfig, files, seeding, writing
 from rnnkit.diagnostics import credit_horizon, dynamics, norms, states
 from rnnkit.diagnostics.probe import ProbeBatch, layer_inputs
-from rnnkit.nn import GATES, Gates, evaluating, layers
+from rnnkit.nn import Cell, Layers, Recurrent, cell_of, evaluating, layers
 from rnnkit.observation import LayerTrace, observe
 
 
@@ -157,12 +157,12 @@ def look(model: nn.Module, probe: ProbeBatch, through_time: bool = True) -> Insi
             batch = int(traces["l0.f"].hidden.batch_sizes[0])
             others = _traces(twin, inputs, _elsewhere(module, inputs, initial, batch))
         for place, trace in traces.items():
-            where = f"{name}.{place}"
-            inside.take(f"hidden/{where}", _of_states(trace, through_time))
+            where, cell = f"{name}.{place}", cell_of(module)
+            inside.take(f"hidden/{where}", _of_states(trace, cell.bounded, through_time))
             if through_time:
                 _take_memory(inside, where, trace, others[place])
-            if module.mode in GATES:
-                _take_gates(inside, where, trace, GATES[module.mode])
+            if cell.gates:
+                _take_gates(inside, where, trace, cell)
     return inside
 
 
@@ -182,7 +182,8 @@ def portrait(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
             parts[f"states/{where}"] = states.project(trace.hidden.data[order], components).flatten()
             parts["states-lengths"] = torch.bincount(sequences.owners(trace.hidden))
             parts[f"explained/{where}"] = components.explained
-            if isinstance(module, nn.RNN):
+            cell = cell_of(module)
+            if cell.recurrent and not cell.gates:
                 kind, matrix = "W_hh", getattr(module, f"weight_hh_{trace.place.suffix}").detach().double()
             else:
                 some = torch.linspace(0, len(order) - 1, min(16, len(order)), dtype=torch.float32, device="cpu").long()
@@ -193,13 +194,13 @@ def portrait(model: nn.Module, probe: ProbeBatch) -> dict[str, Tensor]:
     return parts
 
 
-def _of_states(trace: LayerTrace, all_dimensions: bool) -> dict[str, float]:
+def _of_states(trace: LayerTrace, bounded: bool, all_dimensions: bool) -> dict[str, float]:
     rows = trace.hidden.data
     rms, rms_std, saturated = states.magnitude(rows)
     numbers = {
         "rms": rms,
         "rms_std": rms_std,
-        "saturated": saturated,
+        "saturated": saturated if bounded else math.nan,  # which is left out
         "dead": states.dead_units(rows).double().mean().item(),
         "participation_ratio": states.participation_ratio(rows),
         "drift": states.norm_drift(trace.hidden, trace.place.backward),
@@ -218,9 +219,10 @@ def _take_memory(inside: Inside, where: str, trace: LayerTrace, other: LayerTrac
     vectors = torch.randn(len(lengths), hidden.data.shape[1], dtype=torch.float64, device="cpu", generator=generator)
     vectors = vectors.to(hidden.data.device)
     back = trace.carried_back(vectors)
-    start = [gradient for gradient in (back.initial, back.initial_cell) if gradient is not None]
-    rate = credit_horizon.gradient_rate(torch.cat(start, dim=1), vectors, lengths)
-    inside.curves[f"lag/{where}"] = by_lag = credit_horizon.gradient_by_lag(back.hidden, back.cell, backward)
+    rate = credit_horizon.gradient_rate(torch.cat(list(back.initial.values()), dim=1), vectors, lengths)
+    h, *others = back.states.values()
+    cell = others[0]._replace(data=torch.cat([part.data for part in others], dim=1)) if others else None
+    inside.curves[f"lag/{where}"] = by_lag = credit_horizon.gradient_by_lag(h, cell, backward)
     reach, mean_lag = credit_horizon.gradient_reach(by_lag)
     apart, slope = credit_horizon.forgetting_curve(hidden, other.hidden, backward=backward)
     inside.curves[f"forgetting/{where}"] = apart
@@ -228,43 +230,49 @@ def _take_memory(inside: Inside, where: str, trace: LayerTrace, other: LayerTrac
     inside.take(f"memory/{where}", {**numbers, "forgetting_rate": slope})
 
 
-def _take_gates(inside: Inside, where: str, trace: LayerTrace, gates: Gates) -> None:
-    """What each gate does, and on what timescales the one that keeps the state keeps it."""
+def _take_gates(inside: Inside, where: str, trace: LayerTrace, cell: Cell) -> None:
+    """What each gate does, and on what timescales the one that keeps the state, if any does, keeps it."""
     rows = {name: packed.data for name, packed in trace.gates.items()}
     for name, gate in rows.items():
-        if name == gates.candidate:
+        if name in cell.candidates:
             continue
         of_gate = states.gate_statistics(gate)
         inside.curves.update({f"{side}/{where}/{name}": of_gate[side] for side in ("left", "right")})
-        inside.take(f"gate/{where}/{name}", {k: units.mean().item() for k, units in of_gate.items()})
-    scales = states.timescales(rows[gates.keeps])
+        numbers = {kind: units.mean().item() for kind, units in of_gate.items()}
+        if name in cell.unsaturated:
+            del numbers["sensitivity"]
+        inside.take(f"gate/{where}/{name}", numbers)
+    if not cell.keeps:
+        return
+    scales = states.timescales(rows[cell.keeps])
     inside.curves[f"timescale/{where}"] = scales
     numbers = {"timescale_median": scales.median().item(), "timescale_max": scales.max().item()}
-    inside.take(f"gate/{where}/{gates.keeps}", numbers)
+    inside.take(f"gate/{where}/{cell.keeps}", numbers)
 
 
 def _elsewhere(
-    module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tuple[Any, ...], batch: int
+    module: Layers, inputs: PackedSequence | Tensor, initial: tuple[Any, ...], batch: int
 ) -> tuple[Any, ...]:
     """Initial states a little away from those that are given, for all layers and directions."""
     size = [module.num_layers * (2 if module.bidirectional else 1), batch, module.hidden_size]
     if isinstance(inputs, Tensor) and inputs.dim() == 2:  # unbatched
         del size[1]
     generator = seeding.generator(0, "states to forget")
-    away = [NEARBY * torch.randn(size, dtype=torch.float64, device="cpu", generator=generator) for _ in "hc"]
+    parts = len(cell_of(module).states)
+    away = [NEARBY * torch.randn(size, dtype=torch.float64, device="cpu", generator=generator) for _ in range(parts)]
     away = [state.to(next(module.parameters()).device) for state in away]
     if initial and initial[0] is not None:
         given = initial[0] if isinstance(initial[0], tuple) else initial
         away = [state.double() + far for state, far in zip(given, away, strict=False)]
-    return (tuple(away),) if isinstance(module, nn.LSTM) else (away[0],)
+    return (tuple(away),) if parts > 1 else (away[0],)
 
 
-def seen(module: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tuple[Any, ...]) -> dict[str, LayerTrace]:
+def seen(module: Layers, inputs: PackedSequence | Tensor, initial: tuple[Any, ...]) -> dict[str, LayerTrace]:
     """What `observe` sees of a float64 copy of a module."""
     return _traces(_twin(module), inputs, initial)
 
 
-def _traces(twin: nn.RNNBase, inputs: PackedSequence | Tensor, initial: tuple[Any, ...]) -> dict[str, LayerTrace]:
+def _traces(twin: Layers, inputs: PackedSequence | Tensor, initial: tuple[Any, ...]) -> dict[str, LayerTrace]:
     with torch.no_grad(), observe(twin) as trace:
         twin(*(_double(part) for part in (inputs, *initial)))
     return trace["model"]
@@ -276,14 +284,16 @@ def _double(value: Any) -> Any:
     return tuple(map(_double, value)) if isinstance(value, tuple) else None if value is None else value.double()
 
 
-def _twin(module: nn.RNNBase) -> nn.RNNBase:
-    """A layer of ours with the weights of `module` in float64, without dropout."""
-    kind = next(kind for kind in (layers.RNN, layers.GRU, layers.LSTM) if isinstance(module, kind.__bases__[-1]))
-    options = {name: getattr(module, name) for name in ("num_layers", "bias", "batch_first", "bidirectional")}
-    if isinstance(module, nn.RNN):
-        options["nonlinearity"] = module.nonlinearity
-    # On "meta", so that no random numbers are drawn for weights that are not used.
-    twin = kind(module.input_size, module.hidden_size, device="meta", **options)
+def _twin(module: Layers) -> Layers:
+    """A layer of ours with the weights of `module` in float64, as in evaluation. `UserError` for a class of its own."""
+    cell, sizes = cell_of(module), (module.input_size, module.hidden_size, module.num_layers)
+    options: dict[str, Any] = {"batch_first": module.batch_first, "bidirectional": module.bidirectional}
+    options["device"] = "meta"  # so that no random numbers are drawn for weights that are not used
+    if isinstance(module, Recurrent):
+        twin = Recurrent(cell, *sizes, zoneout=module.zoneout, **options)
+    else:
+        options |= {"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}
+        twin = getattr(layers, cell.layer)(*sizes, bias=module.bias, **options)
     for name, _ in list(twin.named_parameters()):
         setattr(twin, name, nn.Parameter(getattr(module, name).detach().double()))
-    return twin
+    return twin.eval()

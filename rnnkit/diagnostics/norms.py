@@ -7,34 +7,36 @@ from itertools import islice
 
 from torch import Tensor, nn
 
-from rnnkit.nn import GATES, Place, portable, recurrent_modules
+from rnnkit.nn import Layers, Place, cell_of, portable, recurrent_modules
 
 
-_RECURRENT_PARAMETER = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
+_RECURRENT_PARAMETER = re.compile(r"(\w+)_l(\d+)(_reverse)?$")
 # What a weight is computed from, by the name that torch.nn.utils gives it: pruned or normalised, or parametrised.
 _REPARAMETRISED = re.compile(
     r"^(?P<module>.*?)(\.?parametrizations\.(?P<name>\w+)\.original\d*|\.?(?P<weight>\w+_l\d+(_reverse)?)_(orig|g|v))$"
 )
-_PART = {"weight_ih": "ih", "weight_hh": "hh", "bias_ih": "bias", "bias_hh": "bias"}
+_PART = {"weight_ih": "ih", "weight_hh": "hh"}
 
 
 def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """The model's parameters by the group that their norms are logged under.
 
     `<module>.<layer>.<direction>/<ih|hh|bias>` for recurrent layers (`encoder.l0.f/ih`: input weights of the forward
-    direction of layer 0), `embedding` for the module of that name and other embeddings, `head` for the rest. What a
-    weight is computed from, where it is pruned, normalised or parametrised, is of the weight's group.
+    direction of layer 0; what a cell has beside these goes by its own name), `embedding` for the module of that name
+    and other embeddings, `head` for the rest. What a weight is computed from, where it is pruned, normalised or
+    parametrised, is of the weight's group.
     """
     groups: dict[str, list[nn.Parameter]] = {}
     for path, parameter in model.named_parameters():  # a weight that two modules share counts where it comes first
         module_name, _, name = path.rpartition(".")
-        if (found := _REPARAMETRISED.match(path)) and isinstance(model.get_submodule(found["module"]), nn.RNNBase):
+        if (found := _REPARAMETRISED.match(path)) and isinstance(model.get_submodule(found["module"]), Layers):
             module_name, name = found["module"], found["name"] or found["weight"]
         module = model.get_submodule(module_name)
         front = isinstance(module, nn.Embedding) or module_name.split(".")[0] == "embedding"
         group = "embedding" if front else "head"
-        if isinstance(module, nn.RNNBase) and (match := _RECURRENT_PARAMETER.match(name)):
-            group = f"{module_name}.{_place(match)}/{_PART[match[1]]}"
+        if isinstance(module, Layers) and (match := _RECURRENT_PARAMETER.match(name)):
+            part = "bias" if match[1].startswith("bias") else _PART.get(match[1], match[1])
+            group = f"{module_name}.{_place(match)}/{part}"
         groups.setdefault(group, []).append(parameter)
     return groups
 
@@ -54,13 +56,13 @@ def _norms_by_group(
 
 
 def gate_blocks(model: nn.Module) -> dict[str, tuple[nn.Parameter, slice]]:
-    """The rows of each gate (ifgo of an LSTM, rzn of a GRU) in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`."""
+    """The rows of each gate of a cell (ifgo of an LSTM) in W_hh, by `<module>.<layer>.<direction>/hh/<gate>`."""
     blocks = {}
     for module_name, module in recurrent_modules(model).items():
         for name, parameter in module.named_parameters(recurse=False):
             match = _RECURRENT_PARAMETER.match(name)
-            if match and match[1] == "weight_hh" and module.mode in GATES:
-                for i, gate in enumerate(GATES[module.mode].names):
+            if match and match[1] == "weight_hh":
+                for i, gate in enumerate(cell_of(module, exact=False).gates):
                     rows = slice(i * module.hidden_size, (i + 1) * module.hidden_size)
                     blocks[f"{module_name}.{_place(match)}/hh/{gate}"] = parameter, rows
     return blocks

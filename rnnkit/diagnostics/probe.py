@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit import sequences
-from rnnkit.nn import evaluating, portable, recurrent_modules
+from rnnkit.nn import Layers, evaluating, portable, recurrent_modules
 from rnnkit.sequences import Examples
 
 
@@ -86,7 +86,7 @@ class _AllRead(Exception):
 
 
 # A recurrent module, what it reads, and the initial state that it is given, as a tuple that is empty for none.
-Reading = tuple[nn.RNNBase, PackedSequence | Tensor, tuple[Any, ...]]
+Reading = tuple[Layers, PackedSequence | Tensor, tuple[Any, ...]]
 
 
 def layer_inputs(model: nn.Module, run: Callable[[], object]) -> dict[str, Reading]:
@@ -98,10 +98,10 @@ def layer_inputs(model: nn.Module, run: Callable[[], object]) -> dict[str, Readi
     modules = recurrent_modules(model)
     readings: dict[str, Reading] = {}
 
-    def reached(name: str, module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def reached(name: str, module: Layers, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = dict(zip(("input", "hx"), args, strict=False)) | kwargs
         state = given.get("hx")  # an LSTM's pair may be a list
-        initial = () if state is None else (tuple(state) if isinstance(module, nn.LSTM) else state,)
+        initial = () if state is None else (tuple(state) if isinstance(state, (tuple, list)) else state,)
         readings.setdefault(name, (module, given["input"], initial))
         if len(readings) == len(modules):
             raise _AllRead

@@ -215,7 +215,7 @@ def tail(folder: Path, gone: threading.Event) -> Iterator[dict[str, Any]]:
     position, rest = 0, b""
     while True:
         ended = gone.is_set() or (folder / "result.json").exists()  # asked first: rows come before the end
-        if path.exists():
+        if path.is_file():  # a pipe would be waited for
             with path.open("rb") as file:
                 file.seek(position)
                 content = file.read()

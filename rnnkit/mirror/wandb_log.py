@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core import UserError
+from rnnkit.core import UserError, files
 
 
 BLOCK = 32_768
@@ -22,7 +22,7 @@ def records(path: Path) -> Iterator[Any]:
     """A `.wandb` file's records, up to a torn end. Raises `UserError` for another kind of file, or damage before."""
     from wandb.proto import wandb_internal_pb2
 
-    content = path.read_bytes()
+    content = files.read_plain(path)
     if len(content) < 7 or struct.unpack("<4sH", content[:6]) != (b":W&B", 0xBEE1):
         raise UserError(f"{path} is not a W&B transaction log")
     position = 7

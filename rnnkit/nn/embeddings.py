@@ -8,6 +8,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import UserError
 from rnnkit.nn import heads
+from rnnkit.nn.registry import Layers
 from rnnkit.sequences import map_packed, pack
 
 
@@ -29,7 +30,7 @@ class Spelled(nn.Module):
     They are no weights, and no part of `state_dict`: put others in their place to read other words.
     """
 
-    def __init__(self, words: nn.Embedding, letters: nn.Embedding, reader: nn.RNNBase, spellings: list[Tensor]):
+    def __init__(self, words: nn.Embedding, letters: nn.Embedding, reader: Layers, spellings: list[Tensor]):
         super().__init__()
         self.words, self.letters, self.reader, self.spellings = words, letters, reader, spellings
         self.pool = heads.LastState(reader.bidirectional)

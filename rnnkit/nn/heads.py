@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from rnnkit.nn.registry import Layers
 from rnnkit.sequences import map_packed, means, owners
 
 
@@ -88,7 +89,7 @@ class JoinedPool(nn.Module):
         return torch.cat([part(output, h_n) for part in self.parts], dim=1)
 
 
-def pooling(name: str, encoder: nn.RNNBase, linear: type[nn.Linear] = nn.Linear) -> tuple[nn.Module, int]:
+def pooling(name: str, encoder: Layers, linear: type[nn.Linear] = nn.Linear) -> tuple[nn.Module, int]:
     """The pooling of a name (last, mean, max, attention or joined) for a recurrent module, and its vectors' size.
 
     `linear` makes its linear layers, if it has any.

@@ -6,15 +6,15 @@ they do not find to start is a `UserError`, never left as it is.
 
 import math
 from collections.abc import Iterator
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from rnnkit.core import UserError
 from rnnkit.nn import portable
-from rnnkit.nn.cells import GATES
-from rnnkit.nn.modules import Place
+from rnnkit.nn.cells import Cell
+from rnnkit.nn.recurrent import Recurrent
+from rnnkit.nn.registry import Layers, bias_kinds, cell_of, places
 
 
 def uniform_(module: nn.Module, limit: float) -> None:
@@ -29,7 +29,7 @@ def uniform_(module: nn.Module, limit: float) -> None:
         nn.init.uniform_(parameter, -limit, limit)
 
 
-def orthogonal_(module: nn.RNNBase) -> None:
+def orthogonal_(module: Layers) -> None:
     """Make each gate's recurrent matrix orthogonal: it keeps the length of the states and of the gradients.
 
     Saxe, McClelland & Ganguli, Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Networks, 2014;
@@ -54,31 +54,32 @@ def _make_orthogonal(gate: Tensor) -> None:
     gate.copy_(found.t())
 
 
-def identity_(module: nn.RNNBase) -> None:
+def identity_(module: Layers) -> None:
     """Make each gate's recurrent matrix the identity and all biases 0: the state stays unless something comes in.
 
     Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015 (with relu).
     """
     for gate in _recurrent_gates(module):
-        nn.init.eye_(gate)
-    for kind in ("bias_ih", "bias_hh") if module.bias else ():
+        gate.zero_().fill_diagonal_(1)  # torch's eye_ takes no notice of the gate's device
+    for kind in bias_kinds(module):
         for parameter in _parameters(module, kind):
             nn.init.zeros_(parameter)
 
 
-def forget_bias_(module: nn.RNNBase, value: float = 1.0) -> None:
-    """Give the gate that keeps the state a bias of `value` in all, held in one of the two bias vectors.
+def forget_bias_(module: Layers, value: float = 1.0) -> None:
+    """Give the gate that keeps the state a bias of `value` in all, held in one of the bias vectors.
 
     It is gate f of an LSTM and gate z of a GRU (whose z keeps where it is 1). Gers, Schmidhuber & Cummins, Learning to
     Forget, 2000; Jozefowicz, Zaremba & Sutskever, An Empirical Exploration of Recurrent Network Architectures, 2015.
     Raises `UserError` for a layer without such a gate or without biases.
     """
-    for keeps, b_ih, b_hh in _biases(module, "forget_bias_"):
-        b_ih[keeps].fill_(value)
-        b_hh[keeps].zero_()
+    cell = _gated(module, "forget_bias_")
+    for biases in _biases(module, cell, "forget_bias_"):
+        for i, bias in enumerate(biases):
+            bias[cell.gates.index(cell.keeps)].fill_(0.0 if i else value)
 
 
-def chrono_(module: nn.RNNBase, longest: int) -> None:
+def chrono_(module: Layers, longest: int) -> None:
     """Let units forget on time scales spread from 1 to `longest` steps: b_f = log U(1, longest - 1), b_i = -b_f.
 
     For a GRU b_z = log U(1, longest - 1). Tallec & Ollivier, Can Recurrent Neural Networks Warp Time?, 2018. Raises
@@ -86,17 +87,21 @@ def chrono_(module: nn.RNNBase, longest: int) -> None:
     """
     if longest < 3:
         raise UserError(f"chrono initialisation needs sequences of 3 steps or more, not {longest}")
-    for keeps, b_ih, b_hh in _biases(module, "chrono_"):
-        steps = torch.empty_like(b_ih[keeps]).uniform_(1, longest - 1)
-        scales = steps.new_tensor([math.log(step) for step in steps.tolist()])  # not torch's log: see portable
-        b_ih[keeps].copy_(scales)
-        b_hh[keeps].zero_()
-        if isinstance(module, nn.LSTM):  # whose gate i comes first
-            b_ih[0].copy_(-scales)
-            b_hh[0].zero_()
+    cell = _gated(module, "chrono_")
+    for biases in _biases(module, cell, "chrono_"):
+        for i, bias in enumerate(biases):
+            keeps = bias[cell.gates.index(cell.keeps)]
+            if i == 0:
+                steps = torch.empty_like(keeps).uniform_(1, longest - 1)
+                keeps.copy_(scales := steps.new_tensor([math.log(step) for step in steps.tolist()]))  # see portable
+                if cell.writes:
+                    bias[cell.gates.index(cell.writes)].copy_(-scales)
+            else:
+                for gate in cell.keeps + cell.writes:
+                    bias[cell.gates.index(gate)].zero_()
 
 
-def initialise_(module: nn.RNNBase, name: str, longest: int) -> None:
+def initialise_(module: Layers, name: str, longest: int) -> None:
     """Apply the initialisation that `--init` calls `name`; `default` leaves torch.nn's."""
     ways = {"orthogonal": orthogonal_, "identity": identity_, "forget-bias": forget_bias_}
     if name in ways:
@@ -107,22 +112,22 @@ def initialise_(module: nn.RNNBase, name: str, longest: int) -> None:
         raise UserError(f"there is no initialisation {name!r}")
 
 
-def _recurrent_gates(module: nn.RNNBase) -> Iterator[Tensor]:
+def _recurrent_gates(module: Layers) -> Iterator[Tensor]:
     for parameter in _parameters(module, "weight_hh"):
         yield from parameter.detach().split(module.hidden_size)
 
 
-def _parameters(module: nn.RNNBase, kind: str) -> list[nn.Parameter]:
+def _parameters(module: Layers, kind: str) -> list[nn.Parameter]:
     """The parameters of a kind (weight_hh, bias_ih ...), one for each layer and direction; `UserError` for one missing.
 
     One that is parametrised, normalised or pruned is computed from others: to start it is to start those.
     """
-    if not isinstance(cast(object, module), nn.RNNBase):
-        raise UserError(f"a {type(module).__name__} is no recurrent layer: give the RNN, GRU or LSTM inside of it")
-    ways = (False, True)[: 2 if module.bidirectional else 1]
-    names = [f"{kind}_{Place(layer, backward).suffix}" for layer in range(module.num_layers) for backward in ways]
+    _require_layers(module)
+    names = [f"{kind}_{place.suffix}" for place in places(module)]
     own = dict(module.named_parameters(recurse=False))
     if missing := [name for name in names if name not in own]:
+        if isinstance(module, Recurrent) and not module.cell.recurrent:
+            raise UserError(f"the cell {module.cell.name} has no recurrent weights to start: choose another way")
         raise UserError(
             f"there is no parameter {missing[0]} to start in this {type(module).__name__}: initialise it before it is "
             "parametrised, normalised or pruned"
@@ -130,15 +135,24 @@ def _parameters(module: nn.RNNBase, kind: str) -> list[nn.Parameter]:
     return [own[name] for name in names]
 
 
-def _biases(module: nn.RNNBase, asked: str) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Of each layer and direction the number of the gate that keeps the state, and both biases, (gates, hidden)."""
-    if not isinstance(cast(object, module), nn.RNNBase):
-        raise UserError(f"a {type(module).__name__} is no recurrent layer: give the GRU or LSTM inside of it")
-    if isinstance(module, nn.RNN):
-        raise UserError(f"{asked} sets the bias of a gate, and an RNN has no gates: take a GRU or an LSTM")
-    if not module.bias:
+def _require_layers(module: object) -> None:
+    if not isinstance(module, Layers):
+        raise UserError(f"a {type(module).__name__} is no recurrent layer: give the layers inside of it")
+
+
+def _gated(module: Layers, asked: str) -> Cell:
+    """The cell of a module, which has a gate that keeps its state."""
+    _require_layers(module)
+    cell = cell_of(module, exact=False)
+    if not cell.keeps:
+        raise UserError(f"{asked} sets the bias of a gate, and a cell {cell.name} has none that keeps its state")
+    return cell
+
+
+def _biases(module: Layers, cell: Cell, asked: str) -> Iterator[tuple[Tensor, ...]]:
+    """Of each layer and direction the gates' biases, of shape (gates, hidden) each."""
+    kinds = bias_kinds(module)
+    if not kinds:
         raise UserError(f"{asked} sets the bias of a gate, and this layer was made without biases")
-    gates = GATES[module.mode]
-    for both in zip(_parameters(module, "bias_ih"), _parameters(module, "bias_hh"), strict=True):
-        b_ih, b_hh = (bias.detach().unflatten(0, (len(gates.names), -1)) for bias in both)
-        yield gates.names.index(gates.keeps), b_ih, b_hh
+    for each in zip(*(_parameters(module, kind) for kind in kinds), strict=True):
+        yield tuple(bias.detach().unflatten(0, (len(cell.gates), -1)) for bias in each)

@@ -8,15 +8,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import BaseConfig, UserError, require_counts, seeding
-from rnnkit.nn import heads, initialisation, layers, portable
+from rnnkit.nn import heads, initialisation, portable, registry
 from rnnkit.nn.embeddings import Letters, Spelled, embedded, embedded_steps
+from rnnkit.nn.registry import Layers
 from rnnkit.sequences import PackedLayout, State, map_packed
 
-
-CELLS = {
-    "rnnkit": {"rnn": layers.RNN, "gru": layers.GRU, "lstm": layers.LSTM},
-    "torch": {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM},
-}
 
 LINEAR = {"portable": portable.Linear, "torch": nn.Linear}  # by what a configuration says of bits
 
@@ -28,7 +24,7 @@ class SequenceClassifier(nn.Module):
     `pool` and `head` are from `rnnkit.nn.heads`.
     """
 
-    def __init__(self, encoder: nn.RNNBase, pool: nn.Module, head: nn.Module, embedding: nn.Module | None = None):
+    def __init__(self, encoder: Layers, pool: nn.Module, head: nn.Module, embedding: nn.Module | None = None):
         super().__init__()
         self.embedding, self.encoder, self.pool, self.head = embedding, encoder, pool, head
 
@@ -45,7 +41,7 @@ class Tagger(nn.Module):
     `dropout` is the share of units dropped before the recurrent layers and after them.
     """
 
-    def __init__(self, encoder: nn.RNNBase, head: nn.Module, embedding: nn.Module | None = None, dropout: float = 0.0):
+    def __init__(self, encoder: Layers, head: nn.Module, embedding: nn.Module | None = None, dropout: float = 0.0):
         super().__init__()
         self.embedding, self.encoder, self.head = embedding, encoder, head
         self.dropout = nn.Dropout(dropout)
@@ -63,7 +59,7 @@ class LanguageModel(nn.Module):
     is the share of units dropped before the encoder and after it.
     """
 
-    def __init__(self, embedding: nn.Module, encoder: nn.RNNBase, head: nn.Linear, dropout: float = 0.0):
+    def __init__(self, embedding: nn.Module, encoder: Layers, head: nn.Linear, dropout: float = 0.0):
         super().__init__()
         if encoder.bidirectional:
             raise UserError("a language model reads in one direction: the other one knows what comes next")
@@ -88,7 +84,7 @@ class CutRecurrence(nn.Module):
     module stood: what the model still can do, it can do without memory.
     """
 
-    def __init__(self, steps: nn.RNNBase):
+    def __init__(self, steps: Layers):
         super().__init__()
         if steps.bidirectional:
             raise ValueError("a recurrence is cut in modules of one direction")
@@ -112,10 +108,10 @@ def _initial_weights(seed: int) -> Generator[None, None, None]:
         yield
 
 
-def _recurrent(config: BaseConfig, input_size: int, longest: int, batch_first: bool = False) -> nn.RNNBase:
+def _recurrent(config: BaseConfig, input_size: int, longest: int, batch_first: bool = False) -> Layers:
     """The recurrent layers that `config` describes."""
     options = {"num_layers": config.depth, "bidirectional": config.bidirectional, "dropout": config.dropout}
-    encoder = CELLS[config.layers][config.cell](input_size, config.hidden_size, batch_first=batch_first, **options)
+    encoder = registry.made(config, input_size, config.hidden_size, batch_first=batch_first, **options)
     initialisation.initialise_(encoder, config.init, longest)
     return encoder
 
@@ -205,7 +201,7 @@ def tagger(
     with _initial_weights(config.seed):
         embedding = None if vocabulary is None else nn.Embedding(vocabulary, input_size, padding_idx=0)
         if embedding is not None and letters is not None:
-            reader = CELLS[config.layers][config.cell](letters.size, letters.reader_size, bidirectional=True)
+            reader = registry.made(config, letters.size, letters.reader_size, bidirectional=True)
             initialisation.initialise_(reader, config.init, max(map(len, letters.spellings)))
             vectors = nn.Embedding(letters.count, letters.size, padding_idx=0)
             embedding = Spelled(embedding, vectors, reader, letters.spellings)

@@ -29,11 +29,6 @@ class Place(NamedTuple):
         return f"l{self.layer}{'_reverse' if self.backward else ''}"
 
 
-def recurrent_modules(model: nn.Module) -> dict[str, nn.RNNBase]:
-    """The recurrent modules of a model by their name in it."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, nn.RNNBase)}
-
-
 def all_names(module: nn.Module, name: str = "", above: tuple[nn.Module, ...] = ()) -> Iterator[tuple[str, nn.Module]]:
     """A model and all modules in it, each by every way to it; none is entered from inside of itself."""
     yield name, module

@@ -6,6 +6,8 @@ from torch import nn
 from rnnkit.core import BaseConfig
 from rnnkit.nn import embeddings, heads, layers, models, portable
 from rnnkit.nn.kernels.library import in_force
+from rnnkit.nn.recurrent import Recurrent
+from rnnkit.nn.registry import recurrent_modules
 
 
 # What these compute is elementwise and exact, or runs in the order of the kernel. All else is left to torch, which may
@@ -34,8 +36,8 @@ def limits(config: BaseConfig, model: nn.Module, device: torch.device) -> list[s
     if config.layers == "torch":
         found.append("--layers torch leaves recurrent layers to torch")
     asked = {nn.Linear} if config.bits == "torch" else set[type[nn.Module]]()
-    asked |= {nn.RNN, nn.GRU, nn.LSTM} if config.layers == "torch" else set()
-    kinds = {type(module) for module in model.modules()} - _PORTABLE - asked
-    if kinds:
-        found.append(f"torch computes {', '.join(sorted(kind.__name__ for kind in kinds))}")
+    asked |= {type(layers) for layers in recurrent_modules(model).values()} if config.layers == "torch" else set()
+    others = [module for module in model.modules() if type(module) not in _PORTABLE | asked]
+    if names := {f"the cell {m.cell.name}" if isinstance(m, Recurrent) else type(m).__name__ for m in others}:
+        found.append(f"torch computes {', '.join(sorted(names))}")
     return found

@@ -15,10 +15,22 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.nn import _torch_private
 from rnnkit.nn.modules import layer_weights
+from rnnkit.nn.recurrence import Pass
 
 
 Told = tuple[list[Tensor], Tensor | None]  # as `kernels.stack.Watcher`
 Random = tuple[Tensor, Tensor | None]  # the state of the random numbers of the CPU and of the GPU
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What the general path tells of a call: each layer and direction, and what dropout multiplied their states with.
+
+    The latter are of shape (rows, directions x hidden), one for each layer but the top one; none without dropout.
+    """
+
+    work: list[Pass]
+    kept: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,12 @@ class LayerCall:
     hx: Any
     output: Tensor | PackedSequence
     final: tuple[Tensor, ...]  # h_n, or h_n and c_n
-    told: Told | None  # what our kernels tell of all layers; None where torch's own path ran
+    told: Told | Passes | None  # what our own paths tell of all layers; None where torch's ran
     random: Random | None  # what dropout between layers was drawn from on torch's path; None where nothing was drawn
     closed: str  # why its numbers cannot be kept; "" where they can
 
 
-class Watch(weakref.ref[nn.RNNBase]):
+class Watch(weakref.ref[nn.Module]):
     """A watch over one layer, until its `end`: each call is told to `receive`."""
 
     receive: Callable[[LayerCall], None] | None = None
@@ -44,14 +56,14 @@ class Watch(weakref.ref[nn.RNNBase]):
         self.receive = None
 
 
-def watch(layer: nn.RNNBase, receive: Callable[[LayerCall], None]) -> Watch:
+def watch(layer: nn.Module, receive: Callable[[LayerCall], None]) -> Watch:
     """Have each call of a layer told to `receive`."""
     made = Watch(layer)
     made.receive = receive
     return made
 
 
-def watches(layer: nn.RNNBase) -> list[Watch]:
+def watches(layer: nn.Module) -> list[Watch]:
     """Those who watch a layer now."""
     if not weakref.getweakrefcount(layer):
         return []
@@ -66,11 +78,14 @@ def random_state(layer: nn.RNNBase, given: Any) -> Random | None:
     return torch.get_rng_state(), torch.cuda.get_rng_state(rows.device) if rows.is_cuda else None
 
 
-def tell(watching: list[Watch], layer: nn.RNNBase, call: tuple[Any, Any, Any], told: Told | None, random: Any) -> None:
+def tell(
+    watching: list[Watch], layer: nn.Module, call: tuple[Any, Any, Any], told: Told | Passes | None, random: Any
+) -> None:
     """Tell those who watch of a call: its input, initial states and result, and what is known of its inside."""
     given, hx, (output, final) = call
     finals = final if isinstance(final, tuple) else (final,)
-    closed = _closed([_rows(given), _rows(output), *finals, *sum(layer_weights(layer), [])])
+    weights = sum(layer_weights(layer), []) if isinstance(layer, nn.RNNBase) else list(layer.parameters())
+    closed = _closed([_rows(given), _rows(output), *finals, *weights])
     for each in watching:
         if (receive := each.receive) is not None:
             receive(LayerCall(given, hx, output, finals, told, None if told else random, closed))

@@ -7,6 +7,7 @@ gradients are read by hooks of autograd's nodes, which see them as the node will
 import functools
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
-from rnnkit.nn import FastLayer, LayerCall, Place, layer_weights, watch
+from rnnkit.nn import FastLayer, LayerCall, Layers, Masks, Pass, Passes, Recurrent, layer_weights, places, watch
 from rnnkit.observation._replay import LayerReplay, Weights
+from rnnkit.observation._steps import StepReplay
 from rnnkit.observation.trace import Call, LayerTrace
 from rnnkit.sequences import PackedLayout, Schedule
 
 
-Pass = tuple[Tensor, Tensor]  # what one layer in one direction reads, and its states
+Rows = tuple[Tensor, Tensor]  # what one layer in one direction reads, and its states
 
 
 class Recorder:
@@ -29,11 +31,10 @@ class Recorder:
     It sees what its own thread calls: others may run the same module meanwhile, for themselves.
     """
 
-    def __init__(self, name: str, module: FastLayer, calls: list[dict[str, LayerTrace]]):
+    def __init__(self, name: str, module: FastLayer | Recurrent, calls: list[dict[str, LayerTrace]]):
         self.name, self.module, self.calls = name, module, calls
         self.directions = 2 if module.bidirectional else 1
-        ways = (False, True)[: self.directions]
-        self.places = [Place(layer, backward) for layer in range(module.num_layers) for backward in ways]
+        self.places = places(module)
         self.weights: list[list[Tensor]] = []
         self.thread = threading.get_ident()
         self.handles: list[RemovableHandle] = []
@@ -65,18 +66,26 @@ class Recorder:
         """
         module, directions, output = self.module, self.directions, call.output
         packed = _packed(module, call.input)
-        initial = _initial(module, packed, call.hx)
-        if call.told is not None:
-            (*states, _), factors = call.told
-            kept = [packed.data.new_ones(1, 1)] * len(states) if factors is None else list(factors)
+        if isinstance(call.told, Passes):
+            ones = [packed.data.new_ones(1, 1)] * (module.num_layers - 1)
+            states, kept = [work.states[0] for work in call.told.work], call.told.kept or ones
+            states = [torch.cat(states[i : i + directions], dim=1) for i in range(0, len(states), directions)]
+            traces = self._traces_of(packed, call.told.work)
         else:
-            kept = _dropout_between(module, packed, call.random)
-            with torch.set_grad_enabled(gradients):  # without it, some kernels round in another way
-                states = _lower_states(module, packed, initial, kept)
-        states.append(_packed(module, output).data)
-        inputs = [packed.data, *(h * k for h, k in zip(states, kept, strict=False))]
-        pairs = zip(inputs, states, strict=True)
-        traces = self._traces(packed, initial, [(x, h) for x, both in pairs for h in both.chunk(directions, dim=1)])
+            assert isinstance(module, nn.RNNBase)
+            initial = _initial(module, packed, call.hx)
+            if call.told is not None:
+                (*states, _), factors = call.told
+                kept = [packed.data.new_ones(1, 1)] * len(states) if factors is None else list(factors)
+            else:
+                kept = _dropout_between(module, packed, call.random)
+                with torch.set_grad_enabled(gradients):  # without it, some kernels round in another way
+                    states = _lower_states(module, packed, initial, kept)
+            states.append(_packed(module, output).data)
+            inputs = [packed.data, *(h * k for h, k in zip(states, kept, strict=False))]
+            pairs = zip(inputs, states, strict=True)
+            passes = [(x, h) for x, both in pairs for h in both.chunk(directions, dim=1)]
+            traces = self._traces(module, packed, initial, passes)
         if call.random is not None and torch.backends.cudnn.is_acceptable(packed.data):
             traces[0].call.closed = (
                 "cuDNN does not tell what its dropout between layers drops; observe on the CPU, without dropout, or "
@@ -102,27 +111,53 @@ class Recorder:
             self._listen(state, functools.partial(final_arrived, [None] * kind))
         return traces
 
-    def _traces(self, packed: PackedSequence, initial: list[Tensor], passes: Sequence[Pass]) -> list[LayerTrace]:
+    def _traces_of(self, packed: PackedSequence, passes: Sequence[Pass]) -> list[LayerTrace]:
+        """What is kept of each layer and direction of any cell."""
+        call, flat = Call(packed._replace(data=None)), [_copy(w) for work in passes for w in work.weights.values()]
+        if not (self.weights and all(map(torch.equal, self.weights[0], flat))):
+            self.weights = [flat]
+        copies = {id(work.x): work.x for work in passes}  # both directions read the same
+        copies, weights = {key: _copy(x) for key, x in copies.items()}, iter(self.weights[0])
+        traces: list[LayerTrace] = []
+        for place, work in zip(self.places, passes, strict=True):
+            read, stays = work.masks.read, work.masks.stays
+            own = replace(
+                work,
+                x=copies[id(work.x)],
+                weights={name: next(weights) for name in work.weights},
+                initial=tuple(map(_copy, work.initial)),
+                states=tuple(map(_copy, work.states)),
+                masks=Masks(
+                    None if read is None else _copy(read),
+                    tuple(_copy(part) if isinstance(part, Tensor) else part for part in stays),
+                ),
+            )
+            traces.append(LayerTrace(self.name, place, call, StepReplay(own)))
+        return traces
+
+    def _traces(
+        self, module: nn.RNNBase, packed: PackedSequence, initial: list[Tensor], passes: Sequence[Rows]
+    ) -> list[LayerTrace]:
         """What is kept of each layer and direction, from its input and states."""
         call, layout = Call(packed._replace(data=None)), PackedLayout(packed.batch_sizes)
         schedules = [Schedule(layout, reverse, chunk_rows=layout.rows) for reverse in (False, True)]
         copies = {id(x): x for x, _ in passes}  # both directions read the same
         copies = {key: _copy(x) for key, x in copies.items()}
         traces: list[LayerTrace] = []
-        for i, (place, (x, h), weights) in enumerate(zip(self.places, passes, self._weights(), strict=True)):
+        for i, (place, (x, h), weights) in enumerate(zip(self.places, passes, self._weights(module), strict=True)):
             states = tuple(_copy(state[i]) for state in initial)
             schedule = schedules[place.backward]
-            replay = LayerReplay(self.module.mode, copies[id(x)], _copy(h), states, weights, schedule)
+            replay = LayerReplay(module.mode, copies[id(x)], _copy(h), states, weights, schedule)
             traces.append(LayerTrace(self.name, place, call, replay))
         return traces
 
-    def _weights(self) -> list[Weights]:
+    def _weights(self, module: nn.RNNBase) -> list[Weights]:
         """A copy of the module's weights, one for all calls between two changes of them."""
-        groups = [[_copy(weight) for weight in group] for group in layer_weights(self.module)]
+        groups = [[_copy(weight) for weight in group] for group in layer_weights(module)]
         copies, before = sum(groups, []), sum(self.weights, [])
         if len(copies) != len(before) or not all(map(torch.equal, copies, before)):
             self.weights = groups
-        if self.module.bias:
+        if module.bias:
             return [Weights(*group) for group in self.weights]
         return [Weights(w_ih, w_hh, w_hr=w_hr[0] if w_hr else None) for w_ih, w_hh, *w_hr in self.weights]
 
@@ -156,7 +191,7 @@ def _copy(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
-def _packed(module: nn.RNNBase, sequence: Tensor | PackedSequence) -> PackedSequence:
+def _packed(module: Layers, sequence: Tensor | PackedSequence) -> PackedSequence:
     """A module's input or output as packed rows; all steps of a plain tensor are valid."""
     if isinstance(sequence, PackedSequence):
         return sequence

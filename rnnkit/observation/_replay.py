@@ -1,10 +1,10 @@
-"""One recurrent layer in one direction, taken apart: its gates and cell states, and total gradients through time.
+"""A layer of torch.nn's cells in one direction, taken apart: gates, cell states, total gradients through time.
 
 Nothing here runs while a network is trained; `rnnkit.observe` does when it is asked what a layer did. All of it is
 plain tensor operations on packed rows, after the equations of `rnnkit.nn.cells`, on any device.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,11 +32,9 @@ class Weights:
 class Gradients:
     """Total gradients: through time, and through everything that comes after in the network."""
 
-    hidden: Tensor  # of h_t, of shape (rows, hidden)
-    gates: Tensor  # of the input's part of the gates before activation, of shape (rows, gates x hidden)
-    initial: Tensor  # of h_0, of shape (batch, hidden)
-    cell: Tensor | None = None  # of c_t, where there is one
-    initial_cell: Tensor | None = None  # of c_0
+    states: dict[str, Tensor]  # of h_t, and c_t where there is one ..., of shape (rows, hidden) each
+    initial: dict[str, Tensor]  # of h_0, c_0 ..., of shape (batch, hidden) each
+    gates: Tensor  # of the inputs' part of the gates before activation, of shape (rows, gates x hidden)
 
 
 class LayerReplay:
@@ -82,17 +80,23 @@ class LayerReplay:
         return cell
 
     @property
+    def states(self) -> dict[str, Tensor]:
+        """All parts of the state by their letters: h, and an LSTM's c."""
+        return {"h": self.h, **({"c": self.cells} if self.mode == "LSTM" else {})}
+
+    @property
     def starts(self) -> tuple[Tensor, ...]:
         """What each step starts from: x_t, h_{t-1} and, for an LSTM, c_{t-1}."""
         cells = [self._previous(self.cells, self.initial[1])] if self.mode == "LSTM" else []
         return self.x, self._before, *cells
 
-    def gradients(self, direct: Tensor | None, final: Tensor | None, final_cell: Tensor | None) -> Gradients:
+    def gradients(self, direct: Tensor | None, finals: Sequence[Tensor | None]) -> Gradients:
         """Backpropagation through time (Werbos, 1990), from the gradients that reach the states directly.
 
-        These are `direct`, of shape (rows, hidden), for the outputs, and `final` and `final_cell`, of shape (batch,
-        hidden), for the final states; None for zeros.
+        These are `direct`, of shape (rows, hidden), for the outputs, and `finals`, of shape (batch, hidden), for the
+        final h and c; None for zeros.
         """
+        final, final_cell = (*finals, None, None)[:2]
         total = torch.zeros_like(self.h) if direct is None else direct.clone()
         if final is not None:
             total.index_add_(0, self._ends, final)
@@ -105,9 +109,9 @@ class LayerReplay:
         shut, slope = self.h <= 0, 1 - self.h * self.h
         after = total[:0]
         for d, a, off, s in self._back(total, before, shut, slope):
-            _carry(after, d, lambda rows, out: out.addmm_(rows, w_hh))
+            carry(after, d, lambda rows, out: out.addmm_(rows, w_hh))
             after = a.copy_(d.masked_fill(off, 0) if self.mode == "RNN_RELU" else d * s)
-        return Gradients(total, before, before[self._begins] @ w_hh)
+        return Gradients({"h": total}, {"h": before[self._begins] @ w_hh}, before)
 
     def _gru(self, total: Tensor, _: Tensor | None) -> Gradients:
         """dn = total (1-z) n', dz = total (h-n) z', dr = dn (W_hn h + b_hn) r'; total_{t-1} += z total + W^T (...)."""
@@ -119,14 +123,14 @@ class LayerReplay:
         gates = torch.empty_like(slopes)  # as the states' part of them sees it
         after, g_after, z_after = total[:0], gates[:0].flatten(1), total[:0]
         for d, s, g, z_t in self._back(total, slopes, gates, z):
-            _carry(g_after, d, lambda rows, out: out.addmm_(rows, w_hh))
-            _carry(after * z_after, d, lambda rows, out: out.add_(rows))
+            carry(g_after, d, lambda rows, out: out.addmm_(rows, w_hh))
+            carry(after * z_after, d, lambda rows, out: out.add_(rows))
             torch.mul(d.unsqueeze(1), s, out=g)
             after, g_after, z_after = d, g.flatten(1), z_t
         first = self._begins
         initial = gates[first].flatten(1) @ w_hh + total[first] * z[first]
         gates[:, 2] = total * slope_n  # the input's part of n is not multiplied by r
-        return Gradients(total, gates.flatten(1), initial)
+        return Gradients({"h": total}, {"h": initial}, gates.flatten(1))
 
     def _lstm(self, total: Tensor, final_cell: Tensor | None) -> Gradients:
         """gamma_t = total_t o (1 - tanh(c)^2) + f gamma_{t+1}, the total gradient of c_t, gives those of i, f and g."""
@@ -142,15 +146,20 @@ class LayerReplay:
         gates = gamma.new_empty(len(gamma), 4, gamma.shape[1])
         g_after, c_after = gates[:0].flatten(1), gamma[:0]
         for d, c, k, s, s_o, f_t, a in self._back(total, gamma, to_cell, slopes, slope_o, f, gates):
-            _carry(g_after, d, lambda rows, out: out.addmm_(rows, w_hh))
-            _carry(c_after, c, lambda rows, out: out.add_(rows))
+            carry(g_after, d, lambda rows, out: out.addmm_(rows, w_hh))
+            carry(c_after, c, lambda rows, out: out.add_(rows))
             e = d if w_hr is None else d @ w_hr  # the gradient of o tanh(c), before it is projected
             c.addcmul_(e, k)
             torch.mul(c.unsqueeze(1), s, out=a[:, :3])
             torch.mul(e, s_o, out=a[:, 3])
             g_after, c_after = a.flatten(1), c * f_t
         first, gates = self._begins, gates.flatten(1)
-        return Gradients(total, gates, gates[first] @ w_hh, cell=gamma, initial_cell=gamma[first] * f[first])
+        initial = {"h": gates[first] @ w_hh, "c": gamma[first] * f[first]}
+        return Gradients({"h": total, "c": gamma}, initial, gates)
+
+    def to_input(self, gradients: Gradients, columns: slice) -> Tensor:
+        """The gradient of some columns of what the layer read, of shape (rows, columns)."""
+        return gradients.gates @ self.weights.w_ih[:, columns]
 
     @cached_property
     def _before(self) -> Tensor:
@@ -178,7 +187,7 @@ class LayerReplay:
         return zip(*(self.schedule.steps_back(part, self.schedule.chunks[0]) for part in rows), strict=True)
 
 
-def _carry(after: Tensor, into: Tensor, add: Callable[[Tensor, Tensor], object]) -> None:
+def carry(after: Tensor, into: Tensor, add: Callable[[Tensor, Tensor], object]) -> None:
     """Add what comes from the step worked after, for the sequences that both have: others end here, or begin there."""
     count = min(len(after), len(into))
     if count:

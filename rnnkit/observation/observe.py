@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnkit.core import UserError
-from rnnkit.nn import FastLayer, all_names
+from rnnkit.nn import FastLayer, Layers, Recurrent, all_names, cell_of
 from rnnkit.observation._recorder import Recorder
 from rnnkit.observation.trace import LayerTrace
 from rnnkit.sequences import means, times
@@ -65,9 +65,10 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
 
     Outputs, gradients, random numbers and weights are bit for bit what they are without it. Calls under `no_grad` are
     observed too, and have no gradients. What runs after the end of the `with` block is not observed, nor what another
-    thread runs. Where a subclass has a `forward` of its own, what is seen is the call of ours in it.
+    thread runs.
 
-    Raises `UserError` for a model without recurrent modules, and for one with torch.nn's own.
+    Raises `UserError` for a model without recurrent modules, and for one with torch.nn's own, or with one of a class
+    that was made from these or ours, whose equations nobody knows.
     """
 
     by_time = staticmethod(by_time)
@@ -91,18 +92,23 @@ class observe(AbstractContextManager["Trace"]):  # noqa: N801 (used like a funct
         self._open.pop().close()
 
 
-def _named(model: nn.Module) -> dict[FastLayer, list[str]]:
+def _named(model: nn.Module) -> dict[FastLayer | Recurrent, list[str]]:
     """The layers that can be observed with all their names in the model. Raises `UserError` as `observe` does."""
-    named: dict[FastLayer, list[str]] = {}
+    named: dict[FastLayer | Recurrent, list[str]] = {}
     for name, module in all_names(model):
-        if isinstance(module, FastLayer):
-            named.setdefault(module, []).append(name or "model")
-        elif isinstance(module, nn.RNNBase):
-            kind = next(kind for kind in ("RNN", "GRU", "LSTM") if module.mode.startswith(kind))
+        if not isinstance(module, Layers):
+            continue
+        try:
+            cell = cell_of(module)
+        except UserError as error:
+            raise UserError(f"{name or 'model'} cannot be observed: {error}") from None
+        if not isinstance(module, FastLayer | Recurrent):
             raise UserError(
-                f"{name or 'model'} is torch.nn's {kind}, which cannot be observed: make it with "
-                f"`from rnnkit import {kind}`, which takes the same arguments and weights"
+                f"{name or 'model'} is torch.nn's {cell.layer}, which cannot be observed: make it with "
+                f"`from rnnkit import {cell.layer}`, which takes the same arguments and weights"
             )
+        named.setdefault(module, []).append(name or "model")
     if not named:
-        raise UserError(f"{type(model).__name__} has no recurrent module (RNN, GRU, LSTM): there is nothing to observe")
+        kinds = "RNN, GRU, LSTM or Recurrent"
+        raise UserError(f"{type(model).__name__} has no recurrent module ({kinds}): there is nothing to observe")
     return named

@@ -13,6 +13,10 @@ from torch.nn.utils.rnn import PackedSequence
 from rnnkit.core import UserError
 from rnnkit.nn import Place
 from rnnkit.observation._replay import Gradients, LayerReplay
+from rnnkit.observation._steps import StepReplay
+
+
+Replay = LayerReplay | StepReplay
 
 
 @dataclass
@@ -26,12 +30,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Carried:
-    """A gradient through time in one layer, with that of the cell state where there is one."""
+    """Gradients through time in one layer, of each part of the state by its letter: h, c ..."""
 
-    hidden: PackedSequence  # packed as the states are, and so is `cell`
-    cell: PackedSequence | None
-    initial: Tensor  # what is left at the initial states, of shape (batch, hidden), in the examples' order
-    initial_cell: Tensor | None
+    states: dict[str, PackedSequence]  # packed as the states are
+    initial: dict[str, Tensor]  # what is left at the initial states, of shape (batch, hidden), in the examples' order
 
 
 class LayerTrace:
@@ -43,10 +45,10 @@ class LayerTrace:
     Gradients are the sum over all `backward()`s while the model was observed. `place` is the layer and direction.
     """
 
-    def __init__(self, module: str, place: Place, call: Call, layer: LayerReplay | None = None):
+    def __init__(self, module: str, place: Place, call: Call, layer: Replay | None = None):
         self.place, self.call, self._layer = place, call, layer
         self._where = f"{module} {place}"
-        self._direct: list[Tensor | None] = [None, None, None]
+        self._direct: list[Tensor | None] = []
         self._above: tuple[list[LayerTrace], Tensor, slice] | None = None
         self._total: tuple[int, Gradients] | None = None
 
@@ -56,41 +58,50 @@ class LayerTrace:
         return self._packed(self._opened().h)
 
     @property
-    def cell(self) -> PackedSequence | None:
-        """The cell states c_t of an LSTM; None for other layers."""
+    def states(self) -> dict[str, PackedSequence]:
+        """All parts of the state by their letters: h, an LSTM's c, what else a cell has."""
         with _undisturbed():
-            layer = self._opened()
-            return self._packed(layer.cells) if layer.mode == "LSTM" else None
+            return {letter: self._packed(rows) for letter, rows in self._opened().states.items()}
+
+    @property
+    def cell(self) -> PackedSequence | None:
+        """The cell states c_t; None for layers that have none."""
+        return self.states.get("c")
 
     @property
     def gates(self) -> dict[str, PackedSequence]:
-        """The gates after activation: i f g o (LSTM), r z n (GRU, where z = 1 keeps); none for an RNN."""
+        """The gates after activation: i f g o (LSTM), r z n (GRU, where z = 1 keeps), a cell's own; none for an RNN."""
         with _undisturbed():
             return {name: self._packed(rows) for name, rows in self._opened().gates.items()}
 
     @property
     def hidden_gradient(self) -> PackedSequence:
         """The total dL/dh_t: along every way from h_t to the loss, those through later steps included."""
-        return self._gradients().hidden
+        return self._gradients().states["h"]
 
     @property
     def cell_gradient(self) -> PackedSequence | None:
-        """The total dL/dc_t of an LSTM; None for other layers."""
-        return self._gradients().cell
+        """The total dL/dc_t; None for layers that have no cell states."""
+        return self._gradients().states.get("c")
+
+    @property
+    def state_gradients(self) -> dict[str, PackedSequence]:
+        """The total gradients of all parts of the state by their letters."""
+        return self._gradients().states
 
     @property
     def initial_gradient(self) -> Tensor:
         """The total gradient of the initial state, given or not, of shape (batch, hidden), in the examples' order."""
-        return self._gradients().initial
+        return self._gradients().initial["h"]
 
     @property
     def initial_cell_gradient(self) -> Tensor | None:
-        """The same of an LSTM's initial cell state; None for other layers."""
-        return self._gradients().initial_cell
+        """The same of the initial cell state; None for layers that have none."""
+        return self._gradients().initial.get("c")
 
     @property
     def starts(self) -> tuple[Tensor, ...]:
-        """What each step starts from, row by row: its input, the state and an LSTM's cell state before it."""
+        """What each step starts from, row by row: its input, and the parts of the state before it, h first."""
         with _undisturbed():
             return self._opened().starts
 
@@ -103,15 +114,16 @@ class LayerTrace:
         order = self._form.sorted_indices
         with _undisturbed():
             vectors = vectors if order is None else vectors.index_select(0, order)
-            return self._carried(self._opened().gradients(None, vectors, None))
+            return self._carried(self._opened().gradients(None, [vectors]))
 
     def arrived(self, gradients: Sequence[Tensor | None]) -> None:
         """Take gradients that reach the layer directly; None for those that do not come now.
 
-        They are that of its outputs, of shape (rows, hidden), then those of its final states and final cell states, of
-        shape (batch, hidden) in packed order.
+        They are that of its outputs, of shape (rows, hidden), then those of the parts of its final state, of shape
+        (batch, hidden) in packed order.
         """
         kept = torch.float32 if self._layer is None else self._layer.h.dtype
+        self._direct += [None] * (len(gradients) - len(self._direct))
         for kind, gradient in enumerate(gradients):
             if gradient is not None:
                 gradient = gradient.detach().to(kept, copy=True)
@@ -127,7 +139,7 @@ class LayerTrace:
         size = kept.shape[1]
         self._above = above, kept, slice(direction * size, (direction + 1) * size)
 
-    def _opened(self) -> LayerReplay:
+    def _opened(self) -> Replay:
         if self.call.closed or self._layer is None:
             raise UserError(f"{self._where} cannot be shown: {self.call.closed}")
         return self._layer
@@ -151,14 +163,14 @@ class LayerTrace:
                 "or neither it nor anything below it learns"
             )
         if self._total is None or self._total[0] != self.call.arrivals:
-            direct, *final = self._direct
+            direct, *finals = self._direct or [None]
             with _undisturbed():
                 if self._above is not None:
                     traces, kept, columns = self._above
-                    above = [(trace._of_rows().gates, trace._opened().weights) for trace in traces if trace.reached()]
+                    above = [t._opened().to_input(t._of_rows(), columns) for t in traces if t.reached()]
                     if above:
-                        direct = functools.reduce(operator.add, (g @ w.w_ih[:, columns] for g, w in above)) * kept
-                self._total = self.call.arrivals, layer.gradients(direct, *final)
+                        direct = functools.reduce(operator.add, above) * kept
+                self._total = self.call.arrivals, layer.gradients(direct, finals)
         return self._total[1]
 
     def _packed(self, rows: Tensor) -> PackedSequence:
@@ -170,12 +182,10 @@ class LayerTrace:
     def _carried(self, of_rows: Gradients) -> Carried:
         """Gradients as they are given out: packed, and in the examples' order."""
         order = self._form.unsorted_indices
-        initial, initial_cell = of_rows.initial, of_rows.initial_cell
+        initial = of_rows.initial
         if order is not None:
-            initial = initial.index_select(0, order)
-            initial_cell = None if initial_cell is None else initial_cell.index_select(0, order)
-        cell = None if of_rows.cell is None else self._packed(of_rows.cell)
-        return Carried(self._packed(of_rows.hidden), cell, initial, initial_cell)
+            initial = {letter: part.index_select(0, order) for letter, part in initial.items()}
+        return Carried({letter: self._packed(rows) for letter, rows in of_rows.states.items()}, initial)
 
 
 @contextmanager

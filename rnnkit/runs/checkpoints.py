@@ -3,11 +3,12 @@
 import hashlib
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rnnkit.core import UserError, files
-from rnnkit.runs.rows import first_damaged
+from rnnkit.runs.rows import first_damaged, logged
 
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def load(path: Path) -> State:
     import torch
 
     try:
-        content = path.read_bytes()
+        content = files.read_plain(path)
     except OSError as error:
         raise UserError(f"cannot read the checkpoint {path}: {error.strerror}") from None
     size = len(content) - len(_TRAILER) - 32
@@ -72,27 +73,36 @@ def keep(folder: Path, state: State) -> None:
 def latest(folder: Path) -> tuple[State | None, list[str]]:
     """The newest state that a run in `folder` can go on from, None for none, and what is wrong with newer ones."""
     wrong: list[str] = []
-    rows = folder / "metrics.jsonl"
-    logged = rows.read_bytes() if rows.exists() else b""
+    content = logged(folder)
     for path in filter(Path.exists, (folder / LATEST, folder / PREVIOUS)):
         try:
             state = load(path)
         except UserError as error:
             wrong.append(str(error))
             continue
-        needed = [(part, name) for part, names in PARTS.items() for name in ("", *names)]
-        lacks = [f"{part} {name}" for part, name in needed if part not in state or (name and name not in state[part])]
-        if lacks:
-            wrong.append(f"{path} lacks {lacks[0].strip()}")
+        if lack := next(_lacks(state), None):
+            wrong.append(f"{path} lacks {lack}")
         elif (owner := state["record"].get("run", folder.name)) != folder.name:
             wrong.append(f"{path} is of another run, {owner}")
-        elif state["record"]["size"] > len(logged):
+        elif state["record"]["size"] > len(content):
             wrong.append(f"{path} does not fit metrics.jsonl, which holds less than when it was saved")
-        elif (line := first_damaged(logged[: state["record"]["size"]])) is not None:
+        elif (line := first_damaged(content[: state["record"]["size"]])) is not None:
             wrong.append(f"{path} does not fit metrics.jsonl, of which line {line} is damaged")
         else:
             return state, wrong
     return None, wrong
+
+
+def _lacks(state: State) -> Iterator[str]:
+    """What a state must hold, and does not."""
+    for part, names in PARTS.items():
+        held = state.get(part)
+        if part not in state or (names and not isinstance(held, dict)):
+            yield part
+        else:
+            yield from (f"{part} {name}" for name in names if name not in cast("State", held))
+    if type(cast("State", state.get("record") or {}).get("size")) is not int:
+        yield "record size"
 
 
 def trained(folder: Path, weights_sha256: str | None) -> State:

@@ -18,7 +18,7 @@ VANISHING = 1e-4  # of a gradient is left after the watched sequences' median le
 EXPLODING = 10.0  # times as large it became
 CLIPPED = 0.5, 100.0  # share of steps that are clipped, and by how much at their median
 SATURATED = 0.4  # share of an RNN's units beyond +-0.95
-INSENSITIVE = 0.1  # mean of 4 g (1 - g) of the gates i, o and r
+INSENSITIVE = 0.1  # mean of 4 g (1 - g) of gates that do not keep the state
 DEAD = 0.1  # share of units that hardly move, at three evaluations running
 UNUSED = 0.01  # of what all inputs gain over one is gained beyond the last quarter
 FROZEN, HOT = 1e-5, 1e-2  # median size of an update relative to its weights
@@ -112,8 +112,9 @@ def _saturated(rows: list[Row]) -> Iterable[Flag]:
 
 
 def _insensitive(rows: list[Row]) -> Iterable[Flag]:
+    keeping = _last(rows, "gate", "timescale_max")  # those that keep the state are open in any net that remembers
     for where, value in _last(rows, "gate", "sensitivity").items():
-        if where[-1] in "ior" and value < INSENSITIVE:  # f and z are open in any net that remembers
+        if where not in keeping and value < INSENSITIVE:
             advice = "This gate is shut or open throughout, and passes no gradient on: lower --learning-rate."
             yield Flag("saturated", where, value, INSENSITIVE, advice)
 
@@ -130,10 +131,11 @@ def _dead(rows: list[Row]) -> Iterable[Flag]:
 
 
 def _unused(rows: list[Row]) -> Iterable[Flag]:
-    row = next((row for row in reversed(rows) if "memory/loss_all" in row), None)
+    names = [f"memory/loss_{name}" for name in ("one", "quarter", "all")]
+    row = next((row for row in reversed(rows) if all(name in row for name in names)), None)  # finite, all three
     if row is None:
         return
-    one, quarter, every = (row[f"memory/loss_{name}"] for name in ("one", "quarter", "all"))
+    one, quarter, every = (row[name] for name in names)
     gain = one - every
     if gain <= UNUSED * abs(one):
         advice = "All inputs tell the net no more than the last one: it does not remember, or there is no need to."

@@ -28,6 +28,7 @@ class RunContext:
     folder: Path | None = None  # where it goes on, and in no other that its configuration could take up
     mirror: Mirror | None = None  # the process that carries its record to W&B, where several runs share one
     admit: Callable[[dict[str, str]], None] | None = None  # gets the data's checksums first, and raises `UserError`
+    ends: Callable[[], None] | None = None  # asked before a result is written; raises where it is not this run's to say
 
 
 def candidates(config: BaseConfig) -> Iterator[Path]:

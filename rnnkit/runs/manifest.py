@@ -200,6 +200,9 @@ def installed_versions() -> dict[str, str]:
 
 def processor() -> str:
     """The processor's model, as the system names it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    models = re.search(r"^model name.*?: *(.*)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    try:
+        said = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # another system, or a container that hides it
+        said = ""
+    models = re.search(r"^model name.*?: *(.*)$", said, re.MULTILINE)
     return models[1].strip() if models else platform.processor() or platform.machine()

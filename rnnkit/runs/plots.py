@@ -206,7 +206,7 @@ def forgetting(axis: Any, name: str, curves: list[Curves]) -> None:
 
 def picture_files(folder: Path) -> Iterator[Path]:
     """The pictures that a run has."""
-    return filter(Path.exists, (folder / "media" / f"{name}.png" for name in PICTURES))
+    return filter(Path.is_file, (folder / "media" / f"{name}.png" for name in PICTURES))
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """What commands say of a run."""
 
+import contextlib
 import os
 import shlex
 from collections.abc import Sequence
@@ -50,22 +51,34 @@ def mirror_in_words(folder: Path) -> str:
 
 def make_word(folder: Path) -> str:
     """A run as make is told of it: `RUN=digits-s0-1a887aeb`, or its path where it lies elsewhere."""
-    is_usual = folder.parent.absolute() == Path("runs").absolute()
-    return f"RUN={folder.name if is_usual else shown(folder)}"
+    return f"RUN={folder.name if _is_usual(folder.parent) else shown(folder)}"
 
 
 def make_command(target: str, runs_dir: Path) -> str:
     """The command that has make do something with all runs of a folder: `sync`, `dashboard`."""
-    if runs_dir.absolute() == Path("runs").absolute():
+    if _is_usual(runs_dir):
         return f"make {target}"
     words = f"--runs-dir {shown(runs_dir)}".replace("$", "$$")  # for make
     quoted = f'"{words}"' if not set(words) & set('"$`\\') else shlex.quote(words)
     return f"make {target} ARGS={quoted}"
 
 
+def _is_usual(runs_dir: Path) -> bool:
+    """Whether it is the folder of runs that commands take where they are told of none."""
+    with contextlib.suppress(FileNotFoundError):  # the working folder is gone, and there is no usual one
+        return runs_dir.absolute() == Path("runs").absolute()
+    return False
+
+
 def shown(path: Path) -> str:
-    """A path as it can be pasted into a command: from here, quoted where that is needed."""
-    text = os.path.relpath(path)
+    """A path as it can be pasted into a command: from here, quoted where that is needed.
+
+    Where the working folder is gone there is no here, and it is as it was given.
+    """
+    try:
+        text = os.path.relpath(path)
+    except FileNotFoundError:
+        text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)  # which would be read as a flag
 
 

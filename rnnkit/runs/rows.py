@@ -34,12 +34,20 @@ def first_damaged(content: bytes) -> int | None:
     return None
 
 
+def logged(folder: Path) -> bytes:
+    """What a run's metrics.jsonl holds; nothing where there is none. Raises `UserError` where it cannot be read."""
+    path = folder / "metrics.jsonl"
+    try:
+        return files.read_plain(path) if path.exists() else b""
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
 def read_rows(folder: Path) -> list[Row]:
     """All rows of a run, without a last line cut short. Raises `UserError`, with the line, where one is no row."""
     path = folder / "metrics.jsonl"
-    content = path.read_bytes() if path.exists() else b""
     rows = []
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+    for number, line in enumerate(logged(folder).split(b"\n")[:-1], start=1):
         try:
             rows.append(read_row(line))
         except ValueError:

@@ -9,10 +9,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnnkit.core import OutOfMemory, UserError, error_in_words, files, is_out_of_memory, secrets, writing
+from rnnkit.core import OutOfMemory, UserError, decoration, error_in_words, files, is_out_of_memory, secrets, writing
 from rnnkit.core import config as configuration
 from rnnkit.runs import checkpoints, flags, printing
 from rnnkit.runs.folders import Claim, RunContext, claim, take_up
@@ -42,10 +42,16 @@ class Run:
     """A run that is being recorded; `start` makes one.
 
     `result` is None until the run has ended. `checkpoint` is the state that it goes on from, None where it is new.
+    `ends` is as in `RunContext`.
     """
 
     def __init__(
-        self, config: configuration.BaseConfig, claimed: Claim, mirror: Mirror, checkpoint: dict[str, Any] | None = None
+        self,
+        config: configuration.BaseConfig,
+        claimed: Claim,
+        mirror: Mirror,
+        checkpoint: dict[str, Any] | None = None,
+        ends: Callable[[], None] | None = None,
     ):
         self.config = config
         self.folder = claimed.folder
@@ -60,6 +66,7 @@ class Run:
         self._resumed_after: list[int] = [*before.get("resumed_after", []), self.step] if before else []
         self._began = time.perf_counter(), time.process_time()
         self._claim, self._mirror, self._mirrored = claimed, mirror, False
+        self._ends = ends
         self._rows = (self.folder / "metrics.jsonl").open("ab", buffering=0)  # what is logged is in the file
         self._rows.truncate(before.get("size", 0))  # rows logged after the checkpoint come again
 
@@ -116,6 +123,8 @@ class Run:
                 checkpoints.save(self.folder / "checkpoint.pt", {"weights": checkpoints.weights_of(model), **kept})
             notes["weights_sha256"] = checkpoints.weights_sha256(model)
             notes["parameters"] = sum(p.numel() for p in model.parameters())
+        if self._ends is not None:
+            self._ends()
         return self.end(Status.FINISHED, metrics=metrics, **notes)
 
     def end(self, status: Status, metrics: dict[str, float] | None = None, **notes: Any) -> Result:
@@ -125,7 +134,8 @@ class Run:
             self._begin_mirror()
         notes |= {**self._spent(), "metrics": {**self.latest, **(metrics or {})}, "folder": self.folder}
         notes["resumed_after"] = self._resumed_after or None
-        notes["flags"] = flags.judge(read_rows(self.folder), self.config.clip, status)
+        with decoration(f"no flags are raised on {self.name}"):
+            notes["flags"] = flags.judge(read_rows(self.folder), self.config.clip, status)
         self.result = Result(run=self.name, status=status, step=self.step, **notes)
         try:
             with writing(self.folder / "result.json"):
@@ -169,7 +179,7 @@ def start(
             with writing(f"the runs folder {config.runs_dir}"):
                 now = Manifest.of(config, claimed.folder.name, data, context.member, kernel, limits)
                 checkpoint = take_up(claimed.folder, now)
-                run = Run(config, claimed, mirror, checkpoint)
+                run = Run(config, claimed, mirror, checkpoint, context.ends)
         except UserError:
             claimed.remove()
             claimed.release()

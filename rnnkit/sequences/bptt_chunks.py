@@ -9,7 +9,7 @@ from torch import Tensor
 from rnnkit.core import UserError, require_counts, seeding
 
 
-State = Tensor | tuple[Tensor, Tensor] | None  # what a chunk hands on to the next: h, or an LSTM's (h, c)
+State = Tensor | tuple[Tensor, ...] | None  # what a chunk hands on to the next: h, or all parts, an LSTM's (h, c)
 
 
 @dataclass(frozen=True)
@@ -83,5 +83,5 @@ def chunks_at_random(ids: Tensor, batch_size: int, steps: int, count: int, seed:
 def mapped(function: Callable[[Tensor], Tensor], state: State) -> State:
     """A recurrent state with a function applied to its parts: cut from its graph, say, or moved to a device."""
     if isinstance(state, tuple):
-        return function(state[0]), function(state[1])
+        return tuple(map(function, state))
     return None if state is None else function(state)

@@ -104,16 +104,22 @@ def require_sequences(examples: Examples, what: str) -> list[int]:
     if not len(examples):
         raise UserError(f"{what} needs at least one example, and got none")
     require_targets(examples)
-    lengths = _require_alike(examples.inputs, what, "features", "give a tensor of shape (steps,) or (steps, features)")
-    for i, length in enumerate(lengths):
-        if not length:
-            raise UserError(f"example {i} of {what} is an empty sequence")
+    lengths = require_steps(examples.inputs, what)
     if isinstance(examples.targets, list):
         hint = "give a tensor with one for each step, or a single tensor, of shape (examples,), for all examples"
         counts = _require_alike(examples.targets, what, "targets", hint)
         for i, (length, count) in enumerate(zip(lengths, counts, strict=True)):
             if count != length:
                 raise UserError(f"example {i} of {what} has {length} steps and {count} targets")
+    return lengths
+
+
+def require_steps(sequences: Sequence[object], what: str) -> list[int]:
+    """The lengths; raises `UserError` unless `what` holds sequences with a step at least, and of one type and size."""
+    lengths = _require_alike(sequences, what, "features", "give a tensor of shape (steps,) or (steps, features)")
+    for i, length in enumerate(lengths):
+        if not length:
+            raise UserError(f"example {i} of {what} is an empty sequence")
     return lengths
 
 

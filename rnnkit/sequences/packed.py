@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_sequence
 
 from rnnkit.core import UserError
-from rnnkit.sequences.examples import kind_of, require_lengths
+from rnnkit.sequences.examples import kind_of, require_lengths, require_steps
 from rnnkit.sequences.schedule import PackedLayout
 
 
@@ -63,9 +63,12 @@ def map_packed(function: Callable[[Tensor], Tensor], packed: PackedSequence) -> 
 def pack(sequences: Sequence[Tensor]) -> PackedSequence:
     """Sequences of shape (steps, ...) each, packed, as `torch.nn.utils.rnn.pack_sequence` does in any order of them.
 
-    Lengths are kept on the CPU, whatever the default device is.
+    Lengths are kept on the CPU, whatever the default device is. Raises `UserError` for none, for one without a step,
+    and for such that do not fit together.
     """
-    lengths = torch.tensor([len(sequence) for sequence in sequences], device="cpu")
+    if not len(sequences):
+        raise UserError("pack needs at least one sequence, and got none")
+    lengths = torch.tensor(require_steps(sequences, "pack"), device="cpu")
     return pack_padded_sequence(pad_sequence(list(sequences)), lengths, enforce_sorted=False)
 
 

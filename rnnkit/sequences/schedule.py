@@ -57,6 +57,21 @@ class PackedLayout:
         length = torch.bincount(sequence)
         return self.starts[length[sequence] - 1 - step] + sequence
 
+    @cached_property
+    def before(self) -> Tensor:
+        """For each row that of the same sequence one step earlier; `rows` and the sequence's number where none is."""
+        step = torch.arange(self.steps, device="cpu").repeat_interleave(self.tensor)
+        sequence = torch.arange(self.rows, device="cpu") - self.starts[step]
+        return torch.where(step > 0, self.starts[(step - 1).clamp(min=0)], self.rows) + sequence
+
+    @cached_property
+    def after(self) -> Tensor:
+        """For each row that of the same sequence one step later; `rows` and the sequence's number where none is."""
+        found = torch.arange(self.rows, device="cpu") - self.starts.repeat_interleave(self.tensor) + self.rows
+        follows = self.before < self.rows
+        found[self.before[follows]] = follows.nonzero().flatten()
+        return found
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -104,6 +119,11 @@ class Schedule:
     def all_ends(self) -> Tensor:
         """The row in which each sequence is worked last, of shape (batch,)."""
         return self.layout.first if self.reverse else self.layout.last
+
+    @property
+    def before(self) -> Tensor:
+        """For each row of all that which is worked before it in its sequence; see `PackedLayout.before`."""
+        return self.layout.after if self.reverse else self.layout.before
 
     def steps(self, rows: Tensor, chunk: Chunk) -> Sequence[Tensor]:
         """A chunk's rows cut into its steps, in working order."""

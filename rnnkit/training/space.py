@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnnkit.core import BaseConfig, UserError
+from rnnkit.core import BaseConfig, UserError, cells
 
 
 Values = dict[str, Any]  # settings and their values
@@ -183,11 +183,15 @@ def _nearest(values: Range | tuple[Any, ...], value: Any) -> Any:
 
 
 def studied(
-    hidden_size: tuple[int, int], depth: int, cells: tuple[str, ...] = ("rnn", "gru", "lstm"), both: bool = True
+    hidden_size: tuple[int, int], depth: int, chosen: tuple[str, ...] | None = None, both: bool = True
 ) -> Ranges:
-    """Hidden size within two ends, depth from 1, cell, and direction where both are possible."""
+    """Hidden size within two ends, depth from 1, cell, and direction where both are possible.
+
+    `chosen` are the cells: by default those that torch.nn has layers of.
+    """
     ranges: Ranges = {"hidden_size": Range(*hidden_size, log=True, least=1), "depth": Range(1, depth, least=1)}
-    return {**ranges, "cell": cells, **({"bidirectional": (False, True)} if both else {})}
+    ranges["cell"] = cells.standard() if chosen is None else chosen
+    return {**ranges, **({"bidirectional": (False, True)} if both else {})}
 
 
 def tuned(learning_rate: tuple[float, float], clip: tuple[float, float] = (0.25, 4.0)) -> Ranges:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from rnnkit.core import BaseConfig, UserError, wording
+from rnnkit.core import BaseConfig, UserError, cells, wording
 from rnnkit.training import Range, Space
 
 
@@ -72,6 +72,9 @@ def _kind(name: str, base: BaseConfig, option: str) -> Any:
 
 
 def _value(name: str, kind: Any, text: str, option: str) -> Any:
+    if kind is cells.CellName:
+        cells.require(text)
+        return text
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
             raise UserError(f"{option} {name}={text}: choose among {', '.join(map(str, get_args(kind)))}")

@@ -131,6 +131,21 @@ def _ranged(one: Any) -> Range | tuple[Any, ...]:
     return Range(**one | {"needs": tuple(one["needs"]) if one["needs"] else None})
 
 
+class OtherSpace(UserError):
+    """A study has a search space of which the one that is asked for is no wider one."""
+
+
+def is_of_another_space(folder: StudyFolder, stored: dict[str, Any]) -> bool:
+    """Whether only its search space keeps the study of which study.json says `stored` from going on as this one."""
+    try:
+        continued(folder, stored)
+    except OtherSpace:
+        return True
+    except UserError:  # said to whoever goes on with it
+        return False
+    return False
+
+
 def continued(folder: StudyFolder, stored: dict[str, Any]) -> StudyFolder:
     """The study of which study.json says `stored`, as a command that goes on with it asks for it.
 
@@ -162,7 +177,7 @@ def _reconciled(folder: StudyFolder, known: Space) -> Space | None:
     if folder.searched is None and same_plane and known.covers(asked):
         return known
     difference = _difference(_flat(known), _flat(asked))
-    raise UserError(
+    raise OtherSpace(
         f"study {folder.name} was started with another space{difference}: it can be widened, not narrowed; "
         f"for another space start a new study: --study NAME --from {folder.name}"
     )

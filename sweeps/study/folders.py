@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -10,7 +11,16 @@ from pathlib import Path
 from rnnkit.core import BaseConfig, UserError, files, locks, writing
 from rnnkit.runs import installed_versions
 from sweeps.study import storage as storages
-from sweeps.study.described import LAG, MOST_TRIALS, Pruner, Sampler, StudyFolder, continued, trial_seed
+from sweeps.study.described import (
+    LAG,
+    MOST_TRIALS,
+    Pruner,
+    Sampler,
+    StudyFolder,
+    continued,
+    is_of_another_space,
+    trial_seed,
+)
 
 
 __all__ = ["LAG", "MOST_TRIALS", "StudyFolder", "trial_seed"]
@@ -81,6 +91,20 @@ def _remove_unless_begun(path: Path, made: list[Path]) -> None:
     if not (path / "study.json").exists() and [found.name for found in path.glob("*")] in ([], ["lock"]):
         (path / "lock").unlink(missing_ok=True)
         _remove_empty(made or [path])
+
+
+def with_its_space(folder: StudyFolder) -> StudyFolder:
+    """The folder for a study that nobody has named: this one, or with -2, -3 ... the first that can have its space.
+
+    A space that is no wider one, in the experiment's file say, makes another study: trials of two are not ranked
+    together.
+    """
+    for name in itertools.chain([folder.name], (f"{folder.name}-{number}" for number in itertools.count(2))):
+        found = dataclasses.replace(folder, path=folder.path.with_name(name))
+        described = found.path / "study.json"
+        if not described.exists() or not is_of_another_space(found, files.read_json(described)):
+            return found
+    raise AssertionError  # there is no end of names
 
 
 @contextlib.contextmanager

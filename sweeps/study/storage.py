@@ -7,7 +7,6 @@ database's clock.
 
 import contextlib
 import fcntl
-import os
 import sys
 import threading
 import time
@@ -48,12 +47,13 @@ class _FileLock:
         self._path = path
 
     def acquire(self) -> bool:
-        self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o644)
-        locks.take(self._descriptor, self._path)
+        with contextlib.ExitStack() as held:
+            locks.take(held.enter_context(locks.opened(self._path)), self._path)
+            self._held = held.pop_all()  # what cannot be locked is closed again
         return True
 
     def release(self) -> None:
-        os.close(self._descriptor)
+        self._held.close()
 
 
 class Journal:
@@ -85,7 +85,7 @@ class Journal:
         while time.monotonic() < end and path.stat().st_size == size:
             time.sleep(self.poll / 20)
 
-    def exclusive(self) -> AbstractContextManager[None]:
+    def exclusive(self) -> AbstractContextManager[object]:
         """Be the only process that plans or hands out trials."""
         return locks.exclusive(self.folder / "claim.lock")
 

@@ -153,6 +153,7 @@ def _widened(study: Study, stored: dict[str, Any]) -> Study:
     if folder.space == known:
         return study
     with study.storage.exclusive():
+        _require_room(study)
         begun = [trial.params or trial.system_attrs.get("fixed_params") for trial in study.trials.get_trials()]
         until = next((number for number, values in enumerate(begun) if not values), len(begun))
         folder = dataclasses.replace(folder, earlier=(*folder.earlier, (until, known)))
@@ -160,6 +161,21 @@ def _widened(study: Study, stored: dict[str, Any]) -> Study:
     path = folder.path / "study.json"
     files.write_json(path, (files.read_json(path) if path.exists() else {}) | folder.describe())
     return dataclasses.replace(study, folder=folder)
+
+
+def _require_room(study: Study) -> None:
+    """Raise `UserError` for choices that the storage, in which choices stay what they were, does not have."""
+    for name, values in (study.folder.space.studied | study.folder.space.tuned).items():
+        found = (trial.distributions.get(name) for trial in study.trials.get_trials(deepcopy=False))
+        first = next((one for one in found if isinstance(one, CategoricalDistribution)), None)
+        lacking = (
+            [str(one) for one in values if one not in first.choices] if first and isinstance(values, tuple) else []
+        )
+        if lacking:
+            raise UserError(
+                f"study {study.folder.name} cannot have {name} {', '.join(lacking)}: it began when there was none; "
+                f"start a new study: --study NAME --from {study.folder.name}"
+            )
 
 
 def load(folder: StudyFolder, storage) -> Study:

@@ -13,7 +13,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit.core import seeding
+from rnnkit.core import cells, seeding
 from rnnkit.training import Objective, Range, Space
 from sweeps.study.described import StudyFolder
 
@@ -115,6 +115,8 @@ def lasting(folder: StudyFolder, name: str, source: BaseDistribution) -> BaseDis
     if not isinstance(source, CategoricalDistribution):
         return source
     kind = get_type_hints(type(folder.base))[name]
+    if kind is cells.CellName:
+        return CategoricalDistribution(cells.names())
     every = get_args(kind) if get_origin(kind) is Literal else (False, True) if kind is bool else source.choices
     return CategoricalDistribution(every)
 

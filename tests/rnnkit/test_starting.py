@@ -1,5 +1,6 @@
 """Ctrl-C before a command has begun: one line, whatever module is just being imported."""
 
+import os
 import re
 import subprocess
 import sys
@@ -48,6 +49,25 @@ def test_ctrl_c_in_any_library_is_one_line(command, stop_at, tmp_path):
     done = interrupted(tmp_path, stop_at, "-m", command, "--track", "off", "--runs-dir", str(tmp_path / "runs"))
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
     assert not list(tmp_path.glob("runs/*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [
+        ("experiments.digits", "tyro", "experiments"),
+        ("sweeps.run", "optuna", "sweeps"),
+        ("sweeps.show", "optuna", "sweeps"),
+    ],
+)
+def test_a_python_without_the_packages_says_which_one_has_them(command, package, extra):
+    """As where somebody leaves out the `.venv/bin/` of README: nothing is imported before."""
+    words = [sys.executable, "-S", "-m", command, "--help"]  # without its site-packages
+    done = subprocess.run(words, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: {sys.executable} has no {package}: run .venv/bin/python -m {command}, which `make setup` makes, "
+        f"or install it here: {sys.executable} -m pip install -c constraints.txt -e '.[{extra}]'\n"
+    )
 
 
 def test_ctrl_c_while_python_ends_is_one_line(tmp_path):

@@ -47,7 +47,7 @@ def test_a_sweep_with_time_left_ends_when_all_is_done_and_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--grid", "cell=foo"], "--grid cell=foo: choose among rnn, gru, lstm"),
+        (["--grid", "cell=foo"], "there is no cell 'foo'"),
         (
             ["--grid", "cell=gru", "--sampler", "tpe"],
             "--grid is all that is trained: it does not go with --sampler tpe",

@@ -1,6 +1,9 @@
 """What `make sync` does, in this process, and without a server."""
 
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -11,7 +14,7 @@ from rnnkit.mirror import wandb_log
 from rnnkit.runs import mirror_client, tracking
 from rnnkit.runs.rows import read_rows
 from sweeps import sync
-from tests.helpers import offline_log
+from tests.helpers import ROOT, offline_log
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def test_what_is_not_to_be_sent_needs_no_login(ended, capsys):
     with locks.exclusive(busy / "mirror.lock"), pytest.raises(SystemExit) as stop:
         sync.main()
     assert stop.value.code == 0
-    assert capsys.readouterr().out == "1 not to be tracked, 1 sent before, 1 still being mirrored\n"
+    assert capsys.readouterr().out == "1 not to be tracked, 1 sent before, 1 in the hands of another process\n"
 
 
 def test_a_run_that_is_not_taken_in_time_is_given_up(tmp_path, monkeypatch):
@@ -62,23 +65,30 @@ def test_a_run_that_is_not_taken_in_time_is_given_up(tmp_path, monkeypatch):
     slow.chmod(0o755)
     monkeypatch.setattr(sync.sys, "executable", str(slow))
     monkeypatch.setattr(sync, "TIMEOUT", 0.1)
-    assert sync.send(tmp_path / "run" / "x.wandb") == "the server did not take it within 0.1 seconds"
+    with (
+        locks.exclusive(tmp_path / "lock") as lock,
+        pytest.raises(UserError, match=r"^the server did not take it within 0\.1 seconds$"),
+    ):
+        sync.send(tmp_path / "run" / "x.wandb", lock)
 
 
 def test_each_run_has_its_line_and_a_server_that_is_gone_ends_it(tmp_path, monkeypatch, capsys):
-    said = {"a": None, "b": "no answer", "c": None, "d": "no answer", "e": None}
     asked = []
+
+    def send_once(folder):
+        if folder.name in "bd":
+            raise UserError("no answer")
+        return "sent"
 
     def log_in():
         asked.append(1)
         if len(asked) == 2:
             raise SystemExit("error: out of reach")
 
-    monkeypatch.setattr(sync, "log_of", lambda folder: folder)
-    monkeypatch.setattr(sync, "send", lambda log: said[log.name])
+    monkeypatch.setattr(sync, "send_once", send_once)
     monkeypatch.setattr(sync, "log_in", log_in)
     with pytest.raises(SystemExit, match="out of reach"):
-        sync.send_all([tmp_path / name for name in said])
+        sync.send_all([tmp_path / name for name in "abcde"])
     assert capsys.readouterr().out.splitlines() == [
         "[1/5] a: sent",
         "[2/5] b: no answer",
@@ -98,3 +108,45 @@ def test_a_server_out_of_reach_is_one_line_and_exit_1(monkeypatch):
         sync.log_in()
     assert stop.value.code.count("\n") == 0  # printed, with exit code 1
     assert "out of reach, or refuses the login (no answer)" in stop.value.code
+
+
+# Sends, in the place of W&B's client: notes it, takes its time, and marks the run as one that the server has.
+CLIENT = """#!/bin/sh
+echo sent >> {sent}
+while [ ! -e {may_end} ]; do sleep 0.02; done
+for log in "$4"/*.wandb; do touch "$log.synced"; done
+"""
+SYNC = """
+import sys
+from pathlib import Path
+from sweeps import sync
+sys.executable, *folders = sys.argv[1:]
+print(sync.send_all([Path(folder) for folder in folders]))
+"""
+
+
+def test_two_syncs_at_once_send_a_run_once_also_where_one_is_killed(ended, tmp_path):
+    """Both found it to be sent. What the first started goes on after it was killed, and the second lets it."""
+    folder = ended({"state": "following", "mode": "offline", "folder": "wandb/offline-run-x"})
+    assert sync.prepare(folder) == "to send"
+    sent, may_end, client = (tmp_path / name for name in ("sent", "may-end", "client"))
+    client.write_text(CLIENT.format(sent=sent, may_end=may_end))
+    client.chmod(0o755)
+    command = [sys.executable, "-c", SYNC, str(client), str(folder)]
+
+    def another():
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    while not sent.exists():
+        assert first.poll() is None
+        time.sleep(0.02)
+    assert another() == "['in the hands of another process']"
+    first.kill()
+    first.wait()
+    assert another() == "['in the hands of another process']"
+    may_end.touch()
+    with locks.exclusive(folder / "mirror.lock"):
+        assert sync.synced(offline_log(folder))
+    assert another() == "['sent before']"
+    assert sent.read_text() == "sent\n"

@@ -203,7 +203,7 @@ def timed(config: BaseConfig, fault: Fault | None, port: int, site: Path, moment
 def completed(folder: Path) -> None:
     """See that `sweeps.sync` makes the mirrored copy of a run whole."""
     until = time.monotonic() + 10
-    while (said := sync.prepare(folder)) == "still being mirrored" and time.monotonic() < until:
+    while (said := sync.prepare(folder)) == "in the hands of another process" and time.monotonic() < until:
         time.sleep(0.05)  # its mirror was killed a moment ago
     assert said == "to send", said
     assert [row["step"] for row in wandb_log.rows(sync.log_of(folder))] == [row["step"] for row in read_rows(folder)]

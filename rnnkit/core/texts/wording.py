@@ -105,6 +105,16 @@ def printable(text: str, keep: str = "") -> str:
     return _OBEYED.sub(lambda found: found[0] if found[0] in keep else "?", text)
 
 
+def cut(text: str, most: int) -> str:
+    """A text of at most so many characters: what is cut out of a longer one is its middle, as most is said at its ends.
+
+    >>> cut("the run aaaaaaaaaaaaaaaa is not there", 30)
+    'the run aaaaa ... is not there'
+    """
+    half = (most - 5) // 2
+    return text if len(text) <= most else f"{text[: most - 5 - half]} ... {text[-half:]}"
+
+
 def meant(word: str, known: Sequence[str]) -> str:
     """`: did you mean lstm?` for a word that is none of those known, but close to one; else nothing."""
     close = difflib.get_close_matches(word, known, 1)

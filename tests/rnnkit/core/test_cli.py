@@ -95,6 +95,32 @@ def test_own_settings_come_first_in_a_help_that_fits(columns, capsys, monkeypatc
     assert os.environ["COLUMNS"] == columns
 
 
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_examples_in_a_help_are_a_line_each(indent, capsys):
+    """However they are indented, which the formatter decides where nothing else follows the first line."""
+    examples = [
+        "python -m sweeps.show one",
+        "python -m sweeps.show one --all     # and more, in a line that is not wrapped",
+    ]
+    with pytest.raises(SystemExit):
+        cli.parse(Own, "own", ["--help"], "\n".join(["Show it.\n", *(indent + line for line in examples)]))
+    assert "Show it.\n\n" + "".join(f"    {line}\n" for line in examples) + "\n" in capsys.readouterr().out
+
+
+def test_a_command_whose_folder_is_gone_says_so(tmp_path, monkeypatch, capsys):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    with pytest.raises(SystemExit) as stop:
+        cli.main(raising(RuntimeError("it ran")), settle=False)
+    assert stop.value.code == 2
+    assert (
+        capsys.readouterr().err
+        == "error: the folder that this command was started in is gone: go to another one (cd)\n"
+    )
+
+
 def test_what_a_file_or_a_server_says_cannot_play_with_the_terminal(capsys, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit):

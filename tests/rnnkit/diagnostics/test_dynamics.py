@@ -8,6 +8,7 @@ from torch import nn
 
 from rnnkit.diagnostics import dynamics
 from rnnkit.nn import cells
+from tests.rnnkit.diagnostics import closed_forms
 
 
 def weights_of(module):
@@ -15,30 +16,26 @@ def weights_of(module):
 
 
 @pytest.mark.parametrize(
-    ("cell", "jacobian", "kind", "options"),
+    ("jacobian", "kind", "options", "more"),
     [
-        (cells.rnn_cell, dynamics.rnn_jacobian, nn.RNN, {}),
-        (cells.rnn_cell, dynamics.rnn_jacobian, nn.RNN, {"activation": torch.relu}),
-        (cells.gru_cell, dynamics.gru_jacobian, nn.GRU, {}),
-        (cells.lstm_cell, dynamics.lstm_jacobian, nn.LSTM, {}),
+        (closed_forms.rnn_jacobian, nn.RNN, {}, {}),
+        (closed_forms.rnn_jacobian, nn.RNN, {"nonlinearity": "relu"}, {"activation": torch.relu}),
+        (closed_forms.gru_jacobian, nn.GRU, {}, {}),
+        (closed_forms.lstm_jacobian, nn.LSTM, {}, {}),
     ],
 )
 @pytest.mark.parametrize("hidden", [1, 4])
-def test_jacobians_are_those_of_the_equations(cell, jacobian, kind, options, hidden):
-    weights = [3 * w for w in weights_of(kind(2, hidden))]
-    size = 2 * hidden if kind is nn.LSTM else hidden
-    x, state = torch.randn(3, 2, dtype=torch.float64), torch.randn(3, size, dtype=torch.float64)
-    split = (lambda s: tuple(s.chunk(2, dim=-1))) if kind is nn.LSTM else (lambda s: s)
-
-    def step(s, x):
-        found = cell(x, split(s), *weights, **options)
-        return torch.cat(found, dim=-1) if isinstance(found, tuple) else found
-
-    found = jacobian(x, split(state), *weights, **options)
-    assert found.shape == (3, size, size)
-    for i in range(3):
-        expected = torch.autograd.functional.jacobian(lambda s, i=i: step(s, x[i]), state[i])
-        torch.testing.assert_close(found[i], expected, rtol=1e-12, atol=1e-14)
+def test_jacobians_are_those_in_closed_form(jacobian, kind, options, more, hidden):
+    module = kind(2, hidden, dtype=torch.float64, **options)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(3)
+    parts = 2 if kind is nn.LSTM else 1
+    x, state = torch.randn(40, 2, dtype=torch.float64), torch.randn(parts, 40, hidden, dtype=torch.float64)
+    found = dynamics.jacobians(module, [x, *state])
+    expected = jacobian(x, tuple(state) if parts == 2 else state[0], *weights_of(module), **more)
+    assert found.shape == (40, parts * hidden, parts * hidden)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
@@ -52,9 +49,9 @@ def test_all_exponents_add_up_to_the_mean_of_ln_det(kind, backward):
     assert found.tolist() == sorted(found.tolist(), reverse=True)
 
     step, jacobian = {
-        nn.RNN: (cells.rnn_cell, dynamics.rnn_jacobian),
-        nn.GRU: (cells.gru_cell, dynamics.gru_jacobian),
-        nn.LSTM: (cells.lstm_cell, dynamics.lstm_jacobian),
+        nn.RNN: (cells.rnn_cell, closed_forms.rnn_jacobian),
+        nn.GRU: (cells.gru_cell, closed_forms.gru_jacobian),
+        nn.LSTM: (cells.lstm_cell, closed_forms.lstm_jacobian),
     }[kind]
     suffix = "_l1_reverse" if backward else "_l1"
     weights = [p.detach().double() for name, p in module.named_parameters() if name.endswith(suffix)]

@@ -34,19 +34,18 @@ def on(module, *inputs):
     return model, probe.ProbeBatch(lambda: module(packed), None, len(inputs[0]))
 
 
-class Constant(rnnkit.RNN):
+def constant():
     """A tanh layer whose state is tanh(2) for one unit and 0 for the other, whatever comes in."""
-
-    def __init__(self):
-        super().__init__(1, 2)
-        with torch.no_grad():
-            for parameter in self.parameters():
-                parameter.zero_()
-            self.bias_ih_l0[0] = 2.0
+    module = rnnkit.RNN(1, 2)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+        module.bias_ih_l0[0] = 2.0
+    return module
 
 
 def test_states_of_a_net_whose_states_are_known():
-    model, watch = on(Constant(), torch.randn(4, 1), torch.randn(2, 1))
+    model, watch = on(constant(), torch.randn(4, 1), torch.randn(2, 1))
     found = monitor.look(model, watch).numbers
     assert found["hidden/encoder.l0.f/rms"] == pytest.approx(math.tanh(2) / math.sqrt(2))
     assert found["hidden/encoder.l0.f/saturated"] == 0.5  # tanh(2) = 0.964
@@ -102,7 +101,7 @@ def test_states_that_are_given_are_forgotten_as_those_at_zero_are():
 
 
 def test_distance_from_the_initial_weights(tmp_path):
-    model, watch = on(Constant(), torch.randn(4, 1), torch.randn(2, 1))
+    model, watch = on(constant(), torch.randn(4, 1), torch.randn(2, 1))
     watch = dataclasses.replace(watch, costs=lambda context: torch.zeros(2))
     seeing = monitor.Monitor(model, digits.Config(observe="light"), watch, tmp_path)
     with torch.no_grad():

@@ -83,7 +83,7 @@ def test_chrono_spreads_the_time_scales(kind):
 
 def test_what_cannot_be_initialised_says_why():
     for function in (initialisation.forget_bias_, lambda m: initialisation.chrono_(m, 10)):
-        with pytest.raises(UserError, match="an RNN has no gates"):
+        with pytest.raises(UserError, match="a cell rnn has none that keeps its state"):
             function(layer(rnnkit.RNN))
         with pytest.raises(UserError, match="without biases"):
             function(layer(rnnkit.GRU, bias=False))

@@ -6,12 +6,12 @@ from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 from experiments import char_lm
 from experiments.digits import Config
 from rnnkit.core.errors import UserError
-from rnnkit.nn import heads, layers, models
+from rnnkit.nn import heads, layers, models, registry
 from rnnkit.sequences import Examples, collate
 from tests.rnnkit.nn.pairs import parameter_count
 
 
-CELLS = ["rnn", "gru", "lstm"]
+CELLS = ["rnn", "gru", "lstm", "lnlstm", "mingru"]
 
 
 def examples_of(lengths):
@@ -136,7 +136,7 @@ def test_the_books_models_have_the_books_number_of_parameters():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_tagger_scores_each_step_of_a_sequence_as_if_it_were_alone(cell):
-    encoder = models.CELLS["rnnkit"][cell](4, 3, bidirectional=True)
+    encoder = registry.made(Config(cell=cell), 4, 3, bidirectional=True)
     tagger = models.Tagger(encoder, nn.Linear(6, 5), embedding=nn.Embedding(9, 4))
     sequences = [torch.tensor([1, 2]), torch.tensor([3, 4, 5, 6]), torch.tensor([7])]
     scores = unpack_sequence(tagger(pack_sequence(sequences, enforce_sorted=False)))
@@ -189,9 +189,9 @@ def test_with_its_recurrence_cut_every_step_is_read_as_if_it_were_the_only_one(c
         alone = [encoder(step.view(1, 1, 3)) for step in sequence]
         expected = torch.cat([rows.view(1, 5) for rows, _ in alone])
         torch.testing.assert_close(found[i], expected, rtol=1e-6, atol=1e-7)
-        for part, last in zip(*((s if cell == "lstm" else (s,)) for s in (state, alone[-1][1])), strict=True):
+        for part, last in zip(*((s if isinstance(s, tuple) else (s,)) for s in (state, alone[-1][1])), strict=True):
             torch.testing.assert_close(part[:, i], last.squeeze(1), rtol=1e-6, atol=1e-7)
-    (state[0] if cell == "lstm" else state)[-1, 1].sum().backward()
+    (state[0] if isinstance(state, tuple) else state)[-1, 1].sum().backward()
     assert inputs[1].grad[-1].abs().min() > 0
     assert inputs[1].grad[:-1].abs().max() == 0
 

@@ -34,7 +34,8 @@ def memory_row(left, span=50, **more):
         ({"hidden/encoder.l0.f/saturated": 0.9, "gate/encoder.l0.f/r/sensitivity": 0.5}, []),  # of an RNN alone
         ({"gate/encoder.l0.f/i/sensitivity": 0.09}, [("saturated", "encoder.l0.f/i")]),
         ({"gate/encoder.l0.f/i/sensitivity": 0.11}, []),
-        ({"gate/encoder.l0.f/f/sensitivity": 0.01, "gate/encoder.l0.b/z/sensitivity": 0.01}, []),  # long memories
+        # Long memories.
+        ({"gate/encoder.l0.f/f/sensitivity": 0.01, "gate/encoder.l0.f/f/timescale_max": 99.0}, []),
         ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.6, "memory/loss_all": 0.995}, [("unused memory", "")]),
         ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.501, "memory/loss_all": 0.5}, [("unused memory", "")]),
         ({"memory/loss_one": 1.0, "memory/loss_quarter": 0.51, "memory/loss_all": 0.5}, []),
@@ -76,6 +77,12 @@ def test_a_run_that_diverged_says_so_first():
 def test_the_last_values_count_and_the_median_of_updates():
     assert names([memory_row(1e-9), memory_row(0.5)]) == []
     assert names([{"update/head": value} for value in (1e-9, 1e-3, 1e-3)]) == []
+
+
+def test_a_loss_that_was_not_finite_is_missing_and_no_reason_to_fail():
+    known = {"memory/loss_quarter": 0.7, "memory/loss_all": 0.7}
+    assert names([known]) == []
+    assert names([{**known, "memory/loss_one": 0.7}, known]) == [("unused memory", "")]
 
 
 def test_a_flag_in_words_has_number_threshold_and_advice():

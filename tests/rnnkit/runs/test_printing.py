@@ -46,6 +46,20 @@ def test_one_line_says_what_wandb_has_of_a_run(ended, state, line, capsys, monke
     assert "accuracy (test): 0.7500" in printed
 
 
+def test_a_working_folder_that_is_gone_costs_no_score(tmp_path, capsys, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    with tracking.start(Config(runs_dir=tmp_path / "runs", track="off"), data={}) as run:
+        run.finish(metrics={"metric/accuracy/test": 0.75})
+    monkeypatch.chdir(here)
+    here.rmdir()
+    printing.print_result(run.result)
+    printed = capsys.readouterr().out
+    assert "accuracy (test): 0.7500" in printed
+    assert f"  record: {run.folder}\n" in printed
+    assert f"`make show RUN={run.folder}`" in printed
+
+
 def test_a_run_that_is_not_tracked_says_nothing_of_wandb(tmp_path, capsys):
     with tracking.start(Config(runs_dir=tmp_path, track="off"), data={}) as run:
         run.finish()

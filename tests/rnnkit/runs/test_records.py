@@ -10,7 +10,7 @@ from torch import nn
 
 from rnnkit.core import files, secrets
 from rnnkit.core.errors import UserError
-from rnnkit.runs import checkpoints
+from rnnkit.runs import checkpoints, manifest
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import read_rows
 
@@ -118,3 +118,16 @@ def test_a_secret_that_a_file_in_the_current_folder_is_called_by_is_still_one(tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOME_TOKEN", "correct-horse")
     assert secrets.without_secrets("said correct-horse") == "said ***"
+
+
+@pytest.mark.parametrize("content", [None, b"model name\t: A \xff processor\n", b"nothing of the kind\n"])
+def test_a_processor_that_cannot_be_read_costs_no_run(content, monkeypatch):
+    """A container may hide the file, and a firmware may have put anything into it."""
+
+    def read_text(path, encoding="ascii", errors="strict"):
+        if content is None:
+            raise PermissionError(13, "Permission denied")
+        return content.decode(encoding, errors)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert manifest.processor()

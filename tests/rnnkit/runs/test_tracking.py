@@ -52,6 +52,22 @@ def test_a_run_leaves_its_whole_record(config):
     assert torch.equal(other.weight, model.weight)
 
 
+@pytest.mark.parametrize("how", ["a damaged row", "a rule that fails"])
+def test_flags_that_cannot_be_raised_cost_no_result(config, how, monkeypatch, capsys):
+    with tracking.start(config, {}) as run:
+        run.log(1, {"loss/train": 0.1})
+        if how == "a damaged row":
+            (run.folder / "metrics.jsonl").write_text("garbage\n")
+        else:
+            monkeypatch.setattr(tracking.flags, "judge", lambda *_: 1 / 0)
+        run.finish(metrics={"metric/accuracy/test": 0.5})
+    result = Result.read(run.folder)
+    assert (result.status, result.metrics["metric/accuracy/test"], result.flags) == ("finished", 0.5, None)
+    said = capsys.readouterr().err
+    assert said.startswith(f"no flags are raised on {run.name}: ")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("error", "status", "raised"),
     [

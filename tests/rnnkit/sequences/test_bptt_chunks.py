@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+import rnnkit
 from rnnkit.core import seeding
 from rnnkit.core.errors import UserError
 from rnnkit.sequences import bptt_chunks
@@ -53,9 +54,8 @@ def test_chunks_start_at_every_place_and_differ_between_epochs():
         next(bptt_chunks.chunks_at_random(ids[:4], 1, 4, 1, 0, 0))
 
 
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
-def test_a_detached_state_has_its_values_and_no_past(kind):
-    layer = kind(3, 4)
+@pytest.mark.parametrize("layer", [nn.RNN(3, 4), nn.LSTM(3, 4), rnnkit.Recurrent("slstm", 3, 4)])
+def test_a_detached_state_has_its_values_and_no_past(layer):
     _, state = layer(torch.randn(5, 2, 3))
     cut = bptt_chunks.mapped(torch.Tensor.detach, state)
     for one, other in zip(*((s if isinstance(s, tuple) else (s,)) for s in (state, cut)), strict=True):

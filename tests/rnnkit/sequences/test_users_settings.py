@@ -1,17 +1,20 @@
 """Whatever default device or type, inference mode or deterministic mode a user has set, the numbers are the same."""
 
 import contextlib
+import functools
 
 import pytest
 import torch
 from torch import nn
 
 import rnnkit
+from experiments.digits import Config
 from rnnkit import sequences
 from rnnkit.core import seeding
 from rnnkit.datasets import digits
 from rnnkit.datasets.generated import memory_tasks, reber
-from rnnkit.diagnostics import credit_horizon, dynamics
+from rnnkit.diagnostics import credit_horizon, dynamics, monitor, probe
+from rnnkit.nn import heads, initialisation, models, portable
 from rnnkit.nn.embeddings import Spelled
 from rnnkit.sequences import Examples, bptt_chunks
 
@@ -56,6 +59,7 @@ SETTINGS = {
 EXAMPLES = Examples([torch.randn(n, 3, generator=seeding.generator(n, "x")) for n in (4, 9, 1, 9)], torch.arange(4))
 LENGTHS = torch.tensor([4, 9, 1, 9])
 LAYERS = [kind(3, 4, num_layers=2, bidirectional=True) for kind in (rnnkit.RNN, rnnkit.GRU, rnnkit.LSTM)]
+MODEL, ATTENTION, cost = models.classifier(Config(cell="lstm"), 3, 4, 9), heads.AttentionPool(8), portable.cross_entropy
 SPELLED = Spelled(nn.Embedding(5, 2), nn.Embedding(5, 2), rnnkit.GRU(2, 3), [torch.tensor([1, 2]), torch.tensor([3])])
 
 
@@ -117,7 +121,41 @@ def data():
     return sum(([*examples.inputs[:5], examples.joined_targets] for examples in made), [])
 
 
-MADE = [batches, rows, chunks, layers, observed, spelled, exponents, data]
+def inside():
+    """What a monitor sees of a model, with what a head makes of it."""
+    watched = probe.examples(MODEL, EXAMPLES, torch.device("cpu"), functools.partial(cost, reduction="none"))
+    looked = monitor.look(MODEL, watched)
+    found = [*looked.curves.values(), *monitor.portrait(MODEL, watched).values()]
+    numbers = [*looked.numbers.values(), *monitor.truncation(MODEL, watched)[1]]
+    return [*found, torch.tensor(numbers, dtype=torch.float64, device="cpu")]
+
+
+def pooled():
+    output, h_n = LAYERS[1](packed())
+    pools = (heads.LastState(True), heads.MeanPool(), heads.MaxPool(), ATTENTION, heads.JoinedPool(True))
+    return [pool(output, h_n) for pool in pools]
+
+
+def lost():
+    scores, targets = EXAMPLES.inputs[1], torch.tensor([0, 2, 1, -100, 1, 0, 0, 2, 2], device="cpu")
+    found = [cost(scores, targets), cost(scores, targets, reduction="none"), portable.mse_loss(scores, scores.cos())]
+    return [*found, portable.binary_cross_entropy_with_logits(scores, scores.sigmoid())]
+
+
+def initialised():
+    found = []
+    for kind, name in [
+        (rnnkit.RNN, "identity"),
+        *((rnnkit.LSTM, name) for name in ("orthogonal", "forget-bias", "chrono")),
+    ]:
+        torch.manual_seed(0)
+        layer = kind(3, 4, device="cpu", dtype=torch.float32)
+        initialisation.initialise_(layer, name, longest=9)
+        found += [parameter.detach() for parameter in layer.parameters()]
+    return found
+
+
+MADE = [batches, rows, chunks, layers, observed, spelled, exponents, data, inside, pooled, lost, initialised]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

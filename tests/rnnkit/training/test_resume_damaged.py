@@ -53,6 +53,27 @@ def test_a_state_that_lacks_a_part_is_noticed(part, name, killed, tmp_path):
     assert found["record"]["step"] == 15
 
 
+@pytest.mark.parametrize(
+    ("changed", "lacks"),
+    [
+        ({"record": 5}, "record"),
+        ({"place": []}, "place"),
+        ({"record": {"size": "x"}}, "record size"),
+        ({"best": None}, "best"),
+    ],
+)
+def test_a_state_made_by_hand_is_noticed(changed, lacks, killed, tmp_path):
+    """With a checksum that fits."""
+    folder = tmp_path / killed.name
+    shutil.copytree(killed, folder)
+    state = checkpoints.load(folder / checkpoints.LATEST)
+    state |= {part: state[part] | value if isinstance(value, dict) else value for part, value in changed.items()}
+    checkpoints.save(folder / checkpoints.LATEST, state)
+    found, wrong = checkpoints.latest(folder)
+    assert wrong == [f"{folder / checkpoints.LATEST} lacks {lacks}"]
+    assert found["record"]["step"] == 15
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "zeros", "code"])
 def test_a_damaged_state_is_named_and_the_one_before_it_used(damage, undisturbed, tmp_path, monkeypatch, capsys):
     folder = killed_at(23, at(tmp_path), monkeypatch)

@@ -1,3 +1,10 @@
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
 from rnnkit.core import files
 from sweeps.reading import RunIndex, studies
 from tests.sweeps import made
@@ -6,7 +13,31 @@ from tests.torture.faults import records
 
 def test_changed_records_are_borne_by_all_that_reads_them():
     """Some of them; `make torture ARGS=faults.records` takes all."""
-    assert "all in words" in records.torture(every=1201)
+    assert "all in words" in records.torture(every=1801)
+
+
+FILES = ("manifest.json", "result.json", "metrics.jsonl", "lock", "checkpoint.pt", "wandb/mirror.json")
+
+
+def waited(*_):
+    raise AssertionError("a reader waits for a pipe")
+
+
+@pytest.mark.parametrize("name", [*FILES, "media/curves-000000017.json", "media/samples.jsonl"])
+def test_a_pipe_in_the_place_of_a_file_is_never_waited_for(name, tmp_path):
+    root = Path(shutil.copytree(records.FIXTURES, tmp_path / "runs"))
+    run = records.OTHER if name.startswith("media") else records.RUN
+    (root / run / name).parent.mkdir(exist_ok=True)
+    (root / run / name).unlink(missing_ok=True)
+    os.mkfifo(root / run / name)
+    signal.signal(signal.SIGALRM, waited)
+    signal.alarm(60)
+    try:
+        with records.nothing_begins():
+            said = {reader: records.said(action) for reader, action in records.readers(root, run).items()}
+    finally:
+        signal.alarm(0)
+    assert "digits-s2-b6054ca9" in said["list of runs"]
 
 
 def test_what_is_damaged_is_named_and_the_rest_is_shown(tmp_path):

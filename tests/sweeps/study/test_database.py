@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy.exc
 from optuna.trial import TrialState
 
+from experiments import digits
 from experiments.digits import Config
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
+from rnnkit.runs import Result, Status
 from sweeps import worker
 from sweeps.study import folders, points, progress, storage
 from sweeps.study import study as studies
@@ -104,6 +106,61 @@ def test_a_trial_without_heartbeats_goes_to_another_and_one_with_them_does_not(s
     tell(taken, 0.25)
     assert study.trials.trials[1].value == 0.25
     assert study.trials.trials[1].user_attrs["cut_off"] == [["killed", 0]]
+
+
+# A worker that is stopped, as a machine's sleep stops it, at the first value of trial 0 and at the end of trial 1.
+SLEEPER = """
+import os, signal, sys
+from rnnkit.runs import tracking
+from sweeps import worker
+from sweeps.study import storage
+
+storage.BEAT, storage.GRACE = 0.5, 2
+slept, report, finish = [], worker.report, tracking.Run.finish
+
+def sleep(moment):
+    if moment not in slept:
+        slept.append(moment)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+def report_asleep(claim, step, value):
+    if claim.number == 0:
+        sleep("report")
+    report(claim, step, value)
+
+def finish_asleep(run, *given, **words):
+    if slept and run.config.seed:
+        sleep("finish")
+    return finish(run, *given, **words)
+
+worker.report, tracking.Run.finish = report_asleep, finish_asleep
+sys.argv[0] = "worker"
+worker.main()
+"""
+
+
+def test_a_worker_stopped_beyond_its_heartbeat_loses_its_trial_to_another_and_ends_none_twice(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(storage, "BEAT", 0.5)
+    monkeypatch.setattr(storage, "GRACE", 2)
+    study = new_study(server, tmp_path, "sleeping", total=2)
+    command = [sys.executable, "-c", SLEEPER, "--study", "sleeping", "--runs-dir", str(tmp_path), "--track", "off"]
+    sleeper = subprocess.Popen(command, cwd=ROOT, env=no_account() | {"RNNKIT_STORAGE": server.address})
+    for number in range(2):
+        _, status = os.waitpid(sleeper.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        time.sleep(2.5)
+        taken = points.claim(study, "another")
+        assert taken.number == number
+        worker.run_trial(taken, digits.run)
+        sleeper.send_signal(signal.SIGCONT)
+    assert sleeper.wait(60) == 0
+    assert [trial.state for trial in study.trials.trials] == [TrialState.COMPLETE] * 2
+    assert all(trial.user_attrs["worker"] == "another" for trial in study.trials.trials)
+    results = [Result.read(path.parent) for path in tmp_path.glob("*/result.json")]
+    told = {trial.user_attrs["run"] for trial in study.trials.trials}
+    assert {result.run for result in results if result.status == Status.FINISHED} == told
 
 
 def test_nobody_is_taken_for_dead_by_one_who_was_cut_off_too(server, tmp_path, monkeypatch):

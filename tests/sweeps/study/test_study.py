@@ -1,11 +1,16 @@
 """A study on disk: its journal, its locks, and when it is removed."""
 
+import dataclasses
+import errno
 import fcntl
+import os
 import threading
 
 import pytest
 from optuna.trial import TrialState
 
+from experiments import digits
+from experiments.digits import Config
 from rnnkit.core import files, locks
 from rnnkit.core.errors import UserError
 from sweeps import worker
@@ -137,6 +142,27 @@ def test_a_new_study_with_a_trial_that_came_to_something_stays(tmp_path, how):
     assert len(studies.join(tmp_path / "runs", "small", "journal", track="off").trials.trials) == 1
 
 
+def test_a_changed_space_is_another_study_where_nobody_gave_a_name(tmp_path, monkeypatch):
+    """Each space finds its own study again; where other settings differ too, it is no matter of the space."""
+    base, spaces = Config(runs_dir=tmp_path), [digits.SPACE]
+    spaces += [dataclasses.replace(digits.SPACE, depths=depths) for depths in ((1,), (2,))]
+
+    def found(space, **changed):
+        monkeypatch.setattr(digits, "SPACE", space)
+        first = folders.StudyFolder(tmp_path / "studies" / "digits-s0", base.changed(**changed), 0)
+        return folders.with_its_space(first).name
+
+    for number, space in enumerate(spaces, start=1):
+        name = "digits-s0" + (f"-{number}" if number > 1 else "")
+        assert found(space) == name
+        folders.open_folder(tmp_path, name, base, 0)
+    assert [found(space) for space in spaces] == ["digits-s0", "digits-s0-2", "digits-s0-3"]
+    assert found(spaces[1], epochs=3) == "digits-s0"
+    with pytest.raises(UserError, match=r"another space \(depths \(1, 2, 3\), not \(1,\)\): it can be widened"):
+        monkeypatch.setattr(digits, "SPACE", spaces[1])
+        folders.open_folder(tmp_path, "digits-s0", base, 0)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_a_study_that_was_stopped_or_met_a_bug_stays(tmp_path, error):
     study = new_study(tmp_path)
@@ -153,3 +179,17 @@ def test_a_study_that_cannot_be_written_leaves_no_folder(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left on device"):
         new_study(tmp_path / "runs")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_cannot_be_locked_leaves_nothing_open(tmp_path, monkeypatch):
+    study = new_study(tmp_path)
+    before = sorted(os.listdir("/proc/self/fd"))
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    for _ in range(3):
+        with pytest.raises(locks.Unsupported, match=r"journal\.lock \(No locks available\)"):
+            study.trials.set_user_attr("a", 1)
+    assert sorted(os.listdir("/proc/self/fd")) == before

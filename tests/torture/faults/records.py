@@ -3,13 +3,15 @@
     python -m tests.torture.faults.records             # each field by each of 21 values, or missing: half an hour
     python -m tests.torture.faults.records --every 50  # some of them
 
-Changed are manifest.json, result.json, summary.json and study.json of real records. On each are tried the pages and
-their charts, the list and `show` in the terminal, the report, resume, reproduce and sync.
+Changed are manifest.json, result.json, summary.json and study.json of real records, the last row of metrics.jsonl, and
+what W&B's mirror and the folder media hold. On each are tried the pages and their charts, the list and `show` in the
+terminal, the report, resume, reproduce, sync, and the drawing of pictures.
 """
 
 import contextlib
 import copy
 import io
+import itertools
 import json
 import shutil
 import sys
@@ -25,6 +27,7 @@ from experiments import digits, reproduce, resume
 from rnnkit.core import cli
 from rnnkit.core.errors import UserError
 from rnnkit.mirror import follow
+from rnnkit.runs import plots
 from sweeps import report, runs, show, sync
 from sweeps.reading import RunIndex, answers, studies
 from sweeps.wandb_sync import study_run
@@ -35,6 +38,21 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "records"
 STUDY, RUN, OTHER = "old", "digits-s0-3cfb494c", "digits-s0-df750788"
 FILES = [f"{RUN}/manifest.json", f"{RUN}/result.json", f"{OTHER}/result.json"]
 FILES += [f"studies/{STUDY}/{name}.json" for name in ("study", "summary")]
+
+# What else a run's folder can hold, as it would be written. Of these, and of rows and curves, the first places count.
+BESIDE = {
+    f"{RUN}/wandb/mirror.json": {
+        "state": "complete",
+        "mode": "offline",
+        "folder": "wandb/x",
+        "rows": 2,
+        "missing": ["x"],
+    },
+    f"{RUN}/media/dynamics.json": {"encoder.l0.f": {"lyapunov": [-0.5, -1.0], "effective_rank": 2.5, "hidden_size": 4}},
+    f"{RUN}/media/samples.jsonl": {"prompt": "a", "temperature": 1.0, "seed": 0, "text": "abc"},
+}
+FIRST = 12
+LINES = [f"{RUN}/metrics.jsonl", f"{OTHER}/metrics.jsonl", f"{OTHER}/media/curves-000000017.json", *BESIDE]
 
 _DEEP = "stands for brackets"
 VALUES = {
@@ -103,6 +121,24 @@ def changes(root: Path) -> Iterator[tuple[str, str]]:
                 path.write_text(changed(json.loads(whole), at, value))
                 yield f"{name}, {'.'.join(map(str, at))}: {kind}", name.split("/")[0] if "studies" not in name else RUN
         path.write_text(whole)
+    for name in LINES:
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        if name in BESIDE:
+            path.write_text(json.dumps(BESIDE[name]) + "\n")
+        whole = path.read_text()
+        *before, line = whole.splitlines(keepends=True)
+        record = json.loads(line)
+        for kind, value in VALUES.items():
+            other = [
+                (".".join(map(str, at)), changed(record, at, value)) for at in itertools.islice(places(record), FIRST)
+            ]
+            if value is not ...:
+                other.append(("", changed({"": None}, ("",), value).removeprefix('{"": ').removesuffix("}")))
+            for at, text in other:
+                path.write_text("".join([*before, text, "\n"]))
+                yield f"{name}, {at or 'the whole line'}: {kind}", name.split("/")[0]
+        path.write_text(whole)
 
 
 def said(action: Callable[[], object]) -> str:
@@ -112,10 +148,11 @@ def said(action: Callable[[], object]) -> str:
         try:
             print(action())
         except UserError as error:
-            text = str(error)
-            if "\n" in text or len(text) > 1_000:
-                raise AssertionError(f"no line: {text}") from None
-            cli.say_error(text)
+            cli.say_error(str(error))
+            printed.flush()
+            line = printed.buffer.getvalue().decode().rpartition("error: ")[2]
+            if line.count("\n") != 1 or len(line) > 1_000:
+                raise AssertionError(f"no line: {line}") from None
     printed.flush()
     return printed.buffer.getvalue().decode()
 
@@ -151,6 +188,7 @@ def readers(root: Path, run: str) -> dict[str, Callable[[], object]]:
         "report": lambda: report.page(studies.read(index, STUDY), index, [], answers.confirmation_runs(index, STUDY)),
         "resume": command(resume, run),
         "reproduce": command(reproduce, run),
+        "drawing of pictures": lambda: plots.draw(root / run),
         "sync of a run": lambda: sync.prepare(root / run),
         "sync of a study": lambda: study_run.send(root / "studies" / STUDY, "offline"),
     }
