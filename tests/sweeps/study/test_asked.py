@@ -58,9 +58,8 @@ def test_a_grid_is_all_points_that_can_be():
         {"cell": "gru", "init": "default"},
         {"cell": "gru", "init": "chrono"},
     ]
-    assert left_out == [
-        "left out of the grid: 1 point (--init chrono sets the bias of a gate: it needs --cell gru or lstm)"
-    ]
+    (line,) = left_out
+    assert line.startswith("left out of the grid: 1 point (--init chrono sets the bias of a gate: it needs")
 
 
 def test_hidden_sizes_of_one_number_of_parameters():
