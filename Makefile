@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 # Options are what stands on make's command line. A variable of the same name that the shell has exported for something
 # else (SEED, RUN, DATA ...) is none, and neither is a name that no target knows: a slip of the pen, most likely.
-OPTIONS := EXPERIMENT TRIALS WORKERS SEED STUDY STORAGE RUN ROW PART BENCH ARGS PYTHON
+OPTIONS := EXPERIMENT TRIALS WORKERS SEED STUDY STUDIES STORAGE RUN ROW PART BENCH ARGS PYTHON
 $(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(eval override $(name) :=)))
 
 takes_sweep := EXPERIMENT TRIALS WORKERS SEED STUDY STORAGE
@@ -12,6 +12,8 @@ takes_train := EXPERIMENT SEED
 takes_reproduce := RUN STUDY
 takes_resume := RUN
 takes_show := RUN STUDY
+takes_compare := STUDIES
+takes_table := STUDY STUDIES
 takes_report := STUDY
 takes_evidence := ROW
 takes_workspace := EXPERIMENT
@@ -25,6 +27,7 @@ empty :=
 blank := $(empty) $(empty)
 quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(2)),$(1) $(call quoted,$(2)))
+each = $(foreach one,$(value $(1)),$(call quoted,one))
 
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 TAKEN := PYTHON $(foreach goal,$(GOALS),$(takes_$(goal))) $(if $(filter-out $(without_ARGS),$(GOALS)),ARGS)
@@ -54,13 +57,13 @@ STAMP := $(subst $(blank),\$(blank),$(ENV))/.rnnkit-installed
 SWEEP_OPTIONS = $(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--seed,SEED) \
                 $(call option,--study,STUDY) $(call option,--storage,STORAGE)
 
-.PHONY: help setup sweep train reproduce resume runs show dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
+.PHONY: help setup sweep train reproduce resume runs show compare table dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
 	  awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
-	@echo "  options: EXPERIMENT=digits TRIALS=24 WORKERS=2 SEED=0 STUDY=name STORAGE=postgresql://...,"
+	@echo "  options: EXPERIMENT=digits TRIALS=24 WORKERS=2 SEED=0 STUDY=name STUDIES=\"a b\" STORAGE=postgresql://...,"
 	@echo "  and ARGS=\"...\" for flags of the command, as in:"
 	@echo "    make train EXPERIMENT=digits ARGS=\"--hidden-size 32 --cell lstm\""
 
@@ -83,6 +86,12 @@ runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
 
 show: $(STAMP)  ## show one run or study, with curves and flags: RUN=
 	@$(PY) -m sweeps.show $(if $(value RUN),$(call quoted,RUN),$(if $(value STUDY),$(call quoted,STUDY),--help)) $(ARGS)
+
+compare: $(STAMP)  ## compare studies or groups of runs on the test part, over seeds: STUDIES="a b", ARGS="--by cell"
+	@$(PY) -m sweeps.compare $(or $(call each,STUDIES),--help) $(ARGS)
+
+table: $(STAMP)  ## print a table for a paper: STUDY=, or STUDIES="a b", ARGS="--format latex|markdown|csv"
+	@$(PY) -m sweeps.table $(or $(strip $(call each,STUDY) $(call each,STUDIES)),--help) $(ARGS)
 
 dashboard: $(STAMP)  ## look at runs and studies in a browser, on this machine alone: ARGS="--port 8642"
 	@$(PY) -m sweeps.dashboard $(ARGS)

@@ -19,7 +19,7 @@ import experiments
 from rnnkit.core import UserError, cli, files, wording, writing
 from rnnkit.runs import printing
 from sweeps import web
-from sweeps.analysis import figures
+from sweeps.analysis import figures, words
 from sweeps.reading import Card, RunIndex, Study, Trial, answers, spans_much, studies
 
 
@@ -59,16 +59,13 @@ def question(study: Study) -> list[str]:
 def was_run(study: Study, manifest: dict) -> dict[str, str]:
     """What was run, and with what, by name."""
     starts = [t.start for t in study.trials if t.start]
-    ends = [t.end for t in study.trials if t.end]
-    spent = [t.run.seconds for t in study.trials if t.run and t.run.seconds is not None]
     seed = study.described.seed
     facts = {"trials": answers.how_many(study), "seed of the study": "" if seed is None else str(seed)}
     if study.described.sampler:
         facts["sampler"] = study.described.sampler
-    if starts and ends:
-        took = (max(ends) - min(starts)).total_seconds()
-        facts["time"] = f"{min(starts):%Y-%m-%d %H:%M} UTC, {wording.seconds(took)}"
-    facts["training in all"] = wording.seconds(sum(spent))
+    if starts:
+        facts["began"] = f"{min(starts):%Y-%m-%d %H:%M} UTC"
+    facts["in all"] = words.headline(study.summary)
     varied = {*study.settings, "seed"}
     config = study.described.config
     if config:
@@ -147,7 +144,7 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmatio
     best = answers.chosen(study)
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}
-    said: dict = {"answer": answers.answer(study, index.result(run.name) if run else None)}
+    said: dict = {"answer": answers.answer(study)}
     said |= {
         "findings": answers.findings(study),
         "question": question(study),
@@ -155,6 +152,7 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmatio
         "flags": raised(study),
     }
     again = {"confirmations": answers.confirmations(study), "confirmation_runs": confirmation_runs}
+    again["tests"] = words.confirmed_columns(again["confirmations"])
     again |= {"command": manifest.get("command", ""), "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
     return web.templates().get_template("report.html").render(study=study, figures=drawn, **said, **again)
 

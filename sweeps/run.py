@@ -25,6 +25,8 @@ import sys
 import time
 from pathlib import Path
 
+from optuna.trial import TrialState
+
 from rnnkit.core import UserError, cli, processes, surroundings, writing
 from sweeps.options import Options, base_config, searched_by, total
 from sweeps.study import MOST_TRIALS, Study, StudyFolder, budget, folders, limits, local_workers
@@ -74,6 +76,8 @@ def sweep(options: Options, flags: list[str]) -> None:
         patience = 90.0 if options.minutes is None else max(until - time.monotonic(), 2.0)
         if options.track != "off" and (problem := mirror(folder.path, options.track, patience)):
             print(f"the study's run at W&B is not complete ({problem}); `make sync` tries again")
+        if not study.storage.patiently(lambda: study.all_of((TrialState.COMPLETE,))):
+            sys.exit(1)  # as a run that diverged does
 
 
 def earlier(options: Options, folder: StudyFolder) -> Study:

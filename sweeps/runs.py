@@ -3,14 +3,18 @@
 python -m sweeps.runs
 python -m sweeps.runs --state running --runs-dir elsewhere/runs
 python -m sweeps.runs --study digits-s0 --last 0
+python -m sweeps.runs --json
+python -m sweeps.runs --file runs.csv                    # every setting and score of each run
 """
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from rnnkit.core import RunsOptions, UserError, cli, wording
-from sweeps.reading import Card, RunIndex, State, describe
+from rnnkit.runs import printing
+from sweeps.reading import Card, RunIndex, State, describe, exporting, plain
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,14 @@ class Options(RunsOptions):
     """Only runs of this state."""
     study: str | None = None
     """Only runs of this study."""
+    json: bool = False
+    """The same as JSON, with every setting."""
+    file: Path | None = None
+    """Write a line for each run, with every setting and final score, to this file: .csv."""
 
     def __post_init__(self) -> None:
         self._require("last", self.last >= 0, "0 or more")
+        self._require("file", self.file is None or self.file.suffix in exporting.KINDS, "a name that ends with .csv")
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> list[str]:
@@ -44,7 +53,8 @@ def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
     for name in index.studies():
         line = describe.study_line(index, name, cards)
         counts = ", ".join(f"{count} {state}" for state, count in line.counts.items())
-        best = f"{wording.in_brackets(line.metric)} {wording.number(line.best.value)}" if line.best else ""
+        of = f", {line.of}" if line.of else ""
+        best = f"{wording.in_brackets(line.metric)} {wording.number(line.value)}{of}" if line.best else ""
         run = line.best.name if line.best else ""
         rows.append((name, line.experiment, counts or "no runs", best, run, wording.age(line.started)))
     return table(("study", "experiment", "runs", "best", "best run", "age"), rows) if rows else []
@@ -72,7 +82,15 @@ def main() -> None:
     if options.study is not None and options.study not in index.studies():
         raise UserError(f"there is no study {options.study} in {options.runs_dir}")
     chosen = [card for card in cards if options.state in ("all", card.state) and options.study in (None, card.study)]
+    if options.file:
+        exporting.write(index, chosen, options.file)
+        print(f"{wording.count(len(chosen), 'run')}, in {printing.shown(options.file)}")
+        return
     some = chosen[: options.last] if options.last else chosen
+    if options.json:
+        studies = [describe.study_line(index, name, cards) for name in index.studies()]
+        print(plain.as_json({"format": 1, "studies": studies, "runs": some, "more": len(chosen) - len(some)}))
+        return
     if options.study is None and options.state == "all":
         lines = of_studies(index, cards)
         print("\n".join([*lines, ""]) if lines else "no studies: make sweep makes one")

@@ -10,13 +10,14 @@ import math
 import sys
 import textwrap
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from rnnkit.core import RunsOptions, UserError, cli, terminal, wording
 from rnnkit.runs import folders, plots, printing
-from sweeps.reading import Columns, RunIndex, answers, describe, sections, studies
+from sweeps.analysis import words
+from sweeps.reading import Columns, RunIndex, answers, describe, plain, sections, studies
 from sweeps.runs import table
 
 
@@ -35,6 +36,8 @@ class Options(RunsOptions):
     """The run or the study: its name; a run's folder or its id at Weights & Biases will do as well."""
     all: bool = False
     """All that was logged, and not only what is looked at first."""
+    json: bool = False
+    """The same as JSON, with every digit; with --all also each value that was logged."""
 
 
 def sparkline(values: list[float], width: int = WIDTH, log: bool = False) -> str:
@@ -100,8 +103,7 @@ def of_study(index: RunIndex, name: str) -> list[str]:
     lines = [f"study {name}: {study.experiment}, {answers.how_many(study)}"]
     lines += [f"  {text}" for text in [study.trouble or "", *answers.answer(study)] if text]
     if study.importances:
-        order = sorted(study.importances.items(), key=lambda item: -item[1])
-        lines.append("  what mattered (fANOVA): " + ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in order))
+        lines.append(f"  {words.importances_in_words(study.summary)}")
     sign = 1 if study.lower_is_better else -1
     value = lambda trial: math.inf if trial.value is None else sign * trial.value
     rows = []
@@ -116,6 +118,32 @@ def of_study(index: RunIndex, name: str) -> list[str]:
     return [*lines, "", *table(header, rows, ("trial", study.metric, *settings))]
 
 
+def facts_of_run(index: RunIndex, name: str, everything: bool) -> dict[str, Any]:
+    """A run as JSON holds it: its manifest and result; with `everything`, each value that was logged, by its step."""
+    card, columns = index.run(name), index.columns(name)
+    facts = {"format": 1, "kind": "run", "name": name, "state": card.state, "trouble": card.trouble}
+    facts |= {"metric": card.metric, "value": card.value, "test": card.test, "damaged_rows": columns.damaged}
+    facts |= {"manifest": index.manifest(name), "result": index.result(name)}
+    if everything:
+        series = columns.series.items()
+        facts["logged"] = {key: {"steps": steps, "values": values} for key, (steps, values) in series}
+    return facts
+
+
+def facts_of_study(index: RunIndex, name: str) -> dict[str, Any]:
+    """A study as JSON holds it: its trials, and its summary as in summary.json."""
+    study = studies.read(index, name)
+    said = {"answer": answers.answer(study), "findings": answers.findings(study), "trouble": study.trouble}
+    return {
+        "format": 1,
+        "kind": "study",
+        "name": name,
+        **said,
+        "summary": study.summary.as_dict(),
+        "trials": study.trials,
+    }
+
+
 def main() -> None:
     """Print the run or the study that the command line names."""
     options = cli.parse(Options, "python -m sweeps.show", sys.argv[1:], __doc__)
@@ -127,10 +155,16 @@ def main() -> None:
             close = wording.meant(options.name, [*index.studies(), *(card.name for card in index.runs())])
             looked = f"(looked in {options.runs_dir})"
             raise UserError(f"there is no run and no study {options.name} {looked}{close}") from None
+        if options.json:
+            print(plain.as_json(facts_of_study(index, options.name)))
+            return
         lines = of_study(index, options.name)
     else:
         if folder.resolve().parent != index.root:
             index = RunIndex(folder.resolve().parent)
+        if options.json:
+            print(plain.as_json(facts_of_run(index, folder.resolve().name, options.all)))
+            return
         lines = of_run(index, folder.resolve().name, options.all)
     if not terminal.can_show(BLOCKS):
         lines = [line.translate(str.maketrans(BLOCKS, ASCII)) for line in lines]

@@ -134,6 +134,16 @@ def test_what_the_shell_has_exported_is_no_option():
 def test_an_option_is_one_word_whatever_stands_in_it(name):
     assert printed("show", f"RUN={name}") == ["-m", "sweeps.show", name]
     assert printed("report", f"STUDY={name}") == ["-m", "sweeps.report", name]
+    assert printed("compare", "STUDIES=a digits-s*:cell=lstm b'c") == [
+        "-m",
+        "sweeps.compare",
+        "a",
+        "digits-s*:cell=lstm",
+        "b'c",
+    ]
+    assert printed("table", "STUDY=a", "ARGS=--by cell") == ["-m", "sweeps.table", "a", "--by", "cell"]
+    assert printed("table", "STUDIES=a b") == ["-m", "sweeps.table", "a", "b"]
+    assert printed("table") == ["-m", "sweeps.table", "--help"]
     assert printed("sweep", f"STORAGE={name}") == ["-m", "sweeps.run", "digits", "--storage", name]
 
 

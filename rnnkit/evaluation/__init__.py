@@ -1,8 +1,9 @@
 """How good a model is: scores, comparisons, and what counts of the symbols before reach."""
 
 from rnnkit.evaluation import ngram
-from rnnkit.evaluation.comparison import compare, text_regression
+from rnnkit.evaluation.comparison import compare, over_runs, signs_of, text_regression
 from rnnkit.evaluation.metrics import METRICS, Direction, Metric, classification, metric
 
 
-__all__ = ["METRICS", "Direction", "Metric", "classification", "compare", "metric", "ngram", "text_regression"]
+__all__ = ["METRICS", "Direction", "Metric", "classification", "compare", "metric", "ngram", "over_runs", "signs_of"]
+__all__ += ["text_regression"]

@@ -6,10 +6,13 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnnkit.core import decoration
+from rnnkit.core import decoration, wording
 from rnnkit.runs import mirror_client
 from rnnkit.runs.manifest import Manifest
 from rnnkit.runs.result import Comparison, Reference, ReferenceKind, Result
+
+
+LEAST_EXAMPLES = 6  # all of which must speak for one side for a sign test at 5 % to believe it
 
 
 def print_result(result: Result) -> None:
@@ -98,8 +101,16 @@ def reference_in_words(reference: Reference) -> str:
 def comparison_in_words(comparison: Comparison) -> str:
     """A baseline beside a result in a sentence that says whether the data tell them apart."""
     low, high = comparison.low, comparison.high
-    verdict = "the net is better" if low > 0 else "the net is worse" if high < 0 else "not told apart"
+    few = comparison.examples < LEAST_EXAMPLES
+    examples = wording.count(comparison.examples, "test example")
     return (
-        f"{comparison.baseline} on the same {comparison.examples} test examples: {comparison.theirs:.4f}; "
-        f"difference {comparison.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: {verdict}"
+        f"{comparison.baseline} on the same {examples}: {comparison.theirs:.4f}; difference "
+        f"{comparison.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: {verdict(low, high, few)}"
     )
+
+
+def verdict(low: float, high: float, few: bool = False) -> str:
+    """Which of a net and a baseline is better by the interval of their difference; `few` examples do not say it."""
+    if few:
+        return "not told apart: too few examples"
+    return "the net is better" if low > 0 else "the net is worse" if high < 0 else "not told apart"

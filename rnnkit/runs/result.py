@@ -45,7 +45,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`."""
+    """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`.
+
+    `pairs` holds on which examples they differ (`evaluation.signs_of`); "" in records of earlier versions.
+    """
 
     baseline: str
     ours: float
@@ -54,6 +57,7 @@ class Comparison:
     low: float
     high: float
     examples: int
+    pairs: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,16 @@
 """What a study came to, in numbers and sentences: what summary.json holds, as dataclasses."""
 
-import contextlib
 import dataclasses
-import math
-import statistics
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rnnkit.core import decoration, records, wording
+from rnnkit.core import records, wording
 from rnnkit.runs import Comparison, Reference
 from sweeps.analysis.front import OnFront
 from sweeps.analysis.grid import GridPoint
 
 
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
-LEAST = 8  # finished trials, for importances
+REVISION = 2  # of the answer; 1 had the comparison of one run, and intervals beyond what a metric can be
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean of values, its 95 % interval, and their standard deviation; only the mean where there is one value."""
+    """A mean of values, its 95 % interval, and their standard deviation.
+
+    Only the mean where there is one value; no interval where they are too few, or all alike.
+    """
 
     mean: float
     low: float | None
@@ -46,22 +42,79 @@ class Mean:
         """The interval in words; nothing where it has none."""
         return wording.interval(self.low, self.high)
 
+    @property
+    def lacks(self) -> str:
+        """Why there is no interval, in short; nothing where there is one."""
+        if self.low is not None and self.high is not None:
+            return ""
+        few = f"{wording.count(self.count, 'seed')}: too few"
+        return few if self.count < 3 else "no number" if self.spread is None else "all seeds alike"
+
 
 @dataclass(frozen=True)
-class Paired:
-    """How much better one configuration is than another, seed by seed: mean difference, its interval, p of the t-test.
+class Difference:
+    """How much better one group of runs is than another: mean difference, its interval, p of the t-test.
 
-    `supported` says whether 0 lies outside of the interval.
+    `seeds` is how many both have, where they were compared in pairs, else 0. Interval and p are for all `comparisons`
+    that were made at once; they are None where the seeds are too few or all alike. `supported` says whether 0 lies
+    outside of the interval, `more` how many seeds more for each would tell them apart, as far as that is known.
     """
 
-    trial: int
-    other: int
     difference: float
-    low: float
-    high: float
-    p: float
+    low: float | None
+    high: float | None
+    p: float | None
     seeds: int
     supported: bool
+    comparisons: int = 1
+    more: int | None = None
+
+    @property
+    def in_words(self) -> str:
+        """The difference with its interval and p, or why it has none."""
+        if self.low is None or self.high is None or self.p is None:
+            return f"{wording.signed(self.difference)}; too few seeds, or too much alike, for an interval"
+        ends = f"{wording.signed(self.low)} to {wording.signed(self.high)}"
+        return f"{wording.signed(self.difference)}, 95 % interval {ends}, p {self.p:.2g}"
+
+
+@dataclass(frozen=True)
+class Paired(Difference):
+    """How much better the settings of one `trial` are than those of an`other`, over the runs on fresh seeds."""
+
+    trial: int = 0
+    other: int = 0
+
+
+@dataclass(frozen=True)
+class Against:
+    """A baseline beside the mean of several `runs` on the same test examples: `difference` lies in `low`..`high`.
+
+    The interval speaks of other seeds and other examples at once; None where the runs are too few for one.
+    """
+
+    baseline: str
+    ours: float
+    theirs: float
+    difference: float
+    low: float | None
+    high: float | None
+    examples: int
+    runs: list[str]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much of the spread of values each setting accounts for, by which `method`, over how many finished `trials`.
+
+    Settings that had one value throughout are `not_varied`; those that not all of the trials have are `not_weighed`.
+    """
+
+    shares: dict[str, float] = field(default_factory=dict)
+    method: str = ""
+    trials: int = 0
+    not_varied: dict[str, Any] = field(default_factory=dict)
+    not_weighed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -118,9 +171,10 @@ class Confirmation(Mean):
 
 @dataclass(frozen=True)
 class Best:
-    """The best configuration: `value` is the mean on fresh seeds where it was run again, `found` that of its trial.
+    """The best configuration: `trial` and `run` are its first, `found` is that trial's value.
 
-    `test` maps scores on the test part to values; `comparison` and `references` are those of its run's result.
+    `value` is the mean over `runs`, and so are `test`, `scores` (with intervals) and `against`: those on fresh seeds
+    where it was run again (`fresh`), else those of all its `trials`. `comparison` and `references` are of `run` alone.
     """
 
     trial: int
@@ -133,17 +187,24 @@ class Best:
     test: dict[str, float] = field(default_factory=dict)
     comparison: Comparison | None = None
     references: list[Reference] | None = None
+    fresh: bool = False
+    trials: list[int] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+    over: Mean | None = None
+    scores: dict[str, Mean] = field(default_factory=dict)
+    against: Against | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
     """A study in numbers and sentences.
 
-    `minutes` are from the first start to the last end, `cost_minutes` those of all runs together. `points` are those of
-    a grid of one's own, `front` is that of score against size. `confirmations` come best first, `runner_up` is the test
-    between the first two, `rows` are all trials that have ended. The sentences say what the data support and what not,
-    which of the best's settings lie on `borders`, what depends on `timing`, and which results are `unread`, since they
-    are damaged.
+    `minutes` are from the first start to the last end, `cost_minutes` those of all runs together. `confirmations` come
+    best first; `others` are the tests between the first and each of the others, `runner_up` is the first of these.
+    `points` are those of a grid of one's own, `front` is that of score against size, where it is limited.
+    `importances` are the shares of `importance`, `rows` are all trials that have ended. The sentences say what the data
+    support and what not, which of the best's settings lie on `borders`, what depends on `timing`, and which results are
+    `unread`, since they are damaged.
     """
 
     study: str = ""
@@ -158,8 +219,6 @@ class Summary:
     minutes: float = 0.0
     cost_minutes: float = 0.0
     plane: list[GridCell] = field(default_factory=list)
-    points: list[GridPoint] = field(default_factory=list)
-    front: list[OnFront] = field(default_factory=list)
     best: Best | None = None
     confirmations: list[Confirmation] = field(default_factory=list)
     runner_up: Paired | None = None
@@ -170,6 +229,11 @@ class Summary:
     timing: str = ""
     unread: list[str] = field(default_factory=list)
     rows: list[TrialRow] = field(default_factory=list)
+    others: list[Paired] = field(default_factory=list)
+    importance: Importance = Importance()
+    points: list[GridPoint] = field(default_factory=list)
+    front: list[OnFront] = field(default_factory=list)
+    revision: int = REVISION
 
     def as_dict(self) -> dict[str, Any]:
         """As summary.json holds it."""
@@ -182,50 +246,11 @@ class Summary:
         What an earlier version did not write has its default.
         """
         names = {key: name for name, key in _KEYS.items()}
-        found, damage = records.read(cls, {names.get(key, key): value for key, value in values.items()})
+        found, damage = records.read(
+            cls, {"revision": 1} | {names.get(key, key): value for key, value in values.items()}
+        )
         return found or cls(), damage
 
 
 # What summary.json calls otherwise.
 _KEYS = {"confirmations": "confirmed", "rows": "list"}
-
-
-def grid_cells(plane: Iterable[dict], rows: Iterable[TrialRow]) -> list[GridCell]:
-    """A cell for each point of the plane, from the finished trials that have its settings."""
-    finished = [(row, row.value) for row in rows if row.state == "complete" and row.value is not None]
-    cells = []
-    for point in plane:
-        there = [(row, value) for row, value in finished if _stands_at(point, row.settings) and math.isfinite(value)]
-        values, trials = [value for _, value in there], [row.trial for row, _ in there]
-        mean = statistics.fmean(values) if values else None
-        spread = statistics.stdev(values) if len(values) > 1 else None
-        parameters = next((row.parameters for row, _ in there if row.parameters is not None), None)
-        cells.append(GridCell(point["hidden_size"], point["depth"], mean, spread, values, trials, parameters))
-    return cells
-
-
-def _stands_at(point: dict, settings: dict) -> bool:
-    """Whether a trial has the settings of a point of the plane; what it does not say, it has by default."""
-    has = {"hidden_size": None, "depth": None} | settings
-    return all(has.get(name, value) == value for name, value in {"dropout": 0.0, **point}.items())
-
-
-def importances(trials: "Sequence[FrozenTrial]") -> dict[str, float]:
-    """The share of each setting, largest first; empty where too few trials have finished, or nothing varies.
-
-    fANOVA (Hutter, Hoos & Leyton-Brown, An Efficient Approach for Assessing Hyperparameter Importance, 2014), over
-    finished trials, for the settings that all of them have.
-    """
-    import optuna  # a second, which whoever shows runs alone need not wait for
-
-    finished = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None and math.isfinite(t.value)]
-    if len(finished) < LEAST or len({t.value for t in finished}) == 1:
-        return {}
-    shares: dict[str, float] = {}
-    with decoration("what the value varied with is left out"):
-        alone = optuna.create_study()  # which direction is better plays no role
-        alone.add_trials(finished)
-        measure = optuna.importance.FanovaImportanceEvaluator(seed=0)
-        with contextlib.suppress(RuntimeError):  # no tree sees any variance
-            shares = optuna.importance.get_param_importances(alone, evaluator=measure)
-    return {name: float(share) for name, share in shares.items()}

@@ -91,7 +91,9 @@ def plane(axes: "Axes", cells: Sequence[GridCell], metric: str, lower_is_better:
         dark = (value < (low + high) / 2) != lower_is_better
         count = f"\n{cell.parameters:,}" if cell.parameters else ""
         place = depths.index(cell.depth), sizes.index(cell.hidden_size)
-        axes.annotate(f"{value:.4f}{count}", place, ha="center", va="center", color="w" if dark else "k", fontsize=8)
+        axes.annotate(
+            f"{wording.number(value)}{count}", place, ha="center", va="center", color="w" if dark else "k", fontsize=8
+        )
     axes.grid(False)
     axes.set(xticks=range(len(depths)), xticklabels=depths, yticks=range(len(sizes)), yticklabels=sizes)
     axes.set(xlabel="depth (layers)", ylabel="hidden size (units)")
@@ -103,7 +105,7 @@ def plane(axes: "Axes", cells: Sequence[GridCell], metric: str, lower_is_better:
 def history(axes: "Axes", rows: Iterable[TrialRow], metric: str, lower_is_better: bool) -> str | None:
     """Each trial's value by its number, and the best so far."""
     valued = sorted((row.trial, row.state, row.value) for row in rows if row.value is not None)
-    finished = [(trial, value) for trial, state, value in valued if state == "complete"]
+    finished = [(trial, value) for trial, state, value in valued if state == "complete" and math.isfinite(value)]
     if not finished:
         return None
     for state, (label, mark, colour) in MARKS.items():
@@ -111,11 +113,11 @@ def history(axes: "Axes", rows: Iterable[TrialRow], metric: str, lower_is_better
         if points:
             axes.plot(*zip(*points, strict=True), mark, color=colour, markersize=4, label=label)
     best = list(itertools.accumulate((value for _, value in finished), min if lower_is_better else max))
-    axes.step([trial for trial, _ in finished], best, where="post", color=ORANGE, label="best so far")
+    axes.step([trial for trial, _ in finished], best, where="post", color=ORANGE, label="best trial so far")
     axes.set(xlabel="trial", ylabel=metric)
     axes.set_title("History of trials", loc="left")
     axes.legend()
-    return "The value of each trial, and the best so far; of a pruned trial, the last value before its end."
+    return "The value of each trial, and the best single one so far; of a pruned trial, the last value before its end."
 
 
 def confirmations(axes: "Axes", rows: Sequence[Confirmation], metric: str) -> str | None:

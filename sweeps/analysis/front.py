@@ -52,7 +52,7 @@ def table(found: Sequence[OnFront], metric: str) -> list[list[str]]:
     for one in found:
         time = ["-" if one.milliseconds is None else f"{one.milliseconds:.3g}"] if timed else []
         count = "-" if one.parameters is None else f"{one.parameters:,}"
-        rows.append([str(one.trial), f"{one.value:.4f}", count, *time, wording.settings(one.settings)])
+        rows.append([str(one.trial), wording.number(one.value), count, *time, wording.settings(one.settings)])
     return rows
 
 

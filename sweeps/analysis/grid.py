@@ -73,7 +73,7 @@ def table(points: Sequence[GridPoint], metric: str) -> list[list[str]]:
     rows = [[*head, *map(wording.metric, tests), "parameters"]]
     for point in points:
         numbers = [point.value, point.spread, *(point.test.get(name) for name in tests)]
-        value, spread, *scores = ("-" if number is None else f"{number:.4f}" for number in numbers)
+        value, spread, *scores = ("-" if number is None else wording.number(number) for number in numbers)
         settings = [wording.plain(point.settings[name]) for name in names]
         size = "-" if point.parameters is None else f"{point.parameters:,}"
         rows.append([*settings, str(len(point.values)), value, spread, *scores, size])

@@ -1,82 +1,109 @@
-"""What a study's numbers support: means with intervals, paired tests, the spread between seeds.
+"""What values on several seeds support: means with intervals, differences with tests, the spread between seeds.
 
 A value found as the best of many is flattered by chance. So the best configurations are run again on fresh seeds, and
 judged by those runs alone. All intervals are of 95 %, by Student's t; they speak of other seeds, not of other examples.
 """
 
+import functools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from optuna.trial import FrozenTrial, TrialState
-from scipy import stats
+from scipy import special, stats
 
-from rnnkit.core import wording
-from sweeps.analysis.facts import GridCell, Mean, Paired
-from sweeps.analysis.grid import GridPoint
-from sweeps.study import Study, points
+from sweeps.analysis.facts import Difference, Mean
 
 
-def mean_of(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Mean:
-    """The mean of at least one value, and its interval, which is cut at `limits`: that costs no coverage."""
-    mean, count = statistics.fmean(values), len(values)
-    if count < 2:
-        return Mean(mean, None, None, None, count)
-    deviation = statistics.stdev(values)
-    low, high = _interval(mean, deviation, count)
-    return Mean(mean, max(low, limits[0]), min(high, limits[1]), deviation, count)
+LEAST_SEEDS = 3  # with two, an interval is a dozen times as wide as they lie apart: it says nothing
+POWER = 0.8  # how often a difference is to be told, for the number of seeds that this takes
+MOST_SEEDS = 1_000  # beyond which nobody looks
+
+Limits = tuple[float, float]
 
 
-def _interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
-    reach = float(stats.t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
-    return mean - reach, mean + reach
+def mean_of(values: Sequence[float], limits: Limits = (-math.inf, math.inf)) -> Mean:
+    """The mean of at least one value, and its interval, of the kind that values between `limits` have.
 
-
-def paired(trial: int, other: int, ours: dict[int, float], theirs: dict[int, float], sign: int) -> Paired | None:
-    """Compare two configurations on the seeds that both have, if there are two. `sign` is -1 if lower is better."""
-    seeds = sorted(set(ours) & set(theirs))
-    if len(seeds) < 2:
-        return None
-    differences = [sign * (ours[seed] - theirs[seed]) for seed in seeds]
-    mean, deviation = statistics.fmean(differences), statistics.stdev(differences)
-    low, high = _interval(mean, deviation, len(seeds))
-    p = float(np.asarray(stats.ttest_1samp(differences, 0.0))[1]) if deviation else float(mean == 0)
-    return Paired(trial, other, mean, low, high, p, len(seeds), supported=low > 0 or high < 0)
-
-
-def confirmations(study: Study) -> dict[int, list[FrozenTrial]]:
-    """The finished trials on fresh seeds, by the trial that each runs again: those of the best as they are now.
-
-    What a smaller study ran again, or one that was told to run more, may be far from the best by now.
+    It is of Student's t on a scale without ends: logit between two limits, log above one. A mean of 0.99 of at most 1
+    then has an interval that reaches further down than up, and none reaches beyond a limit. No interval is given for
+    fewer than 3 values, and where all are alike: how far seeds differ does not show then.
     """
-    count, seeds = study.confirm
-    best = [trial.number for trial in points.ranked(study)[:count]]
-    by_trial: dict[int, list[FrozenTrial]] = {}
-    for trial in study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        if trial.user_attrs["confirms"] in best and trial.user_attrs["repeat"] < seeds:
-            by_trial.setdefault(trial.user_attrs["confirms"], []).append(trial)
-    return by_trial
+    mean, count = statistics.fmean(values), len(values)
+    deviation = statistics.stdev(values) if count > 1 and all(map(math.isfinite, values)) else None
+    if count < LEAST_SEEDS or deviation is None or _alike(values):
+        return Mean(mean, None, None, deviation, count)
+    reach = float(stats.t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
+    low, high = limits
+    if not low < mean < high or (math.isinf(low) and math.isinf(high)):
+        return Mean(mean, mean - reach, mean + reach, deviation, count)
+    if math.isinf(high):
+        factor = math.exp(reach / (mean - low))
+        return Mean(mean, low + (mean - low) / factor, low + (mean - low) * factor, deviation, count)
+    if math.isinf(low):
+        factor = math.exp(reach / (high - mean))
+        return Mean(mean, high - (high - mean) * factor, high - (high - mean) / factor, deviation, count)
+    share = (mean - low) / (high - low)
+    steps = reach / (high - low) / (share * (1 - share))
+    ends = [low + (high - low) * float(special.expit(special.logit(share) + way)) for way in (-steps, steps)]
+    return Mean(mean, ends[0], ends[1], deviation, count)
 
 
-def by_seed(trials: list[FrozenTrial]) -> dict[int, float]:
-    """The values of trials on fresh seeds, by seed."""
-    return {trial.user_attrs["repeat"]: trial.values[0] for trial in trials}
+def _alike(values: Sequence[float]) -> bool:
+    """Whether values differ by no more than rounding does."""
+    return max(values) - min(values) <= 1e-9 * max(map(abs, values), default=0.0)
 
 
-def in_order(study: Study) -> list[tuple[int, list[FrozenTrial]]]:
-    """What was run again, best first, by the mean on the fresh seeds that all of it finished on."""
-    trials = confirmations(study)
-    values = {number: by_seed(several) for number, several in trials.items()}
-    common = set.intersection(*(set(by_one) for by_one in values.values())) if values else set()
-    score = study.folder.objective.score
+def difference(ours: Mapping[int, float], theirs: Mapping[int, float], sign: int, comparisons: int = 1) -> Difference:
+    """How much better `ours` is than `theirs`, both values by seed; `sign` is -1 where lower is better.
 
-    def mean(number: int) -> float:
-        shared = [value for seed, value in values[number].items() if seed in common]
-        return score(statistics.fmean(shared or list(values[number].values())))
+    In pairs over the seeds that both have, where these are 3 or more; else by Welch's test. `comparisons` is how many
+    are made in all: interval and p are Bonferroni's for so many at once. Fewer than 3 seeds tell nothing apart, nor do
+    differences that are all alike.
+    """
+    common = sorted(set(ours) & set(theirs))
+    paired = len(common) >= LEAST_SEEDS
+    first = [ours[seed] for seed in common] if paired else list(ours.values())
+    second = [theirs[seed] for seed in common] if paired else list(theirs.values())
+    mean = sign * (statistics.fmean(first) - statistics.fmean(second))
+    untold = Difference(mean, None, None, None, len(common) if paired else 0, False, comparisons)
+    enough = min(len(first), len(second)) >= LEAST_SEEDS and all(map(math.isfinite, [*first, *second]))
+    if not enough or _shows_no_spread(first, second, paired):
+        return untold
+    test = stats.ttest_rel(first, second) if paired else stats.ttest_ind(first, second, equal_var=False)
+    ends = test.confidence_interval(1 - 0.05 / comparisons)
+    low, high = sorted((sign * float(ends.low), sign * float(ends.high)))
+    p = min(float(np.asarray(test)[1]) * comparisons, 1.0)
+    supported = low > 0 or high < 0
+    more = None if supported else _more_seeds(first, second, paired, comparisons)
+    return Difference(mean, low, high, p, untold.seeds, supported, comparisons, more)
 
-    return sorted(trials.items(), key=lambda item: (-mean(item[0]), item[0]))
+
+def _shows_no_spread(first: Sequence[float], second: Sequence[float], paired: bool) -> bool:
+    if not paired:
+        return _alike(first) and _alike(second)
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    return max(differences) - min(differences) <= 1e-9 * max(map(abs, [*first, *second]))
+
+
+def _more_seeds(first: Sequence[float], second: Sequence[float], paired: bool, comparisons: int) -> int | None:
+    """How many seeds more for each would tell two apart, 4 times out of 5, if they differ as they do here.
+
+    By the power of the two-sided t-test, from the noncentral t (Cohen, Statistical Power Analysis, 1988, ch. 2). None
+    where they do not differ, or more than 1,000 would not do.
+    """
+    have = min(len(first), len(second))
+    if paired:
+        deviation = statistics.stdev(a - b for a, b in zip(first, second, strict=True))
+    else:
+        deviation = math.sqrt(statistics.variance(first) + statistics.variance(second))
+    effect = abs(statistics.fmean(first) - statistics.fmean(second)) / deviation
+    counts = np.arange(have + 1, MOST_SEEDS + 1)
+    freedom = counts - 1 if paired else 2 * counts - 2
+    quantile = stats.t.ppf(1 - 0.025 / comparisons, freedom)
+    enough = np.flatnonzero(stats.nct.sf(quantile, freedom, effect * np.sqrt(counts)) >= POWER)
+    return int(counts[enough[0]]) - have if len(enough) else None
 
 
 @dataclass(frozen=True)
@@ -88,10 +115,10 @@ class Spread:
 
 
 def spread(groups: Sequence[Sequence[float]]) -> Spread | None:
-    """Pool what groups of values, each of one configuration on several seeds, say; None where none has two values."""
+    """Pool what groups of values, each of one configuration on several seeds, say; None where none shows any spread."""
     groups = [values for values in groups if len(values) > 1]
     freedom = sum(len(values) - 1 for values in groups)
-    if not freedom:
+    if not freedom or all(map(_alike, groups)):
         return None
     squares = sum(statistics.variance(values) * (len(values) - 1) for values in groups)
     return Spread(math.sqrt(squares / freedom), freedom)
@@ -102,35 +129,10 @@ def least_difference(between_seeds: Spread, cells: int, ours: int, theirs: int) 
 
     Tukey and Kramer's honestly significant difference at 5 % for all pairs together (Kramer, 1956).
     """
-    q = float(stats.studentized_range.ppf(0.95, cells, between_seeds.freedom))
+    q = _studentized_range(cells, between_seeds.freedom)
     return q * between_seeds.deviation * math.sqrt((1 / ours + 1 / theirs) / 2)
 
 
-def in_the_plane(
-    study: Study, plane: Sequence[GridCell | GridPoint], between_seeds: Spread | None, where: str = "plane"
-) -> tuple[list[str], list[str]]:
-    """Sentences on the plane, or the grid: differences that the data support, and such that they do not."""
-    score = study.folder.objective.score
-    scores = {cell.name: score(cell.value) for cell in plane if cell.value is not None}
-    counts = {cell.name: len(cell.values) for cell in plane}
-    if len(scores) < 2:
-        return [], []
-    if between_seeds is None:
-        return [], [
-            f"Between the {len(scores)} points of the {where} no difference is supported: each was trained on one "
-            "seed, and nothing here says how much seeds differ (--confirm, or --sampler grid, does)."
-        ]
-    best = max(scores, key=scores.__getitem__)
-    needed = {name: least_difference(between_seeds, len(scores), counts[best], counts[name]) for name in scores}
-    worse = [name for name in scores if scores[best] - scores[name] > needed[name]]
-    close = [name for name in scores if name not in (best, *worse)]
-    basis = (
-        f"standard deviation between seeds {between_seeds.deviation:.4f}, "
-        f"{wording.count(between_seeds.freedom, 'degree')} of freedom; "
-        f"two points must lie {needed[best]:.4f} apart to be told apart"
-    )
-    supported = [f"In the {where}, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
-    not_supported = (
-        [f"In the {where}, {best} is not told apart from {wording.listed(close)} ({basis})."] if close else []
-    )
-    return supported, not_supported
+@functools.cache  # a tenth of a second, and a page asks again and again
+def _studentized_range(cells: int, freedom: int) -> float:
+    return float(stats.studentized_range.ppf(0.95, cells, freedom))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit import evaluation
 from rnnkit.core import UserError, files, wording
 from rnnkit.core import config as configuration
-from rnnkit.runs import Comparison, Reference, Result
-from sweeps.analysis import figures, front, grid, inference, page
-from sweeps.analysis.facts import Best, Confirmation, Counts, Paired, Summary, TrialRow, grid_cells, importances
+from rnnkit.runs import Result
+from sweeps.analysis import answer, ended, figures, front, grid, inference, page, plane
+from sweeps.analysis.facts import Summary
+from sweeps.analysis.importances import importance
 from sweeps.study import Study, suggestions
 
 
@@ -47,28 +47,45 @@ def _keep(summary: Summary, folder: Path) -> None:
 
 def collect(study: Study) -> Summary:
     """The study in numbers and sentences."""
-    folder, space = study.folder, study.folder.space
-    ended = [trial for trial in study.all_of() if trial.state.is_finished()]
-    complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
-    on_fresh_seeds = study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
-    ranked = inference.in_order(study)
-    confirmations = [confirmation(study, number, trials) for number, trials in ranked]
-    confirmed = [trial for trial in complete if ranked and trial.number == ranked[0][0]]
-    best = confirmed[0] if confirmed else study.best_of(complete)
-    rows = [trial_row(trial) for trial in ended]
-    plane, points = grid_cells(grid.plane_points(folder), rows), grid.grid_points(folder, complete)
-    groups = [cell.values for cell in (*plane, *points)] + [list(again.values.values()) for again in confirmations]
-    supported, not_supported = inference.in_the_plane(study, plane, inference.spread(groups))
-    if points:
-        supported, not_supported = inference.in_the_plane(study, points, inference.spread(groups), where="grid")
-    second = runner_up(study, ranked)
-    if second is not None:
-        (supported if second.supported else not_supported).insert(0, second_in_words(second))
-    everything = ended + on_fresh_seeds
-    starts = [trial.datetime_start for trial in everything if trial.datetime_start]
-    ends = [trial.datetime_complete for trial in everything if trial.datetime_complete]
-    seconds = [trial.user_attrs.get("result", {}).get("seconds") or 0.0 for trial in everything]
-    return Summary(
+    folder = study.folder
+    frozen = [trial for trial in study.all_of() if trial.state.is_finished()]
+    again = study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
+    searched, fresh = [ended.of_trial(trial) for trial in frozen], [ended.of_trial(trial) for trial in again]
+    weighed = importance(suggestions.rebased(folder.space, frozen))
+    summary = answer.summarised(asked(study), searched, fresh, weighed)
+    best, known = summary.best, {trial.number: trial for trial in frozen}
+    named = set(best.runs if best else []) | {run for row in summary.confirmations for run in row.runs}
+    shown = [trial for trial in frozen if trial.state == TrialState.COMPLETE]
+    shown += [trial for trial in again if trial.user_attrs.get("run") in named]
+    if best:
+        command = configuration.command(folder.config(best.trial, best.settings))
+        best = dataclasses.replace(best, command=command)
+    complete = [trial for trial in frozen if trial.state == TrialState.COMPLETE]
+    summary = with_grid(study, summary, grid.grid_points(folder, complete))
+    return dataclasses.replace(
+        summary,
+        front=front.front(folder, complete),
+        best=best,
+        borders=borders(study, known[best.trial]) if best else [],
+        timing=timing(study),
+        unread=unread(study, shown),
+    )
+
+
+def with_grid(study: Study, summary: Summary, points: list[grid.GridPoint]) -> Summary:
+    """A summary with the points of a grid of one's own, and what the data support of them; as it is without such."""
+    if not points:
+        return summary
+    between = inference.spread([point.values for point in points])
+    found = plane.told_apart(points, between, study.folder.objective.score, where="grid")
+    supported, not_supported = summary.supported + found[0], summary.not_supported + found[1]
+    return dataclasses.replace(summary, points=points, supported=supported, not_supported=not_supported)
+
+
+def asked(study: Study) -> answer.Asked:
+    """What the study was to find out."""
+    folder = study.folder
+    return answer.Asked(
         study=folder.name,
         experiment=folder.base.experiment,
         metric=folder.objective.metric,
@@ -77,85 +94,8 @@ def collect(study: Study) -> Summary:
         sampler=folder.sampler,
         pruner=folder.pruner,
         storage=study.storage.kind,
-        trials=Counts(
-            ended=len(ended),
-            finished=len(complete),
-            pruned=sum(trial.state == TrialState.PRUNED for trial in ended),
-            failed=sum(trial.state == TrialState.FAIL for trial in ended),
-            again=len(on_fresh_seeds),
-        ),
-        minutes=max((max(ends) - min(starts)).total_seconds(), 0.0) / 60 if starts and ends else 0.0,  # clocks go back
-        cost_minutes=sum(seconds) / 60,
-        plane=plane,
-        points=points,
-        front=front.front(folder, complete),
-        best=best_of(study, best, confirmations) if best else None,
-        confirmations=confirmations,
-        runner_up=second,
-        importances=importances(suggestions.rebased(space, ended)),
-        supported=supported,
-        not_supported=not_supported,
-        borders=borders(study, best) if best else [],
-        timing=timing(study),
-        unread=unread(study, [*complete, *(trial for _, trials in ranked for trial in trials)]),
-        rows=rows,
-    )
-
-
-def confirmation(study: Study, number: int, trials: list[FrozenTrial]) -> Confirmation:
-    """A configuration that was run again on fresh seeds."""
-    original = next(trial for trial in study.all_of() if trial.number == number)
-    results = [trial.user_attrs["result"] for trial in trials]
-    values = inference.by_seed(trials)
-    mean = inference.mean_of(list(values.values()), evaluation.metric(study.folder.objective.metric).limits)
-    scores = {name: [result["test"][name] for result in results] for name in results[0]["test"]}
-    return Confirmation(
-        trial=number,
-        settings=original.params,
-        parameters=results[0]["parameters"],
-        found=original.values[0],
-        values={str(seed): value for seed, value in sorted(values.items())},
-        **dataclasses.asdict(mean),
-        test={name: inference.mean_of(several, evaluation.metric(name).limits) for name, several in scores.items()},
-        runs=[trial.user_attrs["run"] for trial in trials],
-    )
-
-
-def runner_up(study: Study, ranked: list[tuple[int, list[FrozenTrial]]]) -> Paired | None:
-    """The paired test between the two best of what was run again, best first; None where there are no two."""
-    if len(ranked) < 2:
-        return None
-    (number, ours), (other, theirs) = ranked[:2]
-    sign = -1 if study.folder.objective.lower_is_better else 1
-    return inference.paired(number, other, inference.by_seed(ours), inference.by_seed(theirs), sign)
-
-
-def second_in_words(test: Paired) -> str:
-    """The paired test in a sentence."""
-    verdict = "is better than" if test.supported else "is not told apart from"
-    return (
-        f"Trial {test.trial}'s configuration {verdict} the runner-up, trial {test.other}'s: better by "
-        f"{test.difference:+.4f}, 95 % interval {test.low:+.4f} to {test.high:+.4f}, in pairs over {test.seeds} "
-        f"fresh seeds (p {test.p:.2g})."
-    )
-
-
-def best_of(study: Study, trial: FrozenTrial, confirmations: list[Confirmation]) -> Best:
-    """The best trial: its settings, scores, run, and the command that trains it again."""
-    folder, result = study.folder, trial.user_attrs.get("result", {})
-    again = confirmations[0] if confirmations else None
-    references = result.get("references")
-    return Best(
-        trial=trial.number,
-        value=again.mean if again else trial.values[0],
-        found=trial.values[0],
-        settings=trial.params,
-        run=trial.user_attrs["run"],
-        command=configuration.command(folder.config(trial.number, trial.params)),
-        parameters=result.get("parameters"),
-        test={name: score.mean for name, score in again.test.items()} if again else result.get("test", {}),
-        comparison=Comparison(**result["comparison"]) if result.get("comparison") else None,
-        references=references and [Reference(**reference) for reference in references],
+        plane=grid.plane_points(folder),
+        confirm=study.confirm,
     )
 
 
@@ -172,11 +112,11 @@ def borders(study: Study, best: FrozenTrial) -> list[str]:
 
 def timing(study: Study) -> str:
     """What in this study depends on timing, in a sentence."""
-    sampler, pruner = study.folder.sampler, study.folder.pruner
     if study.folder.lag is not None:
         again = f"make reproduce STUDY={study.folder.name}"
-        ended = f" {why_it_ended(study)}" if "ended" in study.trials.user_attrs else ""
-        return f"The same seed gives this study again bit for bit, with any number of workers ({again}).{ended}"
+        end = f" {why_it_ended(study)}" if "ended" in study.trials.user_attrs else ""
+        return f"The same seed gives this study again bit for bit, with any number of workers ({again}).{end}"
+    sampler, pruner = study.folder.sampler, study.folder.pruner
     pruned = pruner == "percentile" and sampler != "grid" or pruner == "auto" and sampler in ("tpe", "plane-then-tpe")
     what = ["what TPE suggests"] * (sampler in ("tpe", "plane-then-tpe")) + ["what is pruned"] * pruned
     if not what:
@@ -204,11 +144,3 @@ def unread(study: Study, trials: list[FrozenTrial]) -> list[str]:
             seed = f" on fresh seed {about['repeat'] + 1}" if "repeat" in about else ""
             lines.append(f"the run of trial {about['confirms']}{seed} cannot be read: {error}")
     return lines
-
-
-def trial_row(trial: FrozenTrial) -> TrialRow:
-    """A trial as a row of the page's last table."""
-    attributes, result = trial.user_attrs, trial.user_attrs.get("result", {})
-    size, seconds, resumed = result.get("parameters"), result.get("seconds"), result.get("resumed_after", [])
-    state, reason, run = trial.state.name.lower(), attributes.get("reason"), attributes.get("run")
-    return TrialRow(trial.number, state, trial.value, reason, trial.params, run, size, seconds, resumed)

@@ -165,7 +165,7 @@ def measurement(row: EvidenceRow, seed: int, manifest: dict, result: Result) -> 
         torch=manifest["versions"]["torch"],
         commit=commit(manifest["git"]),
         references=[dataclasses.asdict(reference) for reference in result.references or []],
-        comparison=result.comparison and dataclasses.asdict(result.comparison),
+        comparison=result.comparison and dataclasses.asdict(dataclasses.replace(result.comparison, pairs="")),
     )
 
 

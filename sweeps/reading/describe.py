@@ -1,7 +1,9 @@
 """What pages, the terminal and reports say of runs, in words."""
 
 import contextlib
+import dataclasses
 import json
+import statistics
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +12,8 @@ from pathlib import Path
 
 from rnnkit.core import UserError, files, wording
 from rnnkit.runs import Flag, Result, printing
-from sweeps.analysis import Best
-from sweeps.reading.run_index import STATES, Card, RunIndex, best_of
+from sweeps.analysis import Best, Summary
+from sweeps.reading.run_index import STATES, Card, RunIndex
 
 
 MOST_SAMPLES = 1 << 24  # bytes of all samples
@@ -20,7 +22,11 @@ MOST_TEXT = 20_000  # characters of a sample that are shown
 
 @dataclass(frozen=True)
 class StudyLine:
-    """A study in a line: how many runs of each state it has, and the best value of a finished one."""
+    """A study in a line: how many runs of each state it has, and the best settings among those that finished.
+
+    `value` is the mean over the `count` runs with these settings, on `fresh` seeds where the answer is of those; `best`
+    is the first trial with these settings.
+    """
 
     name: str
     experiment: str
@@ -28,6 +34,14 @@ class StudyLine:
     metric: str
     best: Card | None
     started: datetime | None
+    value: float | None = None
+    count: int = 0
+    fresh: bool = False
+
+    @property
+    def of(self) -> str:
+        """What the value is a mean of, in words; nothing for a single run."""
+        return f"mean of {self.count}{' fresh' * self.fresh}" if self.count > 1 or self.fresh else ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,40 @@ def study_line(index: RunIndex, name: str, runs: Iterable[Card]) -> StudyLine:
     present = {state: counts[state] for state in STATES if counts[state]}
     experiment, shown = (own[0].experiment, own[0].metric) if own else ("", "")
     started = min((card.started for card in own if card.started), default=None)
-    return StudyLine(name, experiment, present, metric or shown, best_of(own, lower_is_better), started)
+    answered = _answered(index, name, sum(counts[state] for state in ("finished", "pruned", "diverged", "failed")))
+    first = next((card for card in own if answered and card.name == answered.run), None)
+    if answered and first:
+        found = StudyLine(name, experiment, present, metric or shown, first, started, answered.value)
+        return dataclasses.replace(found, count=len(answered.runs), fresh=answered.fresh)
+    best = best_of(own, lower_is_better)
+    value = statistics.fmean(card.value for card in best if card.value is not None) if best else None
+    first = best[0] if best else None
+    return StudyLine(name, experiment, present, metric or shown, first, started, value, len(best))
+
+
+def _answered(index: RunIndex, name: str, ended: int) -> Best | None:
+    """The best as the study's answer names it; None where that was written of other trials than have ended by now."""
+    with contextlib.suppress(UserError):
+        summary, damage = Summary.told(index.read_json(index.study(name) / "summary.json"))
+        if not damage and summary.revision > 1 and summary.trials.ended == ended:
+            return summary.best
+    return None
+
+
+def best_of(cards: Iterable[Card], lower_is_better: bool) -> list[Card]:
+    """The finished runs of the settings with the best mean over their seeds; [] where none has finished."""
+    groups: dict[str, list[Card]] = {}
+    for card in cards:
+        if card.state == "finished" and card.value is not None:
+            groups.setdefault(settings_of(card), []).append(card)
+    sign = -1 if lower_is_better else 1
+    mean = lambda group: sign * statistics.fmean(card.value for card in group)
+    return sorted(max(groups.values(), key=mean, default=[]), key=lambda card: card.trial or 0)
+
+
+def settings_of(card: Card) -> str:
+    """All settings of a run but its seed, as a text that is the same for the same settings."""
+    return json.dumps({name: value for name, value in card.config.items() if name != "seed"}, sort_keys=True)
 
 
 def details(index: RunIndex, name: str) -> Details:
@@ -94,7 +141,7 @@ def flags(raised: Iterable[Flag]) -> list[str]:
     return lines
 
 
-def beside(ending: Result | Best | None) -> list[str]:
+def beside(ending: Result | None) -> list[str]:
     """What others reach on the same test part, in words."""
     return printing.beside(ending.references, ending.comparison) if ending else []
 

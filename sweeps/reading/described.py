@@ -1,5 +1,6 @@
 """What a study was to find out, as its study.json says it: as far as that fits, and in words what does not."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,11 @@ class Space:
     depths: list[int] = field(default_factory=list)
     start: dict[str, Any] = field(default_factory=dict)
 
+    def plane(self) -> list[dict[str, Any]]:
+        """The points of the plane, each with the settings that its trials have."""
+        pairs = itertools.product(self.hidden_sizes, self.depths)
+        return [{**self.start, "hidden_size": size, "depth": depth} for size, depth in pairs]
+
 
 @dataclass(frozen=True)
 class Described:
@@ -25,6 +31,8 @@ class Described:
     experiment: str = ""
     seed: int | None = None
     sampler: str = ""
+    pruner: str = ""
+    storage: str = ""
     config: dict[str, Any] = field(default_factory=dict)
     space: Space = field(default_factory=Space)
     started: records.Moment = ""

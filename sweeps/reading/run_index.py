@@ -8,11 +8,10 @@ import contextlib
 import stat
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from rnnkit.core import UserError, files, wording
 from rnnkit.runs import Flag, Manifest, Result, is_live
@@ -66,13 +65,6 @@ class Card:
     def flag_names(self) -> list[str]:
         """The names of its flags, each once."""
         return list(dict.fromkeys(flag.name for flag in self.flags))
-
-
-def best_of(found: Iterable[Any], lower_is_better: bool) -> Any:
-    """The best of runs or trials that have finished, the first of equal ones; None where there is none."""
-    sign = -1 if lower_is_better else 1
-    scored = [(sign * one.value, one) for one in found if one.state == "finished" and one.value is not None]
-    return max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
 
 
 class RunIndex:

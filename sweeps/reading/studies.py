@@ -1,9 +1,5 @@
 """A study as its folder holds it: what was to be found out, its trials, and what they came to."""
 
-import functools
-import itertools
-import threading
-import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from rnnkit.core import UserError, error_in_words, locks, wording
 from sweeps.analysis import GridCell, Summary, TrialRow, grid_cells
-from sweeps.analysis import importances as fanova
+from sweeps.reading import journals, summaries
 from sweeps.reading.described import Described, Space, told
-from sweeps.reading.run_index import Card, RunIndex, best_of, damaged
+from sweeps.reading.run_index import Card, RunIndex, damaged
 
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-
-_one_at_a_time = threading.RLock()  # a page and its charts ask at the same time
 
 # What a trial can be. `cut off`: its worker died, and its point was queued again.
 TRIAL_STATES = ("finished", "pruned", "diverged", "failed", "cut off", "running", "stopped", "waiting")
@@ -52,13 +46,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """A study. `summary` is what summary.json holds (nothing before the end); `trouble` says what cannot be read."""
+    """A study. `summary` is what its trials came to so far; `trouble` says what cannot be read."""
 
     name: str
     folder: Path
     described: Described
     trials: tuple[Trial, ...]
-    importances: dict[str, float]
     summary: Summary
     trouble: str | None
 
@@ -93,8 +86,14 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The best finished trial, the first of equal ones."""
-        return best_of(self.trials, self.lower_is_better)
+        """The trial whose settings the answer names, the first where there are several; None while there is none."""
+        best = self.summary.best
+        return next((trial for trial in self.trials if best and trial.number == best.trial), None)
+
+    @property
+    def importances(self) -> dict[str, float]:
+        """How much of the spread of values each setting accounts for."""
+        return self.summary.importances
 
     @property
     def settings(self) -> list[str]:
@@ -103,10 +102,7 @@ class Study:
 
     def plane(self) -> list[GridCell]:
         """The cells of hidden size x depth, from finished trials that have the plane's other settings."""
-        space = self.space
-        pairs = itertools.product(space.hidden_sizes, space.depths)
-        points = [{**space.start, "hidden_size": size, "depth": depth} for size, depth in pairs]
-        return grid_cells(points, self.rows())
+        return grid_cells(self.space.plane(), self.rows())
 
     def rows(self) -> list[TrialRow]:
         """Its trials as a summary has them."""
@@ -123,52 +119,33 @@ def trial_in_words(trial: Trial) -> str:
 def read(index: RunIndex, name: str) -> Study:
     """The study of this name. Raises `index.NotThere`; what else is wrong with it is its `trouble`."""
     folder = index.study(name)
-    of_study, summary = Described(), Summary()
+    of_study, written = Described(), None
     trouble: list[str] = []
     try:
         of_study, damage = told(index.read_json(folder / "study.json"))
         trouble += damaged("study.json", damage)
         if (folder / "summary.json").exists():
-            summary, damage = Summary.told(index.read_json(folder / "summary.json"))
+            written, damage = Summary.told(index.read_json(folder / "summary.json"))
             trouble += damaged("summary.json", damage)
     except UserError as error:
         trouble.append(str(error))
-    cards = [card for card in index.runs() if card.study == name and card.confirms is None]
-    journal = folder / "journal.log"
-    importances = summary.importances
+    cards = [card for card in index.runs() if card.study == name]
+    own = [card for card in cards if card.confirms is None]
+    journal, stored = folder / "journal.log", journals.Stored()
     try:
-        with _one_at_a_time:
-            stored = of_journal(journal, name, journal.stat().st_size) if journal.exists() else ()
-            finished = tuple((trial.number, trial.value) for trial in stored if trial.state.name == "COMPLETE")
-            importances = importances or _importances(journal, name, finished)
-        trials = tuple(_trial(frozen, cards, folder) for frozen in stored)
+        stored = journals.stored(journal, name)
+        trials = tuple(_trial(frozen, own, folder) for frozen in stored.trials)
     except Exception as error:  # noqa: BLE001 (said on the page; whatever Optuna makes of a torn file, the rest is shown)
         why = f"{journal} cannot be read ({error_in_words(error)})"
         trouble.append(f"{why}: its trials are shown from their runs' records")
-        trials = ()
+        trials, stored = (), journals.Stored()
     if not trials:  # kept elsewhere, or damaged
-        numbered = sorted(((c.trial, c) for c in cards if c.trial is not None), key=lambda pair: pair[0])
+        numbered = sorted(((c.trial, c) for c in own if c.trial is not None), key=lambda pair: pair[0])
         trials = tuple(_of_card(number, card, of_study.space) for number, card in numbered)
-    return Study(name, folder, of_study, trials, importances, summary, "; ".join(trouble) or None)
-
-
-@functools.lru_cache(maxsize=32)
-def _importances(journal: Path, name: str, finished: tuple) -> dict[str, float]:
-    """The importances over these finished trials, which take a second: not anew for each line of a living journal."""
-    return fanova(of_journal(journal, name, journal.stat().st_size)) if finished else {}
-
-
-@functools.lru_cache(maxsize=32)
-def of_journal(journal: Path, name: str, size: int) -> "tuple[FrozenTrial, ...]":
-    """Optuna's trials of the study in a journal of this size, read without a lock: a running sweep does not notice."""
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what is experimental
-        study = optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
-        return tuple(study.get_trials(deepcopy=False))
+    settings = {trial.number: trial.settings for trial in trials}
+    sources = summaries.Sources(journal, stored, cards, settings, written)
+    summary = summaries.of_study(index, name, of_study, sources)
+    return Study(name, folder, of_study, trials, summary, "; ".join(trouble) or None)
 
 
 def _trial(frozen: "FrozenTrial", cards: list[Card], folder: Path) -> Trial:

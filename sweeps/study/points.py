@@ -187,13 +187,27 @@ def _unplanned(study: Study) -> list[tuple[FrozenTrial, int]]:
 
 def ranked(study: Study) -> list[FrozenTrial]:
     """The first trial of each configuration that finished, best configuration first, by the mean over its trials."""
+    return [trials[0] for trials in _configurations(study)]
+
+
+def best_so_far(study: Study) -> tuple[str, float] | None:
+    """The trials of the best configuration in words, and their mean value; None while none has finished."""
+    best = next(iter(_configurations(study)), None)
+    if best is None:
+        return None
+    more = f" and {len(best) - 1} more" if best[1:] else ""
+    return f"trial {best[0].number}{more}", statistics.fmean(trial.values[0] for trial in best)
+
+
+def _configurations(study: Study) -> list[list[FrozenTrial]]:
+    """The trials of each configuration that finished, best configuration first, by the mean over them."""
     groups: dict[tuple, list[FrozenTrial]] = {}
     for trial in study.all_of((TrialState.COMPLETE,)):
         if math.isfinite(trial.values[0]):
             groups.setdefault(tuple(sorted(trial.params.items())), []).append(trial)
     score = study.folder.objective.score
     means = {key: score(statistics.fmean(t.values[0] for t in trials)) for key, trials in groups.items()}
-    return [groups[key][0] for key in sorted(groups, key=lambda key: (-means[key], groups[key][0].number))]
+    return [groups[key] for key in sorted(groups, key=lambda key: (-means[key], groups[key][0].number))]
 
 
 def unfinished(trials: list[FrozenTrial]) -> int:

@@ -49,9 +49,8 @@ class Progress:
             if (confirms, trial.number) not in self._seen and say:
                 say(trial, confirms)
             self._seen.add((confirms, trial.number))
-        complete = [trial for confirms, trial in ended if not confirms and trial.state == TrialState.COMPLETE]
-        if (best := self.study.best_of(complete)) is not None:
-            self._bar.set_description(f"best {self.metric} {best.value:.4f} (trial {best.number})", refresh=False)
+        if best := points.best_so_far(self.study):
+            self._bar.set_description(f"best {self.metric} {best[1]:.4f} ({best[0]})", refresh=False)
         self._bar.update(len(ended) - self._bar.n)
 
     def _say(self, trial: FrozenTrial, confirms: bool) -> None:

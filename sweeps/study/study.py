@@ -103,10 +103,6 @@ class Study:
                 "back to continue it, or choose a new name with --study"
             )
 
-    def best_of(self, trials: list[FrozenTrial]) -> FrozenTrial | None:
-        """The best of finished trials, the first of equal ones; None where there is none."""
-        return max(trials, key=lambda trial: self.folder.objective.score(trial.values[0]), default=None)
-
     def all_of(self, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
         """The trials of the study's own points, in the order of their numbers."""
         return [t for t in self.trials.get_trials(deepcopy=False, states=states) if t.number < self.total]

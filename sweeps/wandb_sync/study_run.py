@@ -19,8 +19,8 @@ import tyro
 from rnnkit.core import UserError, cli, decoration, error_in_words, files, locks, records
 from rnnkit.mirror import follow
 from rnnkit.runs import mirror_client
-from sweeps.analysis import Summary
-from sweeps.reading import described
+from sweeps.analysis import Summary, words
+from sweeps.reading import RunIndex, described, studies
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def send(folder: Path, track: str) -> dict:
     records.require_sound([*damage, *["started is not there"] * (not study.started)], folder / "study.json")
     summary, damage = Summary.told(files.read_json(folder / "summary.json"))
     records.require_sound(damage, folder / "summary.json")
+    summary = studies.read(RunIndex(folder.parent.parent), folder.name).summary  # an older one says less well
     facts = summary.as_dict()
     goes_on = mirror_client.state(folder).get("mode") == "online"
     if not goes_on:
@@ -65,8 +66,8 @@ def send(folder: Path, track: str) -> dict:
     state["folder"] = str(Path(run.settings.sync_file).parent.relative_to(folder))
     missing: list[str] = []
     try:
-        run.log(tables(facts) | pictures(folder, missing))
-        run.summary.update(figures(facts))
+        run.log(tables(summary) | pictures(folder, missing))
+        run.summary.update(figures(summary))
         run.finish()
     except Exception as error:  # noqa: BLE001 (recorded, and raised on; `make sync` tries again)
         _note(folder, {**state, "state": "failed", "reason": error_in_words(error)})
@@ -85,9 +86,11 @@ def pictures(folder: Path, missing: list[str]) -> dict:
     return found
 
 
-def tables(facts: dict) -> dict:
+def tables(summary: Summary) -> dict:
     """The trials, the plane, and what was run again, as W&B's tables."""
     import wandb
+
+    facts = summary.as_dict()
 
     def table(columns: list[str], rows: list[dict]) -> wandb.Table:
         return wandb.Table(columns=[*columns], data=[[row[name] for name in columns] for row in rows])
@@ -104,18 +107,25 @@ def tables(facts: dict) -> dict:
             found[name] = table([*settings, "value", *sizes], of_it)
     if facts["confirmed"]:
         means = ["trial", "found", "mean", "low", "high", "spread", "count", "parameters"]
-        found["again"] = table(means, facts["confirmed"])
+        tests = words.confirmed_columns(summary.confirmations)
+        rows = [{**row, **{name: row["test"][name]["mean"] for name in tests}} for row in facts["confirmed"]]
+        rows = [{**row, "runs": ", ".join(row["runs"])} for row in rows]
+        found["again"] = table([*means, *tests, "runs"], rows)
     return found
 
 
-def figures(facts: dict) -> dict:
-    """What stands in the run's summary."""
-    best = facts["best"] or {}
+def figures(summary: Summary) -> dict:
+    """What stands in the run's summary: the same figures and sentences as in summary.md."""
+    facts, best = summary.as_dict(), summary.best
     values = {f"trials/{name}": count for name, count in facts["trials"].items()}
-    values |= {"minutes": facts["minutes"], "cost_minutes": facts["cost_minutes"], "status": "finished"}
-    values |= {f"importance/{name}": share for name, share in facts["importances"].items()}
+    values |= {"minutes": summary.minutes, "cost_minutes": summary.cost_minutes, "status": "finished"}
+    values |= {f"importance/{name}": share for name, share in summary.importances.items()}
+    said = words.nothing_in_words(summary)
     if best:
-        values |= {f"best/{name}": best[name] for name in ("trial", "value", "run")} | best["test"]
+        values |= {"best/trial": best.trial, "best/value": best.value, "best/run": best.run}
+        values |= {"best/runs": ", ".join(best.runs)} | best.test
+        said = [words.best_in_words(summary, best), *words.test_in_words(summary, best)]
+    values["answer"] = "\n".join(said)
     values |= {name: "\n".join(facts[name]) for name in ("supported", "not_supported", "borders")}
     return values
 

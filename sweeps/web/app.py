@@ -17,8 +17,9 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rnnkit.core import UserError
+from rnnkit.core import UserError, wording
 from sweeps import web
+from sweeps.analysis import words
 from sweeps.reading import STATES, Card, NotThere, RunIndex, Section, answers, describe, studies
 from sweeps.web import run_charts, study_charts
 
@@ -132,8 +133,14 @@ class Pages:
     def study(self, request: Request) -> Response:
         """One study."""
         study = studies.read(self.index, request.path_params["name"])
-        said = {"answer": answers.answer(study), "chosen": answers.chosen(study), "findings": answers.findings(study)}
+        said: dict[str, Any] = {
+            "answer": answers.answer(study),
+            "chosen": answers.chosen(study),
+            "findings": answers.findings(study),
+        }
+        said["headline"] = wording.capital(words.headline(study.summary))
         again: dict[str, Any] = {"confirmations": answers.confirmations(study)}
+        again["tests"] = words.confirmed_columns(again["confirmations"])
         again["confirmation_runs"] = answers.confirmation_runs(self.index, study.name)
         return self._page("study.html", study=study, live=study.live, **said, **again)
 

@@ -76,7 +76,7 @@ def _cell(cell: GridCell) -> str:
         return ""
     several = f" (mean of {len(cell.values)})" if len(cell.values) > 1 else ""
     count = f"<br>{cell.parameters:,}" if cell.parameters else ""
-    return f"{cell.value:.4f}{several}{count}"
+    return f"{wording.number(cell.value)}{several}{count}"
 
 
 def importances(study: Study) -> dict | None:

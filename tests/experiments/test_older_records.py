@@ -66,6 +66,22 @@ def test_runs_and_the_study_are_shown(monkeypatch, capsys):
     assert (done.returncode, INTERRUPTED in done.stdout) == (0, True)
 
 
+def test_the_answer_of_an_older_study_is_made_anew_from_its_trials(monkeypatch, capsys):
+    """That version put the difference of the run that was found (-0.2306) beside the mean of those on fresh seeds."""
+    code, printed = run_here(show, monkeypatch, capsys, "old", "--runs-dir", RECORDS)
+    said = [line.strip() for line in printed.splitlines()]
+    assert code == 0
+    assert said[1].startswith(
+        "Best: trial 1's settings, validation accuracy 0.7903 as the mean of 2 runs on fresh seeds (2 seeds: too few "
+    )
+    assert said[2] == "Test accuracy 0.7819 as the mean of the same 2 runs (2 seeds: too few for an interval)."
+    assert said[4] == (
+        "Logistic regression on pixels beside the same 2 runs, on the same 360 test examples: 0.9694; difference "
+        "-0.1875; 2 runs are too few for an interval over seeds."
+    )
+    assert said[5] == "Runs: digits-s9000-468cbcef, digits-s9001-468cbcef."
+
+
 def test_an_interrupted_run_goes_on_to_what_it_would_have_become(records, tmp_path, monkeypatch, capsys):
     before = read_rows(records / INTERRUPTED)
     code, printed = run_here(resume, monkeypatch, capsys, records / INTERRUPTED)

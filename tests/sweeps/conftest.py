@@ -1,6 +1,7 @@
 """What tests of looking at runs share: one folder with runs and studies of every kind."""
 
 import contextlib
+import dataclasses
 import fcntl
 import threading
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from rnnkit.core import files
 from sweeps import dashboard
+from sweeps.reading import studies
 from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made
 
@@ -19,7 +21,9 @@ def kinds(tmp_path_factory):
     runs = tmp_path_factory.mktemp("kinds") / "runs"
     found = made.everything(runs)
     made.study(runs)
-    files.write_json(runs / "studies" / "small" / "summary.json", {"importances": {"hidden_size": 0.75, "depth": 0.25}})
+    told = studies.read(RunIndex(runs), "small").summary
+    told = dataclasses.replace(told, importances={"hidden_size": 0.75, "depth": 0.25})
+    files.write_json(runs / "studies" / "small" / "summary.json", told.as_dict())
     made.odd_studies(runs)
     made.lead_outside(runs, runs.parent / "outside")
     found["live"] = made._copy(found["finished"], "digits-s0-live", result=False)

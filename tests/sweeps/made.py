@@ -173,12 +173,18 @@ def summary(runs: Path) -> dict:
     mean = {"mean": 0.68, "low": 0.66, "high": 0.7, "spread": 0.01, "count": 3, "parameters": 10}
     plane = digits.SPACE.plane()
     told = {
+        "revision": 2,
+        "metric": "metric/accuracy/valid",
+        "trials": {"ended": 9, "finished": 5, "pruned": 1, "failed": 3, "again": 0},
         "best": {
             "trial": 3,
             "value": 0.68,
             "found": 0.65,
             "test": {"metric/accuracy/test": 0.67},
             "settings": plane[3],
+            "fresh": True,
+            "runs": ["digits-s9000-again", "digits-s9001-again", "digits-s9002-again"],
+            "over": {"mean": 0.68, "low": 0.66, "high": 0.7, "spread": 0.01, "count": 3},
         },
         "confirmed": [
             {"trial": 3, "settings": plane[3], "found": 0.65, "values": {"0": 0.67, "1": 0.69}, **mean},

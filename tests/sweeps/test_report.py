@@ -42,8 +42,8 @@ def test_it_says_question_answer_and_how_each_run_is_had_again(written):
         "Handwritten digits, read as sequences of inked pixels",
         "Judged by validation accuracy, higher is better.",
         "every pair of hidden size 8, 16, 32, 64 and depth 1, 2, 3",
-        "Best: trial 3's settings, validation accuracy 0.6800 as the mean over 3 fresh seeds, 95 % interval 0.66",
-        "Test accuracy 0.6700.",
+        "Best: trial 3's settings, validation accuracy 0.6800 as the mean of 3 runs on fresh seeds, 95 % interval 0.66",
+        "Test accuracy 0.6700 as the mean of the same 3 runs.",
         "Wider is not told apart.",
         "5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting",
         "diverged (diverged: it diverged)",
@@ -89,7 +89,7 @@ def test_figures_of_before_go(written, tmp_path):
     report.write(RunIndex(runs), "small")
     assert not (runs / "studies" / "small" / "report" / "again.svg").exists()
     said = (runs / "studies" / "small" / "report.html").read_text()
-    assert "Best: trial 4, validation accuracy 0.7000" in said
+    assert "Best: trial 4, validation accuracy 0.7000 in its one run" in said
 
 
 def test_it_opens_offline_in_a_browser_and_prints(written):

@@ -116,12 +116,17 @@ def test_it_prints_the_table_and_the_best_beside_the_baseline(swept):
         assert {m["seed"] for m in manifests} == {9_000, 9_001}
     best = summary["best"]
     assert best["trial"] == max(summary["confirmed"], key=lambda row: row["mean"])["trial"]
-    assert f"best: trial {best['trial']}, validation accuracy {best['value']:.4f} on fresh seeds" in printed
+    mean = f"validation accuracy {best['value']:.4f} as the mean of 2 runs on fresh seeds"
+    assert f"best: trial {best['trial']}'s settings, {mean} (2 seeds: too few for an interval)" in printed
     result = Result.read(runs / best["run"])
-    found = re.search(
-        r"logistic regression .* 0.9694; difference (\S+), 95 % interval (\S+) to (\S+): the net is worse", printed
-    )
-    assert float(found[1]) == pytest.approx(result.comparison.difference, abs=1e-4)
+    fresh = [Result.read(runs / name) for name in best["runs"]]
+    found = re.search(r"logistic regression .* beside the same 2 runs, .* 0.9694; difference (\S+); 2 runs", printed)
+    mean = sum(one.comparison.difference for one in fresh) / 2
+    assert float(found[1]) == pytest.approx(mean, abs=1e-4)
+    assert [m for m in best["runs"] if m not in printed] == []
+    assert {one.folder.name for one in fresh} == {
+        t.user_attrs["run"] for t in again if t.user_attrs["confirms"] == best["trial"]
+    }
     assert f"make show RUN={printing.shown(result.folder)}" in printed
     assert "make sync" in printed
     places = re.findall(r"^(?:trial|again) .* s  (\d+) of (\d+)  ", printed, flags=re.MULTILINE)
@@ -248,7 +253,9 @@ def test_runs_that_fail_are_told_apart_and_stop_no_other(tmp_path):
     )
     environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = run_command(*words, "--track", "off", "--", "--epochs", "1", env=environment)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert done.stdout.count("failed (diverged: loss") == 2
-    assert "no trial finished" in done.stdout
+    assert "no trial finished, so there is no answer: 2 diverged\n" in done.stdout
+    assert "\nthe last of them, trial 1: diverged: loss" in done.stdout
+    assert "lower the learning rates in SPACE of experiments/digits.py" in done.stdout
     assert "0 finished, 0 pruned, 2 failed" in done.stdout

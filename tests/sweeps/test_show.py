@@ -86,7 +86,7 @@ def test_a_study_is_shown_with_its_trials_best_first(printed):
     assert out.startswith(
         "study small: digits, 5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting\n"
     )
-    assert "  Best: trial 4, validation accuracy 0.7000 (" in out
+    assert "  Best: trial 4, validation accuracy 0.7000 in its one run (" in out
     assert re.search(r"\ntrial +state +validation accuracy +on its way +hidden size +depth +cell ", out)
     trials = [int(number) for number in re.findall(r"^ +(\d+)  \w", out, flags=re.M)]
     assert trials[:5] == [4, 3, 2, 1, 0]

@@ -29,6 +29,7 @@ PARTS = (
     "tracker",
     "sweeps",
     "same",
+    "answers",
     "slurm",
     "pages",
 )

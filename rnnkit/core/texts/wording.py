@@ -62,9 +62,15 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
 
 
+def signed(value: float) -> str:
+    """A difference: `+0.0123`, `-2.5e-05`; what rounding alone leaves of 0 is 0."""
+    value = 0.0 if abs(value) < 1e-12 else value
+    return f"{'' if math.isnan(value) or value < 0 else '+'}{number(value)}"
+
+
 def interval(low: float | None, high: float | None) -> str:
     """The interval of a mean: `0.6600 to 0.7000`; nothing where it has none."""
-    return "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 def seconds(value: float | None) -> str:

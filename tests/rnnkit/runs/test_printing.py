@@ -127,3 +127,13 @@ def test_a_command_reaches_its_folder_through_make(tmp_path, monkeypatch, name):
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
     printed = done.stdout
     assert printed.splitlines() == ([""] if name == "runs" else ["--runs-dir", name])
+
+
+@pytest.mark.parametrize(
+    ("examples", "said"), [(1, "1 test example:"), (5, "5 test examples:"), (6, "6 test examples:")]
+)
+def test_a_comparison_on_a_few_examples_tells_nothing_apart(examples, said):
+    """Also one of an earlier version, whose interval was as narrow as a point."""
+    (line,) = printing.beside(None, Comparison("counts", 1.0, 0.0, 1.0, 1.0, 1.0, examples))
+    assert said in line
+    assert line.endswith("the net is better" if examples == 6 else "not told apart: too few examples")

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 
 import optuna
 import pytest
@@ -44,9 +45,12 @@ def folder_of(study, number):
 
 
 def test_the_best_stands_with_its_test_score(tmp_path):
-    printed = summary.write(told(tmp_path, (0.25, 0.5)))
-    assert "best: trial 1, validation accuracy 0.5000 (" in printed
-    assert "test accuracy 0.7500" in printed
+    study = told(tmp_path, (0.25, 0.5))
+    printed = summary.write(study)
+    assert "best: trial 1, validation accuracy 0.5000 in its one run (" in printed
+    assert "test accuracy 0.7500 in the same run" in printed
+    assert f"run: {folder_of(study, 1).name}" in printed
+    assert "Trial 1's value is the best of what 2 finished trials came to, and flattered by that choice" in printed
     assert "no difference is supported" in printed
 
 
@@ -57,7 +61,8 @@ def test_summary_json_has_the_keys_that_it_always_had(tmp_path):
     facts = files.read_json(study.folder.path / "summary.json")
     assert " ".join(facts) == (
         "format study experiment metric lower_is_better seed sampler pruner storage trials minutes cost_minutes plane "
-        "points front best confirmed runner_up importances supported not_supported borders timing unread list"
+        "best confirmed runner_up importances supported not_supported borders timing unread list "
+        "others importance points front revision"
     )
     mean = "mean low high spread count"
     (again, _), (trial, _), cell = facts["confirmed"], facts["list"], facts["plane"][0]
@@ -65,9 +70,9 @@ def test_summary_json_has_the_keys_that_it_always_had(tmp_path):
     assert " ".join(again["test"]["metric/accuracy/test"]) == mean
     assert " ".join(cell) == "hidden_size depth value spread values trials parameters"
     assert " ".join(trial) == "trial state value reason settings run parameters seconds resumed_after"
-    assert " ".join(facts["runner_up"]) == "trial other difference low high p seeds supported"
+    assert " ".join(facts["runner_up"]) == "difference low high p seeds supported comparisons more trial other"
     best = "trial value found settings run command parameters test comparison references"
-    assert " ".join(facts["best"]) == best
+    assert " ".join(facts["best"]) == f"{best} fresh trials runs over scores against"
 
 
 AGAIN = {2: [0.70, 0.72, 0.71], 4: [0.80, 0.83, 0.84]}
@@ -80,16 +85,17 @@ def test_what_is_run_again_decides_and_is_tested_in_pairs(tmp_path):
     facts = files.read_json(study.folder.path / "summary.json")
     assert [row["trial"] for row in facts["confirmed"]] == [4, 2]
     first = facts["confirmed"][0]
-    low, high = stats.t.interval(0.95, 2, loc=sum(AGAIN[4]) / 3, scale=stats.sem(AGAIN[4]))
-    assert (first["mean"], first["low"], first["high"]) == pytest.approx((sum(AGAIN[4]) / 3, low, high))
+    mean = inference.mean_of(AGAIN[4], (0.0, 1.0))
+    assert (first["mean"], first["low"], first["high"]) == (mean.mean, mean.low, mean.high)
     assert first["test"]["metric/accuracy/test"]["mean"] == pytest.approx(0.5 + sum(AGAIN[4]) / 30)
     reference = stats.ttest_rel(AGAIN[4], AGAIN[2])
     interval = reference.confidence_interval(0.95)
     found = facts["runner_up"]
     assert (found["p"], found["low"], found["high"]) == pytest.approx((reference.pvalue, interval.low, interval.high))
     assert found["supported"]
-    assert "Trial 4's configuration is better than the runner-up, trial 2's" in printed
-    assert "best: trial 4, validation accuracy 0.8233 on fresh seeds (found with 0.8500)" in printed
+    assert "Trial 4's settings are the best of the 2 that were run again, better than those of trial 2, in" in printed
+    said = "best: trial 4's settings, validation accuracy 0.8233 as the mean of 3 runs on fresh seeds, 95 % interval "
+    assert f"{said}{mean.interval} over seeds; found with 0.8500 (" in printed
     assert facts["best"]["trial"] == 4
     assert facts["trials"] == {"ended": 6, "finished": 6, "pruned": 0, "failed": 0, "again": 6}
     for name in ("again", "search"):
@@ -144,13 +150,19 @@ def test_a_damaged_result_on_a_fresh_seed_is_named_by_its_trial(tmp_path):
     assert "the run of trial 1 on fresh seed 2 cannot be read: " in summary.write(study)
 
 
-def test_the_interval_of_a_share_ends_at_one(tmp_path):
-    study = told(tmp_path, (0.97, 0.5), {0: [0.96, 1.0], 1: [0.0, 0.04]}, confirm=(2, 2))
+def test_intervals_are_of_the_kind_that_the_metric_has(tmp_path):
+    """Shares near 1 have no interval beyond it; what two seeds say is nothing."""
+    again = {0: [0.96, 0.97, 0.999], 1: [0.01, 0.02, 0.04]}
+    study = told(tmp_path, (0.97, 0.5), again, confirm=(2, 3))
     summary.write(study)
     first, second = files.read_json(study.folder.path / "summary.json")["confirmed"]
-    low, high = stats.t.interval(0.95, 1, loc=0.98, scale=stats.sem([0.96, 1.0]))
-    assert high > 1
-    assert (first["low"], first["high"], second["low"]) == (pytest.approx(low), 1.0, 0.0)
+    assert first["low"] < 0.97 < first["high"] < 1
+    assert 0 < second["low"] < 0.02 < second["high"]
+    study.ask_for(2, (2, 2))
+    printed = summary.write(study)
+    assert "2 seeds: too few" in printed
+    assert "2 fresh seeds say nothing of how much seeds differ: 3 or more do (--confirm-seeds)." in printed
+    assert "interval" not in printed.split("best: ")[1].split("\n")[0].replace("too few for an interval", "")
 
 
 @pytest.mark.parametrize(("sampler", "shown"), [("random", False), ("grid", True)])
@@ -167,16 +179,9 @@ def test_a_lead_within_the_spread_is_said_to_be_unsupported(tmp_path):
     summary.write(study)
     facts = files.read_json(study.folder.path / "summary.json")
     assert not facts["runner_up"]["supported"]
-    assert "is not told apart from the runner-up" in facts["not_supported"][0]
+    assert "Trial 4's settings are not told apart from those of trial 2" in facts["not_supported"][0]
+    assert re.search(r"if they differ so, \d+ seeds more would tell", facts["not_supported"][0])
     assert facts["supported"] == []
-
-
-def test_where_lower_is_better_the_signs_turn():
-    found = inference.paired(1, 2, {0: 0.1, 1: 0.2}, {0: 0.3, 1: 0.5, 2: 9.0}, sign=-1)
-    assert (found.difference, found.seeds) == (pytest.approx(0.25), 2)
-    assert inference.paired(1, 2, {0: 0.1}, {0: 0.3, 1: 0.5}, sign=-1) is None
-    same = inference.paired(1, 2, {0: 0.1, 1: 0.2}, {0: 0.1, 1: 0.2}, sign=1)
-    assert (same.p, same.supported) == (1.0, False)
 
 
 def test_a_grid_shows_spreads_and_tells_apart_what_differs(tmp_path):
@@ -198,6 +203,8 @@ def test_a_grid_shows_spreads_and_tells_apart_what_differs(tmp_path):
     assert "32 x 1 is not told apart from 32 x 2" in facts["not_supported"][0]
     assert "32 x 1 is better than 8 x 1, 8 x 2" in facts["supported"][0]
     assert "± 0.0100" in (study.folder.path / "summary.md").read_text()
+    assert "In the plane, 32 x 1 is better than 8 x 1" in facts["supported"][0]
+    assert "(means of 3 runs each; " in facts["supported"][0]
     assert max(facts["importances"], key=facts["importances"].get) == "hidden_size"
     assert math.isclose(sum(facts["importances"].values()), 1, rel_tol=1e-6)
     assert "gives this study again bit for bit, with any number of workers" in facts["timing"]
@@ -219,7 +226,7 @@ def test_a_damaged_result_costs_a_line_and_no_more(tmp_path):
     study = told(tmp_path, (0.25, 0.5))
     (folder_of(study, 1) / "result.json").write_text("{")
     printed = summary.write(study)
-    assert "best: trial 1, validation accuracy 0.5000" in printed
+    assert "best: trial 1, validation accuracy 0.5000 in its one run" in printed
     assert "test accuracy 0.7500" in printed  # the storage has it
     line = next(line for line in printed.splitlines() if "result.json" in line)
     assert line.startswith("the run of trial 1 cannot be read: ")
@@ -248,7 +255,7 @@ def test_printed_commands_can_be_pasted(tmp_path, monkeypatch):
 
 def test_what_is_one_is_spoken_of_as_one(tmp_path):
     printed = summary.write(told(tmp_path, (0.25, 0.5), {1: [0.5, 0.51]}, confirm=(1, 2)))
-    assert "\nthe best again, on fresh seeds (mean" in printed
+    assert "\nthe best again, on fresh seeds (means" in printed
     assert ", 1 degree of freedom; " in printed
     assert ": 1 trial in " in summary.write(told(tmp_path / "other", (0.25,)))
 

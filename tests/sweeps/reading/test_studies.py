@@ -1,3 +1,4 @@
+import dataclasses
 from datetime import UTC
 
 import optuna
@@ -8,7 +9,7 @@ from optuna.storages.journal import JournalFileBackend
 from experiments import digits
 from rnnkit.core import files, locks
 from rnnkit.runs.manifest import Membership
-from sweeps.analysis import importances
+from sweeps.analysis import importance
 from sweeps.reading import answers, describe, studies
 from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made
@@ -60,9 +61,17 @@ def test_importances_are_the_summarys_while_a_study_is_running_too(tmp_path):
     assert early == {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     expected = optuna.importance.get_param_importances(journal_of(tmp_path), evaluator=evaluator)
-    assert studies.read(RunIndex(tmp_path), "small").importances == expected == importances(study.trials)
-    files.write_json(tmp_path / "studies" / "small" / "summary.json", {"importances": {"depth": 1.0}})
+    found = studies.read(RunIndex(tmp_path), "small").summary
+    assert found.importances == expected == importance(study.trials).shares
+    told = files.encode(dataclasses.replace(found, importances={"depth": 1.0}).as_dict())
+    files.write_json(tmp_path / "studies" / "small" / "summary.json", told)
     assert studies.read(RunIndex(tmp_path), "small").importances == {"depth": 1.0}
+    for trial in study.ask(), study.ask():
+        trial.suggest_int("hidden_size", 8, 64), trial.suggest_float("learning_rate", 1e-3, 1e-1, log=True)
+        study.tell(trial, 1.0)
+    later = studies.read(RunIndex(tmp_path), "small")
+    assert set(later.importances) == {"hidden_size", "learning_rate"}
+    assert later.summary.trials.ended == 10
 
 
 def test_lower_is_better_where_the_space_says_so(tmp_path):
@@ -146,10 +155,10 @@ def test_what_is_said_of_a_study(kinds, small):
     assert line.counts == {"finished": 5, "pruned": 1, "diverged": 1}
     assert line.experiment == "digits"
     said = answers.answer(small)
-    assert said[0].startswith("Best: trial 4, validation accuracy 0.7000 (hidden size 16, depth 2, cell gru")
-    assert said[1:] == [f"Test accuracy {small.best.run.test:.4f}."]
+    assert said[0].startswith("Best: trial 4, validation accuracy 0.7000 in its one run (hidden size 16, depth 2, cell")
+    assert said[1:] == [f"Test accuracy {small.best.run.test:.4f} in the same run.", f"Run: {small.best.run.name}."]
     assert answers.how_many(small) == "5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting"
-    assert answers.findings(small) == {}
+    assert list(answers.findings(small)) == ["What they do not support", "What the value varied with"]
     assert answers.confirmations(small) == []
 
 
@@ -163,14 +172,18 @@ def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
     index = RunIndex(tmp_path)
     small = studies.read(index, "small")
     assert answers.answer(small)[:2] == [
-        "Best: trial 3's settings, validation accuracy 0.6800 as the mean over 3 fresh seeds, 95 % interval "
-        "0.6600 to 0.7000; found with 0.6500 (hidden size 16, depth 1, cell gru, bidirectional true, "
+        "Best: trial 3's settings, validation accuracy 0.6800 as the mean of 3 runs on fresh seeds, 95 % interval "
+        "0.6600 to 0.7000 over seeds; found with 0.6500 (hidden size 16, depth 1, cell gru, bidirectional true, "
         "learning rate 0.01, clip 1).",
-        "Test accuracy 0.6700.",
+        "Test accuracy 0.6700 as the mean of the same 3 runs.",
     ]
-    assert list(answers.findings(small)) == ["What the data support", "What they do not support", "With the same seed"]
-    assert answers.chosen(small).number == 3
-    assert small.best.number == 4
+    assert list(answers.findings(small)) == [
+        "What the data support",
+        "What they do not support",
+        "With the same seed",
+        "What the value varied with",
+    ]
+    assert answers.chosen(small).number == small.best.number == 3
     assert [card.name for card in answers.confirmation_runs(index, "small")] == [fresh.name]
     assert index.run(fresh.name).confirms == 3
     assert sum(describe.study_line(index, "small", index.runs()).counts.values()) == 7
@@ -186,7 +199,7 @@ def test_a_summary_of_another_form_breaks_nothing(tmp_path, odd):
     assert answers.answer(small)[0].startswith("Best: trial 4")
     assert answers.confirmations(small) == []
     assert answers.findings(small).keys() <= {
-        "What the data support",
+        "What they do not support",
         "On the border of what was looked at",
         "With the same seed",
     }

@@ -98,7 +98,7 @@ def test_a_sweep_looks_for_the_lowest_where_lower_is_better(lowest):
     values = {int(n): float(v) for n, v in re.findall(r"^trial +(\d+)  (\d\.\d+)", printed, flags=re.MULTILINE)}
     assert len(values) == 7
     best = min(values, key=values.get)
-    assert re.search(rf"best: trial {best}, .* on fresh seeds \(found with {values[best]:.4f}\)", printed)
+    assert re.search(rf"best: trial {best}'s settings, .* on fresh seeds.*; found with {values[best]:.4f} ", printed)
     assert "counts of 6 symbols: bits per character (test)" in printed
     summary = json.loads((runs / "studies" / "char-lm-s0" / "summary.json").read_text())
     assert summary["best"]["trial"] == best

@@ -29,8 +29,12 @@ def test_numbers_and_times_in_words():
     assert [wording.number(v) for v in (None, 0.0, 0.98765, 1e-5, 123_456.0, float("inf"))] == (
         ["", "0.0000", "0.9877", "1e-05", "1.23e+05", "inf"]
     )
+    assert [wording.signed(v) for v in (0.5, -2.5e-5, 1e-17, -1e-17, float("nan"))] == (
+        ["+0.5000", "-2.5e-05", "+0.0000", "+0.0000", "nan"]
+    )
     assert [wording.seconds(v) for v in (None, 3.25, 300, 7_200)] == ["", "3.2 s", "5.0 min", "2.0 h"]
     assert (wording.interval(0.66, 0.7), wording.interval(None, 0.7)) == ("0.6600 to 0.7000", "")
+    assert wording.interval(2e-5, 3.5e-4) == "2e-05 to 0.00035"
 
 
 def test_settings_and_lists_in_words():
