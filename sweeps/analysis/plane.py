@@ -67,5 +67,6 @@ def told_apart(
         f"two points must lie {wording.number(needed[best])} apart to be told apart"
     )
     supported = [f"In the {where}, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
-    apart = f"In the {where}, {best} is not told apart from {wording.listed(close)} ({basis})."
-    return supported, [apart] if close else []
+    if not close:
+        return supported, []
+    return supported, [f"In the {where}, {best} is not told apart from {wording.listed(close)} ({basis})."]
