@@ -27,7 +27,7 @@ def test_cells_and_depths_of_one_number_of_parameters_on_the_same_seeds(tmp_path
         (c, d) for c in ("lstm", "gru") for d in (1, 2)
     }
     values = [result.metrics["metric/accuracy/valid"] for result in results]
-    assert "validation accuracy by point of the grid, means over seeds:" in done.stdout
+    assert "validation accuracy by point of the grid, means of 2 runs each:" in done.stdout
     line = next(line.split() for line in done.stdout.splitlines() if line.split()[:2] == ["lstm", "1"])
     assert line[3:5] == ["2", f"{(values[0] + values[4]) / 2:.4f}"]
     assert f"{results[0].parameters:,}" in line
