@@ -4,13 +4,14 @@ SHELL := /bin/bash
 
 # Options are what stands on make's command line. A variable of the same name that the shell has exported for something
 # else (SEED, RUN, DATA ...) is none, and neither is a name that no target knows: a slip of the pen, most likely.
-OPTIONS := EXPERIMENT TRIALS WORKERS SEED STUDY STUDIES STORAGE RUN ROW PART BENCH ARGS PYTHON
+OPTIONS := EXPERIMENT DATA TARGET TRIALS WORKERS SEED STUDY STUDIES STORAGE RUN ROW PART BENCH ARGS PYTHON
 $(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(eval override $(name) :=)))
 
-takes_sweep := EXPERIMENT TRIALS WORKERS SEED STUDY STORAGE
-takes_train := EXPERIMENT SEED
+takes_sweep := EXPERIMENT DATA TARGET TRIALS WORKERS SEED STUDY STORAGE
+takes_train := EXPERIMENT DATA TARGET SEED
 takes_reproduce := RUN STUDY
 takes_resume := RUN
+takes_predict := RUN DATA
 takes_show := RUN STUDY
 takes_compare := STUDIES
 takes_table := STUDY STUDIES
@@ -56,30 +57,37 @@ STAMP := $(subst $(blank),\$(blank),$(ENV))/.rnnkit-installed
 
 SWEEP_OPTIONS = $(call option,--trials,TRIALS) $(call option,--workers,WORKERS) $(call option,--seed,SEED) \
                 $(call option,--study,STUDY) $(call option,--storage,STORAGE)
+DATA_OPTIONS = $(strip $(call option,--data,DATA) $(call option,--target,TARGET))
+# They are the experiment's, behind the -- that ARGS may have.
+SWEEP_DATA = $(if $(DATA_OPTIONS),$(if $(filter --,$(ARGS)),,--) $(DATA_OPTIONS))
 
-.PHONY: help setup sweep train reproduce resume runs show compare table dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
+.PHONY: help setup sweep train reproduce resume predict runs show compare table dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
 	  awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
-	@echo "  options: EXPERIMENT=digits TRIALS=24 WORKERS=2 SEED=0 STUDY=name STUDIES=\"a b\" STORAGE=postgresql://...,"
+	@echo "  options: EXPERIMENT=digits DATA=file TARGET=column TRIALS=24 WORKERS=2 SEED=0 STUDY=name STUDIES=\"a b\","
+	@echo "  STORAGE=postgresql://...,"
 	@echo "  and ARGS=\"...\" for flags of the command, as in:"
 	@echo "    make train EXPERIMENT=digits ARGS=\"--hidden-size 32 --cell lstm\""
 
 setup: $(STAMP)  ## install what is needed into .venv, or into the active conda environment rnnkit
 
-sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT= TRIALS= WORKERS= SEED= STUDY= STORAGE=
-	@$(PY) -m sweeps.run $(call quoted,EXPERIMENT) $(SWEEP_OPTIONS) $(ARGS)
+sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT= DATA= TARGET= TRIALS= WORKERS= SEED= STUDY= STORAGE=
+	@$(PY) -m sweeps.run $(call quoted,EXPERIMENT) $(SWEEP_OPTIONS) $(ARGS) $(SWEEP_DATA)
 
-train: $(STAMP)  ## one run: EXPERIMENT= SEED= ARGS="--hidden-size 32"
-	@$(PY) -m experiments $(call quoted,EXPERIMENT) $(call option,--seed,SEED) $(ARGS)
+train: $(STAMP)  ## one run: EXPERIMENT= DATA= TARGET= SEED= ARGS="--hidden-size 32"
+	@$(PY) -m experiments $(call quoted,EXPERIMENT) $(DATA_OPTIONS) $(call option,--seed,SEED) $(ARGS)
 
 reproduce: $(STAMP)  ## train a run or sweep a study again, and compare every bit: RUN= or STUDY=
 	@$(PY) -m $(if $(value STUDY),sweeps.reproduce $(call quoted,STUDY),experiments.reproduce $(if $(value RUN),$(call quoted,RUN),--help)) $(ARGS)
 
 resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
 	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)
+
+predict: $(STAMP)  ## what a trained net says of a file, or of standard input: RUN= DATA=
+	@$(PY) -m experiments.predict $(if $(value RUN),$(call quoted,RUN),--help) $(if $(value DATA),$(call quoted,DATA)) $(ARGS)
 
 runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
 	@$(PY) -m sweeps.runs $(ARGS)

@@ -117,13 +117,21 @@ def setup(config: Config, device: "torch.device") -> Task[Numbered]:
 
 def conclude(config: Config, task: Task[Numbered]) -> Final:
     """Test the last weights, beside counts and what was published; keep the symbols with them."""
+    from rnnkit.sequences import Preprocessing
+
     metric, symbols = "bits per character", task.data.symbols
     metrics = measured(task.model, task.data.test, "test")
     train, _, test = parts(load(config.text, config.data_dir).text, config)
     references = [Reference("counts of 6 symbols", metric, baseline(train, test, len(symbols)))]
     for what, value in PUBLISHED.get(config.text, []):
         references.append(Reference(what, metric, value, ReferenceKind.PUBLISHED))
-    return Final(task.evaluate() | metrics, references=references, keep={"symbols": "".join(symbols)})
+    names = tuple(symbols)
+    return Final(
+        task.evaluate() | metrics,
+        references=references,
+        keep={"symbols": "".join(symbols)},
+        preprocessing=Preprocessing("characters", "next", vocabulary=names, classes=names),
+    )
 
 
 @functools.cache  # the trials of a sweep share it

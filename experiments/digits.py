@@ -69,7 +69,7 @@ def conclude(config: Config, task: "Task[Digits]") -> Final:
     metrics, right = tasks.classified(task.model, task.data.test, "test")
     del metrics["loss/test"]  # which records of digits do not have
     comparison = compare("logistic regression on pixels", right, baseline(config.split_seed))
-    return Final(task.evaluate() | metrics, comparison)
+    return Final(task.evaluate() | metrics, comparison, preprocessing=task.data.preprocessing)
 
 
 @functools.cache  # the trials of a sweep share them

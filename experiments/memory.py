@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from rnnkit.datasets.generated.memory_tasks import Task as MemoryTask
-    from rnnkit.sequences import Examples
+    from rnnkit.sequences import Examples, Preprocessing
 
 
 # The usual T of a task, and the least one.
@@ -139,7 +139,27 @@ def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     """Test the best weights, beside what nets without memory and the best possible net reach."""
     memory_task, test = task_of(config), task.data.test
     metrics = measured(memory_task, answers(task.model, test), test, "test")
-    return Final(task.evaluate() | metrics, references=beside(config, memory_task, test))
+    kept = preprocessing(config, memory_task)
+    return Final(task.evaluate() | metrics, references=beside(config, memory_task, test), preprocessing=kept)
+
+
+# What the numbers of a step are, and what is answered: a symbol's place among them is 1, all others 0.
+NAMES = {
+    "adding": (("number", "mark"), ()),
+    "copying": ((*"01234567", "blank", "go"), (*"01234567", "blank")),
+    "temporal-order": (tuple("EBabcdXY"), ("XX", "XY", "YX", "YY")),
+    "reber": (tuple("BTPSXVE"), tuple("BTPSXVE")),
+}
+
+
+def preprocessing(config: Config, task: "MemoryTask") -> "Preprocessing":
+    """How a sequence of numbers becomes what the net reads: as it is."""
+    from rnnkit.sequences import Preprocessing
+
+    channels, classes = NAMES[config.task]
+    means, deviations = (0.0,) * len(channels), (1.0,) * len(channels)
+    answers = "tags" if task.every_step else "label" if classes else "number"
+    return Preprocessing("series", answers, channels, means, deviations, classes=classes)
 
 
 def task_of(config: Config) -> "MemoryTask":

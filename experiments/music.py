@@ -108,13 +108,18 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
 
 def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     """Test the best weights, beside counts and what was published."""
+    from rnnkit.datasets import jsb_chorales
+    from rnnkit.sequences import Preprocessing
+
     metrics = task.evaluate() | measured(task.model, task.data.test, "test")[0]
     counts = baselines(config.data, config.data_dir)
     references = [Reference(what, "nats per step", value) for what, value in counts.items()]
     if config.data == "jsb" and config.cell in PUBLISHED:
         what, published = f"{config.cell.upper()} of 2 x 200 (Bai et al., 2018)", PUBLISHED[config.cell]
         references.append(Reference(what, "nats per step", published, ReferenceKind.PUBLISHED))
-    return Final(metrics, references=references)
+    names = tuple(f"key {jsb_chorales.LOWEST + number}" for number in range(jsb_chorales.KEYS))
+    kept = Preprocessing("series", "keys", names, (0.0,) * len(names), (1.0,) * len(names), classes=names)
+    return Final(metrics, references=references, preprocessing=kept)
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it

@@ -31,7 +31,7 @@ from rnnkit.training import Final, Objective, Space, Task, experiment, studied, 
 if TYPE_CHECKING:
     import torch
 
-    from rnnkit.sequences import Examples
+    from rnnkit.sequences import Examples, Preprocessing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +84,22 @@ START = {"cell": "gru", "bidirectional": False, "learning_rate": 5e-3, "clip": 1
 SPACE = Space((32, 64, 128), (1, 2), studied((32, 256), 2), tuned((5e-4, 1e-2)), START)
 
 
-def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
+@dataclass(frozen=True)
+class Read(Parts["Examples"]):
+    """The parts as sequences, and how an image becomes one."""
+
+    preprocessing: "Preprocessing"
+
+
+def setup(config: Config, device: "torch.device") -> "Task[Read]":
     """The net, its batches and its loss, from the settings."""
     from rnnkit import sequences
     from rnnkit.nn import models
     from rnnkit.training import tasks
 
     images = chosen(config.data, config.data_dir, config.train_size, config.valid_size, config.test_size)
-    data = Parts(*read_in_order(images, config), sha256=load(config.data, config.data_dir).sha256)
+    sha256 = load(config.data, config.data_dir).sha256
+    data = Read(*read_in_order(images, config), sha256=sha256, preprocessing=preprocessing(images, config))
     for part in data:
         sequences.check(part, classes=mnist.CLASSES)
     steps, features = data.train.inputs[0].shape
@@ -99,7 +107,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     return tasks.on_examples(config, OBJECTIVE, model, data, Path(config.data).stem, tasks.classified)
 
 
-def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
+def conclude(config: Config, task: "Task[Read]") -> Final:
     """Test the best weights, beside the baseline and what was published."""
     from rnnkit.training import tasks
 
@@ -109,7 +117,8 @@ def conclude(config: Config, task: "Task[Parts[Examples]]") -> Final:
     of = f"{config.order} {config.cell.upper()}, all 60,000 images"
     references = [Reference(f"{of}, {who}", "accuracy", value, ReferenceKind.PUBLISHED) for who, value in published]
     theirs = baseline(config.data, config.data_dir, config.train_size, config.valid_size, config.test_size)
-    return Final(task.evaluate() | metrics, compare("logistic regression on pixels", right, theirs), references)
+    beside = compare("logistic regression on pixels", right, theirs)
+    return Final(task.evaluate() | metrics, beside, references, preprocessing=task.data.preprocessing)
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
@@ -159,9 +168,7 @@ def read_in_order(images: list[mnist.Part], config: Config) -> "list[Examples]":
     pixels = images[0].images[0].size
     if pixels % config.pixels_per_step:
         raise UserError(f"--pixels-per-step {config.pixels_per_step} does not divide the {pixels} pixels of an image")
-    order = torch.arange(pixels, device="cpu")
-    if config.order == "permuted":
-        order = torch.randperm(pixels, generator=seeding.generator(config.permutation_seed, "pixels"), device="cpu")
+    order = order_of(pixels, config)
     mean, deviation = images[0].images.mean(), images[0].images.std() or 1.0
     examples = []
     for part in images:
@@ -169,6 +176,28 @@ def read_in_order(images: list[mnist.Part], config: Config) -> "list[Examples]":
         steps = ((flat.float() - mean) / deviation).view(len(part.labels), -1, config.pixels_per_step)
         examples.append(Examples(list(steps), torch.from_numpy(part.labels).long()))
     return examples
+
+
+def order_of(pixels: int, config: Config) -> "torch.Tensor":
+    """The places of an image's pixels in the order in which they are read, of shape (pixels,)."""
+    import torch
+
+    if config.order == "permuted":
+        return torch.randperm(pixels, generator=seeding.generator(config.permutation_seed, "pixels"), device="cpu")
+    return torch.arange(pixels, device="cpu")
+
+
+def preprocessing(images: list[mnist.Part], config: Config) -> "Preprocessing":
+    """How an image becomes what the net reads, as `read_in_order` has it."""
+    from rnnkit.sequences import Pixels, Preprocessing
+
+    height, width = images[0].images[0].shape
+    order = order_of(height * width, config).tolist() if config.order == "permuted" else ()
+    mean, deviation = float(images[0].images.mean()), float(images[0].images.std() or 1.0)
+    read = Pixels(height, width, config.pixels_per_step, tuple(order))
+    names = tuple(map(str, range(mnist.CLASSES)))
+    means, deviations = ((value,) * config.pixels_per_step for value in (mean, deviation))
+    return Preprocessing("images", "label", means=means, deviations=deviations, classes=names, pixels=read)
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it

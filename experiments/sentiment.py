@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from rnnkit.sequences import Examples
+    from rnnkit.sequences import Examples, Preprocessing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
     data = numbered(config.data, config.data_dir, config.least_count)
     sizes = config.embedding_size, 1, int(data.train.lengths.max())
     head: dict[str, Any] = {"pool": config.pool, "head_size": config.head_size, "head_dropout": config.head_dropout}
-    model = models.classifier(config, *sizes, vocabulary=data.known, **head).to(device)
+    model = models.classifier(config, *sizes, vocabulary=len(data.preprocessing.vocabulary), **head).to(device)
     if config.order == "bucketed":
         shares = padding(config, data.train)
         print(
@@ -115,7 +115,7 @@ def conclude(config: Config, task: "Task[Reviews]") -> Final:
     comparison = compare(name, right, theirs[name]) if name else None
     if config.order == "bucketed":
         metrics |= {f"padding/{name}": share for name, share in padding(config, task.data.train).items()}
-    return Final(task.evaluate() | metrics, comparison, references)
+    return Final(task.evaluate() | metrics, comparison, references, preprocessing=task.data.preprocessing)
 
 
 def cost_by(bits: str) -> "Callable[..., torch.Tensor]":
@@ -175,9 +175,9 @@ def load(data: str, data_dir: Path | None) -> labelled_text.LabelledTexts:
 
 @dataclass(frozen=True)
 class Reviews(Parts["Examples"]):
-    """The parts as numbers of words, and how many words are known."""
+    """The parts as numbers of words, and how a review becomes them."""
 
-    known: int
+    preprocessing: "Preprocessing"
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share them
@@ -200,7 +200,8 @@ def numbered(data: str, data_dir: Path | None, least_count: int) -> Reviews:
         ids = [torch.tensor(known.ids(words) or [vocabulary.UNKNOWN], device="cpu") for words in part_texts]
         examples.append(sequences.Examples(ids, torch.tensor(part.targets, device="cpu")))
         sequences.check(examples[-1], vocabulary=len(known), classes=len(reviews.labels))
-    return Reviews(*examples, sha256=reviews.sha256, known=len(known))
+    kept = sequences.Preprocessing("words", "label", vocabulary=known.words, classes=reviews.labels)
+    return Reviews(*examples, sha256=reviews.sha256, preprocessing=kept)
 
 
 _PAIRS: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "min_df": 2, "c": 10.0}

@@ -12,6 +12,7 @@ letters must do: one word in eleven of the test part was never seen. Accuracy co
 stands the tag that each word has most often in the training part. Python source is read as lines of characters.
 """
 
+import dataclasses
 import functools
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from rnnkit.training import Final, Objective, Space, Task, experiment, studied, 
 if TYPE_CHECKING:
     import torch
 
-    from rnnkit.sequences import Examples
+    from rnnkit.sequences import Examples, Preprocessing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +98,14 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
     data = numbered(config.data, config.data_dir, config.least_count, config.reader_size > 0)
     letters = None
     if data.spellings is not None:
-        letters = models.Letters(data.letters, config.letter_size, config.reader_size, data.spellings)
+        letters = models.Letters(
+            len(data.preprocessing.letters), config.letter_size, config.reader_size, data.spellings
+        )
     sizes = config.embedding_size, len(source.names), max(map(len, data.train.inputs))
     outer = config.outer_dropout
-    model = models.tagger(config, *sizes, vocabulary=data.known, letters=letters, outer_dropout=outer).to(device)
+    model = models.tagger(
+        config, *sizes, vocabulary=len(data.preprocessing.vocabulary), letters=letters, outer_dropout=outer
+    ).to(device)
 
     name, dropped = Path(config.data).stem, config.word_dropout
     return tasks.on_examples(config, OBJECTIVE, model, data, name, measured, word_dropout=dropped)
@@ -117,7 +122,7 @@ def conclude(config: Config, task: "Task[Numbered]") -> Final:
     )
     published = PUBLISHED if config.data == "ewt" else []
     references = [Reference(what, "accuracy", value, ReferenceKind.PUBLISHED) for what, value in published]
-    return Final(task.evaluate() | metrics, comparison, references)
+    return Final(task.evaluate() | metrics, comparison, references, preprocessing=task.data.preprocessing)
 
 
 def load(data: str, data_dir: Path | None) -> conllu.Tagged:
@@ -134,14 +139,13 @@ def folded(data: str, step: str) -> str:
 
 @dataclass(frozen=True)
 class Numbered(Parts["Examples"]):
-    """The parts as numbers, how many words and letters are known, and the letters of each spelling.
+    """The parts as numbers, how a sentence becomes them, and the letters of each spelling.
 
     With `spellings` each step is a pair, the number of the word and that of its spelling (`models.Spelled`); without,
     it is the number of the word alone.
     """
 
-    known: int
-    letters: int = 0
+    preprocessing: "Preprocessing"
     spellings: "list[torch.Tensor] | None" = None
 
 
@@ -150,7 +154,7 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
     """All parts as numbers. Words and letters are known from the training part; letters that it has once are not."""
     import torch
 
-    from rnnkit.sequences import Examples, check, vocabulary
+    from rnnkit.sequences import Examples, Preprocessing, check, vocabulary
 
     source = load(data, data_dir)
     texts = [[[folded(data, step) for step in sequence] for sequence in part.sequences] for part in source]
@@ -161,8 +165,11 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
         targets = [torch.tensor([tags[tag] for tag in of_sequence], device="cpu") for of_sequence in part.tags]
         examples.append(Examples([torch.tensor(words.ids(sequence), device="cpu") for sequence in part_texts], targets))
         check(examples[-1], vocabulary=len(words), classes=len(source.names))
-    if not spelled or data == "python":
-        return Numbered(*examples, sha256=source.sha256, known=len(words))
+    is_python = data == "python"
+    told = {"vocabulary": words.words, "classes": source.names, "lower": not is_python}
+    kept = Preprocessing("characters" if is_python else "tokens", "tags", **told)
+    if not spelled or is_python:
+        return Numbered(*examples, sha256=source.sha256, preprocessing=kept)
 
     spellings: dict[str, int] = {}
     for part, of_part in zip(source, examples, strict=True):
@@ -171,7 +178,8 @@ def numbered(data: str, data_dir: Path | None, least_count: int, spelled: bool) 
             of_part.inputs[i] = torch.stack([of_part.inputs[i], torch.tensor(numbers, device="cpu")], 1)
     letters = vocabulary.build({step: step for sequence in source.train.sequences for step in sequence}, least_count=2)
     ids = [torch.tensor(letters.ids(spelling), device="cpu") for spelling in spellings]
-    return Numbered(*examples, sha256=source.sha256, known=len(words), letters=len(letters), spellings=ids)
+    kept = dataclasses.replace(kept, letters=letters.words)
+    return Numbered(*examples, sha256=source.sha256, preprocessing=kept, spellings=ids)
 
 
 def measured(model: "torch.nn.Module", examples: "Examples", split: str) -> tuple[dict[str, float], np.ndarray]:

@@ -128,6 +128,8 @@ def setup(config: Config, device: "torch.device") -> "Task[Numbered]":
 
 def conclude(config: Config, task: "Task[Numbered]") -> Final:
     """Test the last weights, beside counts, the best possible and what was published; keep the words with them."""
+    from rnnkit.sequences import Preprocessing
+
     metric, kinds = "perplexity", ReferenceKind
     tested = perplexity(nats_per_word(task.model, task.data.test))
     counted = baseline(config.data, config.data_dir, config.least_count)
@@ -139,7 +141,9 @@ def conclude(config: Config, task: "Task[Numbered]") -> Final:
         what, published = PUBLISHED[config.tied]
         references.append(Reference(what, metric, published, kinds.PUBLISHED))
     metrics = task.evaluate() | {"metric/perplexity/test": tested}
-    return Final(metrics, references=references, keep={"words": task.data.words})
+    words = tuple(task.data.words)
+    kept = Preprocessing("tokens", "next", vocabulary=words, classes=words, start=word_lines.END)
+    return Final(metrics, references=references, keep={"words": task.data.words}, preprocessing=kept)
 
 
 def load(data: str, data_dir: Path | None) -> word_lines.Words:

@@ -22,7 +22,8 @@ class Options(Checked):
     experiment: Annotated[str, tyro.conf.Positional]
     """Which experiment to sweep."""
     trials: int | None = None
-    """Trials in all, those done before included; by default 24, with --sampler grid 3 for each point of the plane."""
+    """Trials in all, those done before included; by default what the experiment says, 24 most often, with --sampler
+    grid 3 for each point of the plane."""
     minutes: float | None = None
     """End within so many minutes, the best on fresh seeds and the answer included, with as many trials as there is time
     for (at most --trials), or earlier where nothing is left to gain."""
@@ -56,7 +57,7 @@ class Options(Checked):
     confirm_seeds: int = 3
     """On so many fresh seeds each."""
     study: str | None = None
-    """Name of the study; by default <experiment>-s<seed>."""
+    """Name of the study; by default <experiment>-s<seed>, of own data own-<file>-s<seed>."""
     storage: str = field(default_factory=lambda: os.environ.get("RNNKIT_STORAGE", "journal"))
     """Where trials are kept: journal, a file of the study's for one machine, or postgresql://user@host/database, for
     many; the environment variable RNNKIT_STORAGE says it too."""
@@ -123,7 +124,7 @@ class Options(Checked):
 def total(options: Options, folder: StudyFolder) -> int:
     """How many trials the study is to have."""
     in_grid = (options.seeds or 3) * len(folder.space.plane())
-    return options.trials or (in_grid if folder.sampler == "grid" else 24)
+    return options.trials or (in_grid if folder.sampler == "grid" else experiments.space_of(folder.base).trials)
 
 
 def searched_by(options: Options, base: BaseConfig) -> Space | None:
@@ -134,7 +135,7 @@ def searched_by(options: Options, base: BaseConfig) -> Space | None:
         if options.parameters is not None:
             points = asked.of_size(points, options.parameters, base, limits.parameters)
         return Space.of_points(points)
-    known = experiments.load(options.experiment).SPACE.fitting(base)
+    known = experiments.space_of(base).fitting(base)
     return asked.space(known, asked.ranges(options.space, base), base) if options.space else None
 
 
@@ -146,7 +147,8 @@ def base_config(options: Options, flags: list[str]) -> BaseConfig:
     base = cli.parse(module.Config, f"python -m experiments.{options.experiment}", flags)
     refused = {"threads": "is 1 in a sweep: choose with --workers, before the --, what it takes"}
     refused["screen"] = f"trains nothing: give it to python -m experiments.{options.experiment}"
-    refused |= dict.fromkeys(varied(options, module.SPACE), "is what the sweep varies: leave it out")
+    base = module.run.settled(base)
+    refused |= dict.fromkeys(varied(options, experiments.space_of(base)), "is what the sweep varies: leave it out")
     own = [field.name for field in dataclasses.fields(Options)]
     refused |= dict.fromkeys(own, "is the sweep's own option: give it before the --")
     if options.workers == 0:

@@ -139,6 +139,20 @@ def curves(axes: "Axes", best: Trial | None, index: RunIndex) -> str | None:
     return f"The loss of the best trial's run, {best.run.name}."
 
 
+def of_answers(study: Study, index: RunIndex) -> list[figures.Figure]:
+    """The pictures of what the best trial's run answered, where its experiment draws them."""
+    best = answers.chosen(study)
+    media = index.media(best.run.name) if best and best.run else {}
+    whose = f"of the test part, by the run of trial {best.number if best else ''}"
+    shown = {
+        "confusion": "Answers over truths",
+        "calibration": "Accuracy over confidence",
+        "answers": "Answers over truths",
+    }
+    found = {name: media[f"{name}.png"] for name in shown if f"{name}.png" in media}
+    return [figures.Figure(name, f"{shown[name]} {whose}.", png, None) for name, png in found.items()]
+
+
 def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmation_runs: list[Card]) -> str:
     """The report as HTML that holds all of itself."""
     best = answers.chosen(study)
@@ -154,6 +168,7 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmatio
     again = {"confirmations": answers.confirmations(study), "confirmation_runs": confirmation_runs}
     again["tests"] = words.confirmed_columns(again["confirmations"])
     again |= {"command": manifest.get("command", ""), "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
+    again["answered"] = index.answer(run.name) if run else ""
     return web.templates().get_template("report.html").render(study=study, figures=drawn, **said, **again)
 
 
@@ -165,6 +180,7 @@ def write(index: RunIndex, name: str) -> Path:
     confirmation_runs = answers.confirmation_runs(index, name)
     with writing(study.folder):
         drawn = figures.draw(pictures(study, index), study.folder / "report", svg=True)
+        drawn += of_answers(study, index)
         path = study.folder / "report.html"
         files.write_whole(path, page(study, index, drawn, confirmation_runs).encode())
     return path

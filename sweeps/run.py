@@ -44,7 +44,7 @@ def sweep(options: Options, flags: list[str]) -> None:
         from rnnkit.training import loop  # and torch: what is refused before is refused at once
 
         loop.device_of(base)
-    name = options.study or f"{options.experiment.replace('_', '-')}-s{options.seed}"
+    name = options.study or f"{base.title}-s{options.seed}"
     most = limits.Limits(options.most_parameters, options.most_ms)
     told = options.seed, options.kind, options.pruner, options.storage, options.lag
     path = options.runs_dir / "studies" / name

@@ -54,7 +54,7 @@ def made(experiment: str, entity: str, project: str) -> "Workspace":
     from wandb_workspaces import expr
     from wandb_workspaces.workspaces import interface as ws
 
-    objective = experiments.load(experiment).OBJECTIVE
+    objective = experiments.objective_of(experiments.load(experiment).Config())
     metric, spoken = objective.metric, wording.metric(objective.metric)
     sections = [ws.Section(name="Answer", panels=_answer(experiment), is_open=True)]
     for section in SECTIONS:
@@ -85,7 +85,8 @@ def _answer(experiment: str) -> list:
     from wandb_workspaces.reports.v2.interface import ParallelCoordinatesPlotColumn as Axis
 
     module = experiments.load(experiment)
-    objective, space = module.OBJECTIVE, module.SPACE
+    config = module.Config()
+    objective, space = experiments.objective_of(config), experiments.space_of(config)
     metric, spoken = wr.SummaryMetric(objective.metric), wording.metric(objective.metric)
     best = "min" if objective.lower_is_better else "max"
     columns = [Axis(wr.Config(name), log=name in LOGARITHMIC) for name in sorted(space.varied())]

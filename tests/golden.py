@@ -24,7 +24,7 @@ GOLDEN = {
     "memory adding": "d317adabe2f8b26d26e090c45be58d0a67743d252844b975ada3b084cb8de7cb",
     "memory copying": "f2dd856fb1e00ba89ffd3e42308e9204375b0c312686ab02c78ce105f84e344c",
     "char_lm": "f629bf41b196004aa64826c8b68637fa9b1ff1189b4a2f9bdf10921ccb1b8e82",
-    "tagging": "95b8f87dc895d5377089fe9072b1a8946e41dfcac511d1fc860811a33f718ebf",
+    "tagging": "c70d2ff5baec6b8445745ae4e834af1e6a9e1d478ea269d7f12fa20aa66c1f99",
 }
 
 

@@ -29,7 +29,8 @@ BELOW = {
     "observation": {"nn"},
     "diagnostics": {"observation"},
     "mirror": {"runs"},
-    "training": {"diagnostics", "runs", "evaluation"},
+    "inference": {"nn", "runs", "datasets"},
+    "training": {"diagnostics", "runs", "evaluation", "inference"},
 }
 
 

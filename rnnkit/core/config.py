@@ -39,10 +39,14 @@ class BaseConfig(Checked):
     """The settings that all experiments share; each subclasses them. Raises `UserError` for what cannot be used."""
 
     experiment: ClassVar[str]
+    is_command: ClassVar[bool] = True  # whether python -m experiments.<experiment> runs it
     # Settings that have no effect but with some values of others: what the others must be.
     needs: ClassVar[dict[str, dict[str, Callable[[Any], bool]]]] = {
         "observe_every": {"observe": lambda observe: observe != "off"}
     }
+
+    # Settings that may be 0, which leaves them to what the data are: a run's `settle` fills them in.
+    by_data: ClassVar[tuple[str, ...]] = ()
 
     seed: int = 0
     """One seed for initial weights, data order and dropout, each with a random stream of its own."""
@@ -84,6 +88,8 @@ class BaseConfig(Checked):
     """Stop after so many evaluations without a better one; 0 for never."""
     keep: Literal["best", "last"] = "best"
     """Which weights to end with: those of the best evaluation, or the last ones."""
+    ties: Literal["loss", "first"] = field(default="loss", metadata={_BEFORE: "first"})
+    """Which of equally good evaluations is the best: that with the lowest validation loss, or the first."""
     observe: Literal["off", "light", "full"] = field(default="light", metadata=_watching)
     """What to look at inside the network, on a few sequences: nothing, cheap numbers, or curves and pictures too."""
     observe_every: int = field(default=100, metadata=_watching)
@@ -106,13 +112,15 @@ class BaseConfig(Checked):
     """Folder that holds the runs."""
 
     def __post_init__(self):
-        self._require_counts("hidden_size", "batch_size", "epochs", "observe_every")
+        for name in ("hidden_size", "batch_size", "epochs", "observe_every"):
+            self._require_counts(name, least=0 if name in self.by_data else 1)
         self._require_counts("depth", most=1_000)
         self._require_counts("threads", most=256)
         for name in ("seed", "clip", "patience", "evaluate_every", "save_every"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("seed", self.seed < 2**63, "below 2^63")
-        self._require("learning_rate", 0 < self.learning_rate < float("inf"), "above 0 and finite")
+        least = 0 if "learning_rate" in self.by_data else 5e-324
+        self._require("learning_rate", least <= self.learning_rate < float("inf"), "above 0 and finite")
         self._require("clip", self.clip < float("inf"), "finite")
         for name in ("dropout", *_IN_TIME):
             self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
@@ -140,6 +148,11 @@ class BaseConfig(Checked):
                 raise UserError(f"--layers torch has no layer of --cell {self.cell}: leave --layers out")
             if ours := [flag(name) for name in _IN_TIME if getattr(self, name)]:
                 raise UserError(f"{ours[0]} is of rnnkit's layers alone: leave --layers torch out")
+
+    @property
+    def title(self) -> str:
+        """What studies of it are called, in letters, digits and dashes: its experiment."""
+        return self.experiment.replace("_", "-")
 
     def changed(self, **values: Any) -> Self:
         """These settings with other values for some. Raises `UserError` where they do not go together.
@@ -232,7 +245,9 @@ def refuse_idle(config: BaseConfig, words: Sequence[str]) -> None:
 
 
 def command(config: BaseConfig) -> str:
-    """The command line that gives this configuration again, as a shell takes it."""
+    """The command line that gives this configuration again, as a shell takes it; "" where there is none."""
+    if not config.is_command:
+        return ""
     return shlex.join(["python", "-m", f"experiments.{config.experiment}", *flags(config)])
 
 

@@ -26,7 +26,7 @@ import torch
 
 from rnnkit.core import extras
 from rnnkit.datasets import Parts, splits
-from rnnkit.sequences import Examples
+from rnnkit.sequences import Examples, Pixels, Preprocessing
 
 
 View = Literal["ink", "rows", "pixels"]
@@ -41,6 +41,7 @@ class Digits(Parts[Examples]):
     """
 
     images: dict[str, np.ndarray]
+    preprocessing: Preprocessing
 
     @property
     def features(self) -> int:
@@ -65,9 +66,18 @@ def load(view: View = "ink", split_seed: int = 0) -> Digits:
     everything = Examples(tensors, torch.tensor(labels, device="cpu"))
     return Digits(
         *(everything.subset([int(i) for i in chosen]) for chosen in (train, valid, test)),
+        preprocessing=_preprocessing(view, mean, deviation),
         images={"train": images[train], "valid": images[valid], "test": images[test]},
         sha256=hashlib.sha256(images.astype("<f8").tobytes() + labels.astype("<i8").tobytes()).hexdigest(),
     )
+
+
+def _preprocessing(view: View, mean: np.ndarray, deviation: np.ndarray) -> Preprocessing:
+    """How an image becomes a sequence, and a score a digit."""
+    means, deviations = tuple(mean.tolist()), tuple(deviation.tolist())
+    pixels = Pixels(8, 8, a_step={"ink": 0, "rows": 8, "pixels": 1}[view])
+    names = tuple(map(str, range(CLASSES)))
+    return Preprocessing("images", "label", means=means, deviations=deviations, classes=names, pixels=pixels)
 
 
 def published() -> tuple[np.ndarray, np.ndarray]:

@@ -99,7 +99,7 @@ def over_runs(comparisons: Sequence[Comparison]) -> tuple[float, float, float] |
     from scipy.stats import t
 
     runs = len(comparisons)
-    if runs < 3 or len({(one.baseline, one.examples) for one in comparisons}) > 1:
+    if runs < 3 or len({(one.baseline, one.examples, one.measure) for one in comparisons}) > 1:
         return None
     means = np.array([one.difference for one in comparisons])
     mean, examples = float(means.mean()), comparisons[0].examples
@@ -115,7 +115,8 @@ def over_runs(comparisons: Sequence[Comparison]) -> tuple[float, float, float] |
         of_examples = float(np.mean([((one.high - one.low) / 2 / 1.96) ** 2 for one in comparisons]))
     quantiles = t.ppf(0.975, runs - 1), t.ppf(0.975, max(examples - 1, 1))
     reach = math.sqrt(float(quantiles[0]) ** 2 * of_runs + float(quantiles[1]) ** 2 * of_examples)
-    return (mean, max(mean - reach, -1.0), min(mean + reach, 1.0)) if reach else None
+    most = math.inf if comparisons[0].measure else 1.0  # of shares
+    return (mean, max(mean - reach, -most), min(mean + reach, most)) if reach else None
 
 
 def text_regression(

@@ -39,6 +39,13 @@ METRICS = {
         Metric("accuracy", "share of answers", _SHARE, Direction.MAXIMIZE),
         Metric("accuracy_on_new_words", "share of answers", _SHARE, Direction.MAXIMIZE),
         Metric("macro_f1", "", _SHARE, Direction.MAXIMIZE),
+        Metric("roc_auc", "", _SHARE, Direction.MAXIMIZE),
+        Metric("log_loss", "nats", _POSITIVE),
+        Metric("calibration_error", "", _SHARE),
+        Metric("mae", "", _POSITIVE),
+        Metric("rmse", "", _POSITIVE),
+        Metric("r2", "", (-math.inf, 1.0), Direction.MAXIMIZE),
+        Metric("mase", "", _POSITIVE),
         Metric("loss", "", _POSITIVE),  # squares or nats, as the task has it
         Metric("excess", "nats per step"),  # above the best there is in the mean: on few examples it can be below
         Metric("bits_per_character", "bits per character", _POSITIVE),

@@ -1,7 +1,10 @@
 """An embedding, recurrent layers and a head: the networks that experiments train."""
 
 import contextlib
+import dataclasses
 from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +20,36 @@ from rnnkit.sequences import PackedLayout, State, map_packed
 LINEAR = {"portable": portable.Linear, "torch": nn.Linear}  # by what a configuration says of bits
 
 
+@dataclass(frozen=True)
+class Made:
+    """How a net was made: the function below that made it, the settings that it depends on, the other arguments."""
+
+    kind: str
+    settings: dict[str, Any]
+    arguments: dict[str, Any]
+
+
+# What of a configuration is training's alone, or that of initial weights: a trained net is the same without.
+_OF_TRAINING = {"seed", "init", "optimizer", "learning_rate", "schedule", "clip", "batch_size", "epochs", "device"}
+_OF_TRAINING |= {"evaluate_every", "patience", "keep", "ties"}
+
+
+def _made(kind: str, config: BaseConfig, **arguments: Any) -> Made:
+    fields = [
+        f for f in dataclasses.fields(BaseConfig) if not f.metadata.get("placement") and not f.metadata.get("watching")
+    ]
+    values = {f.name: getattr(config, f.name) for f in fields if f.name not in _OF_TRAINING}
+    return Made(kind, values | {"cell": str(config.cell)}, arguments)
+
+
 class SequenceClassifier(nn.Module):
     """A packed batch -> embedding, if there is one -> recurrent layers -> pooling -> a score for each class.
 
     `embedding` turns ids into vectors; without one, the steps are raw features. `encoder` is the recurrent module,
     `pool` and `head` are from `rnnkit.nn.heads`.
     """
+
+    made: Made | None = None
 
     def __init__(self, encoder: Layers, pool: nn.Module, head: nn.Module, embedding: nn.Module | None = None):
         super().__init__()
@@ -40,6 +67,8 @@ class Tagger(nn.Module):
 
     `dropout` is the share of units dropped before the recurrent layers and after them.
     """
+
+    made: Made | None = None
 
     def __init__(self, encoder: Layers, head: nn.Module, embedding: nn.Module | None = None, dropout: float = 0.0):
         super().__init__()
@@ -59,6 +88,8 @@ class LanguageModel(nn.Module):
     is the share of units dropped before the encoder and after it.
     """
 
+    made: Made | None = None
+
     def __init__(self, embedding: nn.Module, encoder: Layers, head: nn.Linear, dropout: float = 0.0):
         super().__init__()
         if encoder.bidirectional:
@@ -75,6 +106,9 @@ class LanguageModel(nn.Module):
         """One step, for generation: ids of shape (batch,) -> scores of shape (batch, symbols), and the state after."""
         scores, state = self(ids.unsqueeze(1), state)
         return scores.squeeze(1), state
+
+
+NETS = (SequenceClassifier, Tagger, LanguageModel)
 
 
 class CutRecurrence(nn.Module):
@@ -142,7 +176,10 @@ def classifier(
         linear = LINEAR[config.bits]
         pooled, size = heads.pooling(pool, encoder, linear)
         head = heads.classification(size, classes, head_size, head_dropout, linear)
-        return SequenceClassifier(encoder, pooled, head, embedding)
+        model = SequenceClassifier(encoder, pooled, head, embedding)
+    options = {"vocabulary": vocabulary, "pool": pool, "head_size": head_size, "head_dropout": head_dropout}
+    model.made = _made("classifier", config, input_size=input_size, classes=classes, longest=longest, **options)
+    return model
 
 
 def language_model(
@@ -177,7 +214,9 @@ def language_model(
         if limit:
             initialisation.uniform_(model, limit)
             initialisation.initialise_(encoder, config.init, longest)
-        return model
+    sizes = {"vocabulary": vocabulary, "embedding_size": embedding_size, "longest": longest}
+    model.made = _made("language_model", config, **sizes, tied=tied, outer_dropout=outer_dropout)
+    return model
 
 
 def tagger(
@@ -209,4 +248,8 @@ def tagger(
         encoder = _recurrent(config, size, longest)
         size = config.hidden_size * (2 if config.bidirectional else 1)
         head = heads.classification(size, tags, dropout=head_dropout, linear=LINEAR[config.bits])
-        return Tagger(encoder, head, embedding, outer_dropout)
+        model = Tagger(encoder, head, embedding, outer_dropout)
+    options = {"letters": letters, "outer_dropout": outer_dropout, "head_dropout": head_dropout}
+    sizes = {"input_size": input_size, "tags": tags, "longest": longest, "vocabulary": vocabulary}
+    model.made = _made("tagger", config, **sizes, **options)
+    return model

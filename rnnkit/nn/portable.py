@@ -22,6 +22,8 @@ from rnnkit.nn.modules import runs_plainly
 
 Steps = parameters.Update  # what makes the steps of an optimizer
 
+LEFT_OUT = dense.LEFT_OUT  # the target of rows that do not count in a loss
+
 _REDUCTIONS = ("mean", "sum", "none")
 
 
@@ -50,7 +52,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def cross_entropy(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """-log softmax(scores)[target] for scores of shape (rows, classes) and targets of shape (rows,), in nats.
 
-    Rows whose target is -100 are left out, of the mean too. Raises `IndexError` for another target that is no class.
+    Rows whose target is LEFT_OUT count in no mean. Raises `IndexError` for another target that is no class.
     """
     native = _serving(input) if reduction in _REDUCTIONS else None
     fits = input.dim() == 2 and input.numel() > 0 and target.shape == input.shape[:1]

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from rnnkit.core import BaseConfig
-from rnnkit.nn import embeddings, heads, layers, models, portable
+from rnnkit.nn import embeddings, heads, layers, members, models, portable
 from rnnkit.nn.kernels.library import in_force
 from rnnkit.nn.recurrent import Recurrent
 from rnnkit.nn.registry import recurrent_modules
@@ -16,6 +16,7 @@ _PORTABLE = {
     *(layers.RNN, layers.GRU, layers.LSTM, portable.Linear, nn.Embedding, nn.Dropout, nn.ReLU),
     *(nn.Sequential, nn.ModuleList, heads.LastState, heads.MeanPool, heads.MaxPool, heads.JoinedPool),
     *(models.SequenceClassifier, models.Tagger, models.LanguageModel, models.CutRecurrence, embeddings.Spelled),
+    members.Members,
 }
 
 

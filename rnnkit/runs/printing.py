@@ -103,8 +103,9 @@ def comparison_in_words(comparison: Comparison) -> str:
     low, high = comparison.low, comparison.high
     few = comparison.examples < LEAST_EXAMPLES
     examples = wording.count(comparison.examples, "test example")
+    measure = f"{comparison.measure} " if comparison.measure else ""
     return (
-        f"{comparison.baseline} on the same {examples}: {comparison.theirs:.4f}; difference "
+        f"{comparison.baseline} on the same {examples}: {measure}{comparison.theirs:.4f}; difference "
         f"{comparison.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: {verdict(low, high, few)}"
     )
 

@@ -47,7 +47,9 @@ class Reference:
 class Comparison:
     """A share of correct answers beside a baseline's on the same examples: `difference` lies in `low`..`high`.
 
-    `pairs` holds on which examples they differ (`evaluation.signs_of`); "" in records of earlier versions.
+    With a `measure` it is that in place of a share; the difference is by how much the net's is better, as of a mean
+    error, which is lower. `pairs` holds on which examples they differ (`evaluation.signs_of`); "" in records of earlier
+    versions.
     """
 
     baseline: str
@@ -57,6 +59,7 @@ class Comparison:
     low: float
     high: float
     examples: int
+    measure: str | None = None
     pairs: str = ""
 
 

@@ -1,6 +1,6 @@
 """Sequences to batches: examples, packed sequences, the layout of their rows, chunks of a long text, vocabularies."""
 
-from rnnkit.sequences import bptt_chunks, schedule, vocabulary
+from rnnkit.sequences import bptt_chunks, images, preprocessing, schedule, vocabulary
 from rnnkit.sequences.batching import (
     Batch,
     Joined,
@@ -13,6 +13,7 @@ from rnnkit.sequences.batching import (
 )
 from rnnkit.sequences.bptt_chunks import State
 from rnnkit.sequences.examples import Examples, check
+from rnnkit.sequences.images import Pixels
 from rnnkit.sequences.packed import (
     Padding,
     lengths_of_rows,
@@ -25,10 +26,11 @@ from rnnkit.sequences.packed import (
     reverse,
     times,
 )
+from rnnkit.sequences.preprocessing import Preprocessing
 from rnnkit.sequences.schedule import Chunk, PackedLayout, Schedule
 
 
-__all__ = ["bptt_chunks", "schedule", "vocabulary"]
+__all__ = ["bptt_chunks", "images", "preprocessing", "schedule", "vocabulary", "Pixels"]
 __all__ += ["Batch", "batches", "bucketed_order", "check", "collate", "epoch_order", "gathered", "shuffled_batches"]
-__all__ += ["Chunk", "Examples", "Joined", "PackedLayout", "Padding", "Schedule", "State"]
-__all__ += ["lengths_of_rows", "map_packed", "mask", "means", "owners", "pack", "padding", "reverse", "times"]
+__all__ += ["Chunk", "Examples", "Joined", "PackedLayout", "Padding", "Preprocessing", "Schedule"]
+__all__ += ["State", "lengths_of_rows", "map_packed", "mask", "means", "owners", "pack", "padding", "reverse", "times"]

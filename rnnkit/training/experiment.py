@@ -12,13 +12,25 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, is_out_of_memory, refuse_idle, run_name, sizes, wording
+from rnnkit.core import (
+    BaseConfig,
+    OutOfMemory,
+    UserError,
+    cli,
+    is_out_of_memory,
+    refuse_idle,
+    run_name,
+    sizes,
+    wording,
+    writing,
+)
+from rnnkit.inference import kept_out
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
 from rnnkit.training.objective import Objective
-from rnnkit.training.surroundings import kept_out
 
 
 if TYPE_CHECKING:
@@ -26,6 +38,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from rnnkit.diagnostics import ProbeBatch
+    from rnnkit.sequences import Preprocessing
 
 
 C = TypeVar("C", bound=BaseConfig)
@@ -52,6 +65,7 @@ class Task(Generic[D]):
         probe: the sequences on which `--observe` looks into the network; without any it does not.
         rate: a schedule of the experiment's own in place of `--schedule`: what the learning rate is multiplied with, by
             the epochs done so far.
+        late: asked after each evaluation whether training is to end there, for a limit of time.
     """
 
     data: D
@@ -64,16 +78,22 @@ class Task(Generic[D]):
     evaluate: Callable[[], dict[str, float]]
     probe: "ProbeBatch | None" = None
     rate: Callable[[float], float] | None = None
+    late: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
 class Final:
-    """How an experiment ends: its final metrics, and what stands beside them."""
+    """How an experiment ends: its final metrics, and what stands beside them.
+
+    `preprocessing` is kept with the weights, so that `rnnkit.load` gives a model for sequences as they come.
+    """
 
     metrics: dict[str, float]
     comparison: Comparison | None = None
     references: list[Reference] | None = None
     keep: dict[str, Any] = field(default_factory=dict)  # plain values that using the weights takes (a vocabulary, say)
+    write: Callable[[Path], None] | None = None  # writes more into the run's folder: predictions, pictures
+    preprocessing: "Preprocessing | None" = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +104,9 @@ class Experiment(Generic[C, D]):
     setup: "Callable[[C, torch.device], Task[D]]"
     conclude: Callable[[C, Task[D]], Final]
     remarks: Callable[[C, Result], list[str]] | None = None  # further lines below a result on the command line
+    settle: Callable[[C], C] | None = (
+        None  # fills in settings that the data decide, and says so; once filled in, nothing
+    )
 
     def __call__(self, config: C, report: Report | None = None, context: RunContext | None = None) -> Result:
         """Train a net with these settings, and test it. `report` may raise `Pruned`.
@@ -96,16 +119,25 @@ class Experiment(Generic[C, D]):
 
         if config.screen:
             raise UserError("--screen trains nothing: see `screened`")
+        config = self.settled(config)
         with kept_out():
             task = self.prepared(config)
             limits = promise.limits(config, task.model, next(task.model.parameters()).device)
             with tracking.start(config, task.checksums, context, kernel_in_force(), limits) as run:
                 fit(task, config, run, report)
                 final = self.conclude(config, task)
+                if final.write is not None:
+                    with writing(run.folder):
+                        final.write(run.folder)
                 beside = final.comparison, final.references
-                run.finish(task.model, final.metrics, final.keep, comparison=beside[0], references=beside[1])
+                kept = _for_use(task.model, final.preprocessing) | final.keep
+                run.finish(task.model, final.metrics, kept, comparison=beside[0], references=beside[1])
         assert run.result is not None
         return run.result
+
+    def settled(self, config: C) -> C:
+        """The configuration with what the data decide filled in. Raises `UserError` for data that cannot be used."""
+        return config if self.settle is None else self.settle(config)
 
     def prepared(self, config: C) -> Task[D]:
         """What a run would train, with its initial weights, in a process set up for it. Nothing is recorded."""
@@ -114,7 +146,7 @@ class Experiment(Generic[C, D]):
         device = prepare(config)
         try:
             with kept_out():
-                return self.setup(config, device)
+                return self.setup(self.settled(config), device)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -124,6 +156,7 @@ class Experiment(Generic[C, D]):
         """What may keep a net with these settings from learning, by a look into it before any training."""
         from rnnkit.diagnostics import Monitor
 
+        config = self.settled(config)
         task = self.prepared(config)
         with kept_out():
             return before_training(Monitor(task.model, config, task.probe, config.runs_dir).before_training())
@@ -133,6 +166,7 @@ class Experiment(Generic[C, D]):
         prog = f"python -m experiments.{self.Config.experiment}"
         config = cli.parse(self.Config, prog, sys.argv[1:], sys.modules[self.Config.__module__].__doc__)
         refuse_idle(config, sys.argv[1:])
+        config = self.settled(config)
         if config.screen:
             flags = self.screened(config)
             print(f"{run_name(config)}, before training: {wording.count(len(flags), 'flag') if flags else 'no flags'}")
@@ -144,6 +178,14 @@ class Experiment(Generic[C, D]):
             print(line)
         if result.status == Status.DIVERGED:
             sys.exit(1)
+
+
+def _for_use(model: "nn.Module", preprocessing: "Preprocessing | None") -> dict[str, Any]:
+    """What it takes to use a net's weights, as plain values: how it is made, and how sequences become what it reads."""
+    from rnnkit.inference import architecture
+
+    kept: dict[str, Any] = {"net": architecture.of(model)}
+    return kept if preprocessing is None else kept | {"preprocessing": asdict(preprocessing)}
 
 
 experiment = Experiment

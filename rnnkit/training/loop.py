@@ -162,11 +162,13 @@ class _Loop:
         for name, value in metrics.items():
             if not math.isfinite(value):  # weights that a last step spoilt: no such run may win
                 raise Diverged(f"{name} is {value} at the evaluation after step {progress.step}")
-        best.offer(self.task.model, row[watched], progress.evaluations)
+        loss = metrics.get("loss/valid", math.nan) if self.config.ties == "loss" else math.nan
+        best.offer(self.task.model, row[watched], progress.evaluations, loss)
         if self.report is not None:
             self.report(progress.evaluations, row[watched])
         patience = self.config.patience
         progress.ended = bool(patience) and progress.evaluations - best.evaluation >= patience
+        progress.ended |= self.task.late is not None and self.task.late()
         self.valid_steps, self.began = 0, time.perf_counter()
         return row[watched]
 

@@ -50,18 +50,23 @@ class Progress:
 
 
 class BestWeights:
-    """Keeps the weights of the best evaluation so far; the first of equal ones."""
+    """Keeps the weights of the best evaluation so far; of equal ones that of the lowest loss, then the first.
+
+    Few validation examples make many evaluations equal, the first of them often of a net that has learned little.
+    """
 
     def __init__(self, objective: Objective):
         self._objective = objective
         self.value = math.nan
+        self.loss = math.nan
         self.evaluation = 0
         self.weights: dict[str, Any] = {}
 
-    def offer(self, model: nn.Module, value: float, evaluation: int) -> None:
-        """Take the model's weights if `value` is better than all before."""
-        if math.isnan(self.value) or self._objective.better(value, than=self.value):
-            self.value, self.evaluation = value, evaluation
+    def offer(self, model: nn.Module, value: float, evaluation: int, loss: float = math.nan) -> None:
+        """Take the model's weights if `value` is better than all before, or as good with a lower `loss`."""
+        is_lower = value == self.value and loss < self.loss
+        if math.isnan(self.value) or self._objective.better(value, than=self.value) or is_lower:
+            self.value, self.evaluation, self.loss = value, evaluation, loss
             self.weights = copy.deepcopy(checkpoints.weights_of(model))
 
 
@@ -83,7 +88,12 @@ class TrainingState:
             "optimizer": self.optimizer.state_dict(),
             "carried": self.carried,
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
-            "best": {"value": self.best.value, "evaluation": self.best.evaluation, "weights": self.best.weights},
+            "best": {
+                "value": self.best.value,
+                "evaluation": self.best.evaluation,
+                "loss": self.best.loss,
+                "weights": self.best.weights,
+            },
             "place": dataclasses.asdict(self.progress),
         }
 
@@ -94,6 +104,7 @@ class TrainingState:
             self.optimizer.load_state_dict(state["optimizer"])
             self.progress = Progress(**state["place"])
             self.best.value, self.best.evaluation = state["best"]["value"], state["best"]["evaluation"]
+            self.best.loss = state["best"].get("loss", math.nan)
             # What is no tensor is a module's extra state.
             kept = state["best"]["weights"].items()
             self.best.weights = {k: part.to(device) if isinstance(part, Tensor) else part for k, part in kept}

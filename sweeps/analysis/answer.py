@@ -172,7 +172,8 @@ def best(asked: Asked, configurations: list[list[Ended]], ranked: list[tuple[int
 def against(runs: Sequence[Ended]) -> Against | None:
     """The baseline beside the mean of several runs; None where not all of them were compared with the same."""
     compared = [trial.comparison for trial in runs if trial.comparison]
-    if len(compared) < len(runs) or len({(one.baseline, one.examples, one.theirs) for one in compared}) > 1:
+    beside = {(one.baseline, one.measure, one.examples, one.theirs) for one in compared}
+    if len(compared) < len(runs) or len(beside) > 1:
         return None
     first, names = compared[0], [trial.run or "" for trial in runs]
     ours = statistics.fmean(one.ours for one in compared)
@@ -180,4 +181,4 @@ def against(runs: Sequence[Ended]) -> Against | None:
     if found := evaluation.over_runs(compared):
         low, high = found[1:]
     mean = statistics.fmean(one.difference for one in compared)
-    return Against(first.baseline, ours, first.theirs, mean, low, high, first.examples, names)
+    return Against(first.baseline, ours, first.theirs, mean, low, high, first.examples, names, first.measure)

@@ -101,6 +101,7 @@ class Against:
     high: float | None
     examples: int
     runs: list[str]
+    measure: str | None = None  # what is compared, where it is no share of right answers
 
 
 @dataclass(frozen=True)

@@ -115,9 +115,10 @@ def against_in_words(against: Against) -> str:
     """A baseline beside the same runs, and whether the data tell them apart."""
     several, few = len(against.runs) > 1, against.examples < printing.LEAST_EXAMPLES
     of = f"the same {len(against.runs)} runs" if several else "the same run"
+    measure = f"{against.measure} " if against.measure else ""
     begins = (
         f"{against.baseline} beside {of}, on the same {wording.count(against.examples, 'test example')}: "
-        f"{wording.number(against.theirs)}; difference {against.difference:+.4f}"
+        f"{measure}{wording.number(against.theirs)}; difference {against.difference:+.4f}"
     )
     if against.low is None or against.high is None:
         return f"{begins}; {wording.count(len(against.runs), 'run')} are too few for an interval over seeds"

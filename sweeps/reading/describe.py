@@ -55,6 +55,7 @@ class Details:
     settings: dict[str, str]
     manifest: dict[str, str]
     command: str
+    answer: str
     pictures: list[tuple[str, str]]
     samples: list[dict]
     dynamics: dict[str, dict]
@@ -122,6 +123,7 @@ def details(index: RunIndex, name: str) -> Details:
         settings={k: _exact(v) for k, v in card.config.items()},
         manifest=_flat({k: v for k, v in manifest.items() if k not in ("config", "command")}),
         command=str(manifest.get("command", "")),
+        answer=index.answer(name),
         pictures=[(name, wording.part(Path(name).stem).capitalize()) for name in pictures],
         samples=list(_samples(media)),
         dynamics=_dynamics(index, media),

@@ -23,8 +23,9 @@ from sweeps.reading.rows import Columns, last_row, read_columns
 State = Literal["running", "finished", "pruned", "diverged", "failed", "interrupted", "stopped", "broken"]
 STATES: tuple[State, ...] = get_args(State)
 # Which score a run is judged by where no study says it.
-SCORES = ("accuracy", "bits_per_character", "perplexity", "nats_per_step", "loss")
+SCORES = ("accuracy", "bits_per_character", "perplexity", "nats_per_step", "mae", "loss")
 LIVE_FOR = 1.0  # seconds that what was found of a lock holds
+MOST_ANSWER = 1 << 20  # bytes
 KEPT = 32  # runs whose columns are kept in memory
 
 
@@ -134,6 +135,13 @@ class RunIndex:
         folder = self.run(name).folder / "media"
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
         return {path.name: path for path in paths if self._inside(path)}
+
+    def answer(self, name: str) -> str:
+        """What the run's answers came to, in lines, where its experiment writes that; "" where there is none."""
+        path = self._inside(self.run(name).folder / "answer.txt")
+        if path is None or path.stat().st_size > MOST_ANSWER:
+            return ""
+        return path.read_text(encoding="utf-8", errors="replace")
 
     def studies(self) -> dict[str, Path]:
         """The folders of all studies, by name."""

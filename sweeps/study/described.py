@@ -62,7 +62,7 @@ class StudyFolder:
     @functools.cached_property
     def space(self) -> Space:
         """The search space, by default that of the experiment, without choices that do not go with the settings."""
-        return self.searched or experiments.load(self.base.experiment).SPACE.fitting(self.base)
+        return self.searched or experiments.space_of(self.base).fitting(self.base)
 
     def space_at(self, number: int) -> Space:
         """The search space that the point of this number is of."""
@@ -71,7 +71,7 @@ class StudyFolder:
     @functools.cached_property
     def objective(self) -> Objective:
         """What the trials are judged by."""
-        return experiments.load(self.base.experiment).OBJECTIVE
+        return experiments.objective_of(self.base)
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
@@ -112,15 +112,16 @@ def trial_seed(study_seed: int, number: int) -> int:
 
 def _plain(space: Space) -> dict[str, Any]:
     """A space as study.json holds it: without the points of a grid of one's own where there are none."""
-    return {name: value for name, value in dataclasses.asdict(space).items() if name != "points" or value}
+    left_out = {"trials"} if space.points else {"trials", "points"}
+    return {name: value for name, value in dataclasses.asdict(space).items() if name not in left_out}
 
 
 def told(values: dict[str, Any]) -> Space:
     """The space that study.json tells of. Raises `UserError` where it tells of none."""
     try:
         ranges = {part: {name: _ranged(one) for name, one in values[part].items()} for part in ("studied", "tuned")}
-        plane = tuple(values["hidden_sizes"]), tuple(values["depths"])
-        return Space(*plane, ranges["studied"], ranges["tuned"], values["start"], tuple(values.get("points", ())))
+        plane, points = (tuple(values["hidden_sizes"]), tuple(values["depths"])), tuple(values.get("points", ()))
+        return Space(*plane, ranges["studied"], ranges["tuned"], values["start"], points=points)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"study.json is damaged: its space cannot be read ({error}); put back a copy of it") from None
 
@@ -185,7 +186,7 @@ def _reconciled(folder: StudyFolder, known: Space) -> Space | None:
 
 def _flat(space: Space) -> dict[str, Any]:
     """What a space is made of, by name."""
-    parts = {name: value for name, value in vars(space).items() if name not in ("studied", "tuned")}
+    parts = {name: value for name, value in vars(space).items() if name not in ("studied", "tuned", "trials")}
     return parts | {name: _in_words(values) for name, values in (space.studied | space.tuned).items()}
 
 

@@ -56,7 +56,7 @@ def test_the_model_of_a_run_is_that_which_was_trained(folder):
     task, kept = recorded.trained(folder, None)
     assert checkpoints.weights_sha256(task.model) == Result.read(folder).weights_sha256
     assert task.probe.costs(3).shape == (8,)
-    assert list(kept) == ["weights"]
+    assert sorted(kept) == ["net", "preprocessing", "weights"]
 
 
 def test_a_prepared_model_has_its_initial_weights_and_leaves_nothing(tmp_path):

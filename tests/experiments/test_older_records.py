@@ -49,8 +49,8 @@ def test_the_same_settings_still_make_the_same_name_and_command():
     config = restored(digits.Config, manifest.config)
     new = Manifest.of(config, FINISHED, manifest.data, manifest.member)
     assert folders.candidates(config).__next__().name == FINISHED
-    assert sorted(new.command.split()) == sorted([*manifest.command.split(), "--bits", "torch"])
-    since = {"bits": "torch", "recurrent_dropout": 0.0, "weight_drop": 0.0, "zoneout": 0.0}
+    assert sorted(new.command.split()) == sorted([*manifest.command.split(), "--bits", "torch", "--ties", "first"])
+    since = {"bits": "torch", "ties": "first", "recurrent_dropout": 0.0, "weight_drop": 0.0, "zoneout": 0.0}
     assert settings(config) == {**manifest.config, **since}
     assert changed(manifest) == []
     assert digits.Config(**settings(config)) == config

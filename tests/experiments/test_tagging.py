@@ -120,7 +120,7 @@ def test_words_fold_case_and_letters_keep_it(treebank):
     data = tagging.numbered(str(treebank), None, 1, True)
     source = tagging.load(str(treebank), None)
     known = {word.lower() for sentence in source.train.sequences for word in sentence}
-    assert data.known == len(known) + 2
+    assert len(data.preprocessing.vocabulary) == len(known) + 2
     everything = [word for part in (source.train, source.valid, source.test) for s in part.sequences for word in s]
     assert len(data.spellings) == len(set(everything))
     by_number, by_spelling = {}, {}
@@ -139,8 +139,10 @@ def test_words_fold_case_and_letters_keep_it(treebank):
 def test_answers_stand_in_the_order_of_the_words_whatever_the_batches(treebank):
     data = tagging.numbered(str(treebank), None, 1, True)
     config = tagging.Config(hidden_size=6)
-    letters = models.Letters(data.letters, 3, 4, data.spellings)
-    model = models.tagger(config, 5, 17, 6, vocabulary=data.known, letters=letters, outer_dropout=0.5).train()
+    letters = models.Letters(len(data.preprocessing.letters), 3, 4, data.spellings)
+    model = models.tagger(
+        config, 5, 17, 6, vocabulary=len(data.preprocessing.vocabulary), letters=letters, outer_dropout=0.5
+    ).train()
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 7, (300,), generator=generator).tolist()  # more than a batch of 256, of all lengths
     chosen = data.train.subset(range(300))
@@ -237,7 +239,7 @@ def test_python_source_is_tagged_by_characters(little_python, tmp_path, monkeypa
     result = Result.read(folder)
     source = python_source.load()
     steps = sum(map(len, source.test.sequences))
-    assert f"most frequent tag of each character on the same {steps} test examples" in printed
+    assert f"most frequent tag of each character on the same {steps:,} test examples" in printed
     assert "left out" not in printed
     assert "published" not in printed
     assert result.comparison.low > 0.05

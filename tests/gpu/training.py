@@ -32,6 +32,7 @@ CASES: dict[str, tuple[str, str, str]] = {
         "",
         "--data {folder}/tagged.conllu --epochs 2 --hidden-size 16 --bidirectional --init chrono",
     ),
+    "own": ("own", "", "--data {folder}/table.csv --target label --epochs 2 --hidden-size 16 --folds 2"),
     "pixels, MNIST": ("pixels", "mnist", "--epochs 2 --hidden-size 32 --pixels-per-step 28 --order permuted"),
     "music, chorales": ("music", "jsb_chorales", "--epochs 2 --hidden-size 32"),
     "tagging, treebank": ("tagging", "ud_ewt", "--epochs 1 --evaluate-every 150 --hidden-size 32"),
@@ -52,7 +53,7 @@ class Outcome:
 
 
 def write_data(folder: Path) -> None:
-    """A text and tagged sentences, made by a rule, for the cases that read files."""
+    """A text, tagged sentences and a table, made by a rule, for the cases that read files."""
     text = "".join(
         f"The number {i} is {'even' if i % 2 == 0 else 'odd'}, and {i * i} its square.\n" for i in range(900)
     )
@@ -65,6 +66,10 @@ def write_data(folder: Path) -> None:
             lines.append(f"{j}\t{words[tag][(i + j) % len(words[tag])]}\t_\t{tag}" + "\t_" * 6)
         lines.append("")
     (folder / "tagged.conllu").write_text("\n".join(lines) + "\n")
+    rows = (
+        f"{i},{t},{(i * 7 + t * 3) % 11},{'odd' if i % 2 else 'even'}\n" for i in range(60) for t in range(4 + i % 5)
+    )
+    (folder / "table.csv").write_text("id,time,value,label\n" + "".join(rows))
 
 
 def config_of(name: str, device: str, folder: Path, runs: Path) -> BaseConfig:

@@ -110,6 +110,12 @@ def test_a_runs_page_says_all_of_it(kinds, client):
     assert "3 damaged rows" in client.get("/runs/digits-s0-torn").text
 
 
+def test_a_runs_page_has_its_answers_as_text(kinds, client):
+    folder = kinds[1]["flagged"]
+    (folder / "answer.txt").write_text("largest confusions: '<b>' as 'b' 3 times\n")
+    assert "<pre>largest confusions: &#39;&lt;b&gt;&#39; as" in client.get(app.run_link(folder.name)).text
+
+
 def test_pictures_come_and_nothing_else_of_a_run(kinds, client):
     folder = kinds[1]["flagged"]
     picture = client.get(f"/runs/{folder.name}/media/timescales.png")

@@ -122,3 +122,17 @@ def test_a_study_in_which_nothing_finished_has_a_report(tmp_path):
     text = report.write(RunIndex(tmp_path), "small").read_text()
     assert "No trial has finished yet." in text
     assert "No trial came to anything that could be drawn." in text
+
+
+def test_what_the_best_run_answered_stands_in_it_with_its_pictures(written, tmp_path):
+    runs = shutil.copytree(written[0], tmp_path / "runs")
+    run = runs / answers.chosen(studies.read(RunIndex(runs), "small")).run.name
+    (run / "answer.txt").write_text("never answered: '<b>ill</b>'\n")
+    (run / "media").mkdir(exist_ok=True)
+    shutil.copy(runs / "studies" / "small" / "report" / "plane.png", run / "media" / "confusion.png")
+    report.write(RunIndex(runs), "small")
+    text = (runs / "studies" / "small" / "report.html").read_text()
+    assert "never answered: &#39;&lt;b&gt;ill&lt;/b&gt;&#39;" in text
+    assert text.count("data:image/png;base64,") == 1
+    assert "Answers over truths of the test part, by the run of trial 3." in " ".join(text.split())
+    assert "confusion.svg" not in text

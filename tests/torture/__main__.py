@@ -23,6 +23,7 @@ PARTS = (
     "damage",
     "faults.records",
     "faults.times",
+    "own.files",
     "kills",
     "combinations",
     "replays",

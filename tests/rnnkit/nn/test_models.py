@@ -6,7 +6,7 @@ from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 from experiments import char_lm
 from experiments.digits import Config
 from rnnkit.core.errors import UserError
-from rnnkit.nn import heads, layers, models, registry
+from rnnkit.nn import Members, heads, layers, models, registry
 from rnnkit.sequences import Examples, collate
 from tests.rnnkit.nn.pairs import parameter_count
 
@@ -209,3 +209,36 @@ def test_a_tagger_scores_each_step_of_its_own_sequence(bidirectional):
     found = unpack_sequence(model(collate(examples).inputs))
     for sequence, rows in zip(examples.inputs, found, strict=True):
         torch.testing.assert_close(rows, model.head(model.encoder(sequence)[0]), rtol=1e-5, atol=1e-6)
+
+
+def alike(make, count=3):
+    return [make(Config(seed=seed, hidden_size=4, depth=1), 2, 5, 9) for seed in range(count)]
+
+
+def of_three():
+    return collate(Examples([torch.randn(n, 2) for n in (4, 9, 1)], torch.arange(3))).inputs
+
+
+def test_members_scores_stand_side_by_side():
+    inputs, alone = of_three(), alike(models.classifier)
+    together = Members(alone)(inputs)
+    assert together.shape == (3, 15)
+    for number, net in enumerate(alone):
+        assert torch.equal(together[:, 5 * number : 5 * number + 5], net(inputs))
+
+
+def test_members_tags_stand_side_by_side():
+    inputs, alone = of_three(), alike(models.tagger)
+    together = Members(alone)(inputs)
+    assert together.data.shape == (14, 15)
+    assert torch.equal(together.batch_sizes, inputs.batch_sizes)
+    for number, net in enumerate(alone):
+        assert torch.equal(together.data[:, 5 * number : 5 * number + 5], net(inputs).data)
+
+
+def test_no_member_learns_from_what_is_asked_of_another():
+    both = Members(alike(models.classifier, 2))
+    both(of_three())[:, :5].sum().backward()
+    first, second = (list(member.parameters()) for member in both.members)
+    assert all(part.grad.abs().sum() > 0 for part in first)
+    assert all(part.grad is None or not part.grad.any() for part in second)

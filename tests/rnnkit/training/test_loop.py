@@ -1,5 +1,6 @@
 """The loop: what it records, carries and keeps, against loops written out here."""
 
+import copy
 import dataclasses
 import math
 
@@ -138,6 +139,24 @@ def test_the_best_or_the_last_weights_are_kept(config):
     assert same(model.parameters(), seen[1])
     model, _, _, seen = fitted(dataclasses.replace(config, keep="last"), values)
     assert same(model.parameters(), seen[2])
+
+
+@pytest.mark.parametrize(("ties", "kept"), [("loss", 2), ("first", 1)])
+def test_of_equal_evaluations_the_lowest_loss_is_kept(config, ties, kept):
+    said = [(0.7, 0.9), (0.8, 0.6), (0.8, 0.4), (0.8, 0.5), (0.6, 0.1)]
+    rows = iter([{"metric/accuracy/valid": value, "loss/valid": loss} for value, loss in said])
+    weights = []
+
+    def evaluate():
+        weights.append(copy.deepcopy(model.state_dict()))
+        return next(rows)
+
+    model = models.classifier(config, 3, 3, longest=25)
+    changed = dataclasses.replace(config, ties=ties, evaluate_every=2)
+    options = {"evaluate": evaluate, "objective": Objective("metric/accuracy/valid")}
+    _, found, _, _ = fitted(changed, model=model, **options)
+    assert (found.best.value, found.best.evaluation) == (0.8, kept + 1)
+    assert same(model.state_dict().values(), weights[kept].values())
 
 
 def test_patience_counts_evaluations(config):

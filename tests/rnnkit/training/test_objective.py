@@ -28,4 +28,5 @@ def test_a_metric_of_ones_own_must_say_its_direction():
 
 
 def test_experiments_are_judged_on_the_validation_part():
-    assert all(experiments.load(name).OBJECTIVE.metric.endswith("/valid") for name in experiments.names())
+    configs = [experiments.load(name).Config() for name in experiments.names()]
+    assert all(experiments.objective_of(config).metric.endswith("/valid") for config in configs)

@@ -12,7 +12,7 @@ from tests.helpers import run_command
 
 
 NAMES = experiments.names()
-SPACES = {name: experiments.load(name).SPACE for name in NAMES}
+SPACES = {name: experiments.space_of(experiments.load(name).Config()) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ import torch
 
 from experiments import memory
 from rnnkit.core.errors import UserError
-from rnnkit.training.surroundings import kept_out
+from rnnkit.inference import kept_out
 
 
 def run(folder, **settings):

@@ -1,0 +1,175 @@
+"""Own data as examples: read, divided, and made into what a net reads."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from rnnkit.core import extras
+from rnnkit.datasets import Parts
+from rnnkit.datasets.own import How, OwnData, parts, read
+from rnnkit.datasets.own import windows as cutting
+from rnnkit.nn import portable
+from rnnkit.sequences import Examples, Preprocessing, check, preprocessing
+
+
+if TYPE_CHECKING:
+    from experiments.own import Config
+
+
+@dataclass(frozen=True)
+class Prepared(Parts[Examples]):
+    """The parts as a net reads them; the data, their places, and of forecasts the windows, as they are.
+
+    A target is a row: labels, numbers or tags in its first columns, the fold in its last.
+    """
+
+    own: OwnData
+    places: parts.Places
+    preprocessing: Preprocessing
+    windows: "cutting.Windows | None" = None
+
+
+def _read(config: "Config") -> OwnData:
+    ignore = tuple(name.strip() for name in config.ignore.split(",") if name.strip())
+    roles = {
+        name: getattr(config, name) for name in ("target", "id", "time", "text", "split", "group", "task", "format")
+    }
+    return _of_file(config.data, config.test, How(ignore=ignore, **roles))
+
+
+@functools.lru_cache(maxsize=2)  # the trials of a sweep share it
+def _of_file(path: str, test: str, how: How) -> OwnData:
+    data = read(Path(path), how)
+    return parts.joined(data, read(Path(test), how)) if test else data
+
+
+def divided(config: "Config") -> tuple[OwnData, parts.Places]:
+    """The data, and the places of each part; of forecasts those of `windows` hold."""
+    data = _read(config)
+    folds = config.folds if config.folds > 1 else 0
+    if data.answers == "forecast":
+        nothing = np.arange(len(data))
+        return data, parts.Places(nothing, nothing, nothing, np.zeros(len(data), int))
+    return data, parts.divided(data, config.split_seed, folds)
+
+
+def season(config: "Config", data: OwnData) -> int:
+    """The season of series to forecast: as told, else by the part that training may see; 1 for none."""
+    if config.season or data.answers != "forecast":
+        return config.season or 1
+    return cutting.season_of(max(cutting.first_part(data), key=len)[:, 0])
+
+
+def windows(config: "Config", data: OwnData) -> cutting.Windows:
+    """The windows of series to forecast."""
+    period = season(config, data)
+    context = config.context or cutting.context_of(data, config.horizon, period)
+    return cutting.cut(data, context, config.horizon, period)
+
+
+def _prepared(config: "Config") -> Prepared:
+    data, places = divided(config)
+    cut = windows(config, data) if data.answers == "forecast" else None
+    own, places = (cut.data, cut.places) if cut else (data, places)
+    found = _fitted(config, own, places, cut)
+    everything = Examples(preprocessing.inputs(found, own.inputs), targets(found, own, places, cut))
+    of_parts = [everything.subset(part.tolist()) for part in (places.train, places.valid, places.test)]
+    for part in of_parts:
+        check(part, vocabulary=len(found.vocabulary) or None)
+    return Prepared(*of_parts, sha256=data.sha256, own=own, places=places, preprocessing=found, windows=cut)
+
+
+# What the examples depend on.
+_KEYS = ("data", "test", "target", "id", "time", "text", "split", "group", "task", "format", "ignore", "unit")
+_KEYS += ("folds", "split_seed", "horizon", "context", "season", "least_count")
+
+
+class ByKey:
+    """A configuration that equals any other with the same examples."""
+
+    def __init__(self, config: "Config"):
+        self.config, self.key = config, tuple(getattr(config, name) for name in _KEYS)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByKey) and self.key == other.key
+
+
+def prepared(config: "Config") -> Prepared:
+    """The parts as a net reads them. Raises `UserError` for data that cannot be used."""
+    return _prepared_once(ByKey(config))
+
+
+@functools.lru_cache(maxsize=1)  # the trials of a sweep share it
+def _prepared_once(keyed: ByKey) -> Prepared:
+    return _prepared(keyed.config)
+
+
+def _fitted(config: "Config", own: OwnData, places: parts.Places, cut: "cutting.Windows | None") -> Preprocessing:
+    """What is fitted on the training part alone."""
+    train = [own.inputs[i] for i in places.train]
+    told: dict[str, object] = {"reads": "series" if config.unit == "values" else config.unit, "answers": own.answers}
+    told["members"] = max(config.folds, 1)
+    if own.reads == "series":
+        means, deviations, mask = preprocessing.scale(train)
+        told |= {"channels": own.channels, "means": means, "deviations": deviations, "mask": mask}
+    else:
+        told["vocabulary"] = preprocessing.known_words(told["reads"], train, config.least_count)  # type: ignore[arg-type]
+    if own.answers in ("label", "tags"):
+        found = set(parts.flat([own.targets[i] for i in places.train]))
+        told["classes"] = tuple(sorted(found, key=lambda name: (len(name), name) if name.isdigit() else (0, name)))
+    elif cut is None:
+        told |= _scale(np.array([own.targets[i] for i in places.train], float))
+    if cut is not None:
+        wanted = cut.targets[places.train]
+        told["linear"] = linear_weights(preprocessing.filled(train), wanted)
+        told |= _scale(wanted - preprocessing.linear_forecast(Preprocessing(**told), train))  # type: ignore[arg-type]
+        told |= {"horizon": config.horizon, "context": len(own.inputs[0])}
+    return Preprocessing(**told)  # type: ignore[arg-type]
+
+
+def _scale(values: np.ndarray) -> dict[str, float]:
+    return {"target_mean": float(values.mean()), "target_deviation": float(values.std()) or 1.0}
+
+
+def linear_weights(windows: np.ndarray, targets: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """Ridge regression from windows, (rows, steps), to the values after them, (rows, horizon), all less the last step.
+
+    Rounded to six digits, so that all machines have the same.
+    """
+    with extras.needed("experiments", "a forecast"):
+        from sklearn.linear_model import RidgeCV
+
+    last = windows[:, -1:]
+    model = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(windows - last, targets - last)
+    rows = np.asarray(model.coef_).reshape(targets.shape[1], -1)
+    return tuple(tuple(float(f"{weight:.6g}") for weight in row) for row in rows)
+
+
+def targets(
+    found: Preprocessing, own: OwnData, places: parts.Places, cut: "cutting.Windows | None"
+) -> torch.Tensor | list[torch.Tensor]:
+    """Targets as rows of numbers: what is to be foretold, and the fold."""
+    folds = np.zeros(len(own), int)
+    folds[places.train] = places.fold
+    if own.answers in ("label", "tags"):
+        numbers = {name: number for number, name in enumerate(found.classes)}
+        if own.answers == "label":
+            labels = np.array([numbers.get(name, portable.LEFT_OUT) for name in own.targets])
+            return torch.from_numpy(np.stack([labels, folds], 1))
+        rows = zip(own.targets, folds, strict=True)
+        return [
+            torch.tensor([[numbers.get(t, portable.LEFT_OUT), fold] for t in tags], device="cpu") for tags, fold in rows
+        ]
+    if cut is None:
+        values = np.array(own.targets, float)[:, None]
+    else:
+        values = cut.targets - preprocessing.linear_forecast(found, own.inputs)
+    scaled = (values - found.target_mean) / found.target_deviation
+    return torch.from_numpy(np.concatenate([scaled, folds[:, None]], 1).astype(np.float32))

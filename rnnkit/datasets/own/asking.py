@@ -1,0 +1,75 @@
+"""Files that a trained net is asked about: of the formats that it learned from, with the target or without it."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rnnkit.core import UserError
+from rnnkit.datasets.own import files, reading, tables
+from rnnkit.datasets.own.assembling import assembled
+from rnnkit.datasets.own.data import ASKED, How
+from rnnkit.datasets.own.roles import roles_of
+from rnnkit.datasets.own.tables import Rows, Table
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Sequences in the order of the file, where each begins, from 1, and what it is called."""
+
+    inputs: list[Any]
+    lines: list[int]
+    ids: list[str]
+
+
+def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
+    """The sequences of a file or folder; `how` is how the net's own data were read, `channels` what it reads of a step.
+
+    A target in the file is passed over. Raises `UserError`, with file, line and field, for what cannot be read.
+    """
+    if not path.exists():
+        raise UserError(f"{path} is not there: give a file or a folder to read")
+    kind = how.format if how.format != "auto" else reading.format_of(path)
+    asking = replace(how, target=ASKED, split="", group="")
+    if kind in ("npz", "ts", "folder", "tokens"):
+        readers = {"npz": files.arrays, "ts": files.archive, "folder": files.folder, "tokens": files.tokens}
+        found = readers[kind](path, asking)
+        return Asked(found.inputs, found.lines, found.ids)
+    table = {
+        "csv": lambda: tables.separated(path, tabs=False),
+        "tsv": lambda: tables.separated(path, tabs=True),
+        "jsonl": lambda: tables.json_lines(path),
+        "parquet": lambda: tables.parquet(path),
+    }[kind]()
+    named = set(channels) & set(table.names)
+    if named:
+        if lacking := [name for name in channels if name not in table.names]:
+            raise UserError(f"{path} has no column {lacking[0]!r}, which the net reads")
+        kept = {*channels, how.id, how.time, how.text} | {name for name in table.names if name.lower() in _ORDERING}
+        asking = replace(asking, ignore=tuple(name for name in table.names if name not in kept))
+    else:
+        told = {how.target, *_TARGETS} if table.has_header else {how.target}
+        here = [name for name in table.names if name.lower() in told or name == how.target]
+        asking = replace(asking, ignore=(*(name for name in how.ignore if name in table.names), *here[:1]))
+    roles = roles_of(_with_target(table), asking)
+    if named and roles.form == "long":  # in the order in which the net reads them
+        roles = replace(roles, values=tuple(channels))
+    found = assembled(_with_target(table), roles)
+    return Asked(found.inputs, found.lines, found.ids)
+
+
+# Columns that may say which steps belong together, and in which order, where no flag did.
+_ORDERING = ("id", "series", "series_id", "sequence", "sequence_id", "case", "case_id", "sentence", "sentence_id")
+_ORDERING += ("unique_id", "time", "timestamp", "date", "datetime", "t", "step", "ds")
+_TARGETS = ("target", "label", "class", "y", "tag", "category")
+
+
+def _with_target(table: Table) -> Table:
+    """The table with a column more, for the target that is asked for."""
+
+    def rows() -> Iterator[Rows]:
+        for some in table.rows():
+            yield Rows(some.columns | {ASKED: list(itertools.repeat("?", len(some.lines)))}, some.lines)
+
+    return replace(table, names=(*table.names, ASKED), rows=rows)

@@ -1,0 +1,78 @@
+"""What files of all formats become: sequences, what is to be said of each, and where it came from."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+
+Reads = Literal["series", "text", "tokens"]
+Answers = Literal["label", "number", "tags", "forecast"]
+Task = Literal["auto", "label", "number", "tags", "forecast"]
+Format = Literal["auto", "csv", "tsv", "jsonl", "parquet", "npz", "ts", "folder", "tokens"]
+
+
+ASKED = "(asked)"  # the target of files whose targets a net is asked for
+
+
+@dataclass(frozen=True)
+class How:
+    """How a file is to be read, as far as the user says; "" and "auto" leave it to what the file shows."""
+
+    target: str = ""
+    id: str = ""
+    time: str = ""
+    text: str = ""
+    split: str = ""
+    group: str = ""
+    ignore: tuple[str, ...] = ()
+    task: Task = "auto"
+    format: Format = "auto"
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """Sequences in the order of the file.
+
+    `inputs` are arrays of shape (steps, channels), float32, NaN where a value is missing; texts; or lists of tokens.
+    `targets` are labels, numbers, or lists of tags, one a step; empty for forecasts, whose targets are in the series.
+    `parts`, where the file says it, are train, valid and test; `groups` are those who must not stand in two parts.
+    """
+
+    reads: Reads
+    answers: Answers
+    inputs: Sequence[Any]
+    targets: Sequence[Any]
+    lines: Sequence[int]  # where each begins, from 1: a line, or a row
+    ids: Sequence[str]
+    sha256: str
+    channels: tuple[str, ...] = ()
+    groups: Sequence[str] = ()
+    parts: Sequence[str] = ()
+    target: str = ""
+    notes: tuple[str, ...] = field(default=())  # what was guessed, mended or left out, in sentences
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """How many steps each has, of shape (sequences,); of texts, how many characters."""
+        return np.array([len(one) for one in self.inputs], dtype=np.int64)
+
+    def subset(self, chosen: Iterable[int]) -> "OwnData":
+        """Those at the places that are named, in that order."""
+        places = [int(i) for i in chosen]
+
+        def picked(values: Sequence[Any]) -> Sequence[Any]:
+            return [values[i] for i in places] if len(values) else values
+
+        parts = {name: picked(getattr(self, name)) for name in ("inputs", "targets", "lines", "ids", "groups", "parts")}
+        return replace(self, **parts)
+
+
+def place(path: Path, line: int, name: str = "") -> str:
+    """Where something stands: `sales.csv, line 3, field 'price'`."""
+    return f"{path}, line {line}" + (f", field {name!r}" if name else "")

@@ -1,0 +1,191 @@
+"""Which column of a table is what: told by flags, else by names and by the first rows; what is guessed is said."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rnnkit.core import UserError, wording
+from rnnkit.datasets.own import fields
+from rnnkit.datasets.own.data import How, place
+from rnnkit.datasets.own.tables import Rows, Table
+
+
+Form = Literal["long", "wide", "texts", "nested"]
+
+PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+PARTS |= dict.fromkeys(("valid", "validation", "val", "dev"), "valid")
+
+_TARGETS = ("target", "label", "class", "y", "tag", "category")
+_IDS = (
+    "id",
+    "series",
+    "series_id",
+    "sequence",
+    "sequence_id",
+    "case",
+    "case_id",
+    "sentence",
+    "sentence_id",
+    "unique_id",
+)
+_TIMES = ("time", "timestamp", "date", "datetime", "t", "step", "ds", "year")
+_SPLITS = ("split", "part", "subset", "fold")
+_TEXTS = ("text", "sentence", "review", "comment", "message")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns of a table are: `values` are the channels of a long table, the steps of a wide one, the text."""
+
+    form: Form
+    target: str
+    values: tuple[str, ...]
+    id: str = ""
+    time: str = ""
+    split: str = ""
+    group: str = ""
+    has_words: bool = False  # the values are tokens, not numbers
+    notes: tuple[str, ...] = ()
+
+
+def roles_of(table: Table, how: How) -> Roles:
+    """What the columns of a table are. Raises `UserError` for a column that is not there, and where none fits."""
+    head = next(table.rows(), None)
+    if head is None:
+        raise UserError(f"{table.path} has a header and no rows")
+    notes = list(table.notes)
+    require_columns(table.path, table.names, how)
+    free = [name for name in table.names if name not in how.ignore]
+    if table.has_header and re.fullmatch(r"column \d+", free[0]) and free[0] not in (how.target, how.id):
+        notes.append("the first column has no name, is taken for the number of the row, and is left out")
+        free.pop(0)
+    split = how.split or _named(
+        free, _SPLITS, lambda name: {str(v).strip().lower() for v in head.columns[name]} <= set(PARTS)
+    )
+    if split and not how.split:
+        notes.append(f"the parts are those of the column {split!r} (for parts by seed: --ignore {split})")
+    target = how.target or _target(table, free, notes)
+    taken = {target, split, how.group, how.id, how.time, how.text}
+    id_column = how.id or _named(free, _IDS, lambda name: name not in taken and _repeats(head.columns[name]))
+    if id_column and not how.id:
+        notes.append(f"rows with the same {id_column!r} are one sequence (another column: --id)")
+    time = how.time or _named(free, _TIMES, lambda name: name not in taken and _are_times(head.columns[name]))
+    taken |= {id_column, time}
+    rest = [name for name in free if name not in taken]
+    words = [name for name in rest if not _are_numbers(head.columns[name])]
+    _refuse_commas(table, head, words)
+    nested = [name for name in words if isinstance(_first(head.columns[name]), list)]
+    told = {"id": id_column, "time": time, "split": split, "group": how.group}
+    if nested and not how.text:
+        return _chosen("nested", target, nested[:1], rest, notes, told, has_words=_holds_words(head.columns[nested[0]]))
+    numbers = [name for name in rest if name not in words]
+    if id_column or (time and not (words and not numbers)):
+        if how.text or (words and not numbers):
+            token = how.text or words[0]
+            return _chosen("long", target, [token], rest, notes, told, has_words=True)
+        return _chosen("long", target, numbers, rest, notes, told)
+    if how.text or words:
+        text = how.text or _named(words, _TEXTS, bool) or max(words, key=lambda name: _size(head.columns[name]))
+        if not how.text and len(words) > 1:
+            notes.append(f"the text is the column {text!r} (another: --text)")
+        return _chosen("texts", target, [text], [name for name in rest if name != text], notes, told)
+    if how.task == "forecast":
+        return _chosen("long", target, numbers, rest, notes, told)
+    plain_id = _named(rest, _IDS, bool)
+    numbers = [name for name in numbers if name != plain_id]
+    told["id"] = plain_id
+    notes.append(
+        f"each row is a sequence of up to {wording.count(len(numbers), 'step')} (where a row is a step: --id, or for "
+        "one series --time or --task forecast)"
+    )
+    return _chosen("wide", target, numbers, rest, notes, told)
+
+
+def _chosen(
+    form: Form,
+    target: str,
+    values: Sequence[str],
+    rest: Iterable[str],
+    notes: list[str],
+    told: dict[str, str],
+    has_words: bool = False,
+) -> Roles:
+    left = [name for name in rest if name not in (*values, *told.values())]
+    if left:
+        shown = ", ".join(map(repr, left[:5])) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        notes = [*notes, f"not used: {'column' if len(left) == 1 else 'columns'} {shown}"]
+    return Roles(form, target, tuple(values), has_words=has_words, notes=tuple(notes), **told)
+
+
+def require_columns(path: Path, names: Sequence[str], how: How) -> None:
+    """Raise `UserError` where a flag names a column that is not there, or one column is said to be two things."""
+    said: dict[str, str] = {}
+    named = [(role, getattr(how, role)) for role in ("target", "id", "time", "text", "split", "group")]
+    for role, name in [*named, *(("ignore", name) for name in how.ignore)]:
+        if not name:
+            continue
+        if name not in names:
+            few = ", ".join(map(str, names[:20])) + (" ..." if len(names) > 20 else "")
+            close = wording.meant(name, names)
+            raise UserError(f"{path} has no column {name!r} (--{role}){close or ':'} its columns are {few}")
+        if name in said and {role, said[name]} != {"id", "group"}:
+            raise UserError(f"the column {name!r} cannot be both --{said[name]} and --{role}")
+        said[name] = role
+
+
+def _target(table: Table, free: list[str], notes: list[str]) -> str:
+    if not table.has_header:
+        notes.append(
+            "the file has no header, and its first column is taken for the target (another: --target, by number)"
+        )
+        return free[0]
+    if not (found := _named(free, _TARGETS, bool)):
+        few = ", ".join(free[:20]) + (" ..." if len(free) > 20 else "")
+        raise UserError(f"{table.path}: which column is to be foretold? Say it with --target; the columns are {few}")
+    notes.append(f"the target is the column {found!r} (another: --target)")
+    return found
+
+
+def _named(names: Sequence[str], usual: Sequence[str], fits: Any) -> str:
+    """The first column that has one of the usual names, whatever its case, and fits; "" for none."""
+    return next((name for word in usual for name in names if name.lower() == word and fits(name)), "")
+
+
+def _repeats(values: Sequence[Any]) -> bool:
+    """Whether a value comes in two rows, one after the other: as an id of sequences does."""
+    return any(one == other for one, other in zip(values, values[1:], strict=False))
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    """Whether most of the fields that are there are numbers: one that is none is then a fault, and no word."""
+    there = [value for value in values if not fields.is_missing(value)]
+    return 2 * sum(fields.as_number(value) is not None for value in there) >= len(there)
+
+
+def _refuse_commas(table: Table, head: Rows, names: Sequence[str]) -> None:
+    """Raise `UserError` for a column of numbers with a decimal comma, which would be read as words."""
+    for name in names:
+        there = [str(value) for value in head.columns[name] if not fields.is_missing(value)]
+        commas = [re.fullmatch(r"\s*[-+]?\d+,\d+\s*", value) is not None for value in there]
+        if 2 * sum(commas) > len(commas):
+            where = place(table.path, head.lines[commas.index(True)], name)
+            raise UserError(f"{where}: {there[commas.index(True)]!r} has a decimal comma: write a point")
+
+
+def _are_times(values: Sequence[Any]) -> bool:
+    return all(fields.moment(value) is not None for value in values[:100])
+
+
+def _first(values: Sequence[Any]) -> Any:
+    return next((value for value in values if not fields.is_missing(value)), None)
+
+
+def _holds_words(values: Sequence[Any]) -> bool:
+    first = _first(values)
+    return bool(first) and isinstance(first[0], str)
+
+
+def _size(values: Sequence[Any]) -> int:
+    return sum(len(str(value)) for value in values[:1_000])
