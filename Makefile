@@ -9,7 +9,7 @@ $(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(eva
 
 takes_sweep := EXPERIMENT DATA TARGET TRIALS WORKERS SEED STUDY STORAGE
 takes_train := EXPERIMENT DATA TARGET SEED
-takes_reproduce := RUN
+takes_reproduce := RUN STUDY
 takes_resume := RUN
 takes_predict := RUN DATA
 takes_show := RUN STUDY
@@ -80,8 +80,8 @@ sweep: $(STAMP)  ## sweep over hidden size and depth, then the rest: EXPERIMENT=
 train: $(STAMP)  ## one run: EXPERIMENT= DATA= TARGET= SEED= ARGS="--hidden-size 32"
 	@$(PY) -m experiments $(call quoted,EXPERIMENT) $(DATA_OPTIONS) $(call option,--seed,SEED) $(ARGS)
 
-reproduce: $(STAMP)  ## train a run again and compare every bit: RUN=
-	@$(PY) -m experiments.reproduce $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)
+reproduce: $(STAMP)  ## train a run or sweep a study again, and compare every bit: RUN= or STUDY=
+	@$(PY) -m $(if $(value STUDY),sweeps.reproduce $(call quoted,STUDY),experiments.reproduce $(if $(value RUN),$(call quoted,RUN),--help)) $(ARGS)
 
 resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
 	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)

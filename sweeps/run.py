@@ -3,6 +3,9 @@
     python -m sweeps.run digits
     python -m sweeps.run digits --trials 40 --workers 2 --seed 1
     python -m sweeps.run digits --sampler grid                 # the plane alone, three seeds a point
+    python -m sweeps.run digits --grid cell=lstm,gru hidden_size=16,32 --seeds 5
+    python -m sweeps.run digits --grid cell=lstm,gru depth=1,2 --parameters 50000
+    python -m sweeps.run digits --space hidden_size=8..128 cell=gru,lstm
     python -m sweeps.run digits --study quick -- --epochs 5
     python -m sweeps.run digits --storage postgresql://me@host/sweeps --workers 0     # workers elsewhere
 
@@ -10,161 +13,31 @@ First the complete plane hidden size x depth, other settings fixed; then TPE ove
 the end the best configurations are run again on fresh seeds. The same command goes on where it stopped; a larger
 --trials adds to what is there. What follows -- sets the experiment's own settings for all trials.
 
-With one worker the whole study depends on its seed alone, bit for bit. With several so do the studies of --sampler grid
-and random without pruning; what TPE suggests, and what is pruned, depends on which trials have ended by then.
+The study depends on its seed alone, bit for bit, whatever the number of workers and whatever is killed on the way: a
+point learns from those up to --lag before it, and waits until they have ended. More workers than that help in the
+plane and on fresh seeds alone.
 """
 
 import contextlib
-import dataclasses
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
 
-import tyro
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-import experiments
-from rnnkit.core import (
-    BaseConfig,
-    Checked,
-    UserError,
-    cli,
-    given,
-    processes,
-    refuse_idle,
-    secrets,
-    surroundings,
-    terminal,
-    wording,
-    writing,
-)
-from rnnkit.core import config as configuration
-from sweeps.study import MOST_TRIALS, Study, folders, local_workers, points, storage
+from rnnkit.core import UserError, cli, processes, surroundings, writing
+from sweeps.options import Options, base_config, searched_by, total
+from sweeps.study import MOST_TRIALS, Study, StudyFolder, budget, folders, limits, local_workers
 from sweeps.study import study as studies
-
-
-@dataclass(frozen=True)
-class Options(Checked):
-    """What a sweep can be told."""
-
-    experiment: Annotated[str, tyro.conf.Positional]
-    """Which experiment to sweep."""
-    trials: int | None = None
-    """Trials in all, those done before included; by default what the experiment says, 24 most often, with --sampler
-    grid 3 for each point of the plane."""
-    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    """Processes that train side by side on this machine, one thread each; 0 where all of them are elsewhere."""
-    seed: int = 0
-    """Seed of the study, from which all its trials derive theirs."""
-    sampler: Literal["plane-then-tpe", "grid", "random", "tpe"] = "plane-then-tpe"
-    """Which points to try: the plane hidden size x depth and then what TPE suggests, the plane again and again with
-    other seeds, random points, or TPE's from the start."""
-    pruner: Literal["auto", "percentile", "none"] = "auto"
-    """Whether poor trials are ended early: auto where TPE chooses, percentile wherever but in the plane, none never."""
-    confirm: int = 3
-    """So many of the best configurations are run again on fresh seeds; 0 for none."""
-    confirm_seeds: int = 3
-    """On so many fresh seeds each."""
-    study: str | None = None
-    """Name of the study; by default <experiment>-s<seed>, of own data own-<file>-s<seed>."""
-    storage: str = field(default_factory=lambda: os.environ.get("RNNKIT_STORAGE", "journal"))
-    """Where trials are kept: journal, a file of the study's for one machine, or postgresql://user@host/database, for
-    many; the environment variable RNNKIT_STORAGE says it too."""
-    gpus: str = ""
-    """GPUs to train on, one worker each: their numbers, as in 0,1, or all; each worker then sees its own alone."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs and, under studies/, the study."""
-    track: Literal["auto", "offline", "online", "off"] = "auto"
-    """Mirror each trial to Weights & Biases; auto is online where you are logged in, else offline."""
-
-    def __post_init__(self):
-        if self.trials is not None:
-            self._require("trials", 1 <= self.trials <= MOST_TRIALS, f"between 1 and {MOST_TRIALS:,}")
-        self._require("workers", 0 <= self.workers <= 1_000, "between 0 and 1,000")
-        self._require("seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1")
-        self._require("confirm", 0 <= self.confirm <= 100, "between 0 and 100")
-        self._require("confirm_seeds", 2 <= self.confirm_seeds <= 1_000, "between 2 and 1,000")
-        name = self.study or ""
-        if self.study is not None and not (name.replace("-", "").isascii() and name.replace("-", "").isalnum()):
-            raise UserError(f"--study must be made of letters, digits and dashes, not {self.study!r}")
-        self._require("study", not name.startswith("-"), "a name that does not begin with a dash")
-        self._require("study", len(name) <= 100, "of at most 100 characters")
-        storage.check(self.storage)
-        if self.storage == "journal" and self.workers == 0:
-            raise UserError("--workers 0 needs workers elsewhere, which find each other by --storage postgresql://...")
-        if self.gpus and self.workers == 0:
-            raise UserError("--gpus is for workers here, and --workers 0 has none: set CUDA_VISIBLE_DEVICES elsewhere")
-        if self.confirm == 0 and self.confirm_seeds != 3:
-            raise UserError("--confirm-seeds has no effect with --confirm 0: leave it out, or confirm 1 or more")
-        if self.pruner == "percentile" and self.sampler == "grid":
-            raise UserError("--pruner percentile has no effect with --sampler grid, which ends no trial: leave it out")
-
-
-class Progress:
-    """A bar over a study's trials with the best so far, on a terminal only, and a line for each that ends, always."""
-
-    def __init__(self, study: Study):
-        self.study = study
-        self.metric = wording.metric(study.folder.objective.metric)
-        self._seen: set[tuple[bool, int]] = set()
-        self._total = study.storage.patiently(lambda: study.total)
-        self._bar = terminal.bar(total=self._total, unit="trial")
-
-    def __enter__(self) -> "Progress":
-        self.study.storage.patiently(self._update)
-        if done := self._done():
-            print(f"Going on with study {self.study.folder.name}: {done} of {self._total} trials are done")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._bar.close()
-        if kind in (KeyboardInterrupt, SystemExit):
-            done = self._done()
-            print(f"Stopped with {done} of {self._total} trials done; the same command goes on from here")
-
-    def look(self) -> None:
-        """Print the trials that ended since the last look, and move the bar."""
-        self.study.storage.patiently(self._update, self._say)
-
-    def _done(self) -> int:
-        return self._total - self.study.storage.patiently(lambda: points.unfinished(self.study.all_of()))
-
-    def _update(self, say: Callable[[FrozenTrial, bool], None] | None = None) -> None:
-        ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
-        again = self.study.confirmations.get_trials(deepcopy=False)
-        ended += [(True, trial) for trial in again if trial.state.is_finished()]
-        self._bar.total = self._total + len(again)
-        for confirms, trial in ended:
-            if (confirms, trial.number) not in self._seen and say:
-                say(trial, confirms)
-            self._seen.add((confirms, trial.number))
-        if best := points.best_so_far(self.study):
-            self._bar.set_description(f"best {self.metric} {best[1]:.4f} ({best[0]})", refresh=False)
-        self._bar.update(len(ended) - self._bar.n)
-
-    def _say(self, trial: FrozenTrial, confirms: bool) -> None:
-        seconds = trial.user_attrs.get("result", {}).get("seconds", 0.0)
-        reason = trial.user_attrs.get("reason", "no reason given")
-        what, settings = f"trial {trial.number:>3}", wording.settings(trial.params)
-        if confirms:
-            again = trial.user_attrs
-            what, settings = f"again {again['confirms']:>3}", f"fresh seed {again['repeat'] + 1}"
-        ended = "pruned" if trial.state == TrialState.PRUNED else f"failed ({reason})"
-        ended = f"{trial.value:.4f}" if trial.state == TrialState.COMPLETE else ended
-        with self._bar.external_write_mode():
-            place = f"{len(self._seen) + 1} of {self._bar.total}"
-            print(f"{what}  {ended}  {seconds:5.1f} s  {place}  {settings}", flush=True)
 
 
 def sweep(options: Options, flags: list[str]) -> None:
     """Create or continue the study, work on it until all its trials have ended, and write its summary."""
     from sweeps.analysis import summary
 
+    began = time.monotonic() - time.process_time()  # what came before this function counts too
     base = base_config(options, flags)
     if options.gpus and base.device == "cpu":
         raise UserError("--gpus has no effect with --device cpu: leave one of them out")
@@ -174,35 +47,48 @@ def sweep(options: Options, flags: list[str]) -> None:
 
         loop.device_of(base)
     name = options.study or f"{base.title}-s{options.seed}"
-    space = experiments.space_of(base)
-    total = options.trials or (3 * len(space.plane()) if options.sampler == "grid" else space.trials)
-    told = options.seed, options.sampler, options.pruner, options.storage
+    most = limits.Limits(options.most_parameters, options.most_ms)
+    told = options.seed, options.kind, options.pruner, options.storage, options.lag
+    path = options.runs_dir / "studies" / name
+    wanted = StudyFolder(path, base, *told, searched_by(options, base), limits=most)
     if options.study is None:
-        first = folders.StudyFolder(options.runs_dir / "studies" / name, base, *told)
-        name = folders.with_its_space(first).name
-        if name != first.name:
-            print(f"What is searched has changed since study {first.name} began: this is study {name}")
+        wanted = folders.with_its_space(wanted)
+        if wanted.name != name:
+            print(f"What is searched has changed since study {name} began: this is study {wanted.name}")
+            name = wanted.name
     with folders.held(options.runs_dir, name), contextlib.ExitStack() as stack:
-        folder = folders.open_folder(options.runs_dir, name, base, *told)
+        folder = folders.opened(wanted)
         stack.enter_context(writing(folder.path))
         stack.enter_context(folders.nothing_half_made(folder))
         study = studies.create(folder)
-        study.ask_for(total, (options.confirm, options.confirm_seeds))
-        points.plan(study)
-        workers = local_workers.Workers(study, local_workers.slots(options.workers, gpus))
-        with Progress(study) as progress, contextlib.ExitStack() as stack:
-            stack.callback(workers.stop)
-            while left := points.left(study):
-                workers.look(left)
-                points.reap(study)  # those of other machines
-                progress.look()
-                time.sleep(study.storage.poll)
-            progress.look()
+        if options.from_ is not None:
+            study.start_from(earlier(options, folder))
+        slots, again = local_workers.slots(options.workers, gpus), (options.confirm, options.confirm_seeds)
+        if options.minutes is None:
+            study.ask_for(total(options, study.folder), again)
+            local_workers.carry_out(study, slots)
+        else:
+            study.ask_for(study.trials.user_attrs.get("total", 1))
+            mirrored = budget.TO_TRACKER if options.track != "off" else 0.0
+            trials = total(options, study.folder) if options.trials or options.kind == "grid" else MOST_TRIALS
+            until = began + 60 * options.minutes
+            spent = budget.Budget(until, len(slots), trials, again, budget.ANSWER + mirrored)
+            study.say_why_it_ended(local_workers.carry_out(study, slots, spent))
         print(summary.write(study))
-        if options.track != "off" and (problem := mirror(folder.path, options.track)):
+        patience = 90.0 if options.minutes is None else max(until - time.monotonic(), 2.0)
+        if options.track != "off" and (problem := mirror(folder.path, options.track, patience)):
             print(f"the study's run at W&B is not complete ({problem}); `make sync` tries again")
         if not study.storage.patiently(lambda: study.all_of((TrialState.COMPLETE,))):
             sys.exit(1)  # as a run that diverged does
+
+
+def earlier(options: Options, folder: StudyFolder) -> Study:
+    """The study of --from. Raises `UserError` for one that has nothing to say of this one."""
+    other = studies.join(options.runs_dir, str(options.from_), options.storage, track="off")
+    ours, theirs = folder.objective.metric, other.folder.objective.metric
+    if (folder.base.experiment, ours) != (other.folder.base.experiment, theirs):
+        raise UserError(f"--from {options.from_}: it is a study of {other.folder.base.experiment}, judged by {theirs}")
+    return other
 
 
 def mirror(folder: Path, track: str, patience: float = 90.0) -> str | None:
@@ -233,29 +119,6 @@ def visible_gpus(given: str) -> list[str]:
         if gpu not in names:
             raise UserError(f"--gpus {given}: there is no GPU {gpu!r}, only {', '.join(names)}")
     return chosen
-
-
-def base_config(options: Options, flags: list[str]) -> BaseConfig:
-    """What all trials start from: the experiment's defaults, changed by `flags`, which are not the sweep's to set."""
-    module = experiments.load(options.experiment)
-    if not hasattr(module, "SPACE"):
-        raise UserError(f"experiments/{options.experiment}.py states no SPACE: there is nothing to sweep")
-    base = cli.parse(module.Config, f"python -m experiments.{options.experiment}", flags)
-    refused = {"threads": "is 1 in a sweep: choose with --workers, before the --, what it takes"}
-    refused["screen"] = f"trains nothing: give it to python -m experiments.{options.experiment}"
-    base = module.run.settled(base)
-    refused |= dict.fromkeys(experiments.space_of(base).varied(), "is what the sweep varies: leave it out")
-    own = [field.name for field in dataclasses.fields(Options)]
-    refused |= dict.fromkeys(own, "is the sweep's own option: give it before the --")
-    if options.workers == 0:
-        elsewhere = "is for each worker to say, and with --workers 0 none runs here: give it to python -m sweeps.worker"
-        refused |= {"save_every": elsewhere, "data_dir": "is not known elsewhere: set RNNKIT_DATA where workers run"}
-    for name in given(flags):
-        if name in refused:
-            raise UserError(f"--{name.replace('_', '-')} {refused[name]}")
-    refuse_idle(base, flags)
-    secrets.require_none(configuration.settings(base))
-    return dataclasses.replace(base, runs_dir=options.runs_dir, track=options.track)
 
 
 def main() -> None:

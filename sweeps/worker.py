@@ -17,7 +17,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,7 @@ import experiments
 from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, surroundings, without_secrets
 from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Status, ended
 from rnnkit.training import Experiment, Pruned
-from sweeps.study import MOST_TRIALS, Claim, Study, points, storage
+from sweeps.study import MOST_TRIALS, Claim, Study, limits, points, storage, suggestions
 from sweeps.study import study as studies
 
 
@@ -65,8 +64,10 @@ def work(study: Study, worker: str) -> None:
         while True:
             if (claimed := points.claim(study, worker)) is not None:
                 run_trial(claimed, run, mirror)
-            elif points.left(study):  # in other workers' hands, one of whom may die
-                time.sleep(study.storage.poll)
+            elif points.left(
+                study
+            ):  # others have in hand what the next is to know of, or all that is left, and may die
+                study.storage.pause()
             else:
                 return
 
@@ -81,6 +82,9 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
     try:
         with study.storage.beating(storage.id_of(trial)):
             config, member = study.storage.patiently(prepare, claim)
+            size = within_limits(claim, config)
+            if size is None:
+                return
             result = ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
                 study.storage.patiently(trial.set_user_attr, "began", True)
@@ -96,13 +100,25 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
     except Exception as error:  # noqa: BLE001 (recorded in the study and in the run; the other trials go on)
         tell(claim, TrialState.FAIL, reason=f"{type(error).__name__}: {error}")
     else:
-        tell_result(claim, result)
+        tell_result(claim, result, size)
+
+
+def within_limits(claim: Claim, config: BaseConfig) -> limits.Size | None:
+    """The size of a trial's net, where the study limits it; None where it is beyond, and the trial ends as pruned."""
+    most = claim.study.folder.limits
+    if not most.any or claim.repeat is not None:
+        return limits.Size()
+    size = limits.measured(config, most)
+    if (why := size.beyond(most)) is None:
+        return size
+    facts = {"run": None, "status": Status.PRUNED, **dataclasses.asdict(size)}
+    tell(claim, TrialState.PRUNED, facts, reason=f"too large: {why}")
+    return None
 
 
 def prepare(claim: Claim) -> tuple[BaseConfig, Membership]:
-    """The configuration of a trial, and what its run is to be known as. TPE suggests here what is not settled yet."""
-    folder = claim.study.folder
-    values = folder.space.suggest(claim.trial)
+    """The configuration of a trial, and what its run is to be known as."""
+    folder, values = claim.study.folder, claim.trial.params
     if claim.repeat is not None:
         config = folder.config(MOST_TRIALS + claim.repeat, values)
         return config, Membership(study=folder.name, confirms=claim.confirms)
@@ -119,8 +135,8 @@ def report(claim: Claim, step: int, value: float) -> None:
             raise Lost(f"trial {claim.number} has gone to another worker")
         if step not in found.intermediate_values:  # going on from a checkpoint it may come by an evaluation again
             claim.trial.report(value, step)
-        may = claim.repeat is None and points.prunes(claim.study.folder, claim.number)
-        return may and claim.trial.should_prune()
+        reported = {step: value} | found.intermediate_values
+        return claim.peers is not None and suggestions.is_poor(reported, step, claim.peers)
 
     if claim.study.storage.patiently(say):
         raise Pruned
@@ -138,13 +154,17 @@ def stop(claim: Claim) -> None:
         points.give_back(claim.study, found, "stopped")
 
 
-def tell_result(claim: Claim, result: Result) -> None:
-    """End a trial as its run ended. A value that is not finite never wins: the trial has failed."""
+def tell_result(claim: Claim, result: Result, size: limits.Size) -> None:
+    """End a trial as its run ended, with the size of its net where it was measured.
+
+    A value that is not finite never wins: the trial has failed.
+    """
     facts = {
         "run": result.run,
         "status": result.status,
         "flags": [flag.name for flag in result.flags or []],
-        "parameters": result.parameters,
+        "parameters": result.parameters if size.parameters is None else size.parameters,
+        **({} if size.milliseconds is None else {"milliseconds": size.milliseconds}),
         "seconds": result.seconds,
         "steps": result.step,
         "resumed_after": result.resumed_after or [],

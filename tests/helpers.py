@@ -137,10 +137,13 @@ def offline_log(folder: Path) -> Path:
     return log
 
 
-def new_study(runs: Path, total: int = 1, sampler="plane-then-tpe", confirm=(0, 0), **settings) -> studies.Study:
+def new_study(
+    runs: Path, total: int = 1, sampler="plane-then-tpe", confirm=(0, 0), lag: int = folders.LAG, **settings
+) -> studies.Study:
     """A study of digits without trials, made in this process, which is to have `total` points."""
     base = Config(runs_dir=runs, track="off", **settings)
-    study = studies.create(folders.open_folder(runs, "small", base, 0, sampler))
+    asked = folders.StudyFolder(runs / "studies" / "small", base, 0, sampler, lag=lag)
+    study = studies.create(folders.opened(asked))
     study.ask_for(total, confirm)
     return study
 

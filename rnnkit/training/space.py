@@ -8,6 +8,7 @@ what follows -- on the sweep's command line.
 import dataclasses
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,19 +55,33 @@ Ranges = dict[str, Range | tuple[Any, ...]]  # settings, and a range or the choi
 
 @dataclass(frozen=True)
 class Space:
-    """The search space of an experiment: the plane is all `hidden_sizes` and `depths`, with `start` for the rest."""
+    """The search space of an experiment: the plane is all `hidden_sizes` and `depths`, with `start` for the rest.
+
+    `points` are a grid of one's own in its place: `Space.of_points`.
+    """
 
     hidden_sizes: tuple[int, ...]
     depths: tuple[int, ...]
     studied: Ranges
     tuned: Ranges
     start: dict[str, Any] = field(default_factory=dict)
-    trials: int = 24  # of a sweep that is not told how many; no part of what is searched
+    trials: int = field(default=24, compare=False)  # of a sweep that is not told how many; no part of what is searched
+    points: tuple[Values, ...] = ()
+
+    @classmethod
+    def of_points(cls, points: Sequence[Values]) -> "Space":
+        """The space of a grid: these points and nothing else, each a value for the same settings."""
+        values = {name: tuple(dict.fromkeys(point[name] for point in points)) for name in points[0]}
+        plane = (values["hidden_size"], values["depth"]) if values.keys() == {"hidden_size", "depth"} else ((), ())
+        return cls(*plane, dict(values), {}, points=tuple(points))
 
     def plane(self) -> list[Values]:
-        """The points of the plane, each with all settings that the search varies there."""
+        """The points of the plane or grid, each with all settings that the search varies there."""
+        if self.points:
+            return [dict(point) for point in self.points]
+        dropped = {"dropout": _nearest(self.tuned.get("dropout", (0.0,)), 0.0)}
         return [
-            {"hidden_size": hidden_size, "depth": depth, **self.start, **({"dropout": 0.0} if depth > 1 else {})}
+            {"hidden_size": hidden_size, "depth": depth, **self.start, **(dropped if depth > 1 else {})}
             for hidden_size, depth in itertools.product(self.hidden_sizes, self.depths)
         ]
 
@@ -101,8 +116,35 @@ class Space:
                 point[name] = ask(name, values.low, values.high, log=values.log)
         return point
 
+    def holds(self, point: Values) -> bool:
+        """Whether a point lies in this space."""
+        ranges = self.studied | self.tuned
+        return all(name in ranges and _lies_in(ranges[name], value) for name, value in point.items())
+
+    def covers(self, other: "Space") -> bool:
+        """Whether all points of another space of the same settings lie in this one."""
+        ours, theirs = self.studied | self.tuned, other.studied | other.tuned
+        return ours.keys() == theirs.keys() and all(_covers(ours[name], theirs[name]) for name in ours)
+
+    def searching(self, ranges: Ranges) -> "Space":
+        """This space with other ranges or choices for some settings, those that it did not search included.
+
+        The plane keeps of its sizes and depths those that lie inside, or gets the ends where none does; its other
+        settings go to the nearest end, or to the first choice.
+        """
+        ranges = {name: _like(self.studied.get(name, self.tuned.get(name)), values) for name, values in ranges.items()}
+        within = lambda name, values: tuple(v for v in values if _lies_in(ranges[name], v)) or _ends(ranges[name])
+        planes = {"hidden_size": self.hidden_sizes, "depth": self.depths}
+        planes = {name: within(name, values) if name in ranges else values for name, values in planes.items()}
+        start = {name: _nearest(ranges[name], v) if name in ranges else v for name, v in self.start.items()}
+        studied = {name: ranges.get(name, values) for name, values in self.studied.items()}
+        tuned = self.tuned | {name: values for name, values in ranges.items() if name not in studied}
+        return Space(planes["hidden_size"], planes["depth"], studied, tuned, start, self.trials)
+
     def borders(self, settings: Values, grid: bool = False) -> list[tuple[str, float, Range, tuple[float, float]]]:
         """Settings on a border of their range (of the plane's in a grid): name, value, range, and a wider one."""
+        if self.points:  # what a grid of one's own leaves out was left out on purpose
+            return []
         sizes, depths = self.hidden_sizes, self.depths
         plane: Ranges = {"hidden_size": Range(min(sizes), max(sizes), log=True, least=1)}
         plane["depth"] = Range(min(depths), max(depths), least=1)
@@ -111,6 +153,34 @@ class Space:
             for name, values in (plane if grid else self.studied | self.tuned).items()
             if isinstance(values, Range) and name in settings and (wider := values.widened(settings[name]))
         ]
+
+
+def _lies_in(values: Range | tuple[Any, ...], value: Any) -> bool:
+    return value in values if isinstance(values, tuple) else values.low <= value <= values.high
+
+
+def _covers(ours: Range | tuple[Any, ...], theirs: Range | tuple[Any, ...]) -> bool:
+    if isinstance(ours, tuple) or isinstance(theirs, tuple):
+        return isinstance(ours, tuple) and isinstance(theirs, tuple) and set(theirs) <= set(ours)
+    alike = (ours.log, ours.needs, type(ours.low)) == (theirs.log, theirs.needs, type(theirs.low))
+    return alike and ours.low <= theirs.low and theirs.high <= ours.high
+
+
+def _like(known: Range | tuple[Any, ...] | None, asked: Range | tuple[Any, ...]) -> Range | tuple[Any, ...]:
+    """A range that was asked for, in all else like the one that was known."""
+    if isinstance(known, Range) and isinstance(asked, Range):
+        return dataclasses.replace(known, low=asked.low, high=asked.high)
+    return asked
+
+
+def _ends(values: Range | tuple[Any, ...]) -> tuple[Any, ...]:
+    return values if isinstance(values, tuple) else tuple(dict.fromkeys((values.low, values.high)))
+
+
+def _nearest(values: Range | tuple[Any, ...], value: Any) -> Any:
+    if _lies_in(values, value):
+        return value
+    return values[0] if isinstance(values, tuple) else min(max(value, values.low), values.high)
 
 
 def studied(

@@ -6,6 +6,8 @@ from typing import Any
 
 from rnnkit.core import records, wording
 from rnnkit.runs import Comparison, Reference
+from sweeps.analysis.front import OnFront
+from sweeps.analysis.grid import GridPoint
 
 
 REVISION = 2  # of the answer; 1 had the comparison of one run, and intervals beyond what a metric can be
@@ -200,6 +202,7 @@ class Summary:
 
     `minutes` are from the first start to the last end, `cost_minutes` those of all runs together. `confirmations` come
     best first; `others` are the tests between the first and each of the others, `runner_up` is the first of these.
+    `points` are those of a grid of one's own, `front` is that of score against size, where it is limited.
     `importances` are the shares of `importance`, `rows` are all trials that have ended. The sentences say what the data
     support and what not, which of the best's settings lie on `borders`, what depends on `timing`, and which results are
     `unread`, since they are damaged.
@@ -229,6 +232,8 @@ class Summary:
     rows: list[TrialRow] = field(default_factory=list)
     others: list[Paired] = field(default_factory=list)
     importance: Importance = Importance()
+    points: list[GridPoint] = field(default_factory=list)
+    front: list[OnFront] = field(default_factory=list)
     revision: int = REVISION
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rnnkit.core import wording
 from rnnkit.runs import mirror_client, printing
-from sweeps.analysis import words
+from sweeps.analysis import front, grid, words
 from sweeps.analysis.facts import Best, GridCell, Summary
 from sweeps.analysis.plane import how_many_runs
 from sweeps.study import StudyFolder
@@ -16,6 +16,8 @@ def short(folder: StudyFolder, summary: Summary) -> str:
     if has_plane(summary):
         lines += ["", f"{plane_title(summary)} (how many parameters):"]
         lines += [f"  {line}" for line in aligned(plane_table(summary))]
+    for heading, table in own_tables(summary):
+        lines += ["", f"{heading}:", *(f"  {line}" for line in aligned(table))]
     best = summary.best
     if best is None:
         lines += ["", *words.nothing_in_words(summary), f"see {printing.shown(folder.path / 'summary.md')}"]
@@ -46,6 +48,17 @@ def aligned(rows: list[list[str]]) -> list[str]:
 def has_plane(summary: Summary) -> bool:
     """Whether points of the plane have finished: in a random study there are none."""
     return any(cell.value is not None for cell in summary.plane)
+
+
+def own_tables(summary: Summary) -> list[tuple[str, list[list[str]]]]:
+    """Tables that only some studies have, each with its heading: a grid of one's own, the front of score and size."""
+    tables: list[tuple[str, list[list[str]]]] = []
+    if summary.points:
+        heading = f"{wording.metric(summary.metric)} by point of the grid, {how_many_runs(summary.points)}"
+        tables.append((heading, grid.table(summary.points, summary.metric)))
+    if summary.front:
+        tables.append((front.heading(summary.front, summary.metric), front.table(summary.front, summary.metric)))
+    return tables
 
 
 def plane_table(summary: Summary) -> list[list[str]]:
@@ -126,6 +139,8 @@ def markdown(summary: Summary, figures: Path) -> str:
         lines += [f"## {wording.capital(plane_title(summary))}", ""]
         lines += ["In brackets: the number of parameters. After ±: the standard deviation between seeds.", ""]
         lines += [*_table(plane_table(summary)), ""]
+    for heading, table in own_tables(summary):
+        lines += [f"## {wording.capital(heading)}", "", *_table(table), ""]
     if summary.importances:
         lines += ["## Importances", "", f"{wording.capital(words.importances_in_words(summary))}.", ""]
     for path in sorted(figures.glob("*.png")):

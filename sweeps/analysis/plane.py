@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from rnnkit.core import wording
 from sweeps.analysis.facts import GridCell, TrialRow
+from sweeps.analysis.grid import GridPoint
 from sweeps.analysis.inference import Spread, least_difference
 
 
@@ -29,7 +30,7 @@ def _stands_at(point: dict, settings: dict) -> bool:
     return all(has.get(name, value) == value for name, value in {"dropout": 0.0, **point}.items())
 
 
-def how_many_runs(plane: Sequence[GridCell]) -> str:
+def how_many_runs(plane: Sequence[GridCell | GridPoint]) -> str:
     """How many runs stand behind each point that has any: `one run each`, `means of 3 runs each`."""
     counts = sorted({len(cell.values) for cell in plane if cell.values})
     if counts == [1]:
@@ -38,9 +39,12 @@ def how_many_runs(plane: Sequence[GridCell]) -> str:
 
 
 def told_apart(
-    plane: list[GridCell], between_seeds: Spread | None, score: Callable[[float], float]
+    plane: Sequence[GridCell | GridPoint],
+    between_seeds: Spread | None,
+    score: Callable[[float], float],
+    where: str = "plane",
 ) -> tuple[list[str], list[str]]:
-    """Sentences on the plane: differences that the data support, and such that they do not."""
+    """Sentences on the plane, or the grid: differences that the data support, and such that they do not."""
     scores = {cell.name: score(cell.value) for cell in plane if cell.value is not None}
     counts = {cell.name: len(cell.values) for cell in plane}
     if len(scores) < 2:
@@ -50,7 +54,7 @@ def told_apart(
         if max(counts.values()) > 1:
             lacks = "all seeds of each came out alike, and nothing here says how much seeds differ"
         return [], [
-            f"Between the {len(scores)} points of the plane no difference is supported: {lacks} "
+            f"Between the {len(scores)} points of the {where} no difference is supported: {lacks} "
             "(--confirm, or --sampler grid, does)."
         ]
     best = max(scores, key=scores.__getitem__)
@@ -62,6 +66,7 @@ def told_apart(
         f"{wording.count(between_seeds.freedom, 'degree')} of freedom; "
         f"two points must lie {wording.number(needed[best])} apart to be told apart"
     )
-    supported = [f"In the plane, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
-    not_supported = [f"In the plane, {best} is not told apart from {wording.listed(close)} ({basis})."] if close else []
-    return supported, not_supported
+    supported = [f"In the {where}, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
+    if not close:
+        return supported, []
+    return supported, [f"In the {where}, {best} is not told apart from {wording.listed(close)} ({basis})."]

@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnkit.core import UserError, files, wording
 from rnnkit.core import config as configuration
 from rnnkit.runs import Result
-from sweeps.analysis import answer, ended, figures, page
+from sweeps.analysis import answer, ended, figures, front, grid, inference, page, plane
 from sweeps.analysis.facts import Summary
 from sweeps.analysis.importances import importance
-from sweeps.study import Study
+from sweeps.study import Study, suggestions
 
 
 def write(study: Study) -> str:
@@ -51,7 +51,8 @@ def collect(study: Study) -> Summary:
     frozen = [trial for trial in study.all_of() if trial.state.is_finished()]
     again = study.confirmations.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
     searched, fresh = [ended.of_trial(trial) for trial in frozen], [ended.of_trial(trial) for trial in again]
-    summary = answer.summarised(asked(study), searched, fresh, importance(frozen))
+    weighed = importance(suggestions.rebased(folder.space, frozen))
+    summary = answer.summarised(asked(study), searched, fresh, weighed)
     best, known = summary.best, {trial.number: trial for trial in frozen}
     named = set(best.runs if best else []) | {run for row in summary.confirmations for run in row.runs}
     shown = [trial for trial in frozen if trial.state == TrialState.COMPLETE]
@@ -59,13 +60,26 @@ def collect(study: Study) -> Summary:
     if best:
         command = configuration.command(folder.config(best.trial, best.settings))
         best = dataclasses.replace(best, command=command)
+    complete = [trial for trial in frozen if trial.state == TrialState.COMPLETE]
+    summary = with_grid(study, summary, grid.grid_points(folder, complete))
     return dataclasses.replace(
         summary,
+        front=front.front(folder, complete),
         best=best,
         borders=borders(study, known[best.trial]) if best else [],
         timing=timing(study),
         unread=unread(study, shown),
     )
+
+
+def with_grid(study: Study, summary: Summary, points: list[grid.GridPoint]) -> Summary:
+    """A summary with the points of a grid of one's own, and what the data support of them; as it is without such."""
+    if not points:
+        return summary
+    between = inference.spread([point.values for point in points])
+    found = plane.told_apart(points, between, study.folder.objective.score, where="grid")
+    supported, not_supported = summary.supported + found[0], summary.not_supported + found[1]
+    return dataclasses.replace(summary, points=points, supported=supported, not_supported=not_supported)
 
 
 def asked(study: Study) -> answer.Asked:
@@ -80,7 +94,7 @@ def asked(study: Study) -> answer.Asked:
         sampler=folder.sampler,
         pruner=folder.pruner,
         storage=study.storage.kind,
-        plane=folder.space.plane(),
+        plane=grid.plane_points(folder),
         confirm=study.confirm,
     )
 
@@ -98,6 +112,10 @@ def borders(study: Study, best: FrozenTrial) -> list[str]:
 
 def timing(study: Study) -> str:
     """What in this study depends on timing, in a sentence."""
+    if study.folder.lag is not None:
+        again = f"make reproduce STUDY={study.folder.name}"
+        end = f" {why_it_ended(study)}" if "ended" in study.trials.user_attrs else ""
+        return f"The same seed gives this study again bit for bit, with any number of workers ({again}).{end}"
     sampler, pruner = study.folder.sampler, study.folder.pruner
     pruned = pruner == "percentile" and sampler != "grid" or pruner == "auto" and sampler in ("tpe", "plane-then-tpe")
     what = ["what TPE suggests"] * (sampler in ("tpe", "plane-then-tpe")) + ["what is pruned"] * pruned
@@ -107,6 +125,12 @@ def timing(study: Study) -> str:
         "With one worker, the same seed gives this study again bit for bit; with several, "
         f"{wording.listed(what)} depends on which trials have ended by then."
     )
+
+
+def why_it_ended(study: Study) -> str:
+    """Why a study with a time to keep has as many trials as it has, in a sentence."""
+    reason = wording.capital(study.trials.user_attrs["ended"])
+    return f"{reason}: hence {wording.count(study.total, 'trial')}, which depends on the machine (--minutes)."
 
 
 def unread(study: Study, trials: list[FrozenTrial]) -> list[str]:

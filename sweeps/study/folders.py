@@ -1,94 +1,29 @@
-"""A study's folder: what study.json says of it, and what its trials start from.
-
-A trial carries out one planned point, and its number is the point's. All that is random about it derives from the
-study's seed and that number.
-"""
+"""A study's folder on the disk: found or made, held by one sweep at a time, removed where nothing came of it."""
 
 import contextlib
 import dataclasses
-import functools
 import itertools
-import json
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
-import experiments
 from rnnkit.core import BaseConfig, UserError, files, locks, writing
-from rnnkit.core import config as configuration
-from rnnkit.runs import FORMAT, installed_versions
-from rnnkit.training import Objective, Space
+from rnnkit.runs import installed_versions
 from sweeps.study import storage as storages
+from sweeps.study.described import (
+    LAG,
+    MOST_TRIALS,
+    Pruner,
+    Sampler,
+    StudyFolder,
+    continued,
+    is_of_another_space,
+    trial_seed,
+)
 
 
-Sampler = Literal["plane-then-tpe", "grid", "random", "tpe"]
-Pruner = Literal["auto", "percentile", "none"]
-
-MOST_TRIALS = 9_000  # in one study: the seeds from there on belong to confirmations
-COMPARED = ("experiment", "seed", "sampler", "pruner", "storage", "config", "space")
-
-
-@dataclass(frozen=True)
-class StudyFolder:
-    """A study's folder and what study.json says of it.
-
-    `base` is the configuration that all trials start from; a trial replaces in it what its point names. `made` names
-    its folder and those that `open_folder` made above it: none for a study that was there.
-    """
-
-    path: Path
-    base: BaseConfig
-    seed: int
-    sampler: Sampler = "plane-then-tpe"
-    pruner: Pruner = "auto"
-    address: str = "journal"
-    made: tuple[Path, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The study's name, which is its folder's."""
-        return self.path.name
-
-    @functools.cached_property
-    def space(self) -> Space:
-        """The search space of the study's experiment, without choices that do not go with the study's settings."""
-        return experiments.space_of(self.base).fitting(self.base)
-
-    @functools.cached_property
-    def objective(self) -> Objective:
-        """What the trials are judged by."""
-        return experiments.objective_of(self.base)
-
-    def describe(self) -> dict[str, Any]:
-        """What must be the same for the study to be continued; with it, study.json holds versions and the time."""
-        judged = {"metric": self.objective.metric, "lower_is_better": self.objective.lower_is_better}
-        values = {
-            "format": FORMAT,
-            "study": self.name,
-            "experiment": self.base.experiment,
-            "seed": self.seed,
-            "sampler": self.sampler,
-            "pruner": self.pruner,
-            "storage": "journal" if self.address == "journal" else "postgresql",
-            "config": configuration.settings(self.base),
-            "space": judged | {k: v for k, v in dataclasses.asdict(self.space).items() if k != "trials"},
-        }
-        return json.loads(json.dumps(values, default=str))
-
-    def config(self, number: int, values: dict[str, Any]) -> BaseConfig:
-        """The configuration of the trial of this number, or on fresh seed `number` - `MOST_TRIALS`, with these values.
-
-        A fresh seed is the same for all that is run again on it, so in pairs.
-        """
-        return self.base.changed(seed=trial_seed(self.seed, number), **values)
-
-
-def trial_seed(study_seed: int, number: int) -> int:
-    """The seed of a trial's run: short, and another for each pair of study seed (below 2^31) and number."""
-    return study_seed * 10_000 + number
+__all__ = ["LAG", "MOST_TRIALS", "StudyFolder", "trial_seed"]
 
 
 def open_folder(
@@ -100,12 +35,16 @@ def open_folder(
     pruner: Pruner = "auto",
     address: str = "journal",
 ) -> StudyFolder:
-    """The folder of the study `name`, made where there is none.
+    """`opened`, for a study that is told in short."""
+    return opened(StudyFolder(runs_dir / "studies" / name, base, seed, sampler, pruner, address))
+
+
+def opened(folder: StudyFolder) -> StudyFolder:
+    """The folder of a study, made where there is none.
 
     Raises `UserError` where it cannot be written, or belongs to a study with other settings.
     """
-    folder = StudyFolder(runs_dir / "studies" / name, base, seed, sampler, pruner, address)
-    described = folder.path / "study.json"
+    described, name, runs_dir = folder.path / "study.json", folder.name, folder.path.parents[1]
     if described.exists():
         stored = files.read_json(described)
         if stored.get("study", name) != name:
@@ -113,13 +52,7 @@ def open_folder(
                 f"{folder.path} holds the study {stored['study']}: it was renamed, or is a link to it; "
                 f"give it that name again, or choose a new name with --study"
             )
-        if isinstance(kept := stored.get("config"), dict):
-            # What is younger than the study has there the value that it was made with, whatever the command says.
-            younger = configuration.younger(base)
-            base = base.changed(**{name: value for name, value in younger.items() if name not in kept})
-            folder = dataclasses.replace(folder, base=base)
-        require_same(stored, folder)
-        return folder
+        return continued(folder, stored)
     made: list[Path] = []
     with writing(f"the runs folder {runs_dir}"):
         try:
@@ -161,34 +94,17 @@ def _remove_unless_begun(path: Path, made: list[Path]) -> None:
 
 
 def with_its_space(folder: StudyFolder) -> StudyFolder:
-    """The folder for a study that nobody has named: this one, or with -2, -3 ... the first that has its search space.
+    """The folder for a study that nobody has named: this one, or with -2, -3 ... the first that can have its space.
 
-    A space that has changed, in the experiment's file say, makes another study: trials of two are not ranked together.
+    A space that is no wider one, in the experiment's file say, makes another study: trials of two are not ranked
+    together.
     """
     for name in itertools.chain([folder.name], (f"{folder.name}-{number}" for number in itertools.count(2))):
         found = dataclasses.replace(folder, path=folder.path.with_name(name))
         described = found.path / "study.json"
-        if not described.exists() or [*_differences(files.read_json(described), found)] != ["space"]:
+        if not described.exists() or not is_of_another_space(found, files.read_json(described)):
             return found
     raise AssertionError  # there is no end of names
-
-
-def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:
-    """Raise `UserError`, naming the first difference, where a study was started with other settings than ours."""
-    for key, difference in _differences(stored, folder).items():
-        again = "put that one back" if key == "space" else "give those settings again"
-        raise UserError(
-            f"study {folder.name} was started with another {key}{difference}: {again} to continue it, "
-            "or choose a new name with --study"
-        )
-
-
-def _differences(stored: dict[str, Any], folder: StudyFolder) -> dict[str, str]:
-    """In what a study was started with other settings than ours: of `COMPARED`, in words."""
-    ours = folder.describe()
-    if isinstance(kept := stored.get("config"), dict):
-        stored = {**stored, "config": configuration.younger(folder.base) | kept}
-    return {key: _difference(stored.get(key), ours[key]) for key in COMPARED if stored.get(key) != ours[key]}
 
 
 @contextlib.contextmanager
@@ -205,13 +121,6 @@ def nothing_half_made(folder: StudyFolder) -> Iterator[None]:
             shutil.rmtree(folder.path, ignore_errors=True)
             _remove_empty(folder.made[1:])
         raise
-
-
-def _difference(stored: Any, ours: Any) -> str:
-    if not isinstance(stored, dict) or not isinstance(ours, dict):
-        return f" ({stored}, not {ours})"
-    changed = [k for k in ours if stored.get(k) != ours[k]]
-    return "".join(f" ({k} {stored.get(k)}, not {ours[k]})" for k in changed[:1])
 
 
 def _came_to_anything(folder: StudyFolder) -> bool:

@@ -1,5 +1,6 @@
 """The workers that a sweep runs on its own machine: started, watched by their exit codes, replaced, and stopped."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from rnnkit.core import UserError, processes
 from sweeps.study import points
+from sweeps.study.budget import Budget, affordable, search
+from sweeps.study.progress import Progress
 from sweeps.study.study import Study
 
 
@@ -114,6 +117,35 @@ class Workers:
                 process.kill()
             slot.let_go()
             points.released(self.study, slot.worker, "stopped")
+
+
+def carry_out(study: Study, slots: list[Slot], budget: Budget | None = None) -> str:
+    """Plan what is missing of a study, and work on it until every trial has ended, those on fresh seeds included.
+
+    With a budget, until its time is up or nothing is left to gain, and say which, in words.
+    """
+    workers, reason = Workers(study, slots), ""
+    if budget is None:
+        points.plan(study)
+    with Progress(study, by_time=budget is not None) as progress, contextlib.ExitStack() as stack:
+        stack.callback(workers.stop)
+
+        def look(wanted: int) -> None:
+            workers.look(wanted)
+            points.reap(study)  # those of other machines
+            progress.look()
+            time.sleep(study.storage.poll)
+
+        if budget is not None:
+            reason = search(study, budget, look)
+            if points.unfinished(study.all_of()):
+                workers.stop()
+                points.close(study, put_by=True)
+            study.ask_for(study.total, affordable(study, budget))
+        while (left := points.left(study)) and (budget is None or budget.left > 0):
+            look(left)
+        progress.look()
+    return reason
 
 
 def _last_error(log: Path) -> str:

@@ -9,17 +9,15 @@ import functools
 import itertools
 import math
 import statistics
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit.core import seeding
-from rnnkit.training import Space
-from sweeps.study.folders import StudyFolder
+from sweeps.study import suggestions
 from sweeps.study.storage import id_of
 from sweeps.study.study import Study
 
@@ -27,21 +25,21 @@ from sweeps.study.study import Study
 Given = ParamSpec("Given")
 Value = TypeVar("Value")
 
-# Ends a trial whose best so far is among the worst third of the finished ones at as many evaluations, from the 4th on:
-# evaluations count from 1, and Optuna prunes where a step is n_warmup_steps or more.
-PRUNER = optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
-
 # Workers that a trial may cost without getting any further, before it is given up: that crash, and that are killed.
 CRASHES, KILLS = 3, 20
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial in this worker's hands: `repeat` is None, or says on which of the fresh seeds it runs a trial again."""
+    """A trial in this worker's hands: `repeat` is None, or says on which of the fresh seeds it runs a trial again.
+
+    `peers` are the finished trials that it is compared with, to be ended early where it is poor; None for never.
+    """
 
     study: Study
     trial: optuna.Trial
     worker: str
+    peers: optuna.Study | None = None
     repeat: int | None = None
     confirms: int | None = None
 
@@ -76,80 +74,47 @@ def plan(study: Study) -> None:
     """Add the points that are missing of the study's total. What is planned already stays as it is.
 
     Points of the plane, of a grid, and those drawn at random have their values from here on; the others get theirs from
-    TPE when a worker takes them.
+    TPE when a worker takes them (`suggestions.settled`).
     """
     while (number := len(study.trials.get_trials(deepcopy=False))) < study.total:
-        study.trials.enqueue_trial(values(study.folder, number))
+        study.trials.enqueue_trial(suggestions.values(study.folder, number))
 
 
-def values(folder: StudyFolder, number: int) -> dict:
-    """What is known of a point from the start: all its values, or none where TPE is to choose them."""
-    if folder.sampler == "random":
-        return drawn(folder.space, seeding.stream(folder.seed, "random point", number) % 2**32)
-    plane = folder.space.plane()
-    return plane[number % len(plane)] if is_first_part(folder, number) else {}
-
-
-def drawn(space: Space, seed: int) -> dict[str, Any]:
-    """A point drawn at random, uniformly (on a logarithmic scale where a range says so), from `seed` alone."""
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    return space.suggest(study.ask())
-
-
-def is_first_part(folder: StudyFolder, number: int) -> bool:
-    """Whether a point belongs to the plane or grid: the table in the end, every point of which is trained out."""
-    in_plane = folder.sampler == "plane-then-tpe" and number < len(folder.space.plane())
-    return folder.sampler == "grid" or in_plane
-
-
-def prunes(folder: StudyFolder, number: int) -> bool:
-    """Whether the trial of this number may be pruned: by default only where TPE chooses."""
-    asked = folder.pruner == "percentile" or (folder.pruner == "auto" and folder.sampler != "random")
-    return asked and not is_first_part(folder, number)
-
-
-class PointSampler(optuna.samplers.TPESampler):
-    """TPE (Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011), seeded for one point.
-
-    A sampler of its own for each point makes suggestions independent of how often the study was stopped. What TPE
-    leaves to chance is drawn for each setting from a random stream of its own: a worker that was killed between two
-    settings changes nothing either.
-    """
-
-    def __init__(self, study_seed: int, number: int):
-        self._point = study_seed, number
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of group=True
-            super().__init__(seed=self._stream("sampler"), multivariate=True, group=True, constant_liar=True)
-
-    def _stream(self, name: str) -> int:
-        study_seed, number = self._point
-        return seeding.stream(study_seed, name, number) % 2**32
-
-    def sample_independent(self, study, trial, param_name, param_distribution):
-        """A draw from the range, for what no trial has had yet, and while there are few trials."""
-        chance = optuna.samplers.RandomSampler(seed=self._stream(f"sampler/{param_name}"))
-        return chance.sample_independent(study, trial, param_name, param_distribution)
+@_alone
+def close(study: Study, put_by: bool = False) -> None:
+    """Have the study end with the points that have begun, or with `put_by` before the first that has not ended."""
+    trials = study.trials.get_trials(deepcopy=False)[: study.total]
+    begun = [trial.state.is_finished() if put_by else trial.state != TrialState.WAITING for trial in trials]
+    study.ask_for(next((number for number, whether in enumerate(begun) if not whether), len(begun)), study.confirm)
 
 
 @_alone
 def claim(study: Study, worker: str) -> Claim | None:
-    """Take the next waiting trial into this worker's hands; None where none is waiting.
+    """Take the next waiting trial into this worker's hands; None where none is waiting that can begin by now.
 
-    On the way, trials whose workers are gone go back to the waiting, and once all points have ended, the best
-    configurations are lined up to be run again.
+    Trials begin in the order of their numbers: what a point suggests depends on those before it. On the way, trials
+    whose workers are gone go back to the waiting, and once all points have ended, the best configurations are lined up
+    to be run again.
     """
     _reap(study)
-    for trial in study.all_of((TrialState.WAITING,)):
-        if (taken := _take(study, study.trials, trial, worker)) is not None:
-            return Claim(study, taken, worker)
+    folder, trials = study.folder, study.trials.get_trials(deepcopy=False)
+    for trial in [trial for trial in trials[: study.total] if trial.state == TrialState.WAITING]:
+        if not suggestions.ready(folder, trials, trial.number):
+            return None
+        chosen = suggestions.settled(folder, trials, trial, study.before)
+        if (taken := _take(study, study.trials, trial, worker, chosen)) is not None:
+            beside = suggestions.known(folder, trials, trial.number)
+            compared = suggestions.prunes(folder, trial.number)
+            return Claim(study, taken, worker, suggestions.peers(beside, folder.objective) if compared else None)
     if study.confirm[0] and not _missing(study):
         for trial, repeat in _unplanned(study):
             attributes = {"confirms": trial.number, "repeat": repeat}
             study.confirmations.enqueue_trial(trial.params, user_attrs=attributes)
     for trial in study.confirmations.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        if (taken := _take(study, study.confirmations, trial, worker)) is not None:
-            return Claim(study, taken, worker, trial.user_attrs["repeat"], trial.user_attrs["confirms"])
+        original, repeat = trials[trial.user_attrs["confirms"]], trial.user_attrs["repeat"]
+        chosen = original.params, original.distributions
+        if (taken := _take(study, study.confirmations, trial, worker, chosen)) is not None:
+            return Claim(study, taken, worker, None, repeat, original.number)
     return None
 
 
@@ -163,16 +128,23 @@ def _reap(study: Study) -> None:
 reap = _alone(_reap)
 
 
-def _take(study: Study, part: optuna.Study, trial: FrozenTrial, worker: str) -> optuna.Trial | None:
+def _take(
+    study: Study, part: optuna.Study, trial: FrozenTrial, worker: str, chosen: suggestions.Settled
+) -> optuna.Trial | None:
     storage, identifier = study.storage.optuna, id_of(trial)
     study.storage.beat(identifier)  # first: a running trial without a heartbeat would never count as abandoned
+    for name, source in chosen[1].items():
+        if name not in trial.params:
+            first = next((one for one in part.get_trials(deepcopy=False) if name in one.params), None)
+            kept = first.distributions[name] if first else None
+            if not isinstance(kept, CategoricalDistribution):
+                kept = suggestions.lasting(study.folder, name, source)
+            storage.set_trial_param(identifier, name, kept.to_internal_repr(chosen[0][name]), kept)
     storage.set_trial_user_attr(identifier, "worker", worker)
     if not storage.set_trial_state_values(identifier, TrialState.RUNNING):
         return None
-    # Opened anew: a sampler that is asked by way of an old one would see the trials of then.
-    sampler = PointSampler(study.folder.seed, trial.number)
-    fresh = optuna.load_study(storage=storage, study_name=part.study_name, sampler=sampler, pruner=PRUNER)
-    return optuna.Trial(fresh, identifier)
+    fresh = optuna.load_study(storage=storage, study_name=part.study_name, sampler=optuna.samplers.RandomSampler())
+    return optuna.Trial(fresh, identifier)  # all is settled: nothing is asked of the sampler
 
 
 End = Literal["stopped", "killed", "crashed"]

@@ -7,8 +7,6 @@ database's clock.
 
 import contextlib
 import fcntl
-import json
-import os
 import sys
 import threading
 import time
@@ -26,12 +24,11 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnkit.core import UserError, extras, locks, without_secrets, writing
+from rnnkit.core import UserError, extras, locks, without_secrets
 
 
 BEAT = 5  # seconds between two heartbeats
 GRACE = 20  # seconds without one after which a worker counts as gone
-AFTER_TORN = 32  # lines that workers may have written after a torn one before they noticed
 PATIENCE = 300.0  # seconds that a database may be away without harm
 WAITING = "waiting for the database, which does not answer"
 
@@ -81,6 +78,13 @@ class Journal:
         """Do what needs the storage."""
         return action(*given)
 
+    def pause(self) -> None:
+        """Wait until another process has written something, or for a moment."""
+        path, end = self.folder / "journal.log", time.monotonic() + 2 * self.poll
+        size = path.stat().st_size
+        while time.monotonic() < end and path.stat().st_size == size:
+            time.sleep(self.poll / 20)
+
     def exclusive(self) -> AbstractContextManager[object]:
         """Be the only process that plans or hands out trials."""
         return locks.exclusive(self.folder / "claim.lock")
@@ -120,54 +124,6 @@ class Journal:
                 return False
         except locks.Busy:
             return True
-
-
-def heal(folder: Path) -> None:
-    """Cut journal.log where a full disk or a crash tore a line: Optuna could never write to it again.
-
-    Whatever follows a torn line was never read by anybody, and is a line or two of each worker at most. Workers that
-    are writing are waited for. Raises `UserError` for other damage, which is not ours to cut.
-    """
-    path = folder / "journal.log"
-    if not path.exists() or _torn(path) is None:
-        return
-    with locks.opened(folder / "workers.lock") as descriptor:
-        if not locks.take(descriptor, path, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            print(f"{path} is torn: waiting for workers that still have it open", flush=True)
-            locks.take(descriptor, path)
-        whole = _torn(path)
-        if whole is not None:
-            with writing(path), path.open("rb+") as file:
-                torn = os.fstat(file.fileno()).st_size - whole
-                file.truncate(whole)
-            print(f"{path}: dropped {torn} bytes at its end, which a full disk or a crash had torn", flush=True)
-
-
-def _torn(path: Path) -> int | None:
-    """The number of bytes before the first torn line; None where all lines are whole.
-
-    Raises `UserError` where more follows that line than could follow a torn one.
-    """
-    with path.open("rb") as file:
-        lines = file.readlines()
-    whole = [_is_whole(line) for line in lines]
-    if all(whole):
-        return None
-    first = whole.index(False)
-    if (follow := sum(whole[first:])) > AFTER_TORN:
-        raise UserError(
-            f"{path}, line {first + 1} is damaged, and {follow} good ones follow: no crash does that. "
-            "Put back a copy of the file, or choose a new name with --study"
-        )
-    return sum(map(len, lines[:first]))
-
-
-def _is_whole(line: bytes) -> bool:
-    try:
-        said = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
-        return False
-    return isinstance(said, dict) and said.get("op_code") in range(11) and "worker_id" in said  # as Optuna writes it
 
 
 class Database:
@@ -219,6 +175,10 @@ class Database:
                     print(f"{WAITING} ({reason})", file=sys.stderr, flush=True)
                 self._last_failure = time.monotonic()
                 time.sleep(0.5)
+
+    def pause(self) -> None:
+        """Wait for a moment."""
+        time.sleep(self.poll)
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -4,18 +4,22 @@ The best configurations are run again on fresh seeds by trials of a second study
 they play no role in what the sampler suggests.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 import experiments
-from rnnkit.core import UserError
+from rnnkit.core import UserError, files
 from rnnkit.core import config as configuration
+from sweeps.study import healing
 from sweeps.study import storage as storages
-from sweeps.study.folders import StudyFolder, require_same
+from sweeps.study.described import StudyFolder, continued, told
+from sweeps.study.limits import Limits
 
 
 AGAIN = "/again"  # after a study's name, the study of Optuna's that holds what is run again
@@ -40,6 +44,35 @@ class Study:
         """How many configurations are run again in the end, and on how many seeds."""
         return tuple(self.trials.user_attrs["confirm"])
 
+    @property
+    def before(self) -> tuple[FrozenTrial, ...]:
+        """What the study that this one started from had found out by then; nothing where it started from none."""
+        found = self.trials.user_attrs.get("from", {}).get("trials", [])
+        return tuple(_told_of(one) for one in found)
+
+    def start_from(self, other: "Study") -> None:
+        """Have the points learn from what another study has found out. Raises `UserError` where this one has begun.
+
+        Its trials are kept in this study: it depends on the other no more.
+        """
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        trials = [
+            {
+                "state": trial.state.name,
+                "value": trial.value,
+                "params": trial.params,
+                "intermediate_values": {str(step): value for step, value in trial.intermediate_values.items()},
+            }
+            for trial in other.trials.get_trials(deepcopy=False, states=ended)
+        ]
+        known = self.trials.user_attrs.get("from", {}).get("study")
+        if known == other.folder.name:
+            return
+        if known or self.trials.get_trials(deepcopy=False):
+            why = f"it started from {known}" if known else "it has begun without"
+            raise UserError(f"study {self.folder.name} cannot start from {other.folder.name}: {why}; leave --from out")
+        self.trials.set_user_attr("from", {"study": other.folder.name, "trials": trials})
+
     def ask_for(self, total: int, confirm: tuple[int, int] = (0, 0)) -> None:
         """Say how many points the study is to have, and what is run again in the end."""
 
@@ -49,6 +82,10 @@ class Study:
                     self.trials.set_user_attr(key, value)
 
         self.storage.patiently(say)
+
+    def say_why_it_ended(self, reason: str) -> None:
+        """Keep why a sweep that had a time to keep planned no more points."""
+        self.storage.patiently(self.trials.set_user_attr, "ended", reason)
 
     def admit(self, data: dict[str, str]) -> None:
         """Have all trials train on the same data, by checksums. Raises `UserError` for others than the first's."""
@@ -71,10 +108,21 @@ class Study:
         return [t for t in self.trials.get_trials(deepcopy=False, states=states) if t.number < self.total]
 
 
+def _told_of(stored: dict[str, Any]) -> FrozenTrial:
+    """A trial of another study, as `start_from` keeps it."""
+    return optuna.trial.create_trial(
+        state=TrialState[stored["state"]],
+        value=stored["value"],
+        params=stored["params"],
+        distributions={name: CategoricalDistribution([value]) for name, value in stored["params"].items()},
+        intermediate_values={int(step): value for step, value in stored["intermediate_values"].items()},
+    )
+
+
 def create(folder: StudyFolder, patience: float = 0.0) -> Study:
     """The study of a folder, made in its storage where it is not there yet."""
     if folder.address == "journal":
-        storages.heal(folder.path)
+        healing.heal(folder.path)
     storage = storages.opened(folder.address, folder.path, patience)
     storage.tidy()
 
@@ -91,8 +139,39 @@ def create(folder: StudyFolder, patience: float = 0.0) -> Study:
 
     storage.patiently(make)
     study = load(folder, storage)
-    require_same(storage.patiently(lambda: study.trials.user_attrs["study.json"]), folder)
-    return study
+    stored = storage.patiently(lambda: study.trials.user_attrs["study.json"])
+    return storage.patiently(_widened, dataclasses.replace(study, folder=continued(folder, stored)), stored)
+
+
+def _widened(study: Study, stored: dict[str, Any]) -> Study:
+    """The study with its space as it was until the first point that has not begun, if it is a wider one from there."""
+    folder, known = study.folder, told(stored["space"])
+    if folder.space == known:
+        return study
+    with study.storage.exclusive():
+        _require_room(study)
+        begun = [trial.params or trial.system_attrs.get("fixed_params") for trial in study.trials.get_trials()]
+        until = next((number for number, values in enumerate(begun) if not values), len(begun))
+        folder = dataclasses.replace(folder, earlier=(*folder.earlier, (until, known)))
+        study.trials.set_user_attr("study.json", folder.describe())
+    path = folder.path / "study.json"
+    files.write_json(path, (files.read_json(path) if path.exists() else {}) | folder.describe())
+    return dataclasses.replace(study, folder=folder)
+
+
+def _require_room(study: Study) -> None:
+    """Raise `UserError` for choices that the storage, in which choices stay what they were, does not have."""
+    for name, values in (study.folder.space.studied | study.folder.space.tuned).items():
+        found = (trial.distributions.get(name) for trial in study.trials.get_trials(deepcopy=False))
+        first = next((one for one in found if isinstance(one, CategoricalDistribution)), None)
+        lacking = (
+            [str(one) for one in values if one not in first.choices] if first and isinstance(values, tuple) else []
+        )
+        if lacking:
+            raise UserError(
+                f"study {study.folder.name} cannot have {name} {', '.join(lacking)}: it began when there was none; "
+                f"start a new study: --study NAME --from {study.folder.name}"
+            )
 
 
 def load(folder: StudyFolder, storage) -> Study:
@@ -116,5 +195,7 @@ def join(runs_dir: Path, name: str, address: str, patience: float = 0.0, **place
         raise UserError(f"study {name} is only just being made: start the worker again in a moment")
     kind = experiments.load(stored["experiment"]).Config
     base = configuration.restored(kind, stored["config"], runs_dir=runs_dir, **placement)
-    folder = StudyFolder(path, base, stored["seed"], stored["sampler"], stored["pruner"], address)
+    asked = stored["seed"], stored["sampler"], stored["pruner"], address, stored.get("lag"), told(stored["space"])
+    earlier = tuple((one["until"], told(one)) for one in stored.get("earlier", ()))
+    folder = StudyFolder(path, base, *asked, earlier, Limits(**stored.get("limits", {})))
     return load(folder, storage)

@@ -100,6 +100,11 @@ def tables(summary: Summary) -> dict:
     rows = [{name: str(v) if isinstance(v, bool) else v for name, v in row.items()} for row in rows]
     found = {"trials": table(["trial", "state", "value", "reason", "parameters", "seconds", "run", *names], rows)}
     found["plane"] = table(["hidden_size", "depth", "value", "spread", "parameters"], facts["plane"])
+    for name, sizes in (("points", ["spread", "parameters"]), ("front", ["trial", "parameters", "milliseconds"])):
+        if facts[name]:
+            settings = list(dict.fromkeys(setting for row in facts[name] for setting in row["settings"]))
+            of_it = [dict.fromkeys(settings) | row["settings"] | row for row in facts[name]]
+            found[name] = table([*settings, "value", *sizes], of_it)
     if facts["confirmed"]:
         means = ["trial", "found", "mean", "low", "high", "spread", "count", "parameters"]
         tests = words.confirmed_columns(summary.confirmations)

@@ -30,11 +30,11 @@ from tempfile import TemporaryDirectory
 import optuna
 
 from experiments import digits, memory
-from rnnkit.core import cli, files
+from rnnkit.core import cli, files, seeding
 from rnnkit.runs.manifest import processor
 from rnnkit.runs.result import Result
 from sweeps import worker
-from sweeps.study import folders, points
+from sweeps.study import folders, points, suggestions
 from sweeps.study import study as studies
 from tests.helpers import ROOT, WORKER, no_account
 
@@ -86,7 +86,7 @@ def plain(options: Options, task: str, layers: str, wandb: bool, place: Path) ->
     study = optuna.create_study(storage=storage, study_name="plain")
     space = (digits if task == "digits" else memory).SPACE
     for number in range(options.points):
-        settings = points.drawn(space, points.seeding.stream(0, "random point", number) % 2**32)
+        settings = suggestions.drawn(space, seeding.stream(0, "random point", number) % 2**32)
         study.enqueue_trial(settings, user_attrs={"settings": settings})
     said = {"task": task, "layers": layers, "wandb": wandb, "journal": journal, "folder": str(place)}
     said |= {"epochs": options.epochs if task == "digits" else options.rounds}

@@ -37,7 +37,7 @@ def test_what_is_no_fault_of_the_trial_has_it_wait_for_another_try(tmp_path, err
     assert trial.intermediate_values == {1: 0.5}
     again = points.claim(study, "another")
     assert again.number == 0
-    assert study.folder.config(0, study.folder.space.suggest(again.trial)).hidden_size == 8
+    assert study.folder.config(0, again.trial.params).hidden_size == 8
 
 
 def test_a_trial_that_a_full_disk_ended_goes_on_from_its_checkpoint(tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ PARTS = (
     "replays",
     "tracker",
     "sweeps",
+    "same",
     "answers",
     "slurm",
     "pages",

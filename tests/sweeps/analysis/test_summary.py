@@ -62,7 +62,7 @@ def test_summary_json_has_the_keys_that_it_always_had(tmp_path):
     assert " ".join(facts) == (
         "format study experiment metric lower_is_better seed sampler pruner storage trials minutes cost_minutes plane "
         "best confirmed runner_up importances supported not_supported borders timing unread list "
-        "others importance revision"
+        "others importance points front revision"
     )
     mean = "mean low high spread count"
     (again, _), (trial, _), cell = facts["confirmed"], facts["list"], facts["plane"][0]

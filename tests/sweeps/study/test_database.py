@@ -16,8 +16,8 @@ from experiments.digits import Config
 from rnnkit.core import files
 from rnnkit.core.errors import UserError
 from rnnkit.runs import Result, Status
-from sweeps import run, worker
-from sweeps.study import folders, points, storage
+from sweeps import worker
+from sweeps.study import folders, points, progress, storage
 from sweeps.study import study as studies
 from tests import database
 from tests.conftest import SETTINGS
@@ -217,7 +217,7 @@ def test_a_sweep_that_starts_while_the_database_goes_away_waits_for_it(server, t
     goes_away()
     assert studies.create(study.folder).trials.study_name == "starting"
     goes_away()
-    seen = run.Progress(study)
+    seen = progress.Progress(study)
     goes_away()
     with seen:
         goes_away()

@@ -1,12 +1,17 @@
 """Points: what they are, that each is run once, and that stopping changes none of them."""
 
 import dataclasses
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.trial import TrialState
 
+from rnnkit.training import Pruned
 from sweeps import worker
-from sweeps.study import folders, points, storage
+from sweeps.study import folders, points, storage, suggestions
 from sweeps.study import study as studies
 from tests.helpers import WORKER, a_trial, new_study, tell
 
@@ -16,7 +21,7 @@ def settled(study, total, better=1):
     study.ask_for(total)
     points.plan(study)
     while (claim := points.claim(study, WORKER)) is not None:
-        params = study.folder.space.suggest(claim.trial)
+        params = claim.trial.params
         tell(
             claim, better * params["learning_rate"] * 10 - abs(params["hidden_size"] - 40) / 100 + params["depth"] / 30
         )
@@ -40,11 +45,16 @@ def test_a_study_stopped_at_every_point_has_the_same_configurations(tmp_path, sa
         assert settled(study, total) == whole[:total]
         study = reopened(study)
         study.ask_for(total + 1)
-        claim = a_trial(study)
-        claim.trial.suggest_int("hidden_size", 8, 96, log=True)  # and killed
+        points.plan(study)
+        half = study.trials.get_trials(deepcopy=False)[total]
+        size = whole[total]["hidden_size"]
+        source = suggestions.distribution(study.folder.space.studied["hidden_size"])
+        study.storage.optuna.set_trial_param(storage.id_of(half), "hidden_size", size, source)  # and killed
+        study = reopened(study)
+        assert a_trial(study).trial.params == whole[total]  # and killed
         assert points.released(study, WORKER, "killed")[0].number == total
         study = reopened(study)
-        study.folder.space.suggest(points.claim(study, "another").trial)
+        points.claim(study, "another")
         points.released(study, "another", "stopped")
         study = reopened(study)
     assert settled(study, 20) == whole
@@ -59,50 +69,104 @@ def test_tpe_learns_from_what_came_before(tmp_path):
 
 def test_other_seeds_have_other_points(tmp_path):
     one, other = (folders.open_folder(tmp_path, f"s{seed}", new_study(tmp_path).folder.base, seed) for seed in (0, 1))
-    assert points.values(dataclasses.replace(one, sampler="random"), 0) != points.values(
+    assert suggestions.values(dataclasses.replace(one, sampler="random"), 0) != suggestions.values(
         dataclasses.replace(other, sampler="random"), 0
     )
     seeds = {folders.trial_seed(study, number) for study in range(5) for number in range(10_000)}
     assert len(seeds) == 50_000
 
 
-def test_a_grid_is_the_plane_again_and_again_with_a_seed_for_each_trial(tmp_path):
+def test_a_grid_is_the_plane_again_and_again_with_a_seed_for_each_round(tmp_path):
     study = new_study(tmp_path, total=30, sampler="grid")
     points.plan(study)
     plane = study.folder.space.plane()
     found = [trial.system_attrs["fixed_params"] for trial in study.trials.get_trials(deepcopy=False)]
     assert found == (plane * 3)[:30]
-    assert len({study.folder.config(number, {}).seed for number in range(30)}) == 30
+    assert [study.folder.config(number, {}).seed for number in range(30)] == [number // 12 for number in range(30)]
 
 
 def test_what_is_pruned(tmp_path):
     folder = new_study(tmp_path).folder
     replace = dataclasses.replace
-    assert not points.prunes(folder, 11)
-    assert points.prunes(folder, 12)
-    assert not points.prunes(replace(folder, pruner="none"), 12)
-    assert not points.prunes(replace(folder, sampler="random"), 12)
-    assert points.prunes(replace(folder, sampler="random", pruner="percentile"), 0)
-    assert not points.prunes(replace(folder, sampler="grid", pruner="percentile"), 50)
-    assert points.prunes(replace(folder, sampler="tpe"), 0)
+    assert not suggestions.prunes(folder, 11)
+    assert suggestions.prunes(folder, 12)
+    assert not suggestions.prunes(replace(folder, pruner="none"), 12)
+    assert not suggestions.prunes(replace(folder, sampler="random"), 12)
+    assert suggestions.prunes(replace(folder, sampler="random", pruner="percentile"), 0)
+    assert not suggestions.prunes(replace(folder, sampler="grid", pruner="percentile"), 50)
+    assert suggestions.prunes(replace(folder, sampler="tpe"), 0)
 
 
 def test_pruning_begins_at_the_fourth_evaluation(tmp_path):
     """Evaluations count from 1, and Optuna's warm-up ends at the step that it names."""
-    study = new_study(tmp_path, total=9, sampler="tpe")
+    study = new_study(tmp_path, total=13, sampler="tpe")
     points.plan(study)
-    good, bad = (0.9, 0.1) if not study.folder.objective.lower_is_better else (0.1, 0.9)
-    for _ in range(8):
-        claimed = points.claim(study, "worker")
+    for _ in range(12):
+        claimed = points.claim(study, WORKER)
         for evaluation in range(1, 6):
-            claimed.trial.report(good, evaluation)
-        study.storage.optuna.set_trial_state_values(storage.id_of(claimed.trial), TrialState.COMPLETE, [good])
-    poor = points.claim(study, "worker").trial
+            claimed.trial.report(0.9, evaluation)
+        tell(claimed, 0.9)
+    claim = points.claim(study, WORKER)
     verdicts = []
     for evaluation in range(1, 6):
-        poor.report(bad, evaluation)
-        verdicts.append(bool(poor.should_prune()))
-    assert verdicts == [False, False, False, True, True]
+        try:
+            worker.report(claim, evaluation, 0.1)
+        except Pruned:
+            verdicts.append(evaluation)
+    assert verdicts == [4, 5]
+    reported = {evaluation: 0.9 if evaluation == 5 else 0.1 for evaluation in range(1, 6)}
+    assert suggestions.is_poor(reported, 4, claim.peers)  # what it reported later plays no role
+    assert not suggestions.is_poor(reported, 5, claim.peers)
+
+
+def test_a_point_waits_for_those_it_is_to_know_and_for_no_others(tmp_path):
+    """With 4 it begins when all but the 3 before it have ended; what is drawn at random never waits."""
+    study = new_study(tmp_path, total=9, sampler="tpe")
+    points.plan(study)
+    with study.storage.present(WORKER):
+        claims = [points.claim(study, WORKER) for _ in range(4)]
+        assert [claim.number for claim in claims] == [0, 1, 2, 3]
+        assert points.claim(study, WORKER) is None
+        for claim in claims[1:]:
+            tell(claim, 0.5)
+        assert points.claim(study, WORKER) is None  # 0 has not ended
+        tell(claims[0], 0.5)
+        assert [points.claim(study, WORKER).number for _ in range(4)] == [4, 5, 6, 7]
+    assert points.left(study) == 5
+    free = new_study(tmp_path / "random", total=9, sampler="random")
+    points.plan(free)
+    with free.storage.present(WORKER):
+        assert [points.claim(free, WORKER).number for _ in range(9)] == list(range(9))
+
+
+@given(order=st.randoms(use_true_random=False), lag=st.integers(1, 6))
+@settings(max_examples=2)
+def test_the_order_in_which_trials_end_changes_nothing(order, lag):
+    """Any of those that are in hand ends next, some fail, some are pruned, some are given up and taken again."""
+
+    def carried(pick):
+        with tempfile.TemporaryDirectory() as place:
+            study = new_study(Path(place), sampler="tpe", lag=lag)
+            study.ask_for(16)
+            points.plan(study)
+            in_hand = []
+            with study.storage.present(WORKER):
+                while points.left(study):
+                    while (claim := points.claim(study, WORKER)) is not None:
+                        in_hand.append(claim)
+                    claim = in_hand.pop(pick(len(in_hand)))
+                    value = claim.trial.params["learning_rate"] * claim.trial.params["hidden_size"]
+                    for evaluation in range(1, 5):
+                        claim.trial.report(value + evaluation / 100, evaluation)
+                    if claim.number % 5 == 3:
+                        worker.tell(claim, TrialState.FAIL, reason="diverged")
+                    elif suggestions.is_poor(claim.ours().intermediate_values, 4, claim.peers):
+                        worker.tell(claim, TrialState.PRUNED)
+                    else:
+                        tell(claim, value)
+            return [(trial.state, trial.params, trial.values) for trial in study.trials.get_trials()]
+
+    assert carried(lambda count: order.randrange(count)) == carried(lambda count: 0)
 
 
 def test_planning_again_adds_nothing_and_a_larger_total_adds_the_rest(tmp_path):

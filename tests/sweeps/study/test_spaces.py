@@ -7,7 +7,7 @@ import pytest
 
 import experiments
 from rnnkit.training import Range
-from sweeps.study import folders, points
+from sweeps.study import folders, suggestions
 from tests.helpers import run_command
 
 
@@ -76,7 +76,7 @@ def test_what_lies_on_a_border_is_told_with_the_range_to_look_in(values, value, 
 
 def test_a_drawn_point_depends_on_its_seed_alone():
     space = SPACES["digits"]
-    assert points.drawn(space, 3) == points.drawn(space, 3) != points.drawn(space, 4)
+    assert suggestions.drawn(space, 3) == suggestions.drawn(space, 3) != suggestions.drawn(space, 4)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from experiments.digits import Config
 from rnnkit.core import files, locks
 from rnnkit.core.errors import UserError
 from sweeps import worker
-from sweeps.study import folders, points, storage
+from sweeps.study import folders, healing, points, storage
 from sweeps.study import study as studies
 from tests.helpers import WORKER, a_trial, new_study, tell
 
@@ -65,7 +65,7 @@ def test_a_torn_journal_is_not_cut_while_workers_write(tmp_path, capsys):
     study = new_study(tmp_path)
     with (study.folder.path / "journal.log").open("ab") as file:
         file.write(b'{"op')
-    waiting = threading.Thread(target=storage.heal, args=(study.folder.path,))
+    waiting = threading.Thread(target=healing.heal, args=(study.folder.path,))
     with study.storage.present("one"), study.storage.present("two"):
         waiting.start()
         waiting.join(0.2)
@@ -158,7 +158,7 @@ def test_a_changed_space_is_another_study_where_nobody_gave_a_name(tmp_path, mon
         folders.open_folder(tmp_path, name, base, 0)
     assert [found(space) for space in spaces] == ["digits-s0", "digits-s0-2", "digits-s0-3"]
     assert found(spaces[1], epochs=3) == "digits-s0"
-    with pytest.raises(UserError, match=r"another space \(depths \[1, 2, 3\], not \[1\]\): put that one back"):
+    with pytest.raises(UserError, match=r"another space \(depths \(1, 2, 3\), not \(1,\)\): it can be widened"):
         monkeypatch.setattr(digits, "SPACE", spaces[1])
         folders.open_folder(tmp_path, "digits-s0", base, 0)
 
