@@ -30,7 +30,7 @@ def short(folder: StudyFolder, summary: Summary) -> str:
     if summary.importances:
         lines += [words.importances_in_words(summary)]
     lines += ["", "look further:"]
-    lines += [f"  {what + ':':<24} {command}" for command, what in next_commands(folder, best)]
+    lines += [f"  {what + ':':<24} {command}" for command, what in next_commands(folder, best, summary)]
     return "\n".join(lines)
 
 
@@ -96,7 +96,7 @@ def confirmations_table(summary: Summary) -> list[list[str]]:
     return rows
 
 
-def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
+def next_commands(folder: StudyFolder, best: Best, summary: Summary) -> list[tuple[str, str]]:
     """Commands that show more, each with what it shows."""
     run = folder.base.runs_dir / best.run
     parts = best.command.split(" ", 3)
@@ -107,6 +107,9 @@ def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
     if (run / "answer.txt").exists():
         commands.append((f"less {printing.shown(run / 'answer.txt')}", "read its answers by class"))
     state = mirror_client.state(run)
+    if not state:  # its copy is still to come: that of another trial says where it goes
+        others = (mirror_client.state(folder.base.runs_dir / row.run) for row in summary.rows if row.run)
+        state = {"mode": next((other["mode"] for other in others if "mode" in other), "")}
     if state.get("mode") == "offline":
         commands.append((printing.make_command("sync", folder.base.runs_dir), "send all to W&B"))
     elif state.get("url"):
