@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 FEW = 300  # sequences to train and validate with: below, one validation part is too small to choose by
 LEAST_UPDATES, MOST_UPDATES = 1_000, 3_000
 PASSES = 20  # of the training part, where that is more than LEAST_UPDATES
-# Time steps of all updates and members: some 20 s on one core, which does 110,000 to 150,000 a second with 64 units.
+# Time steps of all updates and members: meant for some 20 s on one core. An estimate, not measured on a free machine.
 MOST_STEPS = 2_500_000
-TRIALS = 10  # of a sweep, unless told: the plane of 6, and 4 that TPE suggests; with 9 again, 3 minutes on two cores
+TRIALS = 10  # of a sweep, unless told: the plane of 6, and 4 that TPE suggests
 
 _BY_DATA = ("hidden_size", "batch_size", "epochs", "learning_rate", "folds")
 _AUTO = ("task", "unit", "watch", "pool")
