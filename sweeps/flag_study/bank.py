@@ -1,35 +1,67 @@
-"""Do the flags foretell which nets fail? A bank of small runs, and how well each sign tells those that will not learn.
+"""The bank: 648 small runs of 18 tasks, drawn at random, of which about half learn.
 
-    python -m sweeps.flag_study                             # the runs that are not done yet, then docs/flags.md
+    python -m sweeps.flag_study.bank                        # the runs that are not done yet; it can be stopped at any time
 
-Each run is one of the tasks of `python -m experiments.memory`, by cell, initialisation, length and learning rate. A net
-has learned where its test loss is below half of what nets without memory get. The signs are what is known before the
-first step, or after a fifth of the steps: the gradient through time, the flags and, to compare with, the norm of the
-parameters' gradient, which is what is usually watched.
+Each task is drawn the same number of times: cell, start, depth, size, learning rate, clipping and seed at random, 1,000
+steps each. What a run records is read by sweeps/flag_study/signs.py.
 """
 
-import itertools
+import importlib
 import math
-import statistics
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from experiments import memory
-from rnnkit.core import Checked, cli, config, determinism, files, locks, writing
-from rnnkit.runs import Result, flags, printing, read_rows
-from sweeps.flag_study import tables
+import numpy as np
+
+from rnnkit.core import BaseConfig, Checked, cli, config, determinism, locks, writing
+from rnnkit.runs import Result
 
 
-ROOT = Path(__file__).resolve().parents[2]
-INITS = {"rnn": ("default", "orthogonal", "identity"), "gru": ("default", "chrono")}
-INITS["lstm"] = ("default", "forget-bias", "chrono")
-LENGTHS = {"adding": (50, 200), "copying": (20, 100), "temporal-order": (50, 150)}
-RATES = (0.001, 0.01)
-KNOWN = 0.2  # of the steps: what is known by then is to foretell how the run ends
+STEPS = 1_000
+POINTS = 36  # of each task
+# A run is looked into at its evaluations: at 2.5 % of its steps and every 2.5 % after.
+EVALUATE_EVERY = STEPS // 40
+STARTS = {
+    "rnn": ("default", "orthogonal", "identity"),
+    "gru": ("default", "orthogonal", "forget-bias", "chrono"),
+    "lstm": ("default", "orthogonal", "forget-bias", "chrono"),
+}
+SIZES, DEPTHS, SEEDS, CLIPS = (8, 16, 32, 64), (1, 2, 3), (0, 1, 2), (1.0, 1.0, 0.0)
+RATES = (1e-4, 1e-1)  # log-uniform
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A task of the bank: the experiment it is of, its settings, and the family that is held out as a whole."""
+
+    name: str
+    family: str
+    experiment: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def _memory(task: str, lengths: tuple[int, ...]) -> list[Drawn]:
+    rounds = {"epochs": 10, "round": STEPS // 10}
+    settings = [{"task": task, "length": length, **rounds} for length in lengths]
+    return [Drawn(f"{task} {one['length']}", task, "memory", one) for one in settings]
+
+
+# The numbers of epochs give 1,000 steps or a few more. The spans of the generated tasks go from what every cell learns
+# in so many steps to what hardly any does.
+TASKS = (
+    *_memory("adding", (10, 25, 60, 150)),
+    *_memory("copying", (2, 5, 12, 30)),
+    *_memory("temporal-order", (10, 25, 60, 150)),
+    *_memory("reber", (12, 24)),
+    Drawn("digits ink", "digits", "digits", {"view": "ink", "epochs": 30, "bidirectional": False}),
+    Drawn("digits pixels", "digits", "digits", {"view": "pixels", "epochs": 30, "bidirectional": False}),
+    Drawn("music", "music", "music", {"data": "made", "epochs": 50}),
+    Drawn("characters", "characters", "char_lm", {"epochs": 10, "round": STEPS // 10, "embedding_size": 32}),
+)
 
 
 @dataclass(frozen=True)
@@ -40,114 +72,58 @@ class Options(Checked):
     """Runs side by side, one thread each."""
     runs_dir: Path = Path("runs/bank")
     """Folder that holds the runs."""
-    to: Path = ROOT / "docs"
-    """Folder of flags.json and flags.md."""
 
     def __post_init__(self):
         self._require_counts("jobs")
 
 
-@dataclass(frozen=True)
-class Judged:
-    """One run: its settings, whether it learned, and the signs that it would not, each the larger the worse it looked.
-
-    A flag's sign is 1 where it was raised. A sign that is not defined for this run is None.
-    """
-
-    task: str
-    length: int
-    cell: str
-    init: str
-    learning_rate: float
-    run: str
-    status: str
-    loss: float | None
-    without_memory: float
-    learned: bool
-    signs: dict[str, float | None]
+def settings(runs_dir: Path) -> list[tuple[Drawn, BaseConfig]]:
+    """All runs of the bank. They are in an order in which any part of them holds the tasks in equal shares."""
+    return [(task, _draw(task, place, runs_dir)) for place in range(POINTS) for task in TASKS]
 
 
-def settings(runs_dir: Path) -> list[memory.Config]:
-    """All runs of the bank: 1,500 steps each, of 32 units."""
-    common: dict[str, Any] = {"epochs": 15, "hidden_size": 32, "observe": "full", "track": "off", "runs_dir": runs_dir}
-    tasks = [{"task": task, "length": length} for task, lengths in LENGTHS.items() for length in lengths]
-    nets = [{"cell": cell, "init": init} for cell, inits in INITS.items() for init in inits]
-    products = itertools.product(tasks, nets, RATES)
-    return [memory.Config(**task, **net, learning_rate=rate, **common) for task, net, rate in products]
+def _draw(task: Drawn, place: int, runs_dir: Path) -> BaseConfig:
+    """The settings of the point number `place` of a task."""
+    generator = np.random.default_rng([TASKS.index(task), place])
+
+    def one_of(values: tuple[Any, ...]) -> Any:
+        return values[int(generator.integers(len(values)))]
+
+    cell = one_of(tuple(STARTS))
+    net = {"cell": cell, "init": one_of(STARTS[cell]), "hidden_size": one_of(SIZES), "depth": one_of(DEPTHS)}
+    rate = math.exp(generator.uniform(*map(math.log, RATES)))
+    steps = {"learning_rate": float(f"{rate:.3g}"), "clip": one_of(CLIPS), "seed": one_of(SEEDS), "batch_size": 32}
+    looks = {"observe": "full", "observe_every": 10, "evaluate_every": EVALUATE_EVERY, "schedule": "constant"}
+    common = {"patience": 0, "track": "off", "runs_dir": runs_dir}
+    kind = importlib.import_module(f"experiments.{task.experiment}").Config
+    return kind(**net, **steps, **looks, **common, **task.settings)
 
 
-def train(one: memory.Config) -> Path:
-    """Train one net where that is not done yet, and return its folder."""
+def folder_of(one: BaseConfig) -> Path | None:
+    """The folder of a run of the bank that has ended, None where there is none."""
     name = config.run_name(one)
     done = [path for path in (one.runs_dir / name, *one.runs_dir.glob(f"{name}-*")) if Result.read(path)]
-    return done[0] if done else memory.run(one).folder
+    return done[0] if done else None
 
 
-def judged(one: memory.Config, folder: Path) -> Judged:
-    """Whether a run learned, and the signs it gave."""
-    result, rows = Result.of(folder), read_rows(folder)
-    known = rows[: max(1, round(KNOWN * one.epochs * one.round))]
-    loss = result.metrics["metric/loss/test"] if result.status == "finished" else None
-    limit = memory.task_of(one).without_memory
-    values = signs(rows[0], known, one.clip)
-    return Judged(
-        **{name: getattr(one, name) for name in ("task", "length", "cell", "init", "learning_rate")},
-        run=result.run,
-        status=result.status,
-        loss=loss,
-        without_memory=limit,
-        learned=loss is not None and loss < limit / 2,
-        signs={name: value if value is None or math.isfinite(value) else None for name, value in values.items()},
-    )
-
-
-def _lost(row: dict, statistic: str) -> float | None:
-    """How much of a gradient is lost over the sequences' span, ln of its factor: 9.2 for one part in 10,000."""
-    rate = row.get(f"memory/encoder.l0.f/{statistic}")
-    return None if rate is None else -max(float(rate) * row.get("memory/span", math.nan), -1e6)
-
-
-def _last(rows: list[dict], name: str) -> dict:
-    """The last row that has a number of this name, or an empty one; the span stands in the first alone."""
-    found = next((row for row in reversed(rows) if name in row), {})
-    return found | {"memory/span": rows[0]["memory/span"]}
-
-
-def signs(first: dict, known: list[dict], clip: float) -> dict[str, float | None]:
-    """Each sign by its name, the larger the worse: from the first row, the rows that are known, and the threshold."""
-    raised = {flag.name for flag in flags.judge(known, clip)}
-    norm = statistics.median(row["grad_norm/total"] for row in known)
-    return {
-        "before: gradient lost over the span": _lost(first, "initial_rate"),
-        "before: any flag": float(bool(flags.before_training(first))),
-        "before: gradient norm, small": -first["grad_norm/total"],
-        "before: gradient norm of W_hh, small": -first["grad_norm/encoder.l0.f/hh"],
-        "before: gradient norm, large": first["grad_norm/total"],
-        "a fifth: gradient lost over the span": _lost(_last(known, "memory/encoder.l0.f/rate"), "rate"),
-        **{f"a fifth: flag {name}": float(name in raised) for name in flags.NAMES if name != "diverged"},
-        "a fifth: any flag": float(bool(raised)),
-        "a fifth: number of flags": float(len(raised)),
-        "a fifth: gradient norm, small": -norm,
-        "a fifth: gradient norm, large": norm,
-        "a fifth: validation loss": _last(known, "metric/loss/valid").get("metric/loss/valid"),
-    }
+def train(one: BaseConfig) -> Path:
+    """Train one net where that is not done yet, and return its folder."""
+    return folder_of(one) or importlib.import_module(f"experiments.{one.experiment}").run(one).folder
 
 
 def main() -> None:
-    """Run the bank, and write what came out."""
-    options = cli.parse(Options, "python -m sweeps.flag_study", sys.argv[1:], __doc__)
+    """Do the runs that are not done yet."""
+    options = cli.parse(Options, "python -m sweeps.flag_study.bank", sys.argv[1:], __doc__)
     with writing(options.runs_dir):
         options.runs_dir.mkdir(parents=True, exist_ok=True)
-    bank = settings(options.runs_dir)
+    bank = [one for _, one in settings(options.runs_dir)]
     alone = locks.exclusive(options.runs_dir / "bank.lock", busy="the bank is being run by another process")
     workers = ProcessPoolExecutor(options.jobs, get_context("spawn"), initializer=determinism.settle_numerics)
     with alone, workers as pool:
-        found = []
-        for one, folder in zip(bank, pool.map(train, bank), strict=True):
-            found.append(judged(one, folder))
-            print(f"{folder.name}: {found[-1].status}, {'learned' if found[-1].learned else 'not'}", flush=True)
-    with writing(options.to):
-        options.to.mkdir(parents=True, exist_ok=True)
-        files.write_json(options.to / "flags.json", {"format": 1, "runs": [asdict(run) for run in found]})
-        files.write_whole(options.to / "flags.md", tables.page(found).encode())
-    print(f"tables: {printing.shown(options.to / 'flags.md')}")
+        for number, folder in enumerate(pool.map(train, bank), 1):
+            result = Result.of(folder)
+            print(f"{number} of {len(bank)}: {folder.name}: {result.status}", flush=True)
+
+
+if __name__ == "__main__":
+    cli.main(main, settle=False)
