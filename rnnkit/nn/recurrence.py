@@ -6,12 +6,12 @@ after the other. It runs on any device, and can be differentiated again.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from rnnkit.nn.cells import Cell, Gates, State, Weights
+from rnnkit.nn.kernels.scan import scan
 from rnnkit.nn.modules import runs_plainly
 from rnnkit.sequences import Schedule
 
@@ -93,50 +93,3 @@ def gates_of(work: Pass) -> Gates:
     state = before(work)
     _, gates = work.cell.advance(work.weights, work.cell.inputs(work.weights, work.x), read_by(work, state[0]), state)
     return gates
-
-
-def scan(a: Tensor, b: Tensor, initial: Tensor, schedule: Schedule) -> Tensor:
-    """s_t = a_t s_{t-1} + b_t for all rows, elementwise: one multiply-add a step, forward and backward.
-
-    `a` and `b` are of shape (rows, size), real or complex, `initial` of shape (batch, size).
-    """
-    if torch.is_grad_enabled() and any(part.requires_grad for part in (a, b, initial)):
-        return _Scan.apply(a, b, initial, schedule)
-    return _scanned(a, b, initial, schedule)
-
-
-def _scanned(a: Tensor, b: Tensor, initial: Tensor, schedule: Schedule) -> Tensor:
-    states = b.clone(memory_format=torch.contiguous_format)
-    (chunk,) = schedule.chunks
-    s = initial[: chunk.sizes[0]]
-    for s_t, a_t in zip(schedule.steps(states, chunk), schedule.steps(a, chunk), strict=True):
-        count = len(s_t)
-        if count > len(s):
-            s = torch.cat([s, initial[len(s) : count]])
-        s = s_t.addcmul_(a_t, s if count == len(s) else s[:count])
-    return states
-
-
-class _Scan(torch.autograd.Function):
-    """Its backward is a scan too, against working order, so that it can be differentiated again."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, initial: Tensor, schedule: Schedule) -> Tensor:
-        """See `scan`."""
-        states = _scanned(a, b, initial, schedule)
-        ctx.save_for_backward(a, initial, states)
-        ctx.schedule = schedule
-        return states
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """delta_t = dL/ds_t + conj(a_{t+1}) delta_{t+1}; da_t = delta_t conj(s_{t-1}), db_t = delta_t."""
-        a, initial, states = ctx.saved_tensors
-        schedule: Schedule = ctx.schedule
-        back = Schedule(schedule.layout, not schedule.reverse, schedule.chunk_rows)
-        nothing = torch.zeros_like(initial)
-        following = torch.cat([a, nothing])[back.before.to(a.device)].conj()
-        delta = scan(following, grads[0], nothing, back)
-        grad_a = delta * torch.cat([states, initial])[schedule.before.to(a.device)].conj()
-        begins = schedule.all_begins.to(a.device)
-        return grad_a, delta, delta[begins] * a[begins].conj(), None

@@ -98,6 +98,8 @@ class StepReplay:
             new, _ = work.cell.advance(work.weights, x, read, tuple(state))
             if stays:
                 new = tuple(torch.lerp(n, s, part) for n, s, part in zip(new, state, stays, strict=True))
-        learns = [(part, grad) for part, grad in zip(new, total, strict=True) if part.requires_grad]
-        parts, grads = zip(*learns, strict=True)
-        return torch.autograd.grad(parts, [*leaves, *new], grads, allow_unused=True)
+        learns = [i for i, part in enumerate(new) if part.requires_grad]  # not what is kept for its size alone
+        parts, grads = [new[i] for i in learns], [total[i] for i in learns]
+        found = torch.autograd.grad(parts, [*leaves, *parts], grads, allow_unused=True)
+        of_new = dict(zip(learns, found[len(leaves) :], strict=True))
+        return (*found[: len(leaves)], *(of_new.get(i) for i in range(len(new))))

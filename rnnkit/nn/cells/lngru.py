@@ -25,8 +25,8 @@ def parameters(inputs: int, hidden: int) -> dict[str, Parameter]:
 def normalised(a: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
     """The gates r and z normalised together, and n by itself."""
     size = len(gain) // 3
-    parts = [part.split((2 * size, size), dim=-1) for part in (a, gain, bias)]
-    return torch.cat([layer_norm(a, g.shape, g, b) for a, g, b in zip(*parts, strict=True)], dim=-1)
+    both = [layer_norm(part, part.shape[-1:]) for part in a.split((2 * size, size), dim=-1)]
+    return torch.addcmul(bias, torch.cat(both, dim=-1), gain)
 
 
 def inputs(w: Weights, x: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ c_t = f_t c_{t-1} + i_t g_t
 n_t = f_t n_{t-1} + i_t
 h_t = o_t c_t / n_t
 
-m_t changes no h_t: it keeps the exponentials from overflowing. Where n_{t-1} is 0, as at the start, there is nothing to
-keep, and m_t = a_i. One head: W_hh is a whole matrix.
+m_t changes no h_t, and has no gradient: it keeps the exponentials from overflowing. Where n_{t-1} is 0, as at the
+start, there is nothing to keep, and m_t = a_i. One head: W_hh is a whole matrix.
 """
 
 import math
@@ -31,8 +31,8 @@ def step(w: Weights, x: Tensor, read: Tensor, state: State) -> tuple[State, Gate
     """See the top of this file."""
     _, c, n, m = state
     a_i, a_f, a_g, a_o = (x + linear(read, w["weight_hh"], w["bias_hh"])).chunk(4, dim=-1)
-    kept = logsigmoid(a_f) + m.masked_fill(n == 0, -math.inf)
-    m = torch.maximum(kept, a_i)
+    kept = logsigmoid(a_f) + m.detach().masked_fill(n == 0, -math.inf)
+    m = torch.maximum(kept, a_i).detach()
     i, f, g, o = torch.exp(a_i - m), torch.exp(kept - m), torch.tanh(a_g), torch.sigmoid(a_o)
     c, n = f * c + i * g, f * n + i
     return (o * c / n, c, n, m), {"i": i, "f": f, "g": g, "o": o}

@@ -59,6 +59,9 @@ class Functions:
     # native/parameters.c
     norms: Function
     update: Function
+    # native/scan.c
+    scan: Function
+    scan_backward: Function
 
 
 class Kernel:

@@ -153,12 +153,12 @@ class Estimator(BaseEstimator):
             values["runs_dir"] = Path(folder)
             config = by_data.config(values, learned.given, self.kind, counts, count)
             setup = functools.partial(learning.setup, learned)
-            if self.time_limit is not None:
-                config, setup = pace.within(began + self.time_limit, config, setup)
+            fit = experiment(by_data.Config, setup, functools.partial(learning.conclude, learned))
             said = stack.enter_context(contextlib.redirect_stderr(io.StringIO())) if not self.verbose else None
-            conclude = functools.partial(learning.conclude, learned)
             try:
-                result = experiment(by_data.Config, setup, conclude)(config)
+                if self.time_limit is not None:
+                    config, fit = pace.within(began + self.time_limit, config, fit)
+                result = fit(config)
             finally:
                 _say(said)
             if result.status != Status.FINISHED:
@@ -239,11 +239,8 @@ def as_value_errors() -> Generator[None]:
 def undisturbed() -> Generator[None]:
     """Threads, random state and deterministic algorithms of torch are afterwards what they were."""
     threads, warns = torch.get_num_threads(), torch.is_deterministic_algorithms_warn_only_enabled()
-    deterministic, small = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.tensor(2e-38, dtype=torch.float32, device="cpu"),
-    )
-    flushes = (small / 4).item() == 0.0
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    flushes = (torch.tensor(2e-38, dtype=torch.float32, device="cpu") / 4).item() == 0.0
     with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
         try:
             yield

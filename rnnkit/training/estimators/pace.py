@@ -4,29 +4,29 @@ import copy
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from rnnkit.inference import kept_out
 from rnnkit.training.estimators.by_data import EVALUATIONS, Config
-from rnnkit.training.experiment import Task
-from rnnkit.training.loop import prepare
+from rnnkit.training.experiment import Experiment, Task
 
 
 TRIED = 5  # steps that are measured
 SPENT = 0.85  # share of what is left that steps and evaluations may take
 
 
-def within(deadline: float, config: Config, setup: Callable[..., Task[Any]]) -> tuple[Config, Callable[..., Task[Any]]]:
-    """The settings with as many epochs as end before the `deadline`, by `time.perf_counter`, and a setup that heeds it.
+def within(deadline: float, config: Config, fit: Experiment[Config, Any]) -> tuple[Config, Experiment[Config, Any]]:
+    """The settings with as many epochs as end before the `deadline`, by `time.perf_counter`, and a fit that heeds it.
 
     The learning rate then goes through its whole schedule. Training also ends at the first evaluation behind the
     deadline, where steps took longer than those that were measured. The first evaluation always comes.
     """
-    task = setup(config, prepare(config))
-    seconds, evaluation = _measured(task)
+    task = fit.prepared(config)
+    with kept_out():
+        seconds, evaluation = _measured(task)
     left = SPENT * (deadline - time.perf_counter())
     evaluations = int(np.clip(left / 4 / evaluation, 1, EVALUATIONS))
     possible = max(1, int((left - evaluations * evaluation) / seconds))
@@ -36,9 +36,9 @@ def within(deadline: float, config: Config, setup: Callable[..., Task[Any]]) -> 
         config = dataclasses.replace(config, epochs=epochs, evaluate_every=every)
 
     def heeding(config: Config, device: torch.device) -> Task[Any]:
-        return dataclasses.replace(setup(config, device), late=lambda: time.perf_counter() > deadline)
+        return dataclasses.replace(fit.setup(config, device), late=lambda: time.perf_counter() > deadline)
 
-    return config, heeding
+    return config, dataclasses.replace(fit, setup=heeding)
 
 
 def _measured(task: Task[Any]) -> tuple[float, float]:

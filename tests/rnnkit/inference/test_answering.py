@@ -14,7 +14,7 @@ from tests.rnnkit.inference.made import CLASSES, SCALED, classifier, config, lan
 
 
 KERNEL = nn.kernel_in_force()["variant"] != "none"
-LENGTHS = st.lists(st.integers(1, 40), min_size=2, max_size=80)
+LENGTHS = st.lists(st.integers(1, 40), min_size=2, max_size=70)
 SENTENCES = st.lists(st.lists(st.sampled_from(["the", "Cat", "sat", "THE", "unheard", "m"]), min_size=1), min_size=2)
 
 
@@ -27,7 +27,7 @@ SENTENCES = st.lists(st.lists(st.sampled_from(["the", "Cat", "sat", "THE", "unhe
     bits=st.sampled_from(["portable", "torch"]),
     members=st.integers(1, 2),
 )
-@settings(max_examples=25)
+@settings(max_examples=14)
 def test_a_sequence_has_the_same_answer_alone_and_in_any_batch(lengths, cell, both, depth, pool, bits, members):
     net = classifier(members, pool, head_size=5, cell=cell, bidirectional=both, depth=depth, bits=bits)
     assert answering.is_batched(net) == (KERNEL and bits == "portable" and pool != "attention" and cell != "lngru")
@@ -53,7 +53,7 @@ def test_cells_of_any_kind_are_made_again_with_what_they_do_in_evaluation():
 
 
 @given(sentences=SENTENCES)
-@settings(max_examples=15)
+@settings(max_examples=5)
 def test_a_sentence_has_the_same_tags_alone_and_among_others(sentences):
     net = tagger()
     assert answering.is_batched(net) == KERNEL

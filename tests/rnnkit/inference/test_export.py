@@ -42,7 +42,7 @@ def softmax(scores):
     members=st.integers(1, 2),
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=6),
 )
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_a_classifier_answers_there_as_here(tmp_path_factory, cell, both, depth, pool, head_size, members, lengths):
     """By what stands in the file alone: standardised steps in, padded with what would show if it were read."""
     path = tmp_path_factory.mktemp("onnx") / "net.onnx"

@@ -54,7 +54,7 @@ def test_chunks_start_at_every_place_and_differ_between_epochs():
         next(bptt_chunks.chunks_at_random(ids[:4], 1, 4, 1, 0, 0))
 
 
-@pytest.mark.parametrize("layer", [nn.RNN(3, 4), nn.LSTM(3, 4), rnnkit.Recurrent("slstm", 3, 4)])
+@pytest.mark.parametrize("layer", [nn.RNN(3, 4), nn.LSTM(3, 4), rnnkit.Recurrent("lru", 3, 4)])
 def test_a_detached_state_has_its_values_and_no_past(layer):
     _, state = layer(torch.randn(5, 2, 3))
     cut = bptt_chunks.mapped(torch.Tensor.detach, state)

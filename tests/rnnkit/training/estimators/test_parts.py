@@ -106,7 +106,7 @@ def test_other_data_have_another_checksum():
     horizon=st.integers(1, 3),
     share=st.floats(0.2, 0.5),
 )
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_windows_are_followed_by_their_values_and_parts_by_time(lengths, context, horizon, share):
     series = [np.arange(n, dtype=np.float32)[:, None] + 1000 * i for i, n in enumerate(lengths)]
     cut, targets, late = windows.cut(series, context, horizon, share)
@@ -168,7 +168,7 @@ def test_the_loss_of_numbers_is_the_squared_error():
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_scores_of_classes_are_scikit_learns(pairs):
     truth, given_ = (np.array(part) for part in zip(*pairs, strict=True))
     lines = report.of_classes(("a", "b", "c", "d"), truth, given_)
