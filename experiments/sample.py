@@ -49,6 +49,8 @@ class Options(Checked):
         self._require("length", self.length >= 1, "at least 1")
         self._require("temperature", 0 <= self.temperature < float("inf"), "0 or more and finite")
         self._require("seed", 0 <= self.seed < 2**63, "0 or more and below 2^63")
+        if self.seed and not self.temperature:
+            raise UserError("--seed has no effect with --temperature 0, which draws nothing: leave one of them out")
 
 
 def load(folder: Path) -> "tuple[LanguageModel, str]":

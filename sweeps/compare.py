@@ -50,6 +50,8 @@ def chosen_metric(index: RunIndex, found: list[comparing.Group], asked: str | No
 
 def _judged_by(cards: list[Card]) -> str:
     """The test score of what runs are judged by. Raises `UserError` where some are judged otherwise than others."""
+    if unknown := [card.name for card in cards if not card.metric]:
+        raise UserError(f"what {unknown[0]} is judged by is not known: name a score with --metric")
     judged = {card.metric: card for card in cards}
     if len(judged) > 1:
         each = " and ".join(f"{card.experiment} by {wording.without_split(metric)}" for metric, card in judged.items())

@@ -39,6 +39,8 @@ def sweep(options: Options, flags: list[str]) -> None:
 
     began = time.monotonic() - time.process_time()  # what came before this function counts too
     base = base_config(options, flags)
+    if options.gpus and base.device == "cpu":
+        raise UserError("--gpus has no effect with --device cpu: leave one of them out")
     gpus = visible_gpus(options.gpus)
     if base.device == "cuda" and options.workers:  # checked before a study is made that could not work
         from rnnkit.training import loop  # and torch: what is refused before is refused at once

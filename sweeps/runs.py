@@ -4,7 +4,7 @@ python -m sweeps.runs
 python -m sweeps.runs --state running --runs-dir elsewhere/runs
 python -m sweeps.runs --study digits-s0 --last 0
 python -m sweeps.runs --json
-python -m sweeps.runs --file runs.csv                    # every setting and score of each run
+python -m sweeps.runs --file runs.parquet                # or runs.csv: every setting and score of each run
 """
 
 import sys
@@ -30,11 +30,13 @@ class Options(RunsOptions):
     json: bool = False
     """The same as JSON, with every setting."""
     file: Path | None = None
-    """Write a line for each run, with every setting and final score, to this file: .csv."""
+    """Write a line for each run, with every setting and final score, to this file: .csv or .parquet."""
 
     def __post_init__(self) -> None:
         self._require("last", self.last >= 0, "0 or more")
-        self._require("file", self.file is None or self.file.suffix in exporting.KINDS, "a name that ends with .csv")
+        self._require(
+            "file", self.file is None or self.file.suffix in exporting.KINDS, "a name that ends with .csv or .parquet"
+        )
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> list[str]:
@@ -57,7 +59,7 @@ def of_studies(index: RunIndex, cards: list[Card]) -> list[str]:
         best = f"{wording.in_brackets(line.metric)} {wording.number(line.value)}{of}" if line.best else ""
         run = line.best.name if line.best else ""
         rows.append((name, line.experiment, counts or "no runs", best, run, wording.age(line.started)))
-    return table(("study", "experiment", "runs", "best", "best run", "age"), rows) if rows else []
+    return table(("study", "experiment", "runs", "best", "settings of", "age"), rows) if rows else []
 
 
 def of_runs(cards: list[Card]) -> list[str]:

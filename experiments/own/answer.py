@@ -29,7 +29,7 @@ def final(config: "Config", task: "Task[Prepared]") -> Final:
         metrics |= report.further_scores(truth, answers)
     else:
         metrics["metric/mase/test"] = metrics["metric/mae/test"] / scale_of(data)
-    beside, left_out = beside_it(examples.ByKey(config))
+    beside, left_out = beside_it(examples.ByKey(config, examples.BESIDE))
     references = [Reference(one.name, config.watch, score_of(config.watch, truth, one.answers)) for one in beside]
     best = max(beside, key=lambda one: one.valid, default=None)
     comparison = None if best is None else compared(config.watch, best, truth, answers)

@@ -86,13 +86,15 @@ def _prepared(config: "Config") -> Prepared:
 # What the examples depend on.
 _KEYS = ("data", "test", "target", "id", "time", "text", "split", "group", "task", "format", "ignore", "unit")
 _KEYS += ("folds", "split_seed", "horizon", "context", "season", "least_count")
+# What baselines depend on: they read texts in their own way.
+BESIDE = (*(name for name in _KEYS if name not in ("unit", "least_count")), "watch")
 
 
 class ByKey:
-    """A configuration that equals any other with the same examples."""
+    """A configuration that equals any other with the same settings of these names: by default, the same examples."""
 
-    def __init__(self, config: "Config"):
-        self.config, self.key = config, tuple(getattr(config, name) for name in _KEYS)
+    def __init__(self, config: "Config", names: tuple[str, ...] = _KEYS):
+        self.config, self.key = config, tuple((name, getattr(config, name)) for name in names)
 
     def __hash__(self) -> int:
         return hash(self.key)

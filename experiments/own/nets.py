@@ -37,8 +37,16 @@ def _single(config: "Config", found: Preprocessing, longest: int) -> nn.Module:
     size = config.embedding_size if found.vocabulary else found.features
     known = {"vocabulary": len(found.vocabulary) or None, "head_dropout": config.head_dropout or 0.0}
     if found.answers == "tags":
-        return models.tagger(config, size, found.outputs, longest, **known)
-    return models.classifier(config, size, found.outputs, longest, pool=config.pool, **known)
+        return _calmed(models.tagger(config, size, found.outputs, longest, **known))
+    return _calmed(models.classifier(config, size, found.outputs, longest, pool=config.pool, **known))
+
+
+def _calmed(net: Any) -> nn.Module:
+    """The net with small embeddings, so that words say little before they are learned: most come few times."""
+    if net.embedding is not None:
+        with torch.no_grad():
+            net.embedding.weight.mul_(0.1)
+    return net
 
 
 def cost_of(config: "Config", data: "Prepared") -> Callable[..., Tensor]:

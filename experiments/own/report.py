@@ -84,7 +84,10 @@ def _of_classes(found: Preprocessing, truth: np.ndarray, given: np.ndarray) -> l
         lines.append(f"... and {len(found.classes) - MOST} more: see predictions.csv")
     pairs = Counter((int(t), int(g)) for t, g in zip(truth, given, strict=True) if t != g and t >= 0)
     if pairs:
-        most = (f"{found.classes[t]!r} as {found.classes[g]!r} {n} times" for (t, g), n in pairs.most_common(5))
+        most = (
+            f"{found.classes[t]!r} as {found.classes[g]!r} {wording.count(n, 'time')}"
+            for (t, g), n in pairs.most_common(5)
+        )
         lines.append(f"largest confusions: {', '.join(most)}")
     if len(set(given.tolist())) == 1:
         lines.append(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+_MOST = 1 << 26  # examples that a record is believed to have been compared on
 _SIGNS = "-=+"  # of an example: only theirs is right, both or none is, only ours is
 
 
@@ -76,7 +77,8 @@ def signs_of(comparison: Comparison) -> "np.ndarray | None":
 
     try:
         unpacker = zlib.decompressobj()
-        text = unpacker.decompress(base64.b64decode(comparison.pairs, validate=True), max(comparison.examples, 1))
+        most = min(max(comparison.examples, 1), _MOST)
+        text = unpacker.decompress(base64.b64decode(comparison.pairs, validate=True), most)
         found = np.array([_SIGNS.index(sign) - 1 for sign in text.decode()], dtype=np.int8)
     except (ValueError, zlib.error):
         return None
@@ -115,7 +117,7 @@ def over_runs(comparisons: Sequence[Comparison]) -> tuple[float, float, float] |
         of_examples = float(np.mean([((one.high - one.low) / 2 / 1.96) ** 2 for one in comparisons]))
     quantiles = t.ppf(0.975, runs - 1), t.ppf(0.975, max(examples - 1, 1))
     reach = math.sqrt(float(quantiles[0]) ** 2 * of_runs + float(quantiles[1]) ** 2 * of_examples)
-    most = math.inf if comparisons[0].measure else 1.0  # of shares
+    most = 1.0 if comparisons[0].measure in (None, "macro F1") else math.inf  # errors have no limit
     return (mean, max(mean - reach, -most), min(mean + reach, most)) if reach else None
 
 

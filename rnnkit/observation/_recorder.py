@@ -114,7 +114,7 @@ class Recorder:
     def _traces_of(self, packed: PackedSequence, passes: Sequence[Pass]) -> list[LayerTrace]:
         """What is kept of each layer and direction of any cell."""
         call, flat = Call(packed._replace(data=None)), [_copy(w) for work in passes for w in work.weights.values()]
-        if not (self.weights and all(map(torch.equal, self.weights[0], flat))):
+        if not _are_same(sum(self.weights, []), flat):
             self.weights = [flat]
         copies = {id(work.x): work.x for work in passes}  # both directions read the same
         copies, weights = {key: _copy(x) for key, x in copies.items()}, iter(self.weights[0])
@@ -154,8 +154,7 @@ class Recorder:
     def _weights(self, module: nn.RNNBase) -> list[Weights]:
         """A copy of the module's weights, one for all calls between two changes of them."""
         groups = [[_copy(weight) for weight in group] for group in layer_weights(module)]
-        copies, before = sum(groups, []), sum(self.weights, [])
-        if len(copies) != len(before) or not all(map(torch.equal, copies, before)):
+        if not _are_same(sum(self.weights, []), sum(groups, [])):
             self.weights = groups
         if module.bias:
             return [Weights(*group) for group in self.weights]
@@ -183,6 +182,13 @@ class Recorder:
             receive(gradient.detach())
 
         self.handles.append(base.grad_fn.register_prehook(arrived))
+
+
+def _are_same(before: list[Tensor], now: list[Tensor]) -> bool:
+    """Whether copies of weights still hold. Of another type or on another device they do not, whatever the numbers."""
+    return len(before) == len(now) and all(
+        a.dtype == b.dtype and a.device == b.device and torch.equal(a, b) for a, b in zip(before, now, strict=True)
+    )
 
 
 def _copy(tensor: Tensor) -> Tensor:

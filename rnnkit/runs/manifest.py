@@ -22,7 +22,7 @@ FORMAT = files.FORMAT
 _VERSIONED = ("torch", "numpy", "scikit-learn", "scipy", "optuna", "wandb")
 # What libraries are told by the environment, and answer with other bits.
 _VARIABLES = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
-_VARIABLES += ("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE")
+_VARIABLES += ("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE", "OPENBLAS_CORETYPE")
 # Without these there is nothing to go on with or to replay, whatever version wrote it.
 _NEEDED = ("run", "experiment", "config", "command", "threads", "track")
 

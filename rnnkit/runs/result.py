@@ -1,5 +1,6 @@
 """How a run ended: result.json, and figures to see it beside."""
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,10 +111,29 @@ class Result:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The result in a run's folder; None where the run has not ended. Raises `UserError` where it is damaged."""
+        """The result in a run's folder; None where the run has not ended.
+
+        Raises `UserError` where it is damaged, or another run's than the manifest beside it.
+        """
         path = folder / "result.json"
         if not path.exists():
             return None
         found, damage = cls.told(files.read_json(path), folder)
         records.require_sound(damage, path)
+        assert found is not None  # as there is no damage
+        manifest = folder / "manifest.json"
+        if manifest.is_file():
+            require_one(_run_of(manifest), found)
         return found
+
+
+def _run_of(manifest: Path) -> object:
+    with contextlib.suppress(UserError):
+        return files.read_json(manifest).get("run")
+    return None  # damaged: whoever reads it says so
+
+
+def require_one(run: object, result: Result) -> None:
+    """Raise `UserError` where the manifest beside a result names another run: somebody has put them together."""
+    if isinstance(run, str) and run and result.run and run != result.run:
+        raise UserError(f"manifest.json and result.json are of two runs, {run} and {result.run}: put back its own")

@@ -128,7 +128,7 @@ def in_words(found: Compared, groups: Sequence[Group]) -> list[str]:
     for mean in few[:MOST_TOLD]:
         lines.append(f"{mean.group} has {wording.count(mean.count, 'seed')}: too few to compare it, 3 or more do.")
     if few[MOST_TOLD:]:
-        lines.append(f"So have {len(few) - MOST_TOLD} more.")
+        lines.append(f"{wording.count(len(few) - MOST_TOLD, 'group')} more with too few seeds to compare.")
     return lines + [line for group in groups for line in left_out_in_words(group)]
 
 

@@ -148,5 +148,5 @@ def importances(axes: "Axes", shares: Mapping[str, float]) -> str | None:
     order = sorted(shares, key=lambda name: shares[name])
     axes.barh([name.replace("_", " ") for name in order], [shares[name] for name in order], color=BLUE)
     axes.set(xlabel="importance (shares of 1)", ylabel="setting")
-    axes.set_title("What mattered", loc="left")
+    axes.set_title("What the value varied with (fANOVA over finished trials)", loc="left")
     return "What the value varied with over finished trials (fANOVA)."

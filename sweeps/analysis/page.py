@@ -104,6 +104,8 @@ def next_commands(folder: StudyFolder, best: Best) -> list[tuple[str, str]]:
     commands = [(f'make train EXPERIMENT={folder.base.experiment} ARGS="{flags}"', "train the best again")]
     commands.append((f"make show {printing.make_word(run)}", "see its curves"))
     commands.append((printing.make_command("dashboard", folder.base.runs_dir), "see all in a browser"))
+    if (run / "answer.txt").exists():
+        commands.append((f"less {printing.shown(run / 'answer.txt')}", "read its answers by class"))
     state = mirror_client.state(run)
     if state.get("mode") == "offline":
         commands.append((printing.make_command("sync", folder.base.runs_dir), "send all to W&B"))
@@ -120,8 +122,8 @@ def markdown(summary: Summary, figures: Path) -> str:
     if best:
         lines += ["## Answer", "", f"{wording.capital(words.best_in_words(summary, best))}.", ""]
         lines += [f"- {wording.capital(line)}" for line in words.test_in_words(summary, best)]
-        lines += ["", "Chosen on the validation part; the test part played no role in it. Again:", ""]
-        lines += [f"    {best.command}", ""]
+        lines += ["", "Chosen on the validation part; the test part played no role in it."]
+        lines += [f"The run of trial {best.trial} is trained again by", "", f"    {best.command}", ""]
         lines += section("What the data support", summary.supported)
         lines += section("What they do not support", summary.not_supported)
         lines += section("On the border", summary.borders)
@@ -130,7 +132,7 @@ def markdown(summary: Summary, figures: Path) -> str:
     if summary.confirmations:
         lines += [f"## {wording.capital(words.best_again(summary))}, on fresh seeds", ""]
         lines += ["The seeds are the same for all of them; all but what each was found with are means over these runs."]
-        lines += ["Intervals are of 95 %, by Student's t, over seeds.", ""]
+        lines += ["Intervals are of 95 %, over seeds, by Student's t within what the metric can be.", ""]
         lines += [*_table(confirmations_table(summary)), ""]
         lines += [*(f"- Trial {row.trial}: {words.runs_in_words(row.runs)}" for row in summary.confirmations), ""]
     if has_plane(summary):

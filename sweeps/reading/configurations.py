@@ -1,5 +1,6 @@
 """Configurations of runs by what names them: a study, a run, or a pattern of runs' names, and settings."""
 
+import contextlib
 import fnmatch
 import math
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import experiments
 from rnnkit import evaluation
 from rnnkit.core import UserError, wording
+from rnnkit.core import config as configuration
 from sweeps.analysis import Summary
 from sweeps.reading import describe, studies
 from sweeps.reading.run_index import Card, RunIndex
@@ -75,9 +77,9 @@ def _same(value: object, text: str) -> bool:
 
 
 def _alike(index: RunIndex, word: str, cards: Sequence[Card]) -> list[Configuration]:
-    """Runs as configurations, those of the same experiment and settings together."""
+    """Runs as configurations, those of the same experiment and settings together; without those that say none."""
     by_settings: dict[tuple[str, str], list[Card]] = {}
-    for card in cards:
+    for card in filter(lambda card: card.config, cards):
         by_settings.setdefault((card.experiment, describe.settings_of(card)), []).append(card)
     found = []
     for alike in by_settings.values():
@@ -140,10 +142,9 @@ def lower_is_better(index: RunIndex, metric: str, card: Card) -> bool:
     judged, lower = index.judged_by(card.study)
     if judged and wording.without_split(judged) == name:
         return lower
-    try:
-        objective = experiments.load(card.experiment).OBJECTIVE
-    except (UserError, ImportError, AttributeError):  # of a version that is not here
-        objective = None
-    if objective and wording.without_split(objective.metric) == name:
-        return objective.lower_is_better
+    with contextlib.suppress(UserError):  # an experiment that is not here, or settings of another version
+        config = configuration.restored(experiments.load(card.experiment).Config, card.config)
+        objective = experiments.objective_of(config)
+        if wording.without_split(objective.metric) == name:
+            return objective.lower_is_better
     return evaluation.metric(metric).direction == evaluation.Direction.MINIMIZE

@@ -72,7 +72,7 @@ def _each(index: RunIndex, found: list[configurations.Configuration], single: bo
     shown = again or found
     differ = _differing(shown)
     before = "" if single or not differ else f"{found[0].word}, "
-    labels = [before + wording.settings({key: one.config.get(key) for key in differ}) for one in shown]
+    labels = [before + wording.settings({key: one.config[key] for key in differ}) for one in shown]
     return [(label or one.word, one, "") for label, one in zip(labels, shown, strict=True)]
 
 
@@ -100,13 +100,13 @@ def _how(alike: list[configurations.Configuration]) -> str:
         return f"the best of {len(alike)} configurations on the validation part, run again on fresh seeds"
     if again:
         return f"the best on the validation part of {again} configurations that were run again on fresh seeds"
-    return f"the best of {len(alike)} configurations on the validation part"
+    return f"the best of {len(alike)} configurations on the validation part of these same runs, which flatters it"
 
 
 def _differing(found: Sequence[configurations.Configuration]) -> list[str]:
-    """The settings in which configurations differ, the seed left aside."""
-    names = dict.fromkeys(name for one in found for name in one.config if name != "seed")
-    return [name for name in names if len({str(one.config.get(name)) for one in found}) > 1]
+    """The settings in which configurations differ, of those that all have; the seed is left aside."""
+    names = [name for name in found[0].config if name != "seed" and all(name in one.config for one in found)]
+    return [name for name in names if len({str(one.config[name]) for one in found}) > 1]
 
 
 def _group(index: RunIndex, configuration: configurations.Configuration, chosen: str) -> comparing.Group:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from rnnkit.core import UserError, files, wording
-from rnnkit.runs import Flag, Manifest, Result, is_live
+from rnnkit.runs import Flag, Manifest, Result, is_live, require_one
 from sweeps.reading.described import Space, told
 from sweeps.reading.rows import Columns, last_row, read_columns
 
@@ -127,7 +127,10 @@ class RunIndex:
         """How the run ended, as far as result.json says it; None where there is none that can be read."""
         folder = self.run(name).folder
         with contextlib.suppress(UserError):
-            return Result.told(self.read_json(folder / "result.json"), folder)[0]
+            found = Result.told(self.read_json(folder / "result.json"), folder)[0]
+            if found is not None:
+                require_one(self.manifest(name).get("run"), found)
+            return found
         return None
 
     def media(self, name: str) -> dict[str, Path]:
@@ -215,6 +218,7 @@ class RunIndex:
                 trouble += damaged("result.json", damage)
                 if result is None:
                     raise UserError("; ".join(trouble))
+                require_one(manifest.run, result)
         except UserError as error:
             return Card(name, folder, "running" if live else "broken", trouble=str(error))
         member = manifest.member

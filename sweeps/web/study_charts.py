@@ -1,4 +1,4 @@
-"""The charts of a study: what its trials came to, and what of their settings mattered."""
+"""The charts of a study: what its trials came to, and what of their settings these varied with."""
 
 import itertools
 import math
@@ -40,7 +40,7 @@ def history(study: Study) -> dict | None:
     finished = charts.valued(sorted(study.of_state("finished"), key=lambda trial: trial.number))
     if finished:
         best = list(itertools.accumulate((value for _, value in finished), min if study.lower_is_better else max))
-        line = charts.line("best so far", [trial.number for trial, _ in finished], best, hue=1)
+        line = charts.line("best trial so far", [trial.number for trial, _ in finished], best, hue=1)
         traces.append(line | {"mode": "lines", "line": {"shape": "hv"}})
     if not traces:
         return None
@@ -88,7 +88,7 @@ def importances(study: Study) -> dict | None:
     bars["x"] = [max(share, 5e-4) for _, share in order]  # of a bar without any length no number is shown
     bars["y"] = [charts.text(name.replace("_", " ")) for name, _ in order]
     bars |= {"text": [f"{share:.2f}" for _, share in order], "hovertemplate": "%{y}: %{x:.3f}<extra></extra>"}
-    titles = "What mattered (fANOVA over finished trials)", "importance (shares of 1)", "setting"
+    titles = "What the value varied with (fANOVA over finished trials)", "importance (shares of 1)", "setting"
     return charts.figure("importances", *titles, [bars])
 
 

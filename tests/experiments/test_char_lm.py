@@ -211,6 +211,7 @@ def test_the_command_writes_to_the_terminal(trained):
         (["nowhere"], "there is no run nowhere"),
         (["RUN", "--prompt", "red ß"], "--prompt, symbol 5: 'ß' is not in the text"),
         (["RUN", "--temperature", "-1"], "--temperature must be 0 or more"),
+        (["RUN", "--temperature", "0", "--seed", "5"], "--seed has no effect with --temperature 0"),
         (["RUN", "--length", "0"], "--length must be at least 1"),
     ],
 )

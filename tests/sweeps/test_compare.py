@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from pyarrow import parquet
 
 from rnnkit.core import UserError, files
 from sweeps import compare, runs, show, table
@@ -102,6 +103,17 @@ def test_runs_that_are_judged_differently_need_a_metric(printed, tmp_path):
         printed(compare, one.name, other.name, runs_dir=tmp_path)
 
 
+def test_runs_of_every_kind_are_compared_or_refused_in_a_line(printed, kinds):
+    """Whatever their files hold. Of the copies of one run, which have its seed, one counts."""
+    out = printed(compare, "*:cell=gru", "--metric", "accuracy", "--by", "hidden_size,depth", runs_dir=kinds[0])
+    assert "too few" in out
+    assert "cell lstm" in printed(compare, "*", "--by", "cell", runs_dir=kinds[0])
+    assert " none" not in printed(compare, "*", runs_dir=kinds[0])
+    for name in ("digits-s0-bare", "digits-s0-torn", "torn", "empty"):
+        with pytest.raises(UserError, match="no run of these has finished yet"):
+            printed(compare, name, runs_dir=kinds[0])
+
+
 def test_a_table_is_printed_in_each_format(printed):
     text = printed(table, "digits-s*", "--by", "cell")
     assert "| cell lstm | **0.9040 ± 0.0032 (5)** | **0.8040 ± 0.0032 (5)** | 1,300 |" in text
@@ -125,9 +137,19 @@ def test_all_runs_go_into_a_file_with_every_setting_and_score(printed, folder, t
     assert not any(name == "config/seed" for name in row)
 
 
+def test_a_parquet_file_has_the_same_with_types(printed, folder, tmp_path):
+    path, plain = tmp_path / "all.parquet", tmp_path / "all.csv"
+    printed(runs, "--file", str(path))
+    printed(runs, "--file", str(plain))
+    found = parquet.read_table(path)
+    assert found.column_names == plain.read_text().splitlines()[0].split(",")
+    assert sorted(found["metric/accuracy/test"].to_pylist()) == sorted(card.test for card in RunIndex(folder).runs())
+    assert found.schema.field("seed").type == "int64"
+
+
 @pytest.mark.parametrize("ending", ["txt", ""])
 def test_a_file_of_another_kind_is_refused(printed, tmp_path, ending):
-    with pytest.raises(UserError, match=r"--file must be a name that ends with \.csv, not"):
+    with pytest.raises(UserError, match=r"--file must be a name that ends with \.csv or \.parquet, not"):
         printed(runs, "--file", str(tmp_path / f"all.{ending}"))
     with pytest.raises(UserError, match="cannot write"):
         printed(runs, "--file", str(tmp_path / "none" / "all.csv"))

@@ -43,6 +43,13 @@ def test_settings_that_a_trial_would_not_keep_are_refused_before_anything_is_wri
     assert list(tmp_path.iterdir()) == []
 
 
+def test_gpus_for_workers_that_are_to_use_none_are_refused(tmp_path):
+    options = run.Options("digits", runs_dir=tmp_path / "runs", gpus="0")
+    with pytest.raises(UserError, match="^--gpus has no effect with --device cpu: leave one of them out$"):
+        run.sweep(options, ["--device", "cpu"])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

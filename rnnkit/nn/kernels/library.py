@@ -116,17 +116,20 @@ def kernel() -> Kernel | None:
     library.rnnkit_level.restype = ctypes.c_int64
     known = _BY_LEVEL.get(platform.machine(), ("",))[: library.rnnkit_level() + 1]
     if chosen and chosen not in known:
-        return _without(
-            f"cannot run as RNNKIT_KERNEL={chosen} here, only as {', '.join(filter(None, known)) or 'none'}"
-        )
+        can = ", ".join(filter(None, known)) or "none"
+        return _without(f"cannot run as RNNKIT_KERNEL={chosen} here, only as {can}", "unset RNNKIT_KERNEL")
     variant = chosen or known[-1]
-    return Kernel(library, variant) if variant else _without("needs a processor with AVX2")
+    if not variant:
+        return _without("needs a processor with AVX2")
+    try:
+        return Kernel(library, variant)
+    except AttributeError:  # a function that this version calls is not in it
+        return _without("was built from other sources than these")
 
 
-def _without(why: str) -> None:
+def _without(why: str, cure: str = "install a C compiler (or `pip install ziglang`) and rnnkit again") -> None:
     warnings.warn(
-        f"rnnkit's native kernel {why}. Its layers run on torch's operations, several times slower; "
-        "install a C compiler (or `pip install ziglang`) and rnnkit again",
+        f"rnnkit's native kernel {why}. Its layers run on torch's operations, several times slower; {cure}",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -197,6 +197,21 @@ def test_nothing_of_the_test_part_reaches_the_preprocessing(tmp_path):
     assert float(after.test.inputs[0][0, 0]) > 100
 
 
+def test_trials_share_examples_and_baselines_with_those_that_depend_on_no_other_setting(tmp_path):
+    data = write(tmp_path / "words.csv", words())
+    settled = own.settle(own.Config(data=str(data), target="label", folds=1))
+    rarer, watched = settled.changed(least_count=5, hidden_size=3), settled.changed(watch="accuracy")
+    assert examples.prepared(settled) is examples.prepared(settled.changed(seed=9, hidden_size=3))
+    assert examples.prepared(settled).preprocessing != examples.prepared(rarer).preprocessing
+
+    def key(config):
+        return examples.ByKey(config, examples.BESIDE)
+
+    assert key(settled) == key(rarer)
+    assert (key(settled) == key(watched)) == (settled.watch == "accuracy")
+    assert key(settled) != key(settled.changed(split_seed=1))
+
+
 def test_settled_settings_stay_as_they_are_and_give_the_same_run(tmp_path, capsys):
     path = order_matters(tmp_path / "order.csv", 60)
     settled = own.settle(own.Config(data=str(path), target="label"))

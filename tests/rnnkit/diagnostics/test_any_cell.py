@@ -71,6 +71,9 @@ def test_all_that_is_looked_at_is_there_for_each_cell(name):
         assert {f"hidden/encoder.{place}/rms", f"memory/encoder.{place}/rate"} <= set(inside.numbers)
         gates = {key.split("/")[2] for key in inside.numbers if key.startswith(f"gate/encoder.{place}/")}
         assert gates == set(cell.gates) - set(cell.candidates)
+        sensitive = {gate for gate in gates if f"gate/encoder.{place}/{gate}/sensitivity" in inside.numbers}
+        assert sensitive == gates - set(cell.unsaturated)
+        assert (f"hidden/encoder.{place}/saturated" in inside.numbers) == cell.bounded
         assert (f"timescale/encoder.{place}" in inside.curves) == bool(cell.keeps)
     pictures = monitor.portrait(model, watch)
     assert all(torch.as_tensor(curve).double().isfinite().all() for curve in pictures.values())

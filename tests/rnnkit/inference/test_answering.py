@@ -159,6 +159,22 @@ def test_scores_that_are_no_numbers_are_no_answer():
         net.predict(series([3]))
 
 
+@pytest.mark.parametrize("flushes", [False, True])
+def test_numbers_too_small_for_full_precision_are_0_as_in_training(flushes):
+    made = models.classifier(config(), 3, 1, 9)
+    with torch.no_grad():
+        made.head.weight.zero_()
+        made.head.bias.fill_(1e-39)
+    net = model(made, "series", "number", classes=(), target_deviation=1e39, **SCALED)
+    torch.set_flush_denormal(flushes)
+    try:
+        assert net.predict(series([5, 3])) == [0.0, 0.0]
+        kept = (torch.tensor(2e-38) / 4).item()
+        assert (kept == 0.0) == flushes  # as the process had it
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def test_a_missing_value_is_read_as_the_one_before():
     net = classifier()
     (one,) = series([6])

@@ -62,6 +62,13 @@ def test_what_needs_the_whole_sequence_says_why():
             net.stream()
 
 
+def test_scores_that_are_no_numbers_are_no_answer():
+    net = classifier(bidirectional=False)
+    net.net.head.bias.data[1] = np.nan
+    with pytest.raises(UserError, match="the net's scores are no finite numbers"):
+        net.stream().step([1.0, 2.0, 3.0])
+
+
 def test_a_step_is_one_step():
     with pytest.raises(UserError, match=r"a step has 2 numbers: give 3, one for each of x, y, z"):
         classifier(bidirectional=False).stream().step([1.0, 2.0])

@@ -40,11 +40,34 @@ def without_gradients():
         assert torch.is_autocast_enabled("cpu")
 
 
+@contextlib.contextmanager
+def other_products():
+    """What torch.nn's LSTM and, on some processors, products of float32 are computed by."""
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.mkldnn.set_flags(False)
+    try:
+        yield
+        assert not torch.backends.mkldnn.enabled
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.backends.mkldnn.set_flags(True)
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_a_run_is_the_same_whatever_is_set_around_it(tmp_path):
     expected = run(tmp_path / "plain")
     for number, setting in enumerate((set_of_defaults, without_gradients)):
         with setting():
             assert run(tmp_path / str(number)) == expected, setting.__name__
+
+
+def test_torchs_own_layers_are_the_same_with_other_products_set(tmp_path):
+    torchs = {"layers": "torch", "bits": "torch", "cell": "lstm", "hidden_size": 32}
+    expected = run(tmp_path / "plain", **torchs)
+    with other_products():
+        assert run(tmp_path / "other", **torchs) == expected
+        with kept_out():
+            assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_what_is_set_comes_back_after_an_error(tmp_path):

@@ -1,6 +1,7 @@
 """The native kernel by itself: the same bits in every variant and batch, what it costs nobody, and life without it."""
 
 import ctypes
+import dataclasses
 import hashlib
 import os
 import subprocess
@@ -151,7 +152,16 @@ def test_a_variant_can_be_chosen_and_what_cannot_run_is_told_once():
     said = answer(RNNKIT_KERNEL="sse9")
     assert said.startswith("none [")
     assert said.count("cannot run as RNNKIT_KERNEL=sse9 here") == 1
+    assert "unset RNNKIT_KERNEL" in said
     assert "several times slower" in said
+
+
+@pytest.mark.skipif(library.kernel() is None, reason="the native kernel was not built")
+def test_a_library_of_an_older_version_is_told(monkeypatch):
+    newer = dataclasses.make_dataclass("Newer", [("newer", object)], bases=(library.Functions,), frozen=True)
+    monkeypatch.setattr(library, "Functions", newer)
+    with pytest.warns(RuntimeWarning, match="was built from other sources than these.*rnnkit again"):
+        assert library.kernel.__wrapped__() is None
 
 
 def test_a_library_that_was_not_built_is_told_with_what_to_do(monkeypatch, tmp_path):

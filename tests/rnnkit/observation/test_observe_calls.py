@@ -28,6 +28,22 @@ class Two(nn.Module):
         return self.part["encoder"](second, hx=state)[0]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_whose_type_changes_while_it_is_observed(kind):
+    """Each call is seen in the type that it ran in: the second as a model that was of that type from the start."""
+    layer = make(kind, 3, 4, dtype=torch.float32, num_layers=2)
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    with rnnkit.observe(layer) as trace:
+        layer(x.float())[0].square().sum().backward()
+        layer.zero_grad()
+        layer.double()(x)[0].square().sum().backward()
+    with rnnkit.observe(layer) as expected:
+        layer(x)[0].square().sum().backward()
+    first, second = (call["l0.f"] for call in trace.calls["model"])
+    assert first.hidden_gradient.data.dtype == torch.float32
+    assert torch.equal(second.hidden_gradient.data, expected["model"]["l0.f"].hidden_gradient.data)
+
+
 @pytest.mark.parametrize("steps", [4, 15])
 def test_calls_are_kept_in_order_and_gradients_pass_from_one_to_the_other(steps):
     model = Two()

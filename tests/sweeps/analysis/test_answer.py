@@ -107,7 +107,7 @@ def test_nothing_is_said_to_matter_where_nothing_shows_it(settings, values):
 
 def test_the_best_point_is_the_best_in_the_mean_over_its_seeds():
     """Without fresh seeds. The luckiest single trial is of the settings that are the worse ones."""
-    values = {0.001: (0.70, 0.71, 0.72), 0.002: (0.50, 0.51, 0.95)}
+    values = {0.001: (0.70, 0.71, 0.72), 0.002: (0.95, 0.51, 0.50)}
     searched = [
         trial(2 * n + k, several[n], rate=rate) for n in range(3) for k, (rate, several) in enumerate(values.items())
     ]

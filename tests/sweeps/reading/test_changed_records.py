@@ -26,7 +26,7 @@ def waited(*_):
 @pytest.mark.parametrize("name", [*FILES, "media/curves-000000017.json", "media/samples.jsonl"])
 def test_a_pipe_in_the_place_of_a_file_is_never_waited_for(name, tmp_path):
     root = Path(shutil.copytree(records.FIXTURES, tmp_path / "runs"))
-    run = records.OTHER if name.startswith("media") else records.RUN
+    run = records.OTHER if name.startswith("media/curves") else records.RUN
     (root / run / name).parent.mkdir(exist_ok=True)
     (root / run / name).unlink(missing_ok=True)
     os.mkfifo(root / run / name)
@@ -38,6 +38,23 @@ def test_a_pipe_in_the_place_of_a_file_is_never_waited_for(name, tmp_path):
     finally:
         signal.alarm(0)
     assert "digits-s2-b6054ca9" in said["list of runs"]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "result.json"])
+def test_scores_of_another_run_are_nobodys(name, tmp_path):
+    """As where somebody copied a file from one folder into another."""
+    root = Path(shutil.copytree(records.FIXTURES, tmp_path / "runs"))
+    other = "digits-s2-b6054ca9"
+    shutil.copy(root / other / name, root / records.RUN / name)
+    with records.nothing_begins():
+        said = {reader: records.said(action) for reader, action in records.readers(root, records.RUN).items()}
+    of_two = "manifest.json and result.json are of two runs, " + " and ".join(
+        (other, records.RUN) if name == "manifest.json" else (records.RUN, other)
+    )
+    assert f"error: {of_two}: put back its own\n" == said["resume"]
+    assert all(of_two in said[reader] for reader in ("a run in the terminal", "page of a run"))
+    card = RunIndex(root).run(records.RUN)
+    assert (card.state, card.value, card.trouble.partition(":")[0]) == ("broken", None, of_two)
 
 
 def test_what_is_damaged_is_named_and_the_rest_is_shown(tmp_path):

@@ -167,7 +167,7 @@ def test_a_study_has_all_its_charts(kinds, index):
     assert list(found) == ["history", "plane", "importances", "reported", "parallel", "timeline"]
 
     traces = {trace["name"]: trace for trace in found["history"]["data"]}
-    assert traces["best so far"]["y"] == [0.5, 0.55, 0.6, 0.65, 0.7]
+    assert traces["best trial so far"]["y"] == [0.5, 0.55, 0.6, 0.65, 0.7]
     assert traces["finished"]["x"] == [0, 1, 2, 3, 4]
     assert traces["pruned (its last value)"]["y"] == [0.75]
 
@@ -205,7 +205,7 @@ def test_the_lower_value_is_the_best_so_far(tmp_path):
     files.write_json(path, described)
     found = study_charts.of_study(studies.read(RunIndex(tmp_path), "small"))
     history = {trace["name"]: trace for trace in found[0]["data"]}
-    assert history["best so far"]["y"] == [0.5] * 5
+    assert history["best trial so far"]["y"] == [0.5] * 5
 
 
 @pytest.mark.parametrize("name", ["torn", "empty", made.HOSTILE])

@@ -28,7 +28,7 @@ from rnnkit.core import cli
 from rnnkit.core.errors import UserError
 from rnnkit.mirror import follow
 from rnnkit.runs import plots
-from sweeps import report, runs, show, sync
+from sweeps import compare, report, runs, show, sync, table
 from sweeps.reading import RunIndex, answers, studies
 from sweeps.wandb_sync import study_run
 from sweeps.web import app
@@ -185,6 +185,12 @@ def readers(root: Path, run: str) -> dict[str, Callable[[], object]]:
         "list in the terminal": command(runs),
         "a run in the terminal": command(show, run),
         "a study in the terminal": command(show, STUDY),
+        "a run as JSON": command(show, run, "--json", "--all"),
+        "a study as JSON": command(show, STUDY, "--json"),
+        "all runs as JSON": command(runs, "--json"),
+        "all runs in a file": command(runs, "--file", str(root.parent / "runs.csv")),
+        "groups compared": command(compare, STUDY, f"{run}*"),
+        "a table of groups": command(table, "digits-*", "--by", "cell", "--format", "csv"),
         "report": lambda: report.page(studies.read(index, STUDY), index, [], answers.confirmation_runs(index, STUDY)),
         "resume": command(resume, run),
         "reproduce": command(reproduce, run),
