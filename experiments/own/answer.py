@@ -40,8 +40,7 @@ def final(config: "Config", task: "Task[Prepared]") -> Final:
         (folder / "answer.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         report.draw(folder / "media", data, truth, answers)
 
-    kept = {"preprocessing": report.plain(found)}
-    return Final(task.evaluate() | metrics, comparison, references, kept, write)
+    return Final(task.evaluate() | metrics, comparison, references, write=write, preprocessing=found)
 
 
 def truths(data: "Prepared") -> np.ndarray:

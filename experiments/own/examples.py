@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from rnnkit.core import extras
 from rnnkit.datasets import Parts
-from rnnkit.datasets.own import How, OwnData, parts, read
+from rnnkit.datasets.own import How, OwnData, named, parts, read
 from rnnkit.datasets.own import windows as cutting
 from rnnkit.nn import portable
 from rnnkit.sequences import Examples, Preprocessing, check, preprocessing
@@ -34,11 +33,10 @@ class Prepared(Parts[Examples]):
 
 
 def _read(config: "Config") -> OwnData:
-    ignore = tuple(name.strip() for name in config.ignore.split(",") if name.strip())
     roles = {
         name: getattr(config, name) for name in ("target", "id", "time", "text", "split", "group", "task", "format")
     }
-    return _of_file(config.data, config.test, How(ignore=ignore, **roles))
+    return _of_file(config.data, config.test, How(ignore=named(config.ignore), **roles))
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
@@ -130,7 +128,7 @@ def _fitted(config: "Config", own: OwnData, places: parts.Places, cut: "cutting.
         told |= _scale(np.array([own.targets[i] for i in places.train], float))
     if cut is not None:
         wanted = cut.targets[places.train]
-        told["linear"] = linear_weights(preprocessing.filled(train), wanted)
+        told["linear"] = preprocessing.linear_weights(preprocessing.filled(train), wanted)
         told |= _scale(wanted - preprocessing.linear_forecast(Preprocessing(**told), train))  # type: ignore[arg-type]
         told |= {"horizon": config.horizon, "context": len(own.inputs[0])}
     return Preprocessing(**told)  # type: ignore[arg-type]
@@ -138,20 +136,6 @@ def _fitted(config: "Config", own: OwnData, places: parts.Places, cut: "cutting.
 
 def _scale(values: np.ndarray) -> dict[str, float]:
     return {"target_mean": float(values.mean()), "target_deviation": float(values.std()) or 1.0}
-
-
-def linear_weights(windows: np.ndarray, targets: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    """Ridge regression from windows, (rows, steps), to the values after them, (rows, horizon), all less the last step.
-
-    Rounded to six digits, so that all machines have the same.
-    """
-    with extras.needed("experiments", "a forecast"):
-        from sklearn.linear_model import RidgeCV
-
-    last = windows[:, -1:]
-    model = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(windows - last, targets - last)
-    rows = np.asarray(model.coef_).reshape(targets.shape[1], -1)
-    return tuple(tuple(float(f"{weight:.6g}") for weight in row) for row in rows)
 
 
 def targets(

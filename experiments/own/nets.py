@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit import sequences
-from rnnkit.core import seeding
 from rnnkit.evaluation import classification
-from rnnkit.nn import Members, models, portable
+from rnnkit.nn import Members, portable
 from rnnkit.sequences import Examples, Preprocessing, preprocessing
-from rnnkit.training import tasks
+from rnnkit.training import members
 
 
 if TYPE_CHECKING:
@@ -24,29 +21,25 @@ if TYPE_CHECKING:
 
 
 def model(config: "Config", found: Preprocessing, longest: int) -> nn.Module:
-    """The net, or one for each fold, side by side; each with initial weights of its own."""
-    made = [_single(_seeded(config, number), found, longest) for number in range(found.members)]
-    return made[0] if len(made) == 1 else Members(made)
+    """The net, or one for each fold, side by side."""
+    net = members.made(
+        config,
+        found,
+        longest,
+        embedding_size=config.embedding_size,
+        pool=config.pool,
+        head_dropout=config.head_dropout or 0.0,
+    )
+    for one in net.members if isinstance(net, Members) else [net]:
+        _calm(one)
+    return net
 
 
-def _seeded(config: "Config", member: int) -> "Config":
-    return config.changed(seed=seeding.stream(config.seed, "member", member) % 2**62) if member else config
-
-
-def _single(config: "Config", found: Preprocessing, longest: int) -> nn.Module:
-    size = config.embedding_size if found.vocabulary else found.features
-    known = {"vocabulary": len(found.vocabulary) or None, "head_dropout": config.head_dropout or 0.0}
-    if found.answers == "tags":
-        return _calmed(models.tagger(config, size, found.outputs, longest, **known))
-    return _calmed(models.classifier(config, size, found.outputs, longest, pool=config.pool, **known))
-
-
-def _calmed(net: Any) -> nn.Module:
-    """The net with small embeddings, so that words say little before they are learned: most come few times."""
+def _calm(net: Any) -> None:
+    """Make embeddings small, so that words say little before they are learned: most come few times."""
     if net.embedding is not None:
         with torch.no_grad():
             net.embedding.weight.mul_(0.1)
-    return net
 
 
 def cost_of(config: "Config", data: "Prepared") -> Callable[..., Tensor]:
@@ -55,52 +48,10 @@ def cost_of(config: "Config", data: "Prepared") -> Callable[..., Tensor]:
     With folds each member learns from the rows of the other folds; row by row (`reduction="none"`) it is the loss of
     the member that did not learn from the row.
     """
-    found = data.preprocessing
-    weights = _class_weights(data) if config.class_weights and found.classes else None
-    return functools.partial(_cost, found, weights, portable.losses(config.bits))
-
-
-def _cost(
-    found: Preprocessing,
-    weights: Tensor | None,
-    losses: Any,
-    scores: Tensor,
-    targets: Tensor,
-    reduction: str = "mean",
-) -> Tensor:
-    by_member = scores.view(len(scores), found.members, found.outputs)
-    fold = targets[:, -1].long()
-    if reduction == "none":
-        return _row_costs(found, weights, losses, _held_out(by_member, fold), targets)
-    if found.members == 1:
-        return _mean(found, weights, losses, by_member[:, 0], targets)
-    parts = [_mean(found, weights, losses, by_member[fold != k, k], targets[fold != k]) for k in range(found.members)]
-    return torch.stack(parts).sum()
-
-
-def _held_out(by_member: Tensor, fold: Tensor) -> Tensor:
-    """The scores of the member that did not learn from each row, of shape (rows, outputs)."""
-    return by_member[torch.arange(len(fold), device=fold.device), fold]
-
-
-def _mean(found: Preprocessing, weights: Tensor | None, losses: Any, scores: Tensor, targets: Tensor) -> Tensor:
-    if not len(scores):  # a small batch, all of it of one fold
-        return scores.sum()
-    if weights is None:
-        if found.classes:
-            return losses.cross_entropy(scores, targets[:, 0].contiguous())
-        return losses.mse_loss(scores.contiguous(), targets[:, :-1].contiguous())
-    rows = _row_costs(found, weights, losses, scores, targets)
-    return rows.sum() / weights.to(scores.device)[targets[:, 0].clamp(min=0)].sum()
-
-
-def _row_costs(found: Preprocessing, weights: Tensor | None, losses: Any, scores: Tensor, targets: Tensor) -> Tensor:
-    if not found.classes:
-        return losses.mse_loss(
-            scores.contiguous(), targets[:, :-1].to(scores.dtype).contiguous(), reduction="none"
-        ).mean(1)
-    rows = losses.cross_entropy(scores.contiguous(), targets[:, 0].contiguous(), reduction="none")
-    return rows if weights is None else rows * weights.to(scores.device)[targets[:, 0].clamp(min=0)]
+    found, is_label = data.preprocessing, bool(data.preprocessing.classes)
+    weights = _class_weights(data) if config.class_weights and is_label else None
+    told = {"members": found.members, "is_label": is_label, "losses": portable.losses(config.bits), "weights": weights}
+    return functools.partial(members.cost, **told)
 
 
 def _class_weights(data: "Prepared") -> Tensor:
@@ -108,24 +59,6 @@ def _class_weights(data: "Prepared") -> Tensor:
     counts = torch.bincount(data.train.joined_targets[:, 0], minlength=data.preprocessing.outputs).double()
     inverse = counts.sum() / counts.clamp(min=1)
     return (inverse / inverse.mean()).float()
-
-
-def scores_of(net: nn.Module, examples: Examples) -> tuple[Tensor, Tensor]:
-    """The scores of a part, (rows, members x outputs), and its targets; rows are examples, or steps, in order."""
-    order = examples.lengths.argsort(stable=True).split(128)
-
-    def of_batch(given: Any, batch: sequences.Batch) -> list[Tensor]:
-        if isinstance(given, PackedSequence):
-            return [one.cpu() for one in nn.utils.rnn.unpack_sequence(given)]
-        return list(given.cpu())
-
-    found: list[Tensor] = []
-    for one in tasks.of_batches(net, sequences.gathered(examples, order), of_batch):
-        found += one
-    back = torch.cat(list(order)).argsort().tolist()
-    rows = [found[place] for place in back]
-    joined = torch.cat(rows) if isinstance(examples.targets, list) else torch.stack(rows)
-    return joined, examples.joined_targets
 
 
 def measured(
@@ -136,10 +69,10 @@ def measured(
     With folds a validation row is answered by the member that did not learn from it, a test row by all together.
     """
     found = data.preprocessing
-    scores, targets = scores_of(net, examples)
+    scores, targets = members.scores_of(net, examples), examples.joined_targets
     if split == "valid" and found.members > 1:
-        scores = _held_out(scores.view(len(scores), found.members, found.outputs), targets[:, -1].long())
-        found = _alone(found)
+        scores = members.held_out(scores, targets[:, -1], found.members)
+        found = dataclasses.replace(found, members=1)
     if found.classes:
         shares = preprocessing.probabilities(found, scores)
         known = targets[:, 0].numpy() != portable.LEFT_OUT
@@ -155,10 +88,6 @@ def measured(
     row[f"metric/rmse/{split}"] = float(np.sqrt((errors**2).mean()))
     row[f"metric/r2/{split}"] = float(1 - (errors**2).sum() / spread) if spread else 0.0
     return row, answers
-
-
-def _alone(found: Preprocessing) -> Preprocessing:
-    return dataclasses.replace(found, members=1)
 
 
 def truth_of(data: "Prepared", split: str) -> tuple[np.ndarray | None, np.ndarray]:

@@ -1,6 +1,5 @@
 """The scores of each class, confusions, what is most wrong, in words and pictures."""
 
-import dataclasses
 import math
 from collections import Counter
 from pathlib import Path
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 
 BINS = 10
 MOST = 20  # classes that are listed or drawn one by one
-
-
-def plain(found: Preprocessing) -> dict[str, Any]:
-    """A preprocessing as plain values."""
-    return dataclasses.asdict(found)
 
 
 def further_scores(truth: np.ndarray, shares: np.ndarray) -> dict[str, float]:

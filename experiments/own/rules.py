@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnkit.training import Range, Space
+from rnnkit.training import Range, Space, rules
 
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from rnnkit.datasets.own.windows import Windows
 
 
-FEW = 300  # sequences to train and validate with: below, one validation part is too small to choose by
-LEAST_UPDATES, MOST_UPDATES = 1_000, 3_000
-PASSES = 20  # of the training part, where that is more than LEAST_UPDATES
 # Time steps of all updates and members: meant for some 20 s on one core. An estimate, not measured on a free machine.
 MOST_STEPS = 2_500_000
 TRIALS = 10  # of a sweep, unless told: the plane of 6, and 4 that TPE suggests
@@ -38,80 +35,42 @@ def is_settled(config: "Config") -> bool:
 
 def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windows | None" = None) -> "Config":
     """The settings, those that are left open by what the data are; `windows` are those of series to forecast."""
-    found: dict[str, Any] = {"task": data.answers, "unit": config.unit if config.unit != "auto" else unit_of(data)}
+    unit = config.unit if config.unit != "auto" else rules.unit_of(data.reads, data.inputs)
+    found: dict[str, Any] = {"task": data.answers, "unit": unit}
     count = len(np.unique(np.concatenate([places.train, places.valid])))
-    found["folds"] = config.folds or folds_of(count, data)
+    found["folds"] = config.folds or (1 if data.answers == "forecast" or data.parts else rules.folds_of(count))
     train = count if found["folds"] > 1 else len(places.train)
-    found["watch"] = config.watch if config.watch != "auto" else watched(data)
-    is_text = found["unit"] in ("words", "characters", "tokens")
-    found["batch_size"] = config.batch_size or batch_of(train, found["unit"])
-    found["hidden_size"] = config.hidden_size or (64 if train >= 500 or is_text else 32)
-    found["learning_rate"] = config.learning_rate or (0.005 if is_text else 0.01)
-    found["pool"] = config.pool
-    if config.pool == "auto":
-        found["pool"] = "last" if data.answers in ("tags", "forecast") else "joined"
+    found["watch"] = config.watch if config.watch != "auto" else rules.watched(data.answers, _class_counts(data))
+    usual = rules.usual(data.answers, unit, train)
+    found["batch_size"] = config.batch_size or rules.batch_of(train, unit)
+    found["hidden_size"] = config.hidden_size or usual.hidden_size
+    found["learning_rate"] = config.learning_rate or usual.learning_rate
+    found["pool"] = config.pool if config.pool != "auto" else usual.pool
     if windows is not None:
         found |= {"season": windows.season, "context": len(windows.data.inputs[0])}
-    if is_text:
-        found["embedding_size"] = config.embedding_size or (32 if found["unit"] == "characters" else 64)
-        found["least_count"] = config.least_count or (2 if found["unit"] == "words" else 1)
+    if unit != "values":
+        found["embedding_size"] = config.embedding_size or usual.embedding_size
+        found["least_count"] = config.least_count or usual.least_count
     if config.word_dropout is None:
-        found["word_dropout"] = {"words": 0.3, "tokens": 0.1}.get(found["unit"], 0.0)
+        found["word_dropout"] = usual.word_dropout
     if config.head_dropout is None:
-        found["head_dropout"] = 0.0 if data.answers == "forecast" else 0.5 if is_text else 0.2
+        found["head_dropout"] = usual.head_dropout
     by_epoch = math.ceil(train / found["batch_size"])
     if not config.epochs:
-        length = mean_length(windows.data if windows else data, found["unit"])
-        updates = config.updates or updates_of(train, found["batch_size"], length, found["folds"])
-        found["epochs"] = max(1, math.ceil(updates / by_epoch))
-    epochs = found.get("epochs", config.epochs)
-    if not config.evaluate_every and epochs > 40:  # as many evaluations as make a difference
-        found["evaluate_every"] = math.ceil(by_epoch * epochs / 30)
+        length = float((windows.data if windows else data).lengths.mean())
+        asked = config.updates or rules.updates_of(train, found["batch_size"], length, unit, found["folds"], MOST_STEPS)
+        found["epochs"] = max(1, math.ceil(asked / by_epoch))
+    if not config.evaluate_every:
+        found["evaluate_every"] = rules.evaluate_every(by_epoch, found.get("epochs", config.epochs))
     return config.changed(**found)
 
 
-def batch_of(train: int, unit: str) -> int:
-    """A sixteenth of the training part, 16 to 64; of texts, which are long and learned in few passes, 16."""
-    return 16 if unit == "words" else int(np.clip(2 ** round(math.log2(max(train, 1) / 16)), 16, 64))
-
-
-def folds_of(count: int, data: "OwnData") -> int:
-    """How many folds: with few sequences to train and validate with, a single validation part says too little."""
-    if data.answers == "forecast" or data.parts or count >= FEW:
-        return 1
-    return 5 if count < FEW // 3 else 3
-
-
-def updates_of(train: int, batch: int, length: float, folds: int) -> int:
-    """Steps of training: PASSES over the data, within LEAST_UPDATES and MOST_UPDATES, and what MOST_STEPS allow."""
-    wanted = np.clip(PASSES * train / batch, LEAST_UPDATES, MOST_UPDATES)
-    allowed = MOST_STEPS / (batch * max(length, 1) * folds)
-    return int(max(200, min(wanted, allowed)))
-
-
-def mean_length(data: "OwnData", unit: str) -> float:
-    """Steps of a sequence, in the mean; a word has some six characters."""
-    return float(data.lengths.mean()) / (6 if unit == "words" else 1)
-
-
-def unit_of(data: "OwnData") -> str:
-    """What a step is: a value, a token, or of texts a word; a character where most have two words or fewer."""
-    if data.reads != "text":
-        return "values" if data.reads == "series" else "tokens"
-    return "characters" if np.median([len(text.split()) for text in data.inputs]) <= 2 else "words"
-
-
-def watched(data: "OwnData") -> str:
-    """What the net is judged by: macro F1 where the largest class is more than three times the smallest.
-
-    Of tags, which are never equal, macro F1 where one has more than 70 %. The mean absolute error of numbers.
-    """
+def _class_counts(data: "OwnData") -> np.ndarray:
+    """How many sequences each class has, or steps each tag; nothing of numbers."""
     if data.answers in ("number", "forecast"):
-        return "mae"
+        return np.array([])
     words = data.targets if data.answers == "label" else [tag for tags in data.targets for tag in tags]
-    counts = np.unique(np.array(words), return_counts=True)[1]
-    unequal = counts.max() > (3 * counts.min() if data.answers == "label" else 0.7 * counts.sum())
-    return "macro_f1" if unequal else "accuracy"
+    return np.unique(np.array(words), return_counts=True)[1]
 
 
 def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> list[str]:
@@ -130,12 +89,8 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
     lines = [f"by the data: {', '.join(said)}"] if said else []
     if updates < 500:
         lines.append(f"only {updates} updates: sequences are long; more may do better (--updates)")
-    if data.answers == "label":
-        counts = np.unique(np.array(data.targets), return_counts=True)[1]
-        if counts.min() * (1.0 if found.folds > 1 else 0.2) < 10:
-            lines.append(
-                "fewer than ten examples of a class to validate with: the choice between settings is uncertain"
-            )
+    if data.answers == "label" and _class_counts(data).min() * (1.0 if found.folds > 1 else 0.2) < 10:
+        lines.append("fewer than ten examples of a class to validate with: the choice between settings is uncertain")
     return lines
 
 

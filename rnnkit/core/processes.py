@@ -23,6 +23,11 @@ def start_beside(module: str, *words: str, stdin: int = subprocess.DEVNULL, **mo
     return process
 
 
+def cores() -> int:
+    """How many cores this process may use: fewer than the machine has, where it was told so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def environment(**more: str) -> dict[str, str]:
     """The environment of a process that is to find the same packages, this checkout's first, and read and write UTF-8.
 

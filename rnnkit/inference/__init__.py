@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from rnnkit.inference.model import load as load
     from rnnkit.inference.model import of_parts as of_parts
     from rnnkit.inference.streaming import Stream as Stream
+    from rnnkit.inference.surroundings import flushes_denormals as flushes_denormals
     from rnnkit.inference.surroundings import kept_out as kept_out
 
 
 _NAMES = {"Answer": "answering", "answers": "answering", "Model": "model", "description": "model", "load": "model"}
-_NAMES |= {"of_parts": "model", "Stream": "streaming", "kept_out": "surroundings"}
+_NAMES |= {"of_parts": "model", "Stream": "streaming", "flushes_denormals": "surroundings", "kept_out": "surroundings"}
 
 
 def __getattr__(name: str) -> Any:

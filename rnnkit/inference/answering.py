@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
 from rnnkit.core import UserError
-from rnnkit.inference.surroundings import kept_out
+from rnnkit.inference.surroundings import flushes_denormals, kept_out
 from rnnkit.nn import LanguageModel, Members, embeddings, evaluating, promise
 from rnnkit.sequences import Preprocessing, pack, preprocessing
 
@@ -68,8 +68,7 @@ def answers(model: "Model", sequences: Iterable[Any], names: Sequence[str] = ())
 @contextlib.contextmanager
 def as_in_training() -> Generator[None]:
     """Inside, numbers too small for full precision count as 0, as they did in training; afterwards as before."""
-    smallest = torch.tensor(2e-38, dtype=torch.float32, device="cpu")
-    before = (smallest / 4).item() == 0.0
+    before = flushes_denormals()
     torch.set_flush_denormal(True)
     try:
         with kept_out():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnkit.core import UserError, wording
-from rnnkit.datasets.own import How, asking
+from rnnkit.datasets.own import How, asking, named
 
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def sequences(model: "Model", path: Path | None) -> asking.Asked:
 
 def _how(own: dict[str, Any]) -> How:
     told = {name: own[name] for name in _ROLES if own.get(name)}
-    ignore = tuple(name.strip() for name in str(own.get("ignore", "")).split(",") if name.strip())
+    ignore = named(str(own.get("ignore", "")))
     ignore += tuple(own[name] for name in ("split", "group") if own.get(name))  # which say nothing of a sequence
     task = own.get("task", "auto")
     return How(ignore=ignore, task=task, **told)

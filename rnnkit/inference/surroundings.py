@@ -4,6 +4,13 @@ import contextlib
 from collections.abc import Generator
 
 
+def flushes_denormals() -> bool:
+    """Whether numbers too small for full precision count as 0 in this thread, which torch does not say."""
+    import torch
+
+    return (torch.tensor(2e-38, dtype=torch.float32, device="cpu") / 4).item() == 0.0
+
+
 @contextlib.contextmanager
 def kept_out() -> Generator[None, None, None]:
     """Inside, new tensors are float32 and on the CPU unless they say otherwise, and operations have gradients.

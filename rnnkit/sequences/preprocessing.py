@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnkit.core import UserError, records
+from rnnkit.core import UserError, extras, records
 from rnnkit.sequences import images, vocabulary
 
 
@@ -249,6 +249,20 @@ def filled(windows: Sequence[np.ndarray]) -> np.ndarray:
         first = np.argmin(missing, axis=1)[:, None]
         found = np.take_along_axis(found, np.where(last < 0, first, last), 1)
     return np.where(np.isnan(found), 0.0, found)
+
+
+def linear_weights(windows: np.ndarray, targets: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """Ridge regression from windows, (rows, steps), to the values after them, (rows, horizon), all less the last step.
+
+    Rounded to six digits, so that all machines have the same.
+    """
+    with extras.needed("experiments", "a forecast"):
+        from sklearn.linear_model import RidgeCV
+
+    last = windows[:, -1:]
+    model = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(windows - last, targets - last)
+    rows = np.reshape(np.array(model.coef_), (targets.shape[1], -1))
+    return tuple(tuple(float(f"{weight:.6g}") for weight in row) for row in rows)
 
 
 def linear_forecast(preprocessing: Preprocessing, windows: Sequence[np.ndarray]) -> np.ndarray:

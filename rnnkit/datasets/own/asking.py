@@ -32,16 +32,10 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
         raise UserError(f"{path} is not there: give a file or a folder to read")
     kind = how.format if how.format != "auto" else reading.format_of(path)
     asking = replace(how, target=ASKED, split="", group="")
-    if kind in ("npz", "ts", "folder", "tokens"):
-        readers = {"npz": files.arrays, "ts": files.archive, "folder": files.folder, "tokens": files.tokens}
-        found = readers[kind](path, asking)
+    if kind in files.READERS:
+        found = files.READERS[kind](path, asking)
         return Asked(found.inputs, found.lines, found.ids)
-    table = {
-        "csv": lambda: tables.separated(path, tabs=False),
-        "tsv": lambda: tables.separated(path, tabs=True),
-        "jsonl": lambda: tables.json_lines(path),
-        "parquet": lambda: tables.parquet(path),
-    }[kind]()
+    table = tables.READERS[kind](path)
     named = set(channels) & set(table.names)
     if named:
         if lacking := [name for name in channels if name not in table.names]:

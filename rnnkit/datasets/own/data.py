@@ -73,6 +73,11 @@ class OwnData:
         return replace(self, **parts)
 
 
+def named(text: str) -> tuple[str, ...]:
+    """The names in a text that are parted by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def place(path: Path, line: int, name: str = "") -> str:
     """Where something stands: `sales.csv, line 3, field 'price'`."""
     return f"{path}, line {line}" + (f", field {name!r}" if name else "")

@@ -3,7 +3,7 @@
 import re
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from rnnkit.core import UserError, wording
 from rnnkit.datasets.own import fields, source, tables
 from rnnkit.datasets.own.assembling import Assembled
-from rnnkit.datasets.own.data import ASKED, How, place
+from rnnkit.datasets.own.data import ASKED, Format, How, place
 from rnnkit.datasets.own.roles import PARTS
 
 
@@ -230,3 +230,11 @@ def _numbers(file: Path) -> np.ndarray:
     if not pieces:
         raise UserError(f"{file} has no rows of numbers")
     return np.concatenate(pieces)
+
+
+READERS: dict[Format, Callable[[Path, How], Assembled]] = {
+    "npz": arrays,
+    "ts": archive,
+    "folder": folder,
+    "tokens": tokens,
+}

@@ -28,16 +28,10 @@ def read(path: Path, how: How) -> OwnData:
         raise UserError(f"{path} is not there: give --data a file or a folder")
     kind = how.format if how.format != "auto" else format_of(path)
     target, channels = how.target, ()
-    if kind in ("npz", "ts", "folder", "tokens"):
-        readers = {"npz": files.arrays, "ts": files.archive, "folder": files.folder, "tokens": files.tokens}
-        found = readers[kind](path, how)
+    if kind in files.READERS:
+        found = files.READERS[kind](path, how)
     else:
-        table = {
-            "csv": lambda: tables.separated(path, tabs=False),
-            "tsv": lambda: tables.separated(path, tabs=True),
-            "jsonl": lambda: tables.json_lines(path),
-            "parquet": lambda: tables.parquet(path),
-        }[kind]()
+        table = tables.READERS[kind](path)
         roles = roles_of(table, how)
         found, target, channels = assembled(table, roles), roles.target, roles.values
         if roles.form != "long" or roles.has_words:

@@ -1,6 +1,7 @@
 """Tables, read some thousand rows at a time: CSV, TSV, JSON Lines, Parquet. No more is in memory than that."""
 
 import csv
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from rnnkit.core import UserError, extras
 from rnnkit.datasets.own import fields, source
+from rnnkit.datasets.own.data import Format
 
 
 AT_ONCE = 20_000  # rows
@@ -195,3 +197,11 @@ def parquet(path: Path) -> Table:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+READERS: dict[Format, Callable[[Path], Table]] = {
+    "csv": functools.partial(separated, tabs=False),
+    "tsv": functools.partial(separated, tabs=True),
+    "jsonl": json_lines,
+    "parquet": parquet,
+}

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from rnnkit.core import UserError, determinism, extras
-from rnnkit.inference import Model, answers, description, of_parts, weights
+from rnnkit.inference import Model, answers, description, flushes_denormals, of_parts, weights
 from rnnkit.inference import load as load_run
 from rnnkit.runs import Status
 from rnnkit.training.estimators import by_data, learning, pace, report
@@ -240,7 +240,7 @@ def undisturbed() -> Generator[None]:
     """Threads, random state and deterministic algorithms of torch are afterwards what they were."""
     threads, warns = torch.get_num_threads(), torch.is_deterministic_algorithms_warn_only_enabled()
     deterministic = torch.are_deterministic_algorithms_enabled()
-    flushes = (torch.tensor(2e-38, dtype=torch.float32, device="cpu") / 4).item() == 0.0
+    flushes = flushes_denormals()
     with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
         try:
             yield

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,19 +9,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
-from rnnkit import sequences
 from rnnkit.core import UserError, seeding
 from rnnkit.datasets import Parts, splits
 from rnnkit.evaluation import classification
-from rnnkit.nn import Members, models, portable
+from rnnkit.nn import portable
 from rnnkit.sequences import Examples, Preprocessing, preprocessing
-from rnnkit.training import tasks
-from rnnkit.training.estimators import folded, report
+from rnnkit.training import members, tasks
+from rnnkit.training.estimators import report
 from rnnkit.training.estimators.by_data import Config
 from rnnkit.training.estimators.given import Given
-from rnnkit.training.estimators.windows import linear_weights
 from rnnkit.training.experiment import Final, Task
 from rnnkit.training.objective import Objective
 
@@ -65,8 +61,8 @@ def setup(learned: Learned, config: Config, device: torch.device) -> Task[Prepar
     losses, is_label = portable.losses(config.bits), bool(learned.classes)
     parts = [float(part) for part in config.class_weights.split()]
     weights = torch.tensor(parts, dtype=torch.float32, device="cpu") if parts else None
-    members = data.preprocessing.members
-    of_rows = functools.partial(folded.cost, members=members, is_label=is_label, losses=losses, weights=weights)
+    told = {"members": data.preprocessing.members, "is_label": is_label, "losses": losses, "weights": weights}
+    of_rows = functools.partial(members.cost, **told)
     measure = functools.partial(measured, data)
     return tasks.on_examples(
         config, objective(config), net, data, "X and y", measure, of_rows, word_dropout=config.word_dropout
@@ -155,7 +151,10 @@ def fitted(learned: Learned, config: Config, train: np.ndarray) -> Preprocessing
     if not learned.classes:
         values = learned.targets[train]
         if config.kind == "forecast":
-            told |= {"context": config.context, "linear": linear_weights(preprocessing.filled(chosen), values)}
+            told |= {
+                "context": config.context,
+                "linear": preprocessing.linear_weights(preprocessing.filled(chosen), values),
+            }
             values = values - preprocessing.linear_forecast(Preprocessing(**told), chosen)
         told |= {"target_mean": float(values.mean()), "target_deviation": float(values.std()) or 1.0}
     return Preprocessing(**told)
@@ -189,21 +188,15 @@ def truths(data: Prepared, places: np.ndarray) -> np.ndarray:
 
 
 def model(config: Config, found: Preprocessing, longest: int) -> nn.Module:
-    """The net, or one for each fold, side by side; each with initial weights of its own."""
-    made = [_single(_seeded(config, number), found, longest) for number in range(found.members)]
-    return made[0] if len(made) == 1 else Members(made)
-
-
-def _seeded(config: Config, member: int) -> Config:
-    return dataclasses.replace(config, seed=seeding.stream(config.seed, "member", member) % 2**62) if member else config
-
-
-def _single(config: Config, found: Preprocessing, longest: int) -> nn.Module:
-    size = config.embedding_size if found.vocabulary else found.features
-    known: dict[str, Any] = {"vocabulary": len(found.vocabulary) or None, "head_dropout": config.head_dropout}
-    if found.answers == "tags":
-        return models.tagger(config, size, found.outputs, longest, **known)
-    return models.classifier(config, size, found.outputs, longest, pool=config.pool, **known)
+    """The net, or one for each fold, side by side."""
+    return members.made(
+        config,
+        found,
+        longest,
+        embedding_size=config.embedding_size,
+        pool=config.pool,
+        head_dropout=config.head_dropout,
+    )
 
 
 def measured(data: Prepared, net: nn.Module, examples: Examples, split: str) -> tuple[dict[str, float], np.ndarray]:
@@ -212,8 +205,8 @@ def measured(data: Prepared, net: nn.Module, examples: Examples, split: str) -> 
     With folds each row is answered by the member that did not learn from it.
     """
     found = data.preprocessing
-    scores = scores_of(net, examples)
-    scores = folded.held_out(scores, examples.joined_targets[:, -1], found.members)
+    scores = members.scores_of(net, examples)
+    scores = members.held_out(scores, examples.joined_targets[:, -1], found.members)
     alone, truth = dataclasses.replace(found, members=1), truths(data, data.valid_places)
     if found.classes:
         shares = preprocessing.probabilities(alone, scores)
@@ -226,16 +219,3 @@ def measured(data: Prepared, net: nn.Module, examples: Examples, split: str) -> 
     row[f"metric/rmse/{split}"] = float(np.sqrt((errors**2).mean()))
     row[f"metric/r2/{split}"] = float(1 - (errors**2).sum() / spread) if spread else 0.0
     return row, answers
-
-
-def scores_of(net: nn.Module, examples: Examples) -> Tensor:
-    """The scores of a part, (rows, members x outputs), on the CPU; rows are examples, or steps, in their order."""
-    order = list(examples.lengths.argsort(stable=True).split(128))
-
-    def of_batch(given: Any, batch: sequences.Batch) -> list[Tensor]:
-        return [one.cpu() for one in unpack_sequence(given)] if isinstance(given, PackedSequence) else list(given.cpu())
-
-    find: Callable[[Any, sequences.Batch], list[Tensor]] = of_batch
-    found = [one for some in tasks.of_batches(net, sequences.gathered(examples, order), find) for one in some]
-    rows = [found[place] for place in torch.cat(order).argsort().tolist()]
-    return torch.cat(rows) if isinstance(examples.targets, list) else torch.stack(rows)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from rnnkit.inference import kept_out
-from rnnkit.training.estimators.by_data import EVALUATIONS, Config
+from rnnkit.training.estimators.by_data import Config
 from rnnkit.training.experiment import Experiment, Task
+from rnnkit.training.rules import EVALUATIONS
 
 
 TRIED = 5  # steps that are measured

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from rnnkit.core import extras
 from rnnkit.datasets.own.windows import season_of
 
 
@@ -47,17 +46,3 @@ def cut(
     early = np.flatnonzero(~np.array(late))[::-1][::every]
     kept = np.sort(np.concatenate([early, np.flatnonzero(late)]))
     return [windows[i] for i in kept], np.stack([targets[i] for i in kept]).astype(float), np.array(late)[kept]
-
-
-def linear_weights(windows: np.ndarray, targets: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    """Ridge regression from windows, (rows, steps), to the values after them, (rows, horizon), all less the last step.
-
-    Rounded to six digits, so that all machines have the same.
-    """
-    with extras.needed("experiments", "a forecast"):
-        from sklearn.linear_model import RidgeCV
-
-    last = windows[:, -1:]
-    model = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(windows - last, targets - last)
-    rows = np.reshape(np.array(model.coef_), (targets.shape[1], -1))
-    return tuple(tuple(float(f"{weight:.6g}") for weight in row) for row in rows)

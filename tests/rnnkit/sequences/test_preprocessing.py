@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from rnnkit.core import UserError
@@ -88,3 +89,10 @@ def test_a_linear_forecast_is_the_last_value_and_weighted_differences():
 def test_it_is_plain_values():
     plain = dataclasses.asdict(SERIES)
     assert json.loads(json.dumps(plain)) == {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+
+def test_a_linear_forecast_is_ridge_regression_on_differences():
+    generator = np.random.default_rng(0)
+    rows, targets = generator.normal(size=(50, 4)), generator.normal(size=(50, 2))
+    ridge = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(rows - rows[:, -1:], targets - rows[:, -1:])
+    assert np.array(preprocessing.linear_weights(rows, targets)) == pytest.approx(ridge.coef_, rel=1e-5, abs=1e-9)

@@ -1,4 +1,4 @@
-"""What is given, windows, losses of folds, reports: each beside an independent truth."""
+"""What is given, windows, reports: each beside an independent truth."""
 
 import re
 
@@ -8,12 +8,9 @@ import scipy.sparse
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import RidgeCV
 from sklearn.metrics import precision_recall_fscore_support
-from torch.nn import functional
 
-from rnnkit.nn import portable
-from rnnkit.training.estimators import folded, report, windows
+from rnnkit.training.estimators import report, windows
 from rnnkit.training.estimators.given import Given, labels, numbers, sequences, sha256, tags
 
 
@@ -133,38 +130,6 @@ def test_the_context_is_two_seasons_or_an_eighth():
     season = np.sin(2 * np.pi * np.arange(300) / 12)[:, None]
     assert windows.context_of([season], 1) == 24
     assert windows.context_of([np.random.default_rng(0).normal(size=(200, 1))], 1) == 25
-
-
-def test_a_linear_forecast_is_ridge_regression_on_differences():
-    generator = np.random.default_rng(0)
-    rows, targets = generator.normal(size=(50, 4)), generator.normal(size=(50, 2))
-    ridge = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(rows - rows[:, -1:], targets - rows[:, -1:])
-    assert np.array(windows.linear_weights(rows, targets)) == pytest.approx(ridge.coef_, rel=1e-5, abs=1e-9)
-
-
-@pytest.mark.parametrize("members", [1, 3])
-@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 1.0, 1.5, 1.0])])
-def test_the_loss_of_each_member_is_torchs_on_the_rows_of_other_folds(members, weights):
-    torch.manual_seed(0)
-    scores, fold = torch.randn(20, members * 4), torch.arange(20) % members
-    targets = torch.stack([torch.randint(4, (20,)), fold], 1)
-    told = {"members": members, "is_label": True, "losses": portable.losses("portable"), "weights": weights}
-    wanted, held = torch.zeros(()), torch.zeros(20)
-    for number in range(members):
-        mine = scores[:, 4 * number : 4 * number + 4]
-        others = fold != number if members > 1 else torch.ones(20, dtype=torch.bool)
-        wanted += functional.cross_entropy(mine[others], targets[others, 0], weight=weights)
-        rows = functional.cross_entropy(mine, targets[:, 0], weight=weights, reduction="none")
-        held = torch.where(fold == number, rows, held)
-    assert folded.cost(scores, targets, **told).item() == pytest.approx(wanted.item(), rel=1e-6)
-    assert folded.cost(scores, targets, "none", **told).numpy() == pytest.approx(held.numpy(), rel=1e-5)
-
-
-def test_the_loss_of_numbers_is_the_squared_error():
-    scores, targets = torch.randn(8, 4), torch.cat([torch.randn(8, 2), torch.arange(8)[:, None] % 2], 1)
-    told = {"members": 2, "is_label": False, "losses": portable.losses("portable")}
-    wanted = sum(functional.mse_loss(scores[k::2].view(4, 2, 2)[:, 1 - k], targets[k::2, :2]) for k in (0, 1))
-    assert folded.cost(scores, targets, **told).item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))

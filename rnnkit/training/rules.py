@@ -1,0 +1,89 @@
+"""Settings for sequences of one's own, by their number, kind and lengths. Each rule has its reason."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+
+FEW = 300  # sequences to train and validate with: below, one validation part is too small to choose by
+ENOUGH = 500  # to learn from, for a net of 64 units
+LEAST_UPDATES, MOST_UPDATES = 1_000, 3_000
+PASSES = 20  # of the training part, where that is more than LEAST_UPDATES
+EVALUATIONS = 30  # as many as make a difference
+
+Unit = Literal["values", "words", "characters", "tokens"]
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What fits data of a kind and size, where nothing else is said."""
+
+    hidden_size: int
+    learning_rate: float
+    pool: Literal["last", "joined"]
+    embedding_size: int
+    least_count: int
+    word_dropout: float
+    head_dropout: float
+
+
+def usual(answers: str, unit: str, train: int) -> Usual:
+    """What fits `train` sequences, read by `unit`, that are answered with a label, a number, tags or a forecast."""
+    is_text = unit != "values"
+    return Usual(
+        hidden_size=64 if train >= ENOUGH or is_text else 32,
+        learning_rate=0.005 if is_text else 0.01,
+        pool="joined" if answers in ("label", "number") else "last",
+        embedding_size={"values": 0, "characters": 32}.get(unit, 64),
+        least_count=2 if unit == "words" else 1,
+        word_dropout={"words": 0.3, "tokens": 0.1}.get(unit, 0.0),
+        head_dropout=0.0 if answers == "forecast" else 0.5 if is_text else 0.2,
+    )
+
+
+def unit_of(reads: str, inputs: Sequence[Any]) -> Unit:
+    """What a step is: a value, a token, or of texts a word; a character where most have two words or fewer."""
+    if reads != "text":
+        return "values" if reads == "series" else "tokens"
+    return "characters" if np.median([len(text.split()) for text in inputs]) <= 2 else "words"
+
+
+def folds_of(count: int) -> int:
+    """How many nets, each with a validation part of its own: several where one part would say too little."""
+    return 1 if count >= FEW else 5 if count < FEW // 3 else 3
+
+
+def batch_of(train: int, unit: str) -> int:
+    """A sixteenth of the training part, 16 to 64; of texts, which are long and learned in few passes, 16."""
+    return 16 if unit == "words" else int(np.clip(2 ** round(math.log2(max(train, 1) / 16)), 16, 64))
+
+
+def updates_of(train: int, batch: int, length: float, unit: str, folds: int, most_steps: int) -> int:
+    """Steps of training: PASSES over the data, within LEAST_UPDATES and MOST_UPDATES, and what `most_steps` allow.
+
+    These are time steps of all updates and members. `length` is a sequence's in the mean, of texts in characters: a
+    word has some six.
+    """
+    steps = length / (6 if unit == "words" else 1)
+    wanted = np.clip(PASSES * train / batch, LEAST_UPDATES, MOST_UPDATES)
+    allowed = most_steps / (batch * max(steps, 1) * folds)
+    return int(max(200, min(wanted, allowed)))
+
+
+def evaluate_every(by_epoch: int, epochs: int) -> int:
+    """After how many steps to evaluate, of `by_epoch` an epoch; 0, after each epoch, where these are few."""
+    return math.ceil(by_epoch * epochs / EVALUATIONS) if epochs > 40 else 0
+
+
+def watched(answers: str, counts: np.ndarray) -> Literal["accuracy", "macro_f1", "mae"]:
+    """Accuracy, or macro F1 where the largest class is more than three times the smallest; of numbers mae.
+
+    Of tags, which are never equal, macro F1 where one has more than 70 %. `counts` are those of each class.
+    """
+    if not len(counts):
+        return "mae"
+    unequal = counts.max() > (3 * counts.min() if answers == "label" else 0.7 * counts.sum())
+    return "macro_f1" if unequal else "accuracy"
