@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 import experiments
-from rnnkit.core import BaseConfig, Checked, UserError, cli, given, refuse_idle, secrets
+from rnnkit.core import BaseConfig, Checked, UserError, cli, given, processes, refuse_idle, secrets
 from rnnkit.core import config as configuration
 from rnnkit.training import Space
 from sweeps.study import MOST_TRIALS, StudyFolder, asked, folders, limits, storage
@@ -27,7 +27,7 @@ class Options(Checked):
     minutes: float | None = None
     """End within so many minutes, the best on fresh seeds and the answer included, with as many trials as there is time
     for (at most --trials), or earlier where nothing is left to gain."""
-    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers: int = processes.cores()
     """Processes that train side by side on this machine, one thread each; 0 where all of them are elsewhere."""
     seed: int = 0
     """Seed of the study, from which all its trials derive theirs."""

@@ -21,7 +21,7 @@ from typing import Annotated
 import tyro
 
 from experiments import reproduce
-from rnnkit.core import Checked, UserError, cli, surroundings, wording, writing
+from rnnkit.core import Checked, UserError, cli, processes, surroundings, wording, writing
 from rnnkit.runs import replay
 from sweeps.study import MOST_TRIALS, Study, StudyFolder, folders, identity, local_workers, points, storage, suggestions
 from sweeps.study import study as studies
@@ -33,7 +33,7 @@ class Options(Checked):
 
     study: Annotated[str, tyro.conf.Positional]
     """The study: its name."""
-    workers: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers: int = processes.cores()
     """Processes that train side by side, one thread each; any number gives the same study."""
     to: Path | None = None
     """Folder for the replay; by default reproduced/ in the runs folder."""

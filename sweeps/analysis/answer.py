@@ -9,21 +9,13 @@ from typing import Any
 from rnnkit import evaluation
 from sweeps.analysis import ended, inference, plane, words
 from sweeps.analysis.ended import Ended
-from sweeps.analysis.facts import Against, Best, Confirmation, Counts, Importance, Mean, Paired, Summary
+from sweeps.analysis.facts import Against, Best, Confirmation, Counts, Importance, Mean, Paired, Question, Summary
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Question):
     """What a study was to find out: its `plane` are points, `confirm` how many are run again, on how many seeds."""
 
-    study: str = ""
-    experiment: str = ""
-    metric: str = ""
-    lower_is_better: bool = False
-    seed: int = 0
-    sampler: str = ""
-    pruner: str = ""
-    storage: str = ""
     plane: list[dict[str, Any]] = field(default_factory=list)
     confirm: tuple[int, int] = (0, 0)
 
@@ -59,14 +51,7 @@ def summarised(
     everything = [*searched, *fresh]
     importance = importance or Importance()
     summary = Summary(
-        study=asked.study,
-        experiment=asked.experiment,
-        metric=asked.metric,
-        lower_is_better=asked.lower_is_better,
-        seed=asked.seed,
-        sampler=asked.sampler,
-        pruner=asked.pruner,
-        storage=asked.storage,
+        **{one.name: getattr(asked, one.name) for one in dataclasses.fields(Question)},
         trials=counted(searched, fresh),
         minutes=minutes(everything),
         cost_minutes=sum(trial.seconds or 0.0 for trial in everything) / 60,

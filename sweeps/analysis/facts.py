@@ -197,7 +197,21 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Question:
+    """Which study it is, and what its trials are judged by."""
+
+    study: str = ""
+    experiment: str = ""
+    metric: str = ""
+    lower_is_better: bool = False
+    seed: int = 0
+    sampler: str = ""
+    pruner: str = ""
+    storage: str = ""
+
+
+@dataclass(frozen=True)
+class Summary(Question):
     """A study in numbers and sentences.
 
     `minutes` are from the first start to the last end, `cost_minutes` those of all runs together. `confirmations` come
@@ -208,14 +222,6 @@ class Summary:
     `unread`, since they are damaged.
     """
 
-    study: str = ""
-    experiment: str = ""
-    metric: str = ""
-    lower_is_better: bool = False
-    seed: int = 0
-    sampler: str = ""
-    pruner: str = ""
-    storage: str = ""
     trials: Counts = Counts()
     minutes: float = 0.0
     cost_minutes: float = 0.0

@@ -126,6 +126,11 @@ def told(values: dict[str, Any]) -> Space:
         raise UserError(f"study.json is damaged: its space cannot be read ({error}); put back a copy of it") from None
 
 
+def earlier_of(stored: dict[str, Any]) -> tuple[tuple[int, Space], ...]:
+    """The spaces that a study had before it was widened, each with the number of points until which it held."""
+    return tuple((one["until"], told(one)) for one in stored.get("earlier", ()))
+
+
 def _ranged(one: Any) -> Range | tuple[Any, ...]:
     if isinstance(one, list):
         return tuple(one)
@@ -161,8 +166,7 @@ def continued(folder: StudyFolder, stored: dict[str, Any]) -> StudyFolder:
         folder = dataclasses.replace(folder, lag=None)
     require_same(stored, folder)
     known = told(stored["space"])
-    earlier = tuple((one["until"], told(one)) for one in stored.get("earlier", ()))
-    return dataclasses.replace(folder, searched=_reconciled(folder, known), earlier=earlier)
+    return dataclasses.replace(folder, searched=_reconciled(folder, known), earlier=earlier_of(stored))
 
 
 def _reconciled(folder: StudyFolder, known: Space) -> Space | None:

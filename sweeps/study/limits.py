@@ -2,9 +2,14 @@
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import experiments
 from rnnkit.core import BaseConfig
+
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 SECONDS = 0.3  # that are spent on measuring a net's predictions
@@ -44,7 +49,10 @@ class Size:
 
 def parameters(config: BaseConfig) -> int:
     """How many parameters a net with these settings has."""
-    model = experiments.load(config.experiment).run.prepared(config).model
+    return _count(experiments.load(config.experiment).run.prepared(config).model)
+
+
+def _count(model: "nn.Module") -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -57,7 +65,7 @@ def measured(config: BaseConfig, limits: Limits) -> Size:
     import torch  # a second, which whoever limits nothing need not wait for
 
     task = experiments.load(config.experiment).run.prepared(config)
-    count = sum(parameter.numel() for parameter in task.model.parameters())
+    count = _count(task.model)
     if limits.milliseconds is None:
         return Size(count)
     device = next(task.model.parameters()).device

@@ -15,17 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import optuna
 import tyro
 from optuna.trial import TrialState
 
 from rnnkit.core import cli
 from rnnkit.training import Objective
-from sweeps.study import pruning
 from sweeps.study import study as studies
-
-
-PERCENTILE = optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
+from tests.bench import extrapolation
 
 
 @dataclass(frozen=True)
@@ -42,8 +38,11 @@ class Options:
     """A trial is compared with those up to so many before it."""
 
 
-def percentile(curve: pruning.Curve, finished: Sequence[pruning.Curve], objective: Objective) -> bool:
-    """Whether the best so far is among the worst third of the finished ones' at as many evaluations."""
+def percentile(curve: extrapolation.Curve, finished: Sequence[extrapolation.Curve], objective: Objective) -> bool:
+    """Whether the best so far is among the worst third of the finished ones' at as many evaluations.
+
+    As `suggestions.PRUNER` has it, on plain curves.
+    """
     if len(finished) < 8 or len(curve) < 4:
         return False
     at = [max(map(objective.score, one[: len(curve)])) for one in finished if len(one) >= len(curve)]
@@ -53,21 +52,23 @@ def percentile(curve: pruning.Curve, finished: Sequence[pruning.Curve], objectiv
     return worse < len(at) / 3
 
 
-def nothing(curve: pruning.Curve, finished: Sequence[pruning.Curve], objective: Objective) -> bool:
+def nothing(curve: extrapolation.Curve, finished: Sequence[extrapolation.Curve], objective: Objective) -> bool:
     """End no trial."""
     return False
 
 
-RULES = {"none": nothing, "percentile": percentile, "extrapolation": pruning.is_poor}
+RULES = {"none": nothing, "percentile": percentile, "extrapolation": extrapolation.is_poor}
 
 
-def played(curves: list[list[float]], rule: pruning.Rule, objective: Objective, options: Options) -> tuple[float, ...]:
+def played(
+    curves: list[list[float]], rule: extrapolation.Rule, objective: Objective, options: Options
+) -> tuple[float, ...]:
     """The share of evaluations, the mean shortfall of the best, the worst, and the share of the best three."""
     chance, whole = random.Random(0), sum(map(len, curves))
     shares, short, kept = [], [], []
     for _ in range(options.orders):
         mixed = chance.sample(curves, len(curves))
-        taken, finished = pruning.epochs(mixed, rule, objective, options.lag)
+        taken, finished = extrapolation.epochs(mixed, rule, objective, options.lag)
         ends = [max(map(objective.score, one)) for one in mixed]
         best = sorted(range(len(ends)), key=lambda one: -ends[one])[:3]
         shares.append(taken / whole)
