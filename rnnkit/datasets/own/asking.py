@@ -10,7 +10,7 @@ from rnnkit.core import UserError
 from rnnkit.datasets.own import files, reading, tables
 from rnnkit.datasets.own.assembling import assembled
 from rnnkit.datasets.own.data import ASKED, How
-from rnnkit.datasets.own.roles import roles_of
+from rnnkit.datasets.own.roles import IDS, TARGETS, TIMES, roles_of
 from rnnkit.datasets.own.tables import Rows, Table
 
 
@@ -40,10 +40,13 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
     if named:
         if lacking := [name for name in channels if name not in table.names]:
             raise UserError(f"{path} has no column {lacking[0]!r}, which the net reads")
-        kept = {*channels, how.id, how.time, how.text} | {name for name in table.names if name.lower() in _ORDERING}
+        # With those that may say which steps belong together, and in which order, where no flag did.
+        kept = {*channels, how.id, how.time, how.text} | {
+            name for name in table.names if name.lower() in (*IDS, *TIMES)
+        }
         asking = replace(asking, ignore=tuple(name for name in table.names if name not in kept))
     else:
-        told = {how.target, *_TARGETS} if table.has_header else {how.target}
+        told = {how.target, *TARGETS} if table.has_header else {how.target}
         here = [name for name in table.names if name.lower() in told or name == how.target]
         asking = replace(asking, ignore=(*(name for name in how.ignore if name in table.names), *here[:1]))
     roles = roles_of(_with_target(table), asking)
@@ -51,12 +54,6 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
         roles = replace(roles, values=tuple(channels))
     found = assembled(_with_target(table), roles)
     return Asked(found.inputs, found.lines, found.ids)
-
-
-# Columns that may say which steps belong together, and in which order, where no flag did.
-_ORDERING = ("id", "series", "series_id", "sequence", "sequence_id", "case", "case_id", "sentence", "sentence_id")
-_ORDERING += ("unique_id", "time", "timestamp", "date", "datetime", "t", "step", "ds")
-_TARGETS = ("target", "label", "class", "y", "tag", "category")
 
 
 def _with_target(table: Table) -> Table:

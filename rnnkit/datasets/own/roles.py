@@ -17,8 +17,9 @@ Form = Literal["long", "wide", "texts", "nested"]
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 PARTS |= dict.fromkeys(("valid", "validation", "val", "dev"), "valid")
 
-_TARGETS = ("target", "label", "class", "y", "tag", "category")
-_IDS = (
+# What columns are called most often.
+TARGETS = ("target", "label", "class", "y", "tag", "category")
+IDS = (
     "id",
     "series",
     "series_id",
@@ -30,7 +31,7 @@ _IDS = (
     "sentence_id",
     "unique_id",
 )
-_TIMES = ("time", "timestamp", "date", "datetime", "t", "step", "ds", "year")
+TIMES = ("time", "timestamp", "date", "datetime", "t", "step", "ds", "year")
 _SPLITS = ("split", "part", "subset", "fold")
 _TEXTS = ("text", "sentence", "review", "comment", "message")
 
@@ -68,10 +69,10 @@ def roles_of(table: Table, how: How) -> Roles:
         notes.append(f"the parts are those of the column {split!r} (for parts by seed: --ignore {split})")
     target = how.target or _target(table, free, notes)
     taken = {target, split, how.group, how.id, how.time, how.text}
-    id_column = how.id or _named(free, _IDS, lambda name: name not in taken and _repeats(head.columns[name]))
+    id_column = how.id or _named(free, IDS, lambda name: name not in taken and _repeats(head.columns[name]))
     if id_column and not how.id:
         notes.append(f"rows with the same {id_column!r} are one sequence (another column: --id)")
-    time = how.time or _named(free, _TIMES, lambda name: name not in taken and _are_times(head.columns[name]))
+    time = how.time or _named(free, TIMES, lambda name: name not in taken and _are_times(head.columns[name]))
     taken |= {id_column, time}
     rest = [name for name in free if name not in taken]
     words = [name for name in rest if not _are_numbers(head.columns[name])]
@@ -93,7 +94,7 @@ def roles_of(table: Table, how: How) -> Roles:
         return _chosen("texts", target, [text], [name for name in rest if name != text], notes, told)
     if how.task == "forecast":
         return _chosen("long", target, numbers, rest, notes, told)
-    plain_id = _named(rest, _IDS, bool)
+    plain_id = _named(rest, IDS, bool)
     numbers = [name for name in numbers if name != plain_id]
     told["id"] = plain_id
     notes.append(
@@ -141,7 +142,7 @@ def _target(table: Table, free: list[str], notes: list[str]) -> str:
             "the file has no header, and its first column is taken for the target (another: --target, by number)"
         )
         return free[0]
-    if not (found := _named(free, _TARGETS, bool)):
+    if not (found := _named(free, TARGETS, bool)):
         few = ", ".join(free[:20]) + (" ..." if len(free) > 20 else "")
         raise UserError(f"{table.path}: which column is to be foretold? Say it with --target; the columns are {few}")
     notes.append(f"the target is the column {found!r} (another: --target)")

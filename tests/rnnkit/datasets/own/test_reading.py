@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnkit.core import UserError
-from rnnkit.datasets.own import How, read
+from rnnkit.datasets.own import How, asking, read
 
 
 SERIES = [np.arange(2 * n, dtype=np.float32).reshape(n, 2) + n for n in (3, 2, 4, 2, 5)]
@@ -287,3 +287,14 @@ def test_times_of_all_kinds_order_the_steps(tmp_path, times):
 def test_a_series_of_two_values_alone_is_forecast(tmp_path):
     rows = [["year", "sold"], *([1990 + i, i % 2] for i in range(12))]
     assert read(table(tmp_path / "x.csv", rows), How(target="sold")).answers == "forecast"
+
+
+def test_a_net_is_asked_in_the_order_that_its_own_data_had(tmp_path):
+    """Which columns may say the order is known in one place: a year does so where it was told to nobody, too."""
+    path = tmp_path / "sales.csv"
+    path.write_text("year,sold,rain\n2003,3,1\n2001,1,0\n2002,2,1\n")
+    learned = read(path, How(target="sold", task="forecast"))
+    asked = asking.read(path, How(target="sold", task="forecast"), ("sold", "rain"))
+    assert learned.channels == ("sold", "rain")
+    np.testing.assert_array_equal(asked.inputs[0], [[1, 0], [2, 1], [3, 1]])
+    np.testing.assert_array_equal(asked.inputs[0], learned.inputs[0])
