@@ -14,7 +14,7 @@ import sys
 
 # What cannot be done without, in any command of a package, and the extra that brings it.
 COMMANDS = {"experiments": ("experiments", "tyro"), "sweeps": ("sweeps", "optuna"), "tests": ("dev", "optuna")}
-READ_AT_IMPORT = ("TQDM_", "PYTHON_TYRO_")  # commands heed none of them, see docs/surroundings.md
+READ_AT_IMPORT = ("TQDM_", "PYTHON_TYRO_")  # commands heed none of them, see docs/machines/surroundings.md
 
 
 def end(number: int, frame: object) -> None:

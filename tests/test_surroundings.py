@@ -1,4 +1,4 @@
-"""docs/surroundings.md says what is done, of everything that is read."""
+"""docs/machines/surroundings.md says what is done, of everything that is read."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from rnnkit.runs.manifest import _VARIABLES
 from tests.helpers import ROOT, no_account, refused
 
 
-PAGE = (ROOT / "docs" / "surroundings.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "machines" / "surroundings.md").read_text(encoding="utf-8")
 ROWS = [re.split(r"(?<=\S) \| ", line.strip("| \n")) for line in PAGE.splitlines() if line.startswith("| `")]
 NAME = r"`([A-Za-z_0-9]+)`"
 

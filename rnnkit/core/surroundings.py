@@ -1,6 +1,7 @@
 """What of the environment reaches processes that are started here, and libraries while they are imported.
 
-A variable of a library's that somebody set for other work changes nothing here, unless docs/surroundings.md says so.
+A variable of a library that somebody set for other work changes nothing here, but where docs/machines/surroundings.md
+says so.
 """
 
 import contextlib

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rnnkit.runs import Comparison, Reference
-from sweeps import ranking
 from sweeps.analysis.facts import TrialRow
+from sweeps.study import ranking
 
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import experiments
 from rnnkit import evaluation
 from rnnkit.core import UserError, wording
 from rnnkit.core import config as configuration
-from sweeps import ranking
 from sweeps.analysis import Summary
 from sweeps.reading import describe, studies
 from sweeps.reading.run_index import Card, RunIndex
+from sweeps.study import ranking
 
 
 _WILD = re.compile(r"[*?\[]")

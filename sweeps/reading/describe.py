@@ -12,9 +12,9 @@ from pathlib import Path
 
 from rnnkit.core import UserError, files, wording
 from rnnkit.runs import Flag, Result, printing
-from sweeps import ranking
 from sweeps.analysis import Best, Summary
 from sweeps.reading.run_index import STATES, Card, RunIndex
+from sweeps.study import ranking
 
 
 MOST_SAMPLES = 1 << 24  # bytes of all samples

@@ -16,8 +16,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from sweeps import ranking
-from sweeps.study import suggestions
+from sweeps.study import ranking, suggestions
 from sweeps.study.storage import id_of
 from sweeps.study.study import Study
 

@@ -1,4 +1,4 @@
-"""Check on a GPU what the tests check without one, and write the figures into docs/gpu.md.
+"""Check on a GPU what the tests check without one, and write the figures into docs/machines/gpu.md.
 
     python -m tests.gpu                                  # or: make gpu-check; some 5 minutes
     python -m tests.gpu --device cpu --only digits       # tried without a GPU; writes nothing
@@ -37,7 +37,7 @@ class Options(Checked):
     minutes: float = 7.0
     """What has not begun after so long is left out."""
     write: Path | None = None
-    """The file whose figures are renewed: docs/gpu.md by default on a GPU, none on the CPU."""
+    """The file whose figures are renewed: docs/machines/gpu.md by default on a GPU, none on the CPU."""
 
     def __post_init__(self) -> None:
         self._require("minutes", 0 < self.minutes <= 1_000, "above 0, and at most 1,000")
@@ -137,7 +137,7 @@ def main() -> None:
     options = cli.parse(Options, "python -m tests.gpu", sys.argv[1:], __doc__)
     names, layers = chosen(options)
     if options.device == "cuda" and not torch.cuda.is_available():
-        print("no GPU that torch can use: nothing was checked, and docs/gpu.md stays as it is")
+        print("no GPU that torch can use: nothing was checked, and docs/machines/gpu.md stays as it is")
         return
     until, device = time.monotonic() + 60 * options.minutes, torch.device(options.device)
     outcomes = trained(names, options, until)  # first: a run must settle a GPU's numbers before anything uses it
@@ -145,7 +145,7 @@ def main() -> None:
     wrong += [f"{each.name}: {each.wrong}" for each in outcomes if each.wrong]
     machine = torch.cuda.get_device_name(device) if options.device == "cuda" else f"a processor, {processor()}"
     text = figures(machine, outcomes, cases)
-    path = options.write or (Path("docs/gpu.md") if options.device == "cuda" else None)
+    path = options.write or (Path("docs/machines/gpu.md") if options.device == "cuda" else None)
     if path is None:
         print(text)
     else:

@@ -27,7 +27,10 @@ def test_without_a_gpu_it_says_so_in_one_line(monkeypatch, capsys, tmp_path):
     page = tmp_path / "gpu.md"
     page.write_text(PAGE)
     run(monkeypatch, "--write", page)
-    assert capsys.readouterr().out == "no GPU that torch can use: nothing was checked, and docs/gpu.md stays as it is\n"
+    assert (
+        capsys.readouterr().out
+        == "no GPU that torch can use: nothing was checked, and docs/machines/gpu.md stays as it is\n"
+    )
     assert page.read_text() == PAGE
 
 
@@ -94,5 +97,5 @@ def test_every_experiment_has_a_case_that_needs_no_data_set_and_the_page_a_place
     training.write_data(tmp_path)
     for name in training.CASES:
         assert training.config_of(name, "cpu", tmp_path, tmp_path).device == "cpu"
-    page = (ROOT / "docs" / "gpu.md").read_text()
+    page = (ROOT / "docs" / "machines" / "gpu.md").read_text()
     assert all(page.count(mark) == 1 for mark in check.MARKS)

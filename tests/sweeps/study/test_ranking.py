@@ -6,7 +6,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import ranking
+from sweeps.study import ranking
 
 
 ITEM = st.tuples(
