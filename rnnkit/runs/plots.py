@@ -80,7 +80,8 @@ def told(values: Curves) -> tuple[Curves, list[str]]:
         if name == "step":
             fits, read = type(value) is int, value
         else:
-            read = list(files.decode(dict(enumerate(value))).values()) if isinstance(value, list) else None
+            listed = isinstance(value, list)
+            read = list(files.decode({str(at): point for at, point in enumerate(value)}).values()) if listed else None
             fits = read is not None and all(type(point) in (int, float) for point in read)
         if fits:
             found[name] = read
