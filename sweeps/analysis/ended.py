@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rnnkit.runs import Comparison, Reference
+from sweeps import ranking
 from sweeps.analysis.facts import TrialRow
 
 
@@ -73,20 +74,14 @@ def complete(trials: Iterable[Ended]) -> list[Ended]:
     return [t for t in trials if t.state == "complete" and t.value is not None and math.isfinite(t.value)]
 
 
-def mean_value(trials: Sequence[Ended]) -> float:
-    """The mean value of trials that finished."""
-    return statistics.fmean(trial.value for trial in trials if trial.value is not None)
-
-
 def configurations(trials: Iterable[Ended], score: Callable[[float], float]) -> list[list[Ended]]:
-    """The trials that finished, those with the same settings together: the best mean first, the first of equal ones.
-
-    A study's storage ranks them alike (`study.points.ranked`).
-    """
-    groups: dict[tuple[tuple[str, Any], ...], list[Ended]] = {}
-    for trial in complete(trials):
-        groups.setdefault(tuple(sorted(trial.settings.items())), []).append(trial)
-    return sorted(groups.values(), key=lambda group: (-score(mean_value(group)), group[0].trial))
+    """The trials that finished, those with the same settings together: the best mean first, the first of equal ones."""
+    return ranking.best_first(
+        sorted(complete(trials), key=lambda one: one.trial),
+        lambda trial: ranking.key(trial.settings),
+        lambda trial: trial.value,
+        score,
+    )
 
 
 def again(trials: Iterable[Ended], best: Iterable[int], seeds: int) -> dict[int, list[Ended]]:

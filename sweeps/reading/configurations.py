@@ -12,6 +12,7 @@ import experiments
 from rnnkit import evaluation
 from rnnkit.core import UserError, wording
 from rnnkit.core import config as configuration
+from sweeps import ranking
 from sweeps.analysis import Summary
 from sweeps.reading import describe, studies
 from sweeps.reading.run_index import Card, RunIndex
@@ -126,14 +127,11 @@ def _runs_of(summary: Summary) -> Iterable[tuple[list[str], bool]]:
     """The runs behind each configuration of a study, and whether they are on fresh seeds."""
     for again in summary.confirmations:
         yield again.runs, True
-    sign = 1 if summary.lower_is_better else -1
-    by_settings: dict[tuple, list] = {}
-    for row in summary.rows:
-        if row.state == "complete" and row.value is not None and row.run:
-            by_settings.setdefault(tuple(sorted(row.settings.items())), []).append(row)
-    mean = lambda rows: sign * sum(row.value for row in rows) / len(rows)
-    for rows in sorted(by_settings.values(), key=lambda rows: (mean(rows), rows[0].trial)):
-        yield [row.run for row in rows], False
+    sign = -1 if summary.lower_is_better else 1
+    finished = [row for row in summary.rows if row.state == "complete" and row.run]
+    score = lambda value: sign * value
+    for rows in ranking.best_first(finished, lambda row: ranking.key(row.settings), lambda row: row.value, score):
+        yield [row.run for row in rows if row.run], False
 
 
 def lower_is_better(index: RunIndex, metric: str, card: Card) -> bool:

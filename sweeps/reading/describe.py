@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rnnkit.core import UserError, files, wording
 from rnnkit.runs import Flag, Result, printing
+from sweeps import ranking
 from sweeps.analysis import Best, Summary
 from sweeps.reading.run_index import STATES, Card, RunIndex
 
@@ -92,13 +93,10 @@ def _answered(index: RunIndex, name: str, ended: int) -> Best | None:
 
 def best_of(cards: Iterable[Card], lower_is_better: bool) -> list[Card]:
     """The finished runs of the settings with the best mean over their seeds; [] where none has finished."""
-    groups: dict[str, list[Card]] = {}
-    for card in cards:
-        if card.state == "finished" and card.value is not None:
-            groups.setdefault(settings_of(card), []).append(card)
+    finished = sorted((card for card in cards if card.state == "finished"), key=lambda card: card.trial or 0)
     sign = -1 if lower_is_better else 1
-    mean = lambda group: sign * statistics.fmean(card.value for card in group)
-    return sorted(max(groups.values(), key=mean, default=[]), key=lambda card: card.trial or 0)
+    found = ranking.best_first(finished, settings_of, lambda card: card.value, lambda value: sign * value)
+    return found[0] if found else []
 
 
 def settings_of(card: Card) -> str:

@@ -7,7 +7,6 @@ or doubled, whatever is killed.
 
 import functools
 import itertools
-import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from sweeps import ranking
 from sweeps.study import suggestions
 from sweeps.study.storage import id_of
 from sweeps.study.study import Study
@@ -201,13 +201,12 @@ def best_so_far(study: Study) -> tuple[str, float] | None:
 
 def _configurations(study: Study) -> list[list[FrozenTrial]]:
     """The trials of each configuration that finished, best configuration first, by the mean over them."""
-    groups: dict[tuple, list[FrozenTrial]] = {}
-    for trial in study.all_of((TrialState.COMPLETE,)):
-        if math.isfinite(trial.values[0]):
-            groups.setdefault(tuple(sorted(trial.params.items())), []).append(trial)
-    score = study.folder.objective.score
-    means = {key: score(statistics.fmean(t.values[0] for t in trials)) for key, trials in groups.items()}
-    return [groups[key] for key in sorted(groups, key=lambda key: (-means[key], groups[key][0].number))]
+    return ranking.best_first(
+        study.all_of((TrialState.COMPLETE,)),
+        lambda trial: ranking.key(trial.params),
+        lambda trial: trial.values[0],
+        study.folder.objective.score,
+    )
 
 
 def unfinished(trials: list[FrozenTrial]) -> int:
