@@ -147,8 +147,9 @@ class Server:
     def begin(self, options: dict[str, Any], folder: Path, mode: str, goes_on: bool) -> "Run":
         """Start or go on with a W&B run with files in `folder`; offline where there is no server, or it refuses."""
         with extras.needed("wandb", "a mirror to W&B"):
-            import wandb
             from wandb.errors import CommError, UsageError
+
+            import wandb
 
         try:
             str(folder).encode()
@@ -198,7 +199,10 @@ def histograms(folder: Path, step: int, say: Callable[[str], None] | None = None
     import wandb
 
     with decoration("histograms are missing", say):
-        for name, points in files.read_json(path).items():
+        curves, damage = plots.told(files.read_json(path))
+        if damage and say is not None:
+            say(f"histograms are missing: {path.name} is damaged: its {damage[0]}")
+        for name, points in curves.items():
             if name.startswith(("timescale/", "left/", "right/")):
                 values = np.array(plots.numbers(points))
                 if name.startswith("timescale/"):

@@ -9,6 +9,7 @@ step, the hidden states' ways through two principal components, losses, and how 
 
 import contextlib
 import math
+import reprlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +49,10 @@ def draw(folder: Path) -> list[Path]:
     wrong: list[str] = []
     for path in sorted((folder / "media").glob("curves-*.json")):
         with decoration("some curves are left out", wrong.append):
-            curves.append(files.read_json(path))
+            found, damage = told(files.read_json(path))
+            wrong += [f"some curves are left out: {path.name} is damaged: its {line}" for line in damage[:3]]
+            if "step" in found:
+                curves.append(found)
     if wrong and not curves:
         raise UserError(wrong[0])
     with decoration("pictures are not drawn", wrong.append), drawing.plain(STYLE):
@@ -64,6 +68,24 @@ def draw(folder: Path) -> list[Path]:
         if wrong:
             files.write_whole(folder / "media" / NOT_DRAWN, "".join(f"{line}\n" for line in wrong).encode())
     return drawn
+
+
+def told(values: Curves) -> tuple[Curves, list[str]]:
+    """What the contents of a file of curves say, as far as it fits, and in words what does not: `lag/l0.f is 7`.
+
+    A curve is a list of numbers, as `files.plain_float` writes them; the step is a whole number.
+    """
+    found: Curves = {}
+    for name, value in values.items():
+        if name == "step":
+            fits, read = type(value) is int, value
+        else:
+            read = list(files.decode(dict(enumerate(value))).values()) if isinstance(value, list) else None
+            fits = read is not None and all(type(point) in (int, float) for point in read)
+        if fits:
+            found[name] = read
+    damage = [f"{name} is {reprlib.repr(value)}" for name, value in values.items() if name not in found]
+    return found, damage + ["step is not there"] * ("step" not in values)
 
 
 def not_drawn(folder: Path) -> list[str]:

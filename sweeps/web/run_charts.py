@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from rnnkit.core import UserError
+from rnnkit.runs import plots
 from sweeps.reading import WHERE, Card, Columns, Drawn, RunIndex, Section, arranged, is_log
 from sweeps.web import charts
 
@@ -75,13 +76,13 @@ def looks_of(names: list[str]) -> dict[str, tuple[int, int]]:
 
 
 def media_curves(index: RunIndex, name: str) -> list[dict]:
-    """What a run with `--observe full` saw at each evaluation, in order; files that are damaged are left out."""
+    """What a run with `--observe full` saw at each evaluation, in order; what is damaged is left out."""
     by_evaluation = []
     for file, path in index.media(name).items():
         if re.fullmatch(r"curves-\d+\.json", file):
             with contextlib.suppress(UserError):
-                by_evaluation.append(index.read_json(path))
-    return [curves for curves in by_evaluation if isinstance(curves.get("step"), int)]
+                by_evaluation.append(plots.told(index.read_json(path))[0])
+    return [curves for curves in by_evaluation if "step" in curves]
 
 
 def gradients_by_lag(curves: list[dict]) -> list[dict]:
@@ -109,7 +110,7 @@ def truncation(curves: list[dict]) -> list[dict]:
     traces = []
     for at in curves[:1] + curves[1:][-1:]:  # the first and the last
         contexts, losses = at.get("truncation/contexts"), at.get("truncation/losses")
-        if contexts and losses:
+        if contexts and losses and all(map(math.isfinite, contexts)):
             traces.append(charts.line(f"step {at['step']}", contexts, [float(x) for x in losses], len(traces)))
     if not traces:
         return []

@@ -147,6 +147,18 @@ def test_wandb_gets_histograms_and_pictures(tmp_path, monkeypatch):
     }
 
 
+def test_of_damaged_curves_what_fits_is_drawn_and_the_rest_is_named():
+    values = {"step": 3, "lag/a": [1, 0.5, "NaN", "Infinity"], "lag/b": 7, "left/a": [[1]], "x": ["y"], "z": [True]}
+    found, damage = plots.told(values)
+    assert list(found) == ["step", "lag/a"]
+    assert found["lag/a"][:2] == [1, 0.5]
+    assert math.isnan(found["lag/a"][2])
+    assert found["lag/a"][3] == math.inf
+    assert damage == ["lag/b is 7", "left/a is [[1]]", "x is ['y']", "z is [True]"]
+    assert plots.told({"lag/a": [1]}) == ({"lag/a": [1]}, ["step is not there"])
+    assert plots.told({"step": 1.5}) == ({}, ["step is 1.5"])
+
+
 def test_a_run_without_curves_is_told_so(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "rnnkit.runs.plots", tmp_path], cwd=ROOT, capture_output=True, text=True
