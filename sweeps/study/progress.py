@@ -36,9 +36,12 @@ class Progress:
         self.study.storage.patiently(self._update, self._say)
 
     def _done(self) -> tuple[int, int]:
-        """How many trials have ended, and of how many."""
-        left, total = self.study.storage.patiently(lambda: (points.unfinished(self.study.all_of()), self.study.total))
-        return total - left, total
+        """How many trials have ended, and of how many; those that are not planned yet have not."""
+
+        def count() -> tuple[int, int]:
+            return sum(trial.state.is_finished() for trial in self.study.all_of()), self.study.total
+
+        return self.study.storage.patiently(count)
 
     def _update(self, say: Callable[[FrozenTrial, bool], None] | None = None) -> None:
         ended = [(False, trial) for trial in self.study.all_of() if trial.state.is_finished()]
