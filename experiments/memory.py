@@ -97,9 +97,7 @@ PUBLISHED = {
 OBJECTIVE = Objective("metric/loss/valid")
 
 START = {"cell": "lstm", "learning_rate": 4e-3, "clip": 1.0}
-# Studied are the cells that every --init fits.
-GATED = tuple(cell for cell in cells.standard() if cells.facts(cell).keeps)
-SPACE = Space((32, 64, 128), (1, 2), studied((16, 128), 2, GATED, both=False), tuned((1e-3, 1e-2)), START)
+SPACE = Space((32, 64, 128), (1, 2), studied((16, 128), 2, cells.gated(), both=False), tuned((1e-3, 1e-2)), START)
 
 
 def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnkit.core import cells
 from rnnkit.training import Range, Space, rules
 
 
@@ -121,7 +122,7 @@ def space(config: "Config") -> Space:
     studied = {
         "hidden_size": Range(sizes[0], sizes[-1], log=True, least=1),
         "depth": Range(1, 2, least=1),
-        "cell": ("gru", "lstm"),
+        "cell": cells.gated(),
         "bidirectional": (False, True),
     }
     return Space(sizes, depths, studied, tuned, start, trials=TRIALS)

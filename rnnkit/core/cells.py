@@ -64,6 +64,11 @@ def standard() -> tuple[str, ...]:
     return tuple(sorted(found, key=found.__getitem__))
 
 
+def gated() -> tuple[str, ...]:
+    """Those of the standard cells that have a gate that keeps the state: every `--init` fits them."""
+    return tuple(name for name in standard() if facts(name).keeps)
+
+
 def require(name: str) -> None:
     """Raise `UserError` unless there is a cell of this name."""
     known = names()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from rnnkit import evaluation
+from rnnkit.core import cells
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,9 @@ GROUPS = {
 }
 
 
-GATED = ("default", "orthogonal", "identity", "forget-bias", "chrono")
-ALL = [("lstm", i) for i in GATED] + [("gru", i) for i in GATED]
-ALL += [("rnn", i) for i in ("default", "orthogonal", "identity")]
+ANY, GATED = ("default", "orthogonal", "identity"), ("forget-bias", "chrono")  # ways to start that fit a cell
+STANDARD = tuple(reversed(cells.standard()))
+ALL = [(cell, i) for cell in STANDARD for i in (*ANY, *(GATED if cells.facts(cell).keeps else ()))]
 LSTMS = [("lstm", i) for i in ("default", "forget-bias", "chrono")]
 
 
@@ -129,7 +130,7 @@ BETTER = (
     "--order bucketed --schedule one-cycle --learning-rate 0.005 --epochs 5 --keep best"
 )
 BOTH = "--bidirectional --learning-rate 0.002"
-PIXELS = [("gru", "GRU", "--cell gru"), ("lstm", "LSTM", "--cell lstm")]
+PIXELS = [(cell, cell.upper(), f"--cell {cell}") for cell in cells.gated()]
 PIXELS.append(("lstm-chrono", "LSTM, chrono", "--cell lstm --init chrono"))
 
 ROWS = [
@@ -149,7 +150,7 @@ ROWS = [
     replace(_row("source", "tagging", "LSTM over characters, both directions", "--data python"), group="source"),
     *(
         _row(f"jsb-{cell}", "music", f"{cell.upper()} of 2 x 200", f"--cell {cell}", "nats_per_step")
-        for cell in ("lstm", "gru", "rnn")
+        for cell in STANDARD
     ),
     *(
         _row(f"mnist-{order}-{name}", "pixels", f"{what}, {order}", f"--order {order} {flags}")

@@ -19,14 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from experiments import memory
-from rnnkit.core import Checked, cli, config, determinism, files, locks, writing
+from rnnkit.core import Checked, cells, cli, config, determinism, files, locks, writing
 from rnnkit.runs import Result, flags, printing, read_rows
 from sweeps.flag_study import tables
 
 
 ROOT = Path(__file__).resolve().parents[2]
-INITS = {"rnn": ("default", "orthogonal", "identity"), "gru": ("default", "chrono")}
-INITS["lstm"] = ("default", "forget-bias", "chrono")
+# Ways to start by cell. Gates that keep and write apart, as an LSTM's, have the forget bias too.
+INITS = {
+    cell: ("default", "orthogonal", "identity")
+    if not cells.facts(cell).keeps
+    else ("default", *(["forget-bias"] if cells.facts(cell).writes else []), "chrono")
+    for cell in cells.standard()
+}
 LENGTHS = {"adding": (50, 200), "copying": (20, 100), "temporal-order": (50, 150)}
 RATES = (0.001, 0.01)
 KNOWN = 0.2  # of the steps: what is known by then is to foretell how the run ends

@@ -51,7 +51,7 @@ class Estimator(BaseEstimator):
     kind: ClassVar[str]
 
     cell: str = "gru"
-    """The recurrent cell: gru, lstm, rnn, or another file of rnnkit/nn/cells."""
+    """The recurrent cell: the name of a file of rnnkit/nn/cells."""
     hidden_size: Number = "auto"
     """Units in each layer and direction."""
     depth: int = 1
