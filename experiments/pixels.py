@@ -151,7 +151,7 @@ def chosen(data: str, data_dir: Path | None, train_size: int, valid_size: int, t
     if len(classes) == 1:
         raise UserError(
             f"--data {data}: all {len(train) + len(valid)} images to train and to validate with are of class "
-            f"{classes[0]}: there is nothing to tell apart"
+            f"{classes[0]}: there is nothing to learn"
         )
     return used
 

@@ -1,4 +1,4 @@
-"""Compare studies, or any groups of runs: means on the test part over seeds, and which of them the data tell apart.
+"""Compare studies, or any groups of runs: means on the test part over seeds, and which of them clearly differ.
 
 python -m sweeps.compare digits-s0 digits-s1             # what each of two studies came to
 python -m sweeps.compare digits-s0 --by cell             # the best of each cell in one study

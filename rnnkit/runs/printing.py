@@ -113,5 +113,5 @@ def comparison_in_words(comparison: Comparison) -> str:
 def verdict(low: float, high: float, few: bool = False) -> str:
     """Which of a net and a baseline is better by the interval of their difference; `few` examples do not say it."""
     if few:
-        return "not told apart: too few examples"
-    return "the net is better" if low > 0 else "the net is worse" if high < 0 else "not told apart"
+        return "no clear difference: too few examples"
+    return "the net is better" if low > 0 else "the net is worse" if high < 0 else "no clear difference"

@@ -1,4 +1,4 @@
-"""Groups of runs beside each other: each one's mean over seeds, and which of them the data tell apart."""
+"""Groups of runs beside each other: each one's mean over seeds, and which of them clearly differ."""
 
 import itertools
 import math
@@ -109,7 +109,7 @@ def shared(groups: Sequence[Group]) -> list[str]:
 def in_words(found: Compared, groups: Sequence[Group]) -> list[str]:
     """What the comparison supports and what not, line by line."""
     what, first = wording.metric(found.metric), found.means[0].group
-    lines = [f"No group is told to be the best; {first} has the best mean."]
+    lines = [f"No group is clearly the best; {first} has the best mean."]
     if found.best:
         lines = [f"Best: {found.best}, with a better {what} than each of the others."]
     if found.pairs:
@@ -122,7 +122,7 @@ def in_words(found: Compared, groups: Sequence[Group]) -> list[str]:
         pairs.sort(key=lambda pair: first not in (pair.first, pair.second))
         lines += [f"  {_pair_in_words(pair)}" for pair in pairs[:MOST_TOLD]]
         if pairs[MOST_TOLD:]:
-            kind = "told apart" if supported else "not told apart"
+            kind = "with a clear difference" if supported else "without one"
             lines.append(f"  {wording.count(len(pairs) - MOST_TOLD, 'pair')} more {kind}: --json has them all")
     few = [mean for mean in found.means if mean.count < inference.LEAST_SEEDS]
     for mean in few[:MOST_TOLD]:
@@ -145,4 +145,4 @@ def _pair_in_words(pair: Pair) -> str:
     if pair.supported:
         return f"{pair.first} is better than {pair.second}: {pair.in_words}, {how}"
     more = f"; if they differ so, {wording.count(pair.more, 'seed')} more for each would tell" if pair.more else ""
-    return f"{pair.first} and {pair.second} are not told apart: {pair.in_words}, {how}{more}"
+    return f"no clear difference between {pair.first} and {pair.second}: {pair.in_words}, {how}{more}"

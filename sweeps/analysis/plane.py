@@ -1,4 +1,4 @@
-"""The plane hidden size x depth: its cells, and which of them the data tell apart."""
+"""The plane hidden size x depth: its cells, and which of them clearly differ."""
 
 import math
 import statistics
@@ -64,9 +64,9 @@ def told_apart(
     basis = (
         f"{how_many_runs(plane)}; standard deviation between seeds {wording.number(between_seeds.deviation)}, "
         f"{wording.count(between_seeds.freedom, 'degree')} of freedom; "
-        f"two points must lie {wording.number(needed[best])} apart to be told apart"
+        f"a clear difference is one above {wording.number(needed[best])}"
     )
     supported = [f"In the {where}, {best} is better than {wording.listed(worse)} ({basis})."] if worse else []
     if not close:
         return supported, []
-    return supported, [f"In the {where}, {best} is not told apart from {wording.listed(close)} ({basis})."]
+    return supported, [f"In the {where}, {best} is not clearly better than {wording.listed(close)} ({basis})."]

@@ -144,7 +144,7 @@ def others_in_words(others: Sequence[Paired]) -> tuple[list[str], list[str]]:
     if close:
         each = "; ".join(f"trial {one.other}: {one.in_words}{_more(one)}" for one in close[:MOST_NAMED])
         not_supported.append(
-            f"{wording.capital(best)} are not told apart from those of {_trials(close)}, {how} ({each})."
+            f"{wording.capital(best)} are not clearly better than those of {_trials(close)}, {how} ({each})."
         )
     return supported, not_supported
 

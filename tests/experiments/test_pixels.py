@@ -189,7 +189,7 @@ def test_images_of_ones_own(tmp_path, monkeypatch, capsys):
         (["--data", "SPOILED"], "its head says 20 x 4 x 3 = 240 bytes, and 239 follow"),
         (["--data", "EMPTY"], "train-images-idx3-ubyte is not there"),
         (["--data", "a" * 5_000], "--data must be mnist, made, or the path of a folder, not aaa"),
-        (["--data", "ALIKE"], "20 images to train and to validate with are of class 7: there is nothing to tell apart"),
+        (["--data", "ALIKE"], "20 images to train and to validate with are of class 7: there is nothing to learn"),
         (["--data", "FEW"], "4 images to train and to validate with are too few: 5 or more"),
         (["--pixels-per-step", "0"], "--pixels-per-step must be at least 1"),
         (["--valid-size", "0"], "--valid-size must be at least 1"),

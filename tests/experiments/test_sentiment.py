@@ -185,7 +185,7 @@ def test_texts_without_words_to_count_have_no_baseline(tmp_path, capsys):
 
 def test_a_pipe_is_no_table(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(sentiment.UserError, match="pipe.csv: it is no regular file"):
+    with pytest.raises(sentiment.UserError, match="pipe.csv: it is not a regular file"):
         sentiment.load(str(tmp_path / "pipe.csv"), None)
 
 

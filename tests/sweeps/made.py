@@ -192,7 +192,7 @@ def summary(runs: Path) -> dict:
         ],
         "importances": {"hidden_size": 0.75, "depth": 0.25},
         "supported": ["Deeper is better <b>here</b>."],
-        "not_supported": ["Wider is not told apart."],
+        "not_supported": ["Wider is not clearly better."],
         "borders": [],
         "timing": "The same seed gives this study again.",
         "cost_minutes": 1.5,

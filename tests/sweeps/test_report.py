@@ -44,7 +44,7 @@ def test_it_says_question_answer_and_how_each_run_is_had_again(written):
         "every pair of hidden size 8, 16, 32, 64 and depth 1, 2, 3",
         "Best: trial 3's settings, validation accuracy 0.6800 as the mean of 3 runs on fresh seeds, 95 % interval 0.66",
         "Test accuracy 0.6700 as the mean of the same 3 runs.",
-        "Wider is not told apart.",
+        "Wider is not clearly better.",
         "5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting",
         "diverged (diverged: it diverged)",
     ):

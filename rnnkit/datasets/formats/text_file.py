@@ -26,11 +26,11 @@ def require_regular(path: Path) -> None:
     """Raise `UserError` for a pipe or a device, which may never end, and `OSError` for what is not there."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to read a folder says what it is
-        raise UserError(f"cannot read {path}: it is no regular file")
+        raise UserError(f"cannot read {path}: it is not a regular file")
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a file. Raises `UserError` where it cannot be read, or is no regular file."""
+    """The bytes of a file. Raises `UserError` where it cannot be read, or is not a regular file."""
     try:
         require_regular(path)
         return path.read_bytes()

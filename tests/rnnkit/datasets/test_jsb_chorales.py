@@ -88,7 +88,7 @@ def test_pieces_of_ones_own(tmp_path):
     with pytest.raises(UserError, match="cannot read .*: No such file"):
         jsb_chorales.read(tmp_path / "none.json")
     os.mkfifo(tmp_path / "pipe.json")
-    with pytest.raises(UserError, match="pipe.json: it is no regular file"):
+    with pytest.raises(UserError, match="pipe.json: it is not a regular file"):
         jsb_chorales.read(tmp_path / "pipe.json")
 
 

@@ -105,7 +105,7 @@ def test_a_pipe_is_no_file(tmp_path, ending):
         (tmp_path / name).write_bytes(content)
     (tmp_path / IMAGES).unlink()
     os.mkfifo(tmp_path / f"{IMAGES}{ending}")
-    with pytest.raises(UserError, match=f"{IMAGES}{ending}: it is no regular file"):
+    with pytest.raises(UserError, match=f"{IMAGES}{ending}: it is not a regular file"):
         mnist.read(tmp_path)
 
 

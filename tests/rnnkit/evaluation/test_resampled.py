@@ -1,4 +1,4 @@
-"""Macro F1 and errors of two models: scikit-learn's score, SciPy's bootstrap, and what must be told apart."""
+"""Macro F1 and errors of two models: scikit-learn's score, SciPy's bootstrap, and what clearly differs."""
 
 import warnings
 

@@ -136,4 +136,4 @@ def test_a_comparison_on_a_few_examples_tells_nothing_apart(examples, said):
     """Also one of an earlier version, whose interval was as narrow as a point."""
     (line,) = printing.beside(None, Comparison("counts", 1.0, 0.0, 1.0, 1.0, 1.0, examples))
     assert said in line
-    assert line.endswith("the net is better" if examples == 6 else "not told apart: too few examples")
+    assert line.endswith("the net is better" if examples == 6 else "no clear difference: too few examples")

@@ -52,7 +52,7 @@ def test_a_comparison_on_one_example_calls_nothing_better():
     told = summary([trial(0, 1.0, comparison=compared(1, 0, examples=1))])
     assert said(told)[2].endswith(
         " on the same 1 test example: 0.0000; difference +1.0000, 95 % interval "
-        f"{told.best.against.low:+.4f} to +1.0000 over examples: not told apart: too few examples"
+        f"{told.best.against.low:+.4f} to +1.0000 over examples: no clear difference: too few examples"
     )
 
 
@@ -124,7 +124,7 @@ def test_ties_go_to_the_first_and_are_told_as_such():
     told = summary([trial(n, 0.5) for n in range(4)], fresh({0: [0.5] * 3, 1: [0.5] * 3}), confirm=(2, 3))
     assert told.best.trial == 0
     assert told.supported == []
-    assert "Trial 0's settings are not told apart from those of trial 1" in told.not_supported[0]
+    assert "Trial 0's settings are not clearly better than those of trial 1" in told.not_supported[0]
     assert "too few seeds, or too much alike, for an interval" in told.not_supported[0]
     assert told.confirmations[0].lacks == "all seeds alike"
 
@@ -141,7 +141,7 @@ def test_the_best_is_tested_beside_each_of_the_others_and_corrected_for_all_pair
         "Trial 0's settings are better than those of trial 1, in pairs over the same fresh seeds, corrected for 3"
     )
     assert "the best of the" not in "".join(told.supported)
-    assert told.not_supported[0].startswith("Trial 0's settings are not told apart from those of trial 2")
+    assert told.not_supported[0].startswith("Trial 0's settings are not clearly better than those of trial 2")
 
 
 def test_where_lower_is_better_the_lowest_is_best_and_better():

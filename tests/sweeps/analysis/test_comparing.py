@@ -55,7 +55,7 @@ def test_what_has_too_few_seeds_is_not_compared_and_nothing_is_best_without_doub
     assert found.pairs[0].comparisons == 1
     assert found.best is None
     said = comparing.in_words(found, groups)
-    assert said[0] == "No group is told to be the best; lstm has the best mean."
+    assert said[0] == "No group is clearly the best; lstm has the best mean."
     assert "one has 1 seed: too few to compare it, 3 or more do." in said
 
 
@@ -69,7 +69,7 @@ def test_sentences_name_what_they_are_of():
     numbers = r"\+0\.0190, 95 % interval \+0\.0\d+ to \+0\.0\d+, p 0\.00\d+, in pairs over 4 seeds"
     assert re.fullmatch(f"  lstm is better than rnn: {numbers}", said[2])
     assert said[3].startswith("  lstm is better than gru: +0.0192, ")
-    assert said[4].startswith("  rnn and gru are not told apart: +0.00025, 95 % interval -0.")
+    assert said[4].startswith("  no clear difference between rnn and gru: +0.00025, 95 % interval -0.")
     assert "gru: 2 diverged; its mean is of the 4 runs that finished." in said
 
 

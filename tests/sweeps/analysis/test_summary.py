@@ -179,7 +179,7 @@ def test_a_lead_within_the_spread_is_said_to_be_unsupported(tmp_path):
     summary.write(study)
     facts = files.read_json(study.folder.path / "summary.json")
     assert not facts["runner_up"]["supported"]
-    assert "Trial 4's settings are not told apart from those of trial 2" in facts["not_supported"][0]
+    assert "Trial 4's settings are not clearly better than those of trial 2" in facts["not_supported"][0]
     assert re.search(r"if they differ so, \d+ seeds more would tell", facts["not_supported"][0])
     assert facts["supported"] == []
 
@@ -200,7 +200,7 @@ def test_a_grid_shows_spreads_and_tells_apart_what_differs(tmp_path):
     low = stats.tukey_hsd(*groups).confidence_interval(0.95).low
     needed = inference.least_difference(between, 12, 3, 3)
     assert needed == pytest.approx((0.9 - 0.5) - low[6][0], rel=1e-4)
-    assert "32 x 1 is not told apart from 32 x 2" in facts["not_supported"][0]
+    assert "32 x 1 is not clearly better than 32 x 2" in facts["not_supported"][0]
     assert "32 x 1 is better than 8 x 1, 8 x 2" in facts["supported"][0]
     assert "± 0.0100" in (study.folder.path / "summary.md").read_text()
     assert "In the plane, 32 x 1 is better than 8 x 1" in facts["supported"][0]

@@ -58,4 +58,4 @@ def test_what_is_no_file_is_one_line(tmp_path):
     assert "Not a directory" in refused(Path(__file__) / "a.txt")
     assert "File name too long" in refused(tmp_path / ("a" * 300))
     os.mkfifo(tmp_path / "pipe.txt")  # to read it would wait for ever
-    assert "it is no regular file" in refused(tmp_path / "pipe.txt")
+    assert "it is not a regular file" in refused(tmp_path / "pipe.txt")
