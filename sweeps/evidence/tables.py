@@ -10,6 +10,8 @@ from sweeps.evidence.rows import GROUPS, ROWS, EvidenceRow
 
 HEAD = """# Evidence
 
+For you if you want to know how good the nets here are before you use them.
+
 What the networks here reach, beside what others published and what something cheap gives on the same test part.
 
 - **ours**: mean ± standard deviation over seeds 0, 1, ..., in brackets how many. Weights, data order and dropout

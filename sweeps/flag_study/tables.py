@@ -10,6 +10,8 @@ DRAWS = 2_000  # of the bootstrap
 
 HEAD = """# Do the flags foretell which nets fail?
 
+For you if you want to know how far to trust a warning about a net that does not learn.
+
 {count} runs of `python -m experiments.memory`, 1,500 steps each: adding (T = 50, 200), copying (20, 100) and temporal
 order (50, 150); RNN, GRU and LSTM of 32 units, {nets} kinds by cell and initialisation; learning rates 0.001 and 0.01;
 one seed. {learned} learned: their test loss is below half of what nets without memory get. {diverged} diverged, which
