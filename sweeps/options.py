@@ -51,7 +51,7 @@ class Options(Checked):
     pruner: Literal["auto", "percentile", "none"] = "auto"
     """Whether poor trials are ended early: auto where TPE chooses, percentile wherever but in the plane, none never."""
     lag: int = folders.LAG
-    """A point learns from those up to so many before it, so that no more can run side by side where TPE chooses; half as
+    """A point learns from up to so many before it, so that no more can run side by side where TPE chooses; half as
     many workers hardly ever wait for each other."""
     confirm: int = 3
     """So many of the best configurations are run again on fresh seeds; 0 for none."""

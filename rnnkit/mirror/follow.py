@@ -147,9 +147,8 @@ class Server:
     def begin(self, options: dict[str, Any], folder: Path, mode: str, goes_on: bool) -> "Run":
         """Start or go on with a W&B run with files in `folder`; offline where there is no server, or it refuses."""
         with extras.needed("wandb", "a mirror to W&B"):
-            from wandb.errors import CommError, UsageError
-
             import wandb
+            from wandb.errors import CommError, UsageError
 
         try:
             str(folder).encode()

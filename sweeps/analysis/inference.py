@@ -125,7 +125,7 @@ def spread(groups: Sequence[Sequence[float]]) -> Spread | None:
 
 
 def least_difference(between_seeds: Spread, cells: int, ours: int, theirs: int) -> float:
-    """How far the means of two of `cells` configurations must lie apart to be clearly different, with so many seeds each.
+    """How far the means of two of `cells` configurations must differ to be clear, with so many seeds each.
 
     Tukey and Kramer's honestly significant difference at 5 % for all pairs together (Kramer, 1956).
     """

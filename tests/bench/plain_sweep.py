@@ -71,7 +71,14 @@ def memory_batches(name: str, seed: int) -> tuple:
         return list(examples.inputs), torch.stack(list(examples.targets))
 
     valid, test = ([made(250) for _ in range(count // 250)] for count in (memory.VALIDATION, memory.TEST))
-    return lambda epoch: (made(32) for _ in range(ROUND)), valid, test, task.features, task.scores, memory.cost_by(task, "torch")
+    return (
+        lambda epoch: (made(32) for _ in range(ROUND)),
+        valid,
+        test,
+        task.features,
+        task.scores,
+        memory.cost_by(task, "torch"),
+    )
 
 
 def train(settings: dict, seed: int, options: dict) -> float:
