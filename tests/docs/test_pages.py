@@ -25,7 +25,7 @@ def test_readme_leads_to_every_page_and_stays_short():
 
 
 @pytest.mark.parametrize(
-    "page", (page for page in PAGES if page.is_relative_to(ROOT / "docs")), ids=lambda page: page.name
+    "page", [page for page in PAGES if page.is_relative_to(ROOT / "docs")], ids=lambda page: page.name
 )
 def test_a_page_says_first_for_whom_it_is(page):
     assert page.read_text(encoding="utf-8").split("\n")[2].startswith("For you if ")
