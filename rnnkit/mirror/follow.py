@@ -113,7 +113,7 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
 
     sent = max(count - sent_before, 0)
     end = time.monotonic() + FLUSHED  # wandb writes the last ones a moment after it says that the run is finished
-    while (held := len(wandb_log.rows(log))) < sent and time.monotonic() < end:
+    while (held := wandb_log.count(log)) < sent and time.monotonic() < end:
         time.sleep(POLL / 2)
     if held < sent:
         return _say(folder, state="failed", reason=f"W&B's file holds {held} of {sent} rows", **place)
@@ -157,7 +157,8 @@ class Server:
         options = {**options, "dir": str(folder), "reinit": "finish_previous"}
         settings: dict[str, Any] = {"init_timeout": INIT_TIMEOUT, "finish_timeout": 30, "console": "off"}
         settings |= dict.fromkeys(("finish_timeout_raises", "silent", "disable_git", "disable_code"), True)
-        settings |= {"x_disable_meta": True, "x_disable_stats": True}  # they would describe this process, not the run
+        # They would describe this process, not the run; the list of packages takes longer than 500 rows.
+        settings |= {"x_disable_meta": True, "x_disable_stats": True, "x_save_requirements": False}
         settings["x_transaction_log_flush_interval"] = 1  # seconds; a kill loses no more than that
         if mode == "online" and self.reachable:
             try:

@@ -49,6 +49,11 @@ def records(path: Path) -> Iterator[Any]:
             yield record
 
 
+def count(path: Path) -> int:
+    """How many rows a run has logged."""
+    return sum(record.WhichOneof("record_type") == "history" for record in records(path))
+
+
 def rows(path: Path) -> list[dict[str, Any]]:
     """The logged rows of a run, as dicts of metric to value, without W&B's own keys (those with an underscore)."""
     result = []

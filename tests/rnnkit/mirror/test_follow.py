@@ -122,7 +122,7 @@ def test_what_wandb_refuses_is_told_in_a_line(recorded):
 
 
 def test_rows_that_the_file_does_not_hold_are_noticed(recorded):
-    lies = "from rnnkit.mirror import follow, wandb_log; follow.FLUSHED = 0; wandb_log.rows = lambda path: [{}] * 3"
+    lies = "from rnnkit.mirror import follow, wandb_log; follow.FLUSHED = 0; wandb_log.count = lambda path: 3"
     state = mirror_process(recorded, lies)
     assert state["state"] == "failed"
     assert state["reason"] == "W&B's file holds 3 of 5 rows"

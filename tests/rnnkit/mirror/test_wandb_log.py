@@ -37,6 +37,7 @@ def test_rows_of_any_length_are_read_across_blocks(tmp_path_factory, lengths):
     path = tmp_path_factory.mktemp("log") / "run.wandb"
     path.write_bytes(written(rows))
     assert wandb_log.rows(path) == rows
+    assert wandb_log.count(path) == len(rows)
 
 
 def test_a_torn_end_is_where_the_rows_stop(tmp_path):
