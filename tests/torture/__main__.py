@@ -30,6 +30,7 @@ PARTS = (
     "tracker",
     "sweeps",
     "same",
+    "minutes",
     "answers",
     "slurm",
     "pages",
