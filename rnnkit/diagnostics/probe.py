@@ -23,7 +23,8 @@ class ProbeBatch:
     """A few sequences, and what a model makes of them."""
 
     run: Callable[[], object]  # runs the model on all of them, in whatever way it takes them
-    # The loss of each at its last step, of shape (sequences,), from the last so many steps alone and a fresh state.
+    # The loss of each, of shape (sequences,), from no more than so many steps after a fresh state: at its last step,
+    # or, where there is a target at each step, the mean over all of them.
     costs: Callable[[int], Tensor]
     span: int  # their median length
     # The loss of each valid step, packed as the inputs are, or of each sequence; and the length of each one's sequence.
@@ -45,16 +46,17 @@ def examples(
     lengths = batch.lengths.tolist()
 
     def costs(context: int) -> Tensor:
-        inputs = [sequence[-context:] for sequence in chosen.inputs]
-        per_step = isinstance(chosen.targets, list)
-        targets = [steps[-context:] for steps in chosen.targets] if per_step else chosen.targets
-        shortened = sequences.collate(Examples(inputs, targets)).to(device)
-        outputs = model(shortened.inputs)
-        if not isinstance(outputs, PackedSequence):
-            return cost(outputs, shortened.targets)
-        losses = cost(outputs.data, shortened.targets)
-        last = sequences.times(outputs, backward=True) == 0
-        return losses.new_empty(count).index_copy(0, sequences.owners(outputs)[last], losses[last])
+        if not isinstance(chosen.targets, list):
+            inputs = [sequence[-context:] for sequence in chosen.inputs]
+            shortened = sequences.collate(Examples(inputs, chosen.targets)).to(device)
+            return cost(model(shortened.inputs), shortened.targets)
+        # In pieces of so many steps, each read by itself: every step counts, and no more is computed than for one run.
+        inputs, targets = ([p for s in parts for p in s.split(context)] for parts in (chosen.inputs, chosen.targets))
+        whose = torch.arange(count).repeat_interleave(torch.tensor([-(-len(s) // context) for s in chosen.inputs]))
+        pieces = sequences.collate(Examples(inputs, targets)).to(device)
+        outputs = model(pieces.inputs)
+        losses = cost(outputs.data, pieces.targets)
+        return sequences.means(losses, whose.to(device)[sequences.owners(outputs)], count)
 
     def losses() -> tuple[PackedSequence | Tensor, Tensor]:
         outputs = model(batch.inputs)

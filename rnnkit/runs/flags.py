@@ -21,10 +21,23 @@ SATURATED = 0.4  # share of an RNN's units beyond +-0.95
 INSENSITIVE = 0.1  # mean of 4 g (1 - g) of gates that do not keep the state
 DEAD = 0.1  # share of units that hardly move, at three evaluations running
 UNUSED = 0.01  # of what all inputs gain over one is gained beyond the last quarter
+LEARNED = 0.5  # of the loss that one input leaves: who is below it has learned, whatever the memory looks like
+NEAR = 20  # rows whose mean training loss is compared: one batch's says little
+OVERFITTED = 1.5  # times its lowest value the validation loss became while the training loss fell
 FROZEN, HOT = 1e-5, 1e-2  # median size of an update relative to its weights
 
 # What a flag can be called, the gravest first.
-NAMES = ("diverged", "vanishing", "exploding", "saturated", "dead units", "unused memory", "frozen", "too hot")
+NAMES = (
+    "diverged",
+    "vanishing",
+    "exploding",
+    "saturated",
+    "dead units",
+    "unused memory",
+    "overfitting",
+    "frozen",
+    "too hot",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Flag:
 
 def judge(rows: list[Row], clip: float = 0.0, status: str = "finished") -> list[Flag]:
     """All flags of a run, from the rows of its record, its clipping threshold and how it ended."""
-    rules = (_vanishing, _exploding, _saturated, _insensitive, _dead, _unused, _update)
+    rules = (_vanishing, _exploding, _saturated, _insensitive, _dead, _unused, _overfitting, _update)
     found = [*itertools.chain.from_iterable(rule(rows) for rule in rules), *_clipped(rows, clip)]
     if status == "diverged":
         loss = next((row["loss/train"] for row in reversed(rows) if "loss/train" in row), math.nan)
@@ -79,7 +92,7 @@ def _vanishing(rows: list[Row]) -> Iterable[Flag]:
     if math.isnan(left):
         where, left = _carried(rows, "initial_rate")
         when = " before training"
-    if left < VANISHING:
+    if left < VANISHING and not _learned(rows):
         advice = f"Hardly any gradient reaches the beginning of a sequence{when}: try --init chrono or forget-bias."
         yield Flag("vanishing", where, left, VANISHING, advice)
 
@@ -130,21 +143,49 @@ def _dead(rows: list[Row]) -> Iterable[Flag]:
             yield Flag("dead units", where, share, DEAD, advice)
 
 
-def _unused(rows: list[Row]) -> Iterable[Flag]:
+def _truncated(rows: list[Row]) -> tuple[float, float, float] | None:
+    """The last losses with one input, with a quarter of them, and with all; None where they were not measured."""
     names = [f"memory/loss_{name}" for name in ("one", "quarter", "all")]
     row = next((row for row in reversed(rows) if all(name in row for name in names)), None)  # finite, all three
-    if row is None:
+    return None if row is None else (row[names[0]], row[names[1]], row[names[2]])
+
+
+def _learned(rows: list[Row]) -> bool:
+    """Whether the net makes so much of what it remembers that fading gradients were no hindrance."""
+    losses = _truncated(rows)
+    return losses is not None and 0 <= losses[2] < LEARNED * losses[0]
+
+
+def _unused(rows: list[Row]) -> Iterable[Flag]:
+    losses = _truncated(rows)
+    if losses is None:
         return
-    one, quarter, every = (row[name] for name in names)
+    one, quarter, every = losses
     gain = one - every
     if gain <= UNUSED * abs(one):
         advice = "All inputs tell the net no more than the last one: it does not remember, or there is no need to."
         yield Flag("unused memory", "", gain / abs(one) if one else 0.0, UNUSED, advice)
-    elif (quarter - every) / gain < UNUSED:
+    elif (quarter - every) / gain < UNUSED and not _learned(rows):
         advice = (
             "What lies farther back than a quarter of a sequence is not used: is there anything, try --init chrono."
         )
         yield Flag("unused memory", "", (quarter - every) / gain, UNUSED, advice)
+
+
+def _overfitting(rows: list[Row]) -> Iterable[Flag]:
+    looked = [i for i, row in enumerate(rows) if math.isfinite(row.get("metric/loss/valid", math.nan))]
+    if not looked:
+        return
+    best, last = min(looked, key=lambda i: rows[i]["metric/loss/valid"]), looked[-1]
+    lowest, now = rows[best]["metric/loss/valid"], rows[last]["metric/loss/valid"]
+    near = min(NEAR, last - best)
+    halves = rows[max(best + 1 - near, 0) : best + 1], rows[last + 1 - near : last + 1]
+    then, since = ([row["loss/train"] for row in part if "loss/train" in row] for part in halves)
+    fell = bool(then and since) and statistics.fmean(since) < statistics.fmean(then)
+    if lowest > 0 and now >= OVERFITTED * lowest and fell:
+        advice = "Validation loss rose by this factor since its lowest while training loss fell: "
+        advice += "set --patience, or try --dropout, a smaller --hidden-size or more data."
+        yield Flag("overfitting", "", now / lowest, OVERFITTED, advice)
 
 
 def _update(rows: list[Row]) -> Iterable[Flag]:

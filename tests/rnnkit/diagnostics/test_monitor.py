@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.nn.utils.rnn import pack_sequence
 
 import rnnkit
 from experiments import char_lm, digits
@@ -197,8 +197,9 @@ def test_padding_that_is_poisoned_changes_no_number():
 
 
 @pytest.mark.parametrize("per_step", [False, True])
-def test_costs_are_those_of_the_last_steps_with_the_last_inputs_alone(per_step):
-    config = digits.Config(hidden_size=4, bidirectional=False)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_costs_are_those_of_the_last_inputs_alone_or_of_all_steps_in_pieces(per_step, bidirectional):
+    config = digits.Config(hidden_size=4, bidirectional=bidirectional)
     make = models.tagger if per_step else models.classifier
     model = make(config, 3, 5, 9).eval()
     inputs = [torch.randn(n, 3) for n in (7, 2, 9, 4)]
@@ -208,9 +209,13 @@ def test_costs_are_those_of_the_last_steps_with_the_last_inputs_alone(per_step):
     for context in (1, 3, 100):
         expected = []
         for i in chosen:
-            given = model(pack_sequence([inputs[i][-context:]]))
-            scores = given.data[-1:] if isinstance(given, PackedSequence) else given
-            expected.append(cross_entropy(scores, (targets[i][-1:] if per_step else targets[i : i + 1])).item())
+            if per_step:
+                starts = range(0, len(inputs[i]), context)
+                scores = torch.cat([model(pack_sequence([inputs[i][k : k + context]])).data for k in starts])
+                expected.append(cross_entropy(scores, targets[i]).item())
+            else:
+                scores = model(pack_sequence([inputs[i][-context:]]))
+                expected.append(cross_entropy(scores, targets[i : i + 1]).item())
         assert watch.costs(context).tolist() == pytest.approx(expected, rel=1e-5)
     assert watch.span == 7
 

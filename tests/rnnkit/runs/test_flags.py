@@ -51,6 +51,35 @@ def test_each_flag_at_its_threshold(row, expected):
     assert names([row]) == expected
 
 
+def test_a_net_that_learned_has_no_flag_for_gradients_that_fade_or_inputs_that_it_does_not_need():
+    known = {"memory/loss_one": 1.0, "memory/loss_quarter": 0.05, "memory/loss_all": 0.05}  # right nearly always
+    assert names([memory_row(1e-9, **known)]) == []
+    assert names([memory_row(1e-9, **known | {"memory/loss_one": 0.09})]) == [
+        ("vanishing", "encoder.l0.f"),
+        ("unused memory", ""),
+    ]
+
+
+def curve(valid, train):
+    return [{"metric/loss/valid": v, "loss/train": t} for v, t in zip(valid, train, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "raised"),
+    [
+        (curve([1.0, 0.8, 1.2], [1.0, 0.5, 0.1]), True),
+        (curve([1.0, 0.8, 1.19], [1.0, 0.5, 0.1]), False),  # less than by half
+        (curve([1.0, 0.8, 1.2], [1.0, 0.5, 2.0]), False),  # training became worse too: something else
+        (curve([1.2, 0.8, 0.8], [1.0, 0.5, 0.1]), False),
+        (curve([1.0, 0.8, math.nan], [1.0, 0.5, 0.1]), False),
+        (curve([-2.0, -1.0], [1.0, 0.1]), False),  # a factor of a negative loss says nothing
+        ([{"metric/loss/valid": 1.0}, {"metric/loss/valid": 2.0}], False),  # training is not known
+    ],
+)
+def test_validation_loss_that_rises_by_half_while_training_loss_falls_is_overfitting(rows, raised):
+    assert names(rows) == ([("overfitting", "")] if raised else [])
+
+
 def test_units_are_dead_that_hardly_move_at_three_evaluations_running():
     def rows(*shares):
         return [{"hidden/encoder.l0.f/dead": share} for share in shares]
