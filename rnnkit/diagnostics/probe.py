@@ -51,12 +51,13 @@ def examples(
             shortened = sequences.collate(Examples(inputs, chosen.targets)).to(device)
             return cost(model(shortened.inputs), shortened.targets)
         # In pieces of so many steps, each read by itself: every step counts, and no more is computed than for one run.
-        inputs, targets = ([p for s in parts for p in s.split(context)] for parts in (chosen.inputs, chosen.targets))
-        whose = torch.arange(count).repeat_interleave(torch.tensor([-(-len(s) // context) for s in chosen.inputs]))
+        inputs, targets = ([p for s in whole for p in s.split(context)] for whole in (chosen.inputs, chosen.targets))
+        parts = torch.tensor([-(-len(s) // context) for s in chosen.inputs], device="cpu")
+        whose = torch.arange(count, device="cpu").repeat_interleave(parts).to(device)
         pieces = sequences.collate(Examples(inputs, targets)).to(device)
         outputs = model(pieces.inputs)
         losses = cost(outputs.data, pieces.targets)
-        return sequences.means(losses, whose.to(device)[sequences.owners(outputs)], count)
+        return sequences.means(losses, whose[sequences.owners(outputs)], count)
 
     def losses() -> tuple[PackedSequence | Tensor, Tensor]:
         outputs = model(batch.inputs)
