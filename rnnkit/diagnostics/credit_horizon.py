@@ -85,8 +85,8 @@ def contexts_up_to(longest: int) -> list[int]:
 def k95(contexts: list[int], losses: list[float]) -> int:
     """How many inputs suffice: the memory that the net uses, from what the inputs before the last k are worth.
 
-    That is dL(k) = L(last k inputs, from a fresh state) - L(all of them), where `losses` are the mean losses at the
-    last step with each of `contexts`, from 1 to the whole. k95 is the smallest k with dL(k) <= 5 % of dL(1); 1 where a
+    That is dL(k) = L(no more than k inputs, from a fresh state) - L(all of them), where `losses` are the mean losses
+    with each of `contexts`, from 1 to the whole. k95 is the smallest k with dL(k) <= 5 % of dL(1); 1 where a
     single input does as well as all (Khandelwal et al., Sharp Nearby, Fuzzy Far Away, 2018). A state at the start is
     not what the net met in the middle of its sequences: part of a loss may be owed to that.
     """

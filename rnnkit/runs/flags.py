@@ -22,6 +22,13 @@ INSENSITIVE = 0.1  # mean of 4 g (1 - g) of gates that do not keep the state
 DEAD = 0.1  # share of units that hardly move, at three evaluations running
 UNUSED = 0.01  # of what all inputs gain over one is gained beyond the last quarter
 LEARNED = 0.5  # of the loss that one input leaves: who is below it has learned, whatever the memory looks like
+# What experiments call their validation loss; the first that a record has is taken.
+VALIDATION = (
+    "loss/valid",
+    "metric/loss/valid",
+    "metric/bits_per_character/valid",
+    "metric/nats_per_step/valid",
+)
 NEAR = 20  # rows whose mean training loss is compared: one batch's says little
 OVERFITTED = 1.5  # times its lowest value the validation loss became while the training loss fell
 FROZEN, HOT = 1e-5, 1e-2  # median size of an update relative to its weights
@@ -173,19 +180,23 @@ def _unused(rows: list[Row]) -> Iterable[Flag]:
 
 
 def _overfitting(rows: list[Row]) -> Iterable[Flag]:
-    looked = [i for i, row in enumerate(rows) if math.isfinite(row.get("metric/loss/valid", math.nan))]
+    name = next((name for name in VALIDATION if any(name in row for row in rows)), "")
+    looked = [i for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))]
     if not looked:
         return
-    best, last = min(looked, key=lambda i: rows[i]["metric/loss/valid"]), looked[-1]
-    lowest, now = rows[best]["metric/loss/valid"], rows[last]["metric/loss/valid"]
-    near = min(NEAR, last - best)
-    halves = rows[max(best + 1 - near, 0) : best + 1], rows[last + 1 - near : last + 1]
-    then, since = ([row["loss/train"] for row in part if "loss/train" in row] for part in halves)
-    fell = bool(then and since) and statistics.fmean(since) < statistics.fmean(then)
-    if lowest > 0 and now >= OVERFITTED * lowest and fell:
+    best, last = min(looked, key=lambda i: rows[i][name]), looked[-1]
+    lowest, now, near = rows[best][name], rows[last][name], min(NEAR, last - best)
+    then, since = _training(rows[max(best + 1 - near, 0) : best + 1]), _training(rows[last + 1 - near : last + 1])
+    if lowest > 0 and now >= OVERFITTED * lowest and since < then:
         advice = "Validation loss rose by this factor since its lowest while training loss fell: "
         advice += "set --patience, or try --dropout, a smaller --hidden-size or more data."
         yield Flag("overfitting", "", now / lowest, OVERFITTED, advice)
+
+
+def _training(rows: list[Row]) -> float:
+    """The mean training loss of rows, NaN where none has one."""
+    losses = [row["loss/train"] for row in rows if "loss/train" in row]
+    return statistics.fmean(losses) if losses else math.nan
 
 
 def _update(rows: list[Row]) -> Iterable[Flag]:

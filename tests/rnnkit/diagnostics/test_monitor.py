@@ -229,13 +229,16 @@ def test_watched_examples_are_of_all_lengths():
     assert int(seen[0].batch_sizes[1]) == probe.FEW - 1
 
 
-def test_texts_are_cut_from_the_front():
+@pytest.mark.parametrize(("context", "whole"), [(1, 9), (3, 9), (4, 8), (100, 9)])
+def test_costs_of_a_text_are_the_means_of_all_steps_in_pieces_cut_from_its_end(context, whole):
     config = char_lm.Config(hidden_size=5, embedding_size=4)
     model = models.language_model(config, 7, 4, 9).eval()
     ids = torch.randint(7, (3, 10))
     watch = probe.text(model, ids[:, :-1], ids[:, 1:])
-    scores, _ = model(ids[:, 4:-1])
-    torch.testing.assert_close(watch.costs(5), cross_entropy(scores[:, -1], ids[:, -1], reduction="none"))
+    read, following = ids[:, -whole - 1 : -1], ids[:, -whole:]
+    scores = torch.cat([model(read[:, k : k + context])[0] for k in range(0, whole, context)], dim=1)
+    expected = cross_entropy(scores.flatten(0, 1), following.flatten(), reduction="none").view(3, whole).mean(dim=1)
+    torch.testing.assert_close(watch.costs(context), expected)
 
 
 @pytest.fixture(scope="module")

@@ -60,8 +60,8 @@ def test_a_net_that_learned_has_no_flag_for_gradients_that_fade_or_inputs_that_i
     ]
 
 
-def curve(valid, train):
-    return [{"metric/loss/valid": v, "loss/train": t} for v, t in zip(valid, train, strict=True)]
+def curve(valid, train, name="loss/valid"):
+    return [{name: v, "loss/train": t} for v, t in zip(valid, train, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,9 @@ def curve(valid, train):
         (curve([1.2, 0.8, 0.8], [1.0, 0.5, 0.1]), False),
         (curve([1.0, 0.8, math.nan], [1.0, 0.5, 0.1]), False),
         (curve([-2.0, -1.0], [1.0, 0.1]), False),  # a factor of a negative loss says nothing
-        ([{"metric/loss/valid": 1.0}, {"metric/loss/valid": 2.0}], False),  # training is not known
+        ([{"loss/valid": 1.0}, {"loss/valid": 2.0}], False),  # training is not known
+        (curve([1.0, 2.0], [1.0, 0.1], "metric/bits_per_character/valid"), True),
+        (curve([0.5, 0.9], [1.0, 0.1], "metric/accuracy/valid"), False),  # no loss
     ],
 )
 def test_validation_loss_that_rises_by_half_while_training_loss_falls_is_overfitting(rows, raised):
