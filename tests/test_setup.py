@@ -108,7 +108,7 @@ def test_a_part_is_a_package_a_folder_or_an_experiment_and_a_wrong_one_is_said_i
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
     assert line.startswith("there are no tests of sequence: choose one of core datasets diagnostics ")
-    assert " training experiments gpu sweeps sweeps/analysis " in line
+    assert " training docs experiments gpu sweeps sweeps/analysis " in line
 
 
 INSTALLED = ["-n", "-o", ".venv/.rnnkit-installed"]
