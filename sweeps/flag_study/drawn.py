@@ -102,8 +102,11 @@ def _draw(task: Drawn, place: int, runs_dir: Path) -> BaseConfig:
 def folder_of(one: BaseConfig) -> Path | None:
     """The folder of a run of the bank that has ended, None where there is none."""
     name = config.run_name(one)
-    done = [path for path in (one.runs_dir / name, *one.runs_dir.glob(f"{name}-*")) if Result.read(path)]
-    return done[0] if done else None
+    for path in (one.runs_dir / name, *one.runs_dir.glob(f"{name}-*")):
+        result = Result.read(path)
+        if result and result.status in ("finished", "diverged"):  # one that was interrupted goes on where it was saved
+            return path
+    return None
 
 
 def train(one: BaseConfig) -> Path:
