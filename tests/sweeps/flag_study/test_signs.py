@@ -1,0 +1,81 @@
+"""Signs by hand: of looks at nets whose answer is known, and of rows."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from experiments import memory
+from sweeps.flag_study import signs
+
+
+def task_of(**settings):
+    return memory.run.prepared(memory.Config(**{"length": 20, "hidden_size": 8, "track": "off"} | settings))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "lru", "minlstm"])
+def test_an_untrained_net_has_all_signs_that_its_cell_has(cell):
+    task = task_of(cell=cell, depth=2)
+    found = signs.of_look(task.model, task.probe) | signs.of_untrained(task.model, task.probe.run, 0.01)
+    absent = set(signs.LOOK + signs.UNTRAINED) - set(found)
+    expected = {
+        "rnn": {"insensitive gate", "timescale of gates"},
+        "lru": {"insensitive gate", "timescale of gates", "saturated units"},
+        "minlstm": {"insensitive gate", "saturated units"},  # its states have no bounds, and one gate is no sigmoid
+    }
+    assert absent == expected.get(cell, set())
+
+
+def test_a_state_that_is_halved_at_each_step_is_seen_by_gradients_exponents_and_two_states_alike():
+    """h_t = tanh(h / 2 + next to nothing): all that is carried through 20 steps is 20 ln 1/2."""
+    task = task_of(cell="rnn", depth=1)
+    with torch.no_grad():
+        for name, weight in task.model.encoder.named_parameters():
+            weight.zero_()
+            if "weight_hh" in name:
+                weight.copy_(torch.eye(8) / 2)
+            if "weight_ih" in name:
+                weight.fill_(1e-6)
+    look = signs.of_look(task.model, task.probe)
+    expected = pytest.approx(20 * math.log(0.5), rel=1e-3)
+    assert look["gradient through time"] == expected
+    assert look["gradient through time, worst layer"] == expected
+    assert look["forgetting"] == expected
+    untrained = signs.of_untrained(task.model, task.probe.run, 0.01)
+    assert untrained["largest Lyapunov exponent"] == expected
+    assert untrained["mean of Lyapunov exponents"] == expected
+    assert untrained["size of first update"] == pytest.approx(math.log(0.01 / math.sqrt(2 / 80)), rel=1e-3)
+
+
+def test_hidden_covariance_is_that_of_correlations_and_low_where_sequences_are_alike():
+    states = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
+    values = np.linalg.eigvalsh(np.corrcoef(states.double().numpy())) + signs.JITTER
+    assert signs.hidden_covariance(states) == pytest.approx(-math.log((np.log(values) + 1 / values).mean()))
+    assert signs.hidden_covariance(states[:1].repeat(5, 1)) < -10 < signs.hidden_covariance(states)
+    assert math.isfinite(signs.hidden_covariance(torch.ones(5, 4)))
+
+
+def test_signs_of_steps_are_logarithms_of_what_the_rows_say():
+    rows = [
+        {
+            "loss/train": loss,
+            "grad_norm/total": 5.0,
+            "grad_norm/e.l0.f/hh": 3.0,
+            "grad_norm/e.l1.f/hh": 4.0,
+            "grad_norm/head": 0,
+        }
+        for loss in (1.0, 3.0)
+    ]
+    rows[1]["grad_norm/total"] = 0.5
+    found = signs.of_steps(rows, {"loss/train": 4.0}, clip=1.0)
+    assert found["training loss"] == pytest.approx(math.log(0.5), rel=1e-3)
+    assert found["gradient norm"] == pytest.approx(math.log(2.75), rel=1e-3)
+    assert found["share of W_hh in the gradient"] == pytest.approx(math.log((1 + 10) / 2), rel=1e-3)
+    assert found["clipped steps"] == 0.5
+    assert "clipped steps" not in signs.of_steps(rows, {"loss/train": 4.0}, clip=0.0)
+
+
+def test_signs_are_cut_to_a_thousand_and_those_that_are_not_defined_left_out():
+    given = {"a": -math.inf, "b": 1e9, "c": math.nan, "d": None, "e": 1.23456}
+    assert signs.rounded(given) == {"a": -1000.0, "b": 1000.0, "e": 1.235}
