@@ -1,0 +1,226 @@
+"""Foretell which nets will learn, from the bank: one small model of all signs, judged on what it was not fitted on.
+
+A logistic regression on the rank of each sign, and on how far it is from the middle: a sign may be bad on both sides,
+and what comes out is a probability. The same model of one sign alone, of the validation loss so far, or of both
+together stands beside it, so that they differ in what they are told and in nothing else.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
+
+from sweeps.flag_study.drawn import EVERY, MOMENTS, STEPS
+from sweeps.flag_study.entries import Entry
+from sweeps.flag_study.tables import area
+
+
+WAY = 0.8  # from the cheap baseline to the best known loss: who came so far has learned
+FALSE = 0.05  # the share of those that learn that may be called hopeless
+DRAWS = 1_000  # of the bootstrap over tasks
+QUANTILES = 20
+PENALTIES = (1.0, 10.0, 100.0)
+
+
+Interval = tuple[float, float, float]
+"""A value, and the ends of its 95 % interval."""
+
+
+def learned(entry: Entry) -> bool:
+    """Whether a run came four fifths of the way from a cheap baseline's test loss to the best known one."""
+    baseline, best = entry.limits
+    return entry.loss is not None and entry.loss <= baseline - WAY * (baseline - best)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of runs at a moment: `values` of shape (runs, signs), NaN where a net does not have one.
+
+    The others are of shape (runs,).
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    learned: np.ndarray
+    tasks: np.ndarray
+    families: np.ndarray
+    cells: np.ndarray
+
+    def of(self, *beginnings: str) -> "Known":
+        """The same with those signs alone whose names begin so."""
+        chosen = [i for i, name in enumerate(self.names) if name.startswith(beginnings)]
+        return replace(self, names=tuple(self.names[i] for i in chosen), values=self.values[:, chosen])
+
+
+def at(entries: Sequence[Entry], moment: int) -> Known:
+    """What is known at a moment (an index into `MOMENTS`) of the runs that have not diverged by then."""
+    there = [entry for entry in entries if len(entry.signs) > moment]
+    rows = [signs_of(entry, moment) | curve_of(entry, moment) for entry in there]
+    names = tuple(dict.fromkeys(name for row in rows for name in row))
+    values = np.array([[row.get(name, math.nan) for name in names] for row in rows])
+    labels = [[learned(entry) for entry in there], [entry.task for entry in there], [entry.family for entry in there]]
+    return Known(names, values, *map(np.array, [*labels, [str(entry.settings["cell"]) for entry in there]]))
+
+
+def signs_of(entry: Entry, moment: int) -> dict[str, float]:
+    """The signs before training, and at a moment after it."""
+    before = {f"before: {name}": value for name, value in entry.signs[0].items()}
+    return before | ({f"now: {name}": value for name, value in entry.signs[moment].items()} if moment else {})
+
+
+def curve_of(entry: Entry, moment: int) -> dict[str, float]:
+    """What validation losses say up to a moment, in logarithms.
+
+    The loss itself, as a share of the first one and of a cheap baseline's; how it went in the later half of the steps;
+    and where it would end, were it to go on as straight by the logarithm of the step.
+    """
+    losses = entry.curve[: MOMENTS[moment] // EVERY + 1]
+    last = _ln(losses[-1])
+    found = {"loss": last, "of the first": last - _ln(losses[0]), "of the baseline": last - _ln(entry.limits[0])}
+    if moment:
+        half = len(losses) // 2
+        slope = (last - _ln(losses[half])) / math.log((len(losses) - 1) / half)
+        end = found["of the baseline"] + slope * math.log(STEPS / MOMENTS[moment])
+        found |= {"slope": slope, "extrapolated": end}
+    return {f"validation loss: {name}": value for name, value in found.items()}
+
+
+def _ln(loss: float) -> float:
+    return math.log(max(loss, 1e-9))
+
+
+def _bent(ranks: np.ndarray) -> np.ndarray:
+    """Ranks from 0 to 1, and how far each is from the middle."""
+    return np.hstack([ranks, (2 * ranks - 1) ** 2])
+
+
+def model(runs: int, penalty: float) -> Pipeline:
+    """A model that is to be fitted on so many runs; the larger `penalty`, the nearer its chances are to all alike."""
+    return make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        QuantileTransformer(n_quantiles=min(QUANTILES, runs)),
+        FunctionTransformer(_bent),
+        StandardScaler(),
+        LogisticRegression(C=1 / penalty, solver="newton-cholesky"),
+    )
+
+
+def part(known: Known, rows: np.ndarray) -> Known:
+    """Some of the runs, by a mask of shape (runs,)."""
+    labels = {name: getattr(known, name)[rows] for name in ("values", "learned", "tasks", "families", "cells")}
+    return replace(known, **labels)
+
+
+def fitted(train: Known, test: Known, penalty: float) -> np.ndarray:
+    """The chance to learn of each run of `test`, of shape (runs,), from a model that saw `train` alone."""
+    share = train.learned.mean()
+    if share in (0.0, 1.0):
+        return np.full(len(test.learned), share)
+    made = model(len(train.learned), penalty).fit(train.values, train.learned)
+    return made.predict_proba(test.values)[:, 1]
+
+
+def apart(known: Known, groups: np.ndarray, penalty: float) -> np.ndarray:
+    """The chance to learn of each run, of shape (runs,), each group's from a model of the others."""
+    found = np.full(len(groups), known.learned.mean())  # of one group alone, which no other foretells
+    for group in np.unique(groups) if len(np.unique(groups)) > 1 else []:
+        rows = groups == group
+        found[rows] = fitted(part(known, ~rows), part(known, rows), penalty)
+    return found
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What is said of runs by models that saw no run of their group: both of shape (runs,)."""
+
+    chances: np.ndarray  # to learn
+    hopeless: np.ndarray
+
+
+def held_out(known: Known, groups: np.ndarray) -> Foretold:
+    """Chances of each group's runs, from models of the others.
+
+    The penalty, and below what chance a run is hopeless, are such as do best where each of the others is held out in
+    its turn: chances are then as far from all alike as holds for what was not seen, and no farther.
+    """
+    chances, hopeless = np.empty(len(groups)), np.empty(len(groups), dtype=bool)
+    for group in np.unique(groups):
+        rows = groups == group
+        rest = part(known, ~rows)
+        tried = {penalty: apart(rest, groups[~rows], penalty) for penalty in PENALTIES}
+        best = min(tried, key=lambda penalty: log_loss(rest.learned, tried[penalty], labels=[False, True]))
+        chances[rows] = fitted(rest, part(known, rows), best)
+        hopeless[rows] = chances[rows] < threshold(tried[best], rest.learned)
+    return Foretold(chances, hopeless)
+
+
+def threshold(chances: np.ndarray, learned: np.ndarray) -> float:
+    """Below what chance a net is called hopeless: it is so for at most 5 % of those that learned."""
+    return float(np.quantile(chances[learned], FALSE, method="lower")) if learned.any() else 0.0
+
+
+Measure = Callable[[np.ndarray], float]
+"""A number from tasks, given by their places among all tasks; one that is drawn twice counts twice."""
+
+
+def places(known: Known) -> list[np.ndarray]:
+    """The runs of each task."""
+    return [np.flatnonzero(known.tasks == task) for task in np.unique(known.tasks)]
+
+
+def whole(known: Known, chances: np.ndarray) -> Measure:
+    """How well chances order all runs: the area under the ROC curve."""
+    runs, failed = places(known), ~known.learned
+
+    def measure(tasks: np.ndarray) -> float:
+        rows = np.concatenate([runs[task] for task in tasks])
+        return area(-chances[rows], failed[rows])
+
+    return measure
+
+
+def within(known: Known, chances: np.ndarray) -> Measure:
+    """How well chances order the runs of a task: the tasks' areas, weighted with their pairs."""
+    failed = ~known.learned
+    areas = np.array([area(-chances[rows], failed[rows]) for rows in places(known)])
+    pairs = np.array([failed[rows].sum() * (~failed[rows]).sum() for rows in places(known)])
+
+    def measure(tasks: np.ndarray) -> float:
+        tasks = tasks[pairs[tasks] > 0]
+        return float(np.average(areas[tasks], weights=pairs[tasks])) if len(tasks) else math.nan
+
+    return measure
+
+
+def interval(measure: Measure, count: int) -> Interval:
+    """A measure of `count` tasks, and its 95 % interval: tasks are drawn, for runs of one are much alike."""
+    draws = np.random.default_rng(0).integers(count, size=(DRAWS, count))
+    found = [value for draw in draws if not math.isnan(value := measure(draw))]
+    low, high = np.percentile(found, [2.5, 97.5]) if found else (math.nan, math.nan)
+    return measure(np.arange(count)), float(low), float(high)
+
+
+def ahead(known: Known, chances: np.ndarray, others: np.ndarray) -> Interval:
+    """By how much chances order the runs of a task better than others do, on the same draws of tasks."""
+    one, other = within(known, chances), within(known, others)
+    return interval(lambda tasks: one(tasks) - other(tasks), len(places(known)))
+
+
+def miscalibration(chances: np.ndarray, learned: np.ndarray) -> float:
+    """The expected calibration error, in ten parts of equal size (Naeini, Cooper & Hauskrecht, 2015).
+
+    How far chances are from the shares that learned, by tenths of the runs, in the mean.
+    """
+    parts = np.array_split(np.argsort(chances, kind="stable"), min(10, len(chances)))
+    return float(sum(abs(chances[rows].mean() - learned[rows].mean()) * len(rows) for rows in parts) / len(chances))
+
+
+def share(of: np.ndarray) -> float:
+    """The share of a mask that is true, NaN where it is empty."""
+    return float(of.mean()) if len(of) else math.nan
