@@ -1,0 +1,1 @@
+"""Sweeps that are to end by a time."""
