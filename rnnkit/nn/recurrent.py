@@ -44,7 +44,8 @@ class Recurrent(nn.Module):
     - `zoneout` is the chance of each unit of each part of the state to stay at a step; in evaluation the mean of both
       is taken (Krueger et al., Zoneout, 2017).
 
-    Raises `UserError` for a cell that there is none of, and `ValueError` for sizes and shares that are none.
+    Raises `UserError` for a name that no cell has, `TypeError` for what is neither name nor cell, and `ValueError` for
+    sizes and shares that are none.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None = None,
     ):
         super().__init__()
+        if not isinstance(cell, Cell | str):
+            raise TypeError(f"cell is the name of a cell, or a rnnkit.nn.cells.Cell, not {cell!r}")
         self.cell = cells.named(cell) if isinstance(cell, str) else cell
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.bidirectional, self.dropout = batch_first, bidirectional, dropout
@@ -168,6 +171,8 @@ class Recurrent(nn.Module):
         if hx is None:
             return (rows.new_zeros(size),) * count
         given: State = tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
+        if not all(isinstance(s, Tensor) for s in given):
+            raise TypeError(f"the initial state is made of tensors, one for each of {', '.join(self.cell.states)}")
         given = tuple(s.unsqueeze(1) if s.dim() == 2 else s for s in given)
         if [tuple(s.shape) for s in given] != [size] * count:
             form = ", ".join(str(tuple(s.shape)) for s in given)

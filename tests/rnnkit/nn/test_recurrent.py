@@ -278,3 +278,14 @@ def test_autocast_and_half_precision_run():
             torch.testing.assert_close(module(x)[0].data.float(), whole, rtol=0.05, atol=0.05)
         half = module.bfloat16()(x._replace(data=x.data.bfloat16()))[0].data
         torch.testing.assert_close(half.float(), whole, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("cell", [None, nn.LSTM, 3])
+def test_what_is_no_cell_is_refused_by_its_name(cell):
+    with pytest.raises(TypeError, match="cell is the name of a cell, or a rnnkit.nn.cells.Cell, not"):
+        rnnkit.Recurrent(cell, 3, 4)
+
+
+def test_a_state_without_tensors_is_refused():
+    with pytest.raises(TypeError, match="made of tensors, one for each of h, c"):
+        rnnkit.Recurrent("lstm", 3, 4)(torch.zeros(5, 2, 3), (None, None))
