@@ -33,6 +33,11 @@ class CellFacts:
     layer: str = ""  # torch.nn's layer of these equations and weights, and ours of the same name, if there is one
     recurrent: bool = True  # whether products read the state before: there is a matrix `weight_hh`
 
+    def __post_init__(self):
+        for field in fields(CellFacts):
+            if type(value := getattr(self, field.name)) is not type(field.default):
+                raise ValueError(f"{field.name} of a cell cannot be {value!r}")
+
 
 class CellName(str):
     """The name of a cell, in a configuration. `TypeError` for what is no text."""
@@ -86,13 +91,19 @@ def facts(name: str) -> CellFacts:
         body = ast.parse(path.read_text(encoding="utf-8"), str(path)).body
     except (SyntaxError, ValueError) as error:
         raise UserError(f"{path.name} of rnnkit/nn/cells is no Python: {error}") from None
-    for node in body:
-        if not (isinstance(node, ast.Assign) and isinstance(made := node.value, ast.Call)):
-            continue
-        if [target.id for target in node.targets if isinstance(target, ast.Name)] == ["CELL"]:
-            given = {word.arg: word.value for word in made.keywords if word.arg in known}
-            try:
-                return CellFacts(**{name: ast.literal_eval(value) for name, value in given.items()})
-            except ValueError:
-                raise UserError(f"{path.name} of rnnkit/nn/cells: gates and the like must be plain values") from None
-    raise UserError(f"{path.name} of rnnkit/nn/cells has no `CELL = Cell(...)`: a file there is a cell")
+    stated = [
+        node.value
+        for node in body
+        if isinstance(node, ast.Assign) and [t.id for t in node.targets if isinstance(t, ast.Name)] == ["CELL"]
+    ]
+    if len(stated) != 1 or not isinstance(made := stated[0], ast.Call):
+        raise UserError(f"{path.name} of rnnkit/nn/cells needs one `CELL = Cell(...)`: a file there is a cell")
+    given = {word.arg: word.value for word in made.keywords if word.arg in known}
+    try:
+        values = {name: ast.literal_eval(value) for name, value in given.items()}
+    except ValueError:
+        raise UserError(f"{path.name} of rnnkit/nn/cells: gates and the like must be plain values") from None
+    try:
+        return CellFacts(**values)
+    except ValueError as error:
+        raise UserError(f"{path.name} of rnnkit/nn/cells: {error}") from None

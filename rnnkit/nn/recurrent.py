@@ -9,6 +9,7 @@ A cell that stands in no file is given itself, as a `rnnkit.nn.cells.Cell`.
 """
 
 import math
+from numbers import Real
 from typing import Any
 
 import torch
@@ -44,8 +45,8 @@ class Recurrent(nn.Module):
     - `zoneout` is the chance of each unit of each part of the state to stay at a step; in evaluation the mean of both
       is taken (Krueger et al., Zoneout, 2017).
 
-    Raises `UserError` for a name that no cell has, `TypeError` for what is neither name nor cell, and `ValueError` for
-    sizes and shares that are none.
+    Raises `UserError` for a name that no cell has, `TypeError` for what is neither name nor cell and for sizes that are
+    no whole numbers, and `ValueError` for sizes and shares that are none and for a cell that is not what it says.
     """
 
     def __init__(
@@ -67,19 +68,24 @@ class Recurrent(nn.Module):
         super().__init__()
         if not isinstance(cell, Cell | str):
             raise TypeError(f"cell is the name of a cell, or a rnnkit.nn.cells.Cell, not {cell!r}")
-        self.cell = cells.named(cell) if isinstance(cell, str) else cell
+        self.cell = cells.named(cell) if isinstance(cell, str) else _own(cell)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.bidirectional, self.dropout = batch_first, bidirectional, dropout
         self.recurrent_dropout, self.weight_drop, self.zoneout = recurrent_dropout, weight_drop, zoneout
+        for name in ("input_size", "hidden_size", "num_layers"):
+            if isinstance(size := getattr(self, name), bool) or not isinstance(size, int):
+                raise TypeError(f"{name} is a whole number, not {size!r}")
         if min(input_size, hidden_size, num_layers) < 1:
             raise ValueError("input_size, hidden_size and num_layers must be at least 1")
         for name in ("dropout", "recurrent_dropout", "weight_drop", "zoneout"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a share, from 0 to 1, not {getattr(self, name)}")
+            share = getattr(self, name)
+            if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) <= 1:
+                raise ValueError(f"{name} is a share, from 0 to 1, not {share!r}")
         if (recurrent_dropout or weight_drop) and not self.cell.recurrent:
             raise ValueError(f"the cell {self.cell.name} has no recurrent weights: nothing reads what would be dropped")
         if zoneout and self.cell.states not in ("h", "hc"):
             raise ValueError(f"zoneout keeps parts of a state one by one, and those of {self.cell.name} go together")
+        cells.check(self.cell, input_size, hidden_size)
         for place in self.places:
             for name, stated in self.stated(place).items():
                 made = torch.empty(stated.shape, device=device, dtype=dtype or torch.get_default_dtype())
@@ -163,6 +169,9 @@ class Recurrent(nn.Module):
             raise ValueError(f"an input is packed, or of shape (steps, batch, inputs) or (steps, inputs), not {form}")
         if rows.dim() != 2 or rows.shape[1] != self.input_size or len(rows) != layout.rows:
             raise ValueError(f"the input has {rows.shape[-1]} features a step, not {self.input_size} as these layers")
+        own = next(self.parameters(), rows).dtype
+        if rows.dtype != own and not torch.is_autocast_enabled(rows.device.type):
+            raise ValueError(f"the input is of {rows.dtype}, and these layers of {own}: give both one type")
         return rows, layout, order
 
     def _initial(self, hx: Any, rows: Tensor, batch: int, order: Tensor | None) -> State:
@@ -177,6 +186,9 @@ class Recurrent(nn.Module):
         if [tuple(s.shape) for s in given] != [size] * count:
             form = ", ".join(str(tuple(s.shape)) for s in given)
             raise ValueError(f"the initial state is {', '.join(self.cell.states)} of shape {size} each, not {form}")
+        if any(s.dtype != rows.dtype for s in given) and not torch.is_autocast_enabled(rows.device.type):
+            form = ", ".join(str(s.dtype) for s in given)
+            raise ValueError(f"the input is of {rows.dtype}, and the initial state of {form}: give both one type")
         return given if order is None else tuple(s[:, order] for s in given)
 
     def _run(self, rows: Tensor, layout: PackedLayout, initial: State) -> tuple[Tensor, State, Passes]:
@@ -223,3 +235,10 @@ class Recurrent(nn.Module):
             return Masks(read, (float(self.zoneout),) * count)
         share = rows.new_full((layout.rows, self.hidden_size), self.zoneout)
         return Masks(read, tuple(torch.bernoulli(share) for _ in range(count)))
+
+
+def _own(cell: Cell) -> Cell:
+    """A cell that was given itself. Raises `ValueError` where it has the name of another, which it would pass for."""
+    if cell.name in cells.names() and cell != cells.named(cell.name):
+        raise ValueError(f"there is another cell {cell.name!r} in rnnkit/nn/cells: call yours by a name of its own")
+    return cell

@@ -36,13 +36,19 @@ def bias_kinds(module: Layers) -> list[str]:
 
 
 def made(config: BaseConfig, input_size: int, hidden_size: int, **options: Any) -> Layers:
-    """New recurrent layers of the cell that `config` names; `options` are those of torch.nn's and ours."""
+    """New recurrent layers of the cell that `config` names; `options` are those of torch.nn's and ours.
+
+    Raises `UserError` for a cell that is not what its file says.
+    """
     cell, in_time = named(config.cell), {name: getattr(config, name) for name in IN_TIME}
     if config.layers == "torch":
         return getattr(nn, cell.layer)(input_size, hidden_size, **options)
     if cell.layer and not any(in_time.values()):
         return getattr(layers, cell.layer)(input_size, hidden_size, **options)
-    return Recurrent(cell, input_size, hidden_size, **options, **in_time)
+    try:
+        return Recurrent(cell, input_size, hidden_size, **options, **in_time)
+    except ValueError as error:  # a file in rnnkit/nn/cells that is not what it says
+        raise UserError(str(error)) from error
 
 
 def cell_of(module: nn.Module, exact: bool = True) -> Cell:

@@ -14,26 +14,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnkit.core import UserError
+from rnnkit.core import UserError, error_in_words
 from rnnkit.core import cells as files
 from rnnkit.nn.cells._cell import Cell, Gates, Parameter, State, Step, Weights, gated, weighted
+from rnnkit.nn.cells._check import check
 from rnnkit.nn.cells.gru import gru_cell
 from rnnkit.nn.cells.lstm import lstm_cell
 from rnnkit.nn.cells.rnn import Activation, rnn_cell
 
 
-__all__ = ["Activation", "Cell", "Gates", "Parameter", "State", "Step", "Weights", "by_layer", "gated", "gru_cell"]
-__all__ += ["linear_cell", "lstm_cell", "named", "names", "rnn_cell", "unroll", "weighted"]
+__all__ = ["Activation", "Cell", "Gates", "Parameter", "State", "Step", "Weights", "by_layer", "check", "gated"]
+__all__ += ["gru_cell", "linear_cell", "lstm_cell", "named", "names", "rnn_cell", "unroll", "weighted"]
 
 names = files.names
 
 
 @functools.cache
 def named(name: str) -> Cell:
-    """The cell of a name. Raises `UserError` for no such cell."""
-    said = files.facts(name)
-    cell = importlib.import_module(f"{__name__}.{name}").CELL
-    if cell.name != name or any(getattr(cell, key) != value for key, value in vars(said).items()):
+    """The cell of a name. Raises `UserError` for no such cell, and for a file that is none."""
+    said, taken, module = files.facts(name), globals().get(name), f"{__name__}.{name}"
+    if taken is not None and getattr(taken, "__name__", "") != module:  # which the file would stand in the place of
+        raise UserError(f"{name}.py: a cell cannot be called {name!r}, as something else in rnnkit.nn.cells is")
+    try:
+        cell = importlib.import_module(module).CELL
+    except Exception as error:
+        raise UserError(f"the cell in {name}.py: {error_in_words(error)}") from error
+    if not isinstance(cell, Cell) or cell.name != name or any(getattr(cell, k) != v for k, v in vars(said).items()):
         raise UserError(f"the cell in {name}.py must be called {name!r}, and say what it is in plain values")
     return cell
 

@@ -71,6 +71,7 @@ class Cell(CellFacts):
     output: Callable[[Weights, Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self):
+        super().__post_init__()
         if (self.step is None) == (self.coefficients is None):
             raise ValueError(f"the cell {self.name} needs a step, or coefficients, and not both")
         strange = {*self.keeps, *self.writes, *self.candidates, *self.unsaturated} - {*self.gates}

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
 import rnnkit
 from rnnkit.core.errors import UserError
-from rnnkit.nn import cells, watch
+from rnnkit.nn import cells, registry, watch
 from tests.rnnkit.nn.cells.references import STEPS, made, packed, run
 
 
@@ -210,27 +210,6 @@ def test_parameters_are_named_as_torchs():
     assert names == [f"{kind}_{place}" for place in ("l0", "l0_reverse", "l1", "l1_reverse") for kind in kinds]
 
 
-def test_an_own_cell_needs_no_file():
-    """A leaky integrator: h_t = a h_{t-1} + (1 - a) W x_t."""
-
-    def parameters(inputs, hidden):
-        return {"weight_ih": cells.Parameter((hidden, inputs)), "leak": cells.Parameter((hidden,), 0.5)}
-
-    def step(w, x, read, state):
-        return (w["leak"] * state[0] + (1 - w["leak"]) * x,), {}
-
-    cell = cells.Cell(name="leaky", recurrent=False, parameters=parameters, step=step)
-    module = rnnkit.Recurrent(cell, 1, 1, dtype=torch.float64)
-    with torch.no_grad():
-        module.weight_ih_l0.fill_(2.0)
-    output, h = module(torch.ones(4, 1, 1, dtype=torch.float64))
-    assert output.flatten().tolist() == [1.0, 1.5, 1.75, 1.875]
-    assert h.item() == 1.875
-    with rnnkit.observe(module) as trace:
-        module(torch.ones(4, 1, 1, dtype=torch.float64))
-    assert trace["model"]["l0.f"].hidden.data.flatten().tolist() == [1.0, 1.5, 1.75, 1.875]
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -238,6 +217,8 @@ def test_an_own_cell_needs_no_file():
         ({"cell": "mingru", "weight_drop": 0.1}, "mingru has no recurrent weights"),
         ({"cell": "slstm", "zoneout": 0.1}, "those of slstm go together"),
         ({"dropout": 1.5}, "dropout is a share, from 0 to 1, not 1.5"),
+        *(({name: True}, f"^{name} is a share, from 0 to 1, not True") for name in ("dropout", *registry.IN_TIME)),
+        ({"zoneout": "0.1"}, "zoneout is a share, from 0 to 1, not '0.1'"),
         ({"num_layers": 0}, "must be at least 1"),
     ],
 )
@@ -275,9 +256,27 @@ def test_autocast_and_half_precision_run():
         module = rnnkit.Recurrent(name, 3, 4)
         whole = module(x)[0].data
         with torch.autocast("cpu", torch.bfloat16):
-            torch.testing.assert_close(module(x)[0].data.float(), whole, rtol=0.05, atol=0.05)
+            output, last = module(x)
+            module(x._replace(data=x.data.bfloat16()), last)  # a state of another type than the input's goes on
+        torch.testing.assert_close(output.data.float(), whole, rtol=0.05, atol=0.05)
         half = module.bfloat16()(x._replace(data=x.data.bfloat16()))[0].data
         torch.testing.assert_close(half.float(), whole, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("name", cells.names())
+def test_input_and_state_of_another_type_are_refused_as_torch_does(name):
+    module, x = rnnkit.Recurrent(name, 3, 4, dtype=torch.float64), torch.zeros(5, 2, 3, dtype=torch.float64)
+    state = (torch.zeros(1, 2, 4),) * len(module.cell.states)
+    with pytest.raises(ValueError, match="input is of torch.float64, and the initial state of torch.float32"):
+        module(x, state)
+    with pytest.raises(ValueError, match="input is of torch.float32, and these layers of torch.float64"):
+        module(x.float())
+
+
+@pytest.mark.parametrize("sizes", [(3.0, 4, 1), (3, "4", 1), (3, 4, True)])
+def test_sizes_are_whole_numbers(sizes):
+    with pytest.raises(TypeError, match="is a whole number, not"):
+        rnnkit.Recurrent("lstm", *sizes)
 
 
 @pytest.mark.parametrize("cell", [None, nn.LSTM, 3])
