@@ -79,6 +79,10 @@ class Cell(CellFacts):
             raise ValueError(
                 f"the cell {self.name}: {', '.join(strange) or 'h, the first state,'} is not among its own"
             )
+        if any(len(set(letters)) < len(letters) for letters in (self.states, self.gates)):
+            raise ValueError(f"the cell {self.name}: each state and each gate has a letter of its own")
+        if max(len(self.keeps), len(self.writes)) > 1:
+            raise ValueError(f"the cell {self.name}: one gate keeps the state, and one writes")
 
     def advance(self, w: Weights, x: Tensor, read: Tensor, state: State) -> tuple[State, Gates]:
         """One step, as `Step` says, for cells that are linear in the state too."""

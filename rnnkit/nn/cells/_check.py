@@ -48,7 +48,9 @@ def check(cell: Cell, inputs: int, hidden: int) -> None:
 
 
 def _check_parameters(cell: Cell, parameters: dict[str, Parameter], hidden: int) -> None:
-    """Raise `ValueError` where those that all else knows by name are not as they must be."""
+    """Raise `ValueError` where a name cannot be an attribute's, or one that all else knows is not as it must be."""
+    if strange := [name for name in parameters if not name.isidentifier()]:
+        raise ValueError(f"a parameter cannot be called {strange[0]!r}")
     if ("weight_hh" in parameters) != cell.recurrent:
         raise ValueError(f"recurrent={cell.recurrent} says whether there is a weight_hh, and it is the other way round")
     if cell.recurrent and parameters["weight_hh"].shape[1:] != (hidden,):

@@ -85,12 +85,30 @@ def narrow(w, x):
         (has(weight_hh=(16, 3)), "weight_hh is of shape \\(gates x hidden, hidden\\), not \\(16, 3\\)"),
         (has(bias_hh=(4,)), "bias_hh is of shape \\(16,\\), for the gates ifgo, not \\(4,\\)"),
         (has(weight_ih=(12, 3)), "RuntimeError"),
+        (has(**{"weight.hh": (16, 4)}), "a parameter cannot be called 'weight.hh'"),
     ],
 )
 def test_a_cell_that_is_not_what_it_says_is_refused(cell, said):
     with pytest.raises(ValueError, match=f"^the cell mine: .*{said}") as error:
         rnnkit.Recurrent(cell, 3, 4)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"gates": "iffo"}, "each state and each gate has a letter of its own"),
+        ({"states": "hh"}, "each state and each gate has a letter of its own"),
+        ({"states": "ch"}, "h, the first state, is not among its own"),
+        ({"keeps": "if"}, "one gate keeps the state, and one writes"),
+        ({"keeps": "z"}, "z is not among its own"),
+        ({"gates": ["i", "f", "g", "o"]}, "gates of a cell cannot be \\['i', 'f', 'g', 'o'\\]"),
+        ({"bounded": 1}, "bounded of a cell cannot be 1"),
+    ],
+)
+def test_facts_that_do_not_go_together_are_refused(facts, said):
+    with pytest.raises(ValueError, match=said):
+        replace(LSTM, **({"candidates": ""} | facts))
 
 
 def test_a_cell_that_is_called_as_another_is_refused():
