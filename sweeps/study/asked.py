@@ -1,6 +1,7 @@
 """What a command line says of a search space: `hidden_size=8..128`, `cell=lstm,gru`, and a grid of such choices."""
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -140,22 +141,20 @@ def of_size(points: list[Values], size: int, base: BaseConfig, count: Callable[[
     `count` gives the parameters of a configuration. Raises `UserError` where even one unit takes more by a tenth.
     """
 
-    def parameters(point: Values, hidden_size: int) -> int:
-        return count(base.changed(**point, hidden_size=hidden_size))
-
-    found: list[Values] = []
-    for point in points:
-        high = 1
-        while parameters(point, high) < size:
-            high *= 2
-        low = high // 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if parameters(point, middle) < size else (low, middle)
-        sizes = [hidden for hidden in (low, high) if hidden > 0]
-        nearest = min(sizes, key=lambda hidden: abs(parameters(point, hidden) - size))
-        if nearest == 1 and parameters(point, 1) > 1.1 * size:
-            least = parameters(point, 1)
+    def nearest(point: Values, parameters: Callable[[int], int]) -> int:
+        hidden, tried = 16, set[int]()
+        while hidden not in tried:  # each count makes a net: few are tried, as it grows about as a square
+            tried.add(hidden)
+            hidden = max(1, round(hidden * math.sqrt(size / parameters(hidden))))
+        while parameters(hidden) < size:
+            hidden += 1
+        while hidden > 1 and parameters(hidden - 1) >= size:
+            hidden -= 1
+        if hidden == 1 and (least := parameters(1)) > 1.1 * size:
             raise UserError(f"--parameters {size:,} is too few for {wording.settings(point)}: one unit has {least:,}")
-        found.append(point | {"hidden_size": nearest})
-    return found
+        return min((each for each in (hidden - 1, hidden) if each), key=lambda each: abs(parameters(each) - size))
+
+    def counted(point: Values) -> Callable[[int], int]:
+        return functools.cache(lambda hidden: count(base.changed(**point, hidden_size=hidden)))
+
+    return [point | {"hidden_size": nearest(point, counted(point))} for point in points]

@@ -63,15 +63,23 @@ def test_a_grid_is_all_points_that_can_be():
 
 
 def test_hidden_sizes_of_one_number_of_parameters():
-    """Judged by every other size: none comes nearer."""
-    count = lambda config: 3 * config.hidden_size * (config.hidden_size + 5) * config.depth + 7
+    """Judged by every other size: none comes nearer. Each count makes a net, so there are few."""
+    counted = []
+    count = lambda config: (
+        counted.append(config) or 3 * config.hidden_size * (config.hidden_size + 5) * config.depth + 7
+    )
     points = [{"depth": depth, "cell": cell} for depth in (1, 2, 3) for cell in ("gru", "lstm")]
     for size in (60, 1_000, 54_321):
-        for point in asked.of_size(points, size, BASE, count):
+        counted.clear()
+        found = asked.of_size(points, size, BASE, count)
+        assert len(counted) <= 6 * len(points)
+        for point in found:
             best = min(
                 range(1, 200), key=lambda hidden: abs(count(BASE.changed(**{**point, "hidden_size": hidden})) - size)
             )
             assert point["hidden_size"] == best
+    steps = asked.of_size(points[:1], 5_000, BASE, lambda config: 40 * (config.hidden_size // 8 + 1))  # no square
+    assert steps == [points[0] | {"hidden_size": 992}]
     with pytest.raises(UserError, match=r"--parameters 10 is too few for depth 1, cell gru: one unit has 25"):
         asked.of_size(points[:1], 10, BASE, count)
 
