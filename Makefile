@@ -21,7 +21,7 @@ takes_workspace := EXPERIMENT
 takes_bench := BENCH
 takes_test := PART
 takes_coverage := PART
-without_ARGS := help setup check wheel
+without_ARGS := help setup check docs wheel
 
 # What has a blank, a quote or a dollar sign in it is one word for the shell all the same.
 empty :=
@@ -61,7 +61,7 @@ DATA_OPTIONS = $(strip $(call option,--data,DATA) $(call option,--target,TARGET)
 # They are the experiment's, behind the -- that ARGS may have.
 SWEEP_DATA = $(if $(DATA_OPTIONS),$(if $(filter --,$(ARGS)),,--) $(DATA_OPTIONS))
 
-.PHONY: help setup sweep train reproduce resume predict runs show compare table dashboard report evidence sync workspace bench test coverage check gpu-check torture wheel
+.PHONY: help setup sweep train reproduce resume predict runs show compare table dashboard report evidence sync workspace bench test coverage check docs gpu-check torture wheel
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## */\t/' | \
@@ -151,6 +151,14 @@ check: $(STAMP)  ## lint, and check the formatting and the types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(PY) -m pyright --pythonpath $(PY)
+
+# What others may import, and each cell's equations; -W error makes what pdoc cannot resolve an error.
+NOT_PUBLIC := mirror starting nn.kernels
+PUBLIC := rnnkit rnnkit.training.estimators $(subst /,.,$(basename $(wildcard rnnkit/nn/cells/[a-z]*.py)))
+
+docs: $(STAMP)  ## make a reference from the docstrings: build/docs/index.html
+	@$(PY) -W error -m pdoc -o build/docs -t docs/api $(PUBLIC) $(NOT_PUBLIC:%='!rnnkit.%')
+	@echo build/docs/index.html
 
 KERNEL := $(wildcard setup.py build_kernel.py rnnkit/nn/kernels/native/*.[ch])  # what the installation compiles
 

@@ -1,10 +1,21 @@
 """rnnkit: recurrent networks on packed sequences, and records of their runs that one can replay.
 
-Parts are loaded when they are first used, so that `import rnnkit` costs nothing and `--help` answers at once::
-
     import rnnkit
 
     encoder = rnnkit.LSTM(8, 16, bidirectional=True)   # loads rnnkit.nn, and torch
+
+Parts are loaded when they are first used, so that `import rnnkit` costs nothing and `--help` answers at once. What most
+programs need has its name here too (`rnnkit.LSTM`, `rnnkit.load`):
+
+- layers that take the place of torch.nn's: `rnnkit.nn.RNN`, `rnnkit.nn.GRU`, `rnnkit.nn.LSTM`; with other cells
+  `rnnkit.nn.Recurrent`; `rnnkit.nn.about` says how they are computed;
+- states, gates and gradients of a layer while it runs: `rnnkit.observation.observe`;
+- a trained net: `rnnkit.inference.model.load`;
+- nets with scikit-learn's interface: `rnnkit.training.estimators.RNNClassifier`,
+  `rnnkit.training.estimators.RNNRegressor`, `rnnkit.training.estimators.RNNTagger`,
+  `rnnkit.training.estimators.RNNForecaster`.
+
+Batches of packed sequences are made in `rnnkit.sequences`.
 """
 
 import importlib

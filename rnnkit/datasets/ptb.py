@@ -1,7 +1,7 @@
 """Penn Treebank as language models know it: 929,589 / 73,760 / 82,430 words of the Wall Street Journal, 10,000 kinds.
 
 Origin: the Penn Treebank (Marcus, Santorini & Marcinkiewicz, 1993) as T. Mikolov prepared it in 2010: lower case, no
-punctuation, numbers as N, all but the most frequent words as <unk>. The text belongs to the Linguistic Data
+punctuation, numbers as N, all but the most frequent words as `<unk>`. The text belongs to the Linguistic Data
 Consortium and Dow Jones: for research, do not pass it on. The line ends count among the words, as in all published
 perplexities.
 """

@@ -111,7 +111,7 @@ def _points(numbers: Sequence[float]) -> Tensor:
 
 
 def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
-    """Write curves of shape (points,) into a run's folder, as media/curves-<step>.json."""
+    """Write curves of shape (points,) into a run's folder, as `media/curves-<step>.json`."""
     with writing(folder / "media"):
         (folder / "media").mkdir(exist_ok=True)
         plain = {name: [files.plain_float(point) for point in points.tolist()] for name, points in curves.items()}
@@ -144,7 +144,7 @@ def look(model: nn.Module, probe: ProbeBatch, through_time: bool = True) -> Insi
     Without it, what takes eigenvalues is left out as well.
 
     Numbers are named `hidden/<where>/<statistic>`, `memory/<where>/<statistic>` and `gate/<where>/<gate>/<statistic>`,
-    where <where> is `<module>.<layer>.<direction>`; those that are not defined (NaN) are left out. Curves are the
+    where `<where>` is `<module>.<layer>.<direction>`; those that are not defined (NaN) are left out. Curves are the
     gradient by lag, how far two runs from different states are apart by step, the timescale of each unit, and each
     gate's shares below 0.1 and above 0.9.
     """

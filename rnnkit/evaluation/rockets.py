@@ -17,8 +17,9 @@ MOST_SERIES = 2_000  # that are learned from, evenly taken: of 10,000 kernels ea
 def answers(inputs: Sequence[np.ndarray], targets: np.ndarray, asked: Sequence[np.ndarray], numbers: bool) -> Any:
     """What MiniRocket with ridge regression answers of `asked`, from series of shape (steps, channels) and targets.
 
-    Dempster, Schmidt & Webb, MiniRocket: a very fast (almost) deterministic transform for time series classification,
-    2021. It reads series of one length: shorter ones hold their last value, of longer ones the rest is left out.
+    Dempster, Schmidt & Webb, MiniRocket: a very fast (almost) deterministic transform for time series
+    classification, 2021. It reads series of one length: shorter ones hold their last value, of longer ones the rest is
+    left out.
     """
     with extras.needed("rocket", "MiniRocket"):
         importlib.import_module("numba")  # sktime asks for it when it is used

@@ -1,7 +1,7 @@
 """RNN, GRU and LSTM: drop-in for torch.nn's, several times faster on packed sequences.
 
 Each is a subclass of torch.nn's layer of the same name, with the same constructor, parameters, `state_dict`, input
-forms, outputs and errors, and values that agree within rounding::
+forms, outputs and errors, and values that agree within rounding:
 
     lstm = rnnkit.LSTM(8, 16, num_layers=2, bidirectional=True)
     output, (h_n, c_n) = lstm(packed)
@@ -124,15 +124,25 @@ class _FastForward(nn.RNNBase):
 
 
 class RNN(_FastForward, nn.RNN):
-    """`torch.nn.RNN`: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), or relu. See `rnnkit.nn.cells.rnn_cell`."""
+    """`torch.nn.RNN`: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), or relu.
+
+    See `rnnkit.nn.cells.rnn`, and `LSTM` for an example.
+    """
 
 
 class GRU(_FastForward, nn.GRU):
-    """`torch.nn.GRU`, with the equations of `rnnkit.nn.cells.gru_cell`."""
+    """`torch.nn.GRU`, with the equations of `rnnkit.nn.cells.gru`. See `LSTM` for an example."""
 
 
 class LSTM(_FastForward, nn.LSTM):
-    """`torch.nn.LSTM`, with the equations of `rnnkit.nn.cells.lstm_cell`."""
+    """`torch.nn.LSTM`, with the equations of `rnnkit.nn.cells.lstm`.
+
+    >>> lstm = LSTM(8, 16, bidirectional=True)
+    >>> packed = torch.nn.utils.rnn.pack_sequence([torch.ones(5, 8), torch.ones(3, 8)])    # 5 and 3 steps of 8 numbers
+    >>> output, (h_n, c_n) = lstm(packed)
+    >>> output.data.shape, h_n.shape    # (valid steps, both directions' units), (directions, sequences, units)
+    (torch.Size([8, 32]), torch.Size([2, 2, 16]))
+    """
 
 
 FastLayer = RNN | GRU | LSTM

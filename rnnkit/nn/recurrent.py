@@ -1,7 +1,5 @@
 """Layers of any cell, as a module with the interface of torch.nn's recurrent layers.
 
-::
-
     layers = rnnkit.Recurrent("peephole", 8, 16, num_layers=2, bidirectional=True, recurrent_dropout=0.2)
     output, (h_n, c_n) = layers(packed)
 

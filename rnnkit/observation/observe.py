@@ -1,7 +1,5 @@
 """Look inside recurrent layers while they run: states, gates, total gradients through time, of every layer.
 
-::
-
     with rnnkit.observe(model) as trace:
         loss = criterion(model(batch), target)
         loss.backward()

@@ -3,8 +3,8 @@
     python -m rnnkit.runs.plots runs/digits-s0-412afb46
 
 They are drawn by themselves at the end of a run with `--observe full`, by a process of their own. Each is a file,
-media/<name>.png: the gradient by lag, how often gates are shut and open, how long units remember, the eigenvalues of a
-step, the hidden states' ways through two principal components, losses, and how two runs from different states meet.
+`media/<name>.png`: the gradient by lag, how often gates are shut and open, how long units remember, the eigenvalues of
+a step, the hidden states' ways through two principal components, losses, and how two runs from different states meet.
 """
 
 import contextlib

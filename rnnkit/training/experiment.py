@@ -1,13 +1,13 @@
 """An experiment: settings, what they make, and how it ends. The one place from where a training is started.
 
-::
-
     OBJECTIVE = Objective("metric/accuracy/valid")
 
     def setup(config, device) -> Task: ...              # model, batches, loss, evaluation
     def conclude(config, task) -> Final: ...            # test scores, and what stands beside them
 
     run = experiment(Config, setup, conclude)           # run(config) -> Result
+
+The command line, sweeps, replays and estimators all call that `run`.
 """
 
 import sys

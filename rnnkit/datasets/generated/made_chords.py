@@ -6,7 +6,7 @@ but whether a chord on the first degree begins a phrase or ends it is told by wh
 
 >>> made = load(seed=0)
 >>> len(made.train), len(made.valid), len(made.test), made.train[0].shape
-(120, 40, 40, torch.Size([28, 88]))
+(120, 40, 40, torch.Size([24, 88]))
 """
 
 import hashlib

@@ -41,8 +41,8 @@ class Table:
 def separated(path: Path, tabs: bool) -> Table:
     """A table with a row a line, its fields parted by commas, semicolons, bars or tabs, as the first line shows.
 
-    Without a header, which is where all fields of the first line are numbers, columns are named by their numbers from
-    1. Raises `UserError`, with the line, for a header with a name twice.
+    Without a header, which is where all fields of the first line are numbers, columns are named by their numbers
+    from 1. Raises `UserError`, with the line, for a header with a name twice.
     """
     first = next(source.lines(path))
     delimiter = "\t" if tabs else delimiter_of(first)

@@ -1,9 +1,11 @@
 """The gated recurrent unit (Cho et al., Learning Phrase Representations, 2014), gates in the order r, z, n.
 
-r_t = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)        reset
-z_t = sigmoid(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)        update; 1 keeps the old state (some papers: 0 does)
-n_t = tanh(W_in x_t + b_in + r_t (W_hn h_{t-1} + b_hn))     candidate
-h_t = (1 - z_t) n_t + z_t h_{t-1}
+    r_t = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)        reset
+    z_t = sigmoid(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)        update; 1 keeps the old state (some papers: 0 does)
+    n_t = tanh(W_in x_t + b_in + r_t (W_hn h_{t-1} + b_hn))     candidate
+    h_t = (1 - z_t) n_t + z_t h_{t-1}
+
+Products of gates and states are elementwise.
 """
 
 import torch

@@ -1,8 +1,8 @@
 """A GRU with layer normalisation (Ba, Kiros & Hinton, Layer Normalization, 2016), gates r, z, n.
 
-r_t, z_t = sigmoid(LN(W_ih x_t) gain_ih + b_ih + LN(W_hh h_{t-1}) gain_hh + b_hh)    of both gates at once
-n_t = tanh(LN(W_in x_t) gain_in + b_in + r_t (LN(W_hn h_{t-1}) gain_hn + b_hn))
-h_t = (1 - z_t) n_t + z_t h_{t-1}                                                   z = 1 keeps; in the paper 0 does
+    r_t, z_t = sigmoid(LN(W_ih x_t) gain_ih + b_ih + LN(W_hh h_{t-1}) gain_hh + b_hh)    of both gates at once
+    n_t = tanh(LN(W_in x_t) gain_in + b_in + r_t (LN(W_hn h_{t-1}) gain_hn + b_hn))
+    h_t = (1 - z_t) n_t + z_t h_{t-1}                                                   z = 1 keeps; in the paper 0 does
 
 LN(a) = (a - mean(a)) / sqrt(var(a) + 1e-5), over the units of a step.
 """

@@ -1,9 +1,9 @@
 """An LSTM with layer normalisation (Ba, Kiros & Hinton, Layer Normalization, 2016), gates i, f, g, o.
 
-a_t = LN(W_ih x_t) gain_ih + b_ih + LN(W_hh h_{t-1}) gain_hh      of all four gates at once
-i_t, f_t, o_t = sigmoid of a_t's parts, g_t = tanh of its own
-c_t = f_t c_{t-1} + i_t g_t
-h_t = o_t tanh(LN(c_t) gain_c + b_c)
+    a_t = LN(W_ih x_t) gain_ih + b_ih + LN(W_hh h_{t-1}) gain_hh      of all four gates at once
+    i_t, f_t, o_t = sigmoid of a_t's parts, g_t = tanh of its own
+    c_t = f_t c_{t-1} + i_t g_t
+    h_t = o_t tanh(LN(c_t) gain_c + b_c)
 
 LN(a) = (a - mean(a)) / sqrt(var(a) + 1e-5), over the units of a step.
 """

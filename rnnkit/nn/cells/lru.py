@@ -1,8 +1,8 @@
 """The linear recurrent unit (Orvieto et al., Resurrecting Recurrent Neural Networks for Long Sequences, 2023).
 
-s_t = lambda s_{t-1} + sqrt(1 - |lambda|^2) B x_t        elementwise, of complex numbers
-h_t = Re(C s_t) + D x_t
-lambda = exp(-exp(nu) + i exp(theta))
+    s_t = lambda s_{t-1} + sqrt(1 - |lambda|^2) B x_t        elementwise, of complex numbers
+    h_t = Re(C s_t) + D x_t
+    lambda = exp(-exp(nu) + i exp(theta))
 
 It is linear in the state: all steps are one scan. |lambda| starts spread over a ring from 0.4 to 0.99, its angle over
 the whole circle. The factor before B is computed from lambda; the paper learns it from the same start. Layers of it

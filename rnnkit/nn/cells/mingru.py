@@ -1,8 +1,8 @@
 """A GRU whose gates see the inputs alone (Feng et al., Were RNNs All We Needed?, 2024), gates z, n.
 
-z_t = sigmoid(W_z x_t + b_z)                 1 keeps the old state; in the paper 0 does
-n_t = W_n x_t + b_n
-h_t = (1 - z_t) n_t + z_t h_{t-1}
+    z_t = sigmoid(W_z x_t + b_z)                 1 keeps the old state; in the paper 0 does
+    n_t = W_n x_t + b_n
+    h_t = (1 - z_t) n_t + z_t h_{t-1}
 
 It is linear in the state: all steps are one scan.
 """

@@ -1,11 +1,13 @@
 """An LSTM whose gates see its cell state (Gers & Schmidhuber, Recurrent Nets that Time and Count, 2000), i, f, g, o.
 
-i_t = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi + p_i c_{t-1})
-f_t = sigmoid(W_if x_t + b_if + W_hf h_{t-1} + b_hf + p_f c_{t-1})
-g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
-c_t = f_t c_{t-1} + i_t g_t
-o_t = sigmoid(W_io x_t + b_io + W_ho h_{t-1} + b_ho + p_o c_t)
-h_t = o_t tanh(c_t)
+    i_t = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi + p_i c_{t-1})
+    f_t = sigmoid(W_if x_t + b_if + W_hf h_{t-1} + b_hf + p_f c_{t-1})
+    g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
+    c_t = f_t c_{t-1} + i_t g_t
+    o_t = sigmoid(W_io x_t + b_io + W_ho h_{t-1} + b_ho + p_o c_t)
+    h_t = o_t tanh(c_t)
+
+Products of gates and states are elementwise.
 """
 
 import torch

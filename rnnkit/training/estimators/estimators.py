@@ -65,7 +65,7 @@ class RNNClassifier(ClassifierMixin, _Classes):
     (sequences, steps, channels); or one of shape (sequences, steps), of one channel, NaN behind the end of a sequence.
     NaN is a missing value.
 
-    >>> from rnnkit import RNNClassifier
+    >>> from rnnkit import RNNClassifier                                                          # doctest: +SKIP
     >>> model = RNNClassifier(random_state=0).fit(["good film", "dull film"] * 50, [1, 0] * 50)    # doctest: +SKIP
     >>> model.predict(["a good one"]), model.predict_proba(["a good one"])                         # doctest: +SKIP
     """
