@@ -1,5 +1,6 @@
 """From the name of a cell to layers of it, and from layers to their cell: torch.nn's, ours, and `Recurrent`."""
 
+import functools
 from typing import Any
 
 from torch import nn
@@ -72,7 +73,8 @@ def cell_of(module: nn.Module, exact: bool = True) -> Cell:
     raise UserError(f"a {kind.__name__} is no recurrent layer")
 
 
-def _known() -> set[type]:
+@functools.cache  # the folder of cells is read for it, and a look into a net asks it many times
+def _known() -> frozenset[type]:
     """The classes of torch.nn's layers, and of ours of the same names."""
     names = {cells.facts(name).layer for name in cells.names()} - {""}
-    return {getattr(place, name) for name in names for place in (nn, layers)}
+    return frozenset(getattr(place, name) for name in names for place in (nn, layers))

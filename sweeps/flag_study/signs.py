@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rnnkit import sequences
 from rnnkit.diagnostics import ProbeBatch, dynamics, layer_inputs, monitor, norms
+from rnnkit.nn import evaluating, recurrent_modules
 
 
 # Of any look.
@@ -59,9 +60,8 @@ def rounded(signs: dict[str, float | None]) -> dict[str, float]:
 def of_look(model: nn.Module, probe: ProbeBatch) -> dict[str, float]:
     """The signs of a model as it is, on the watched sequences."""
     span, numbers = probe.span, monitor.look(model, probe).numbers
-    contexts, losses = monitor.truncation(model, probe)
-    one, every = losses[0], losses[-1]
-    quarter = losses[max(i for i, k in enumerate(contexts) if k <= max(span // 4, 1))]
+    with evaluating(model):
+        one, quarter, every = (probe.costs(k).double().mean().item() for k in (1, max(span // 4, 1), span))
     keeping = {name.rpartition("/")[0] for name in numbers if name.endswith("/timescale_max")}
 
     def of(kind: str, choose: Callable[[list[float]], float] = max) -> float:
@@ -76,7 +76,7 @@ def of_look(model: nn.Module, probe: ProbeBatch) -> dict[str, float]:
         return choose(found) if found else math.nan
 
     size = of("hidden/rms", lambda found: sum(found) / len(found))
-    hidden = next(module.hidden_size for module, *_ in layer_inputs(model, probe.run).values())
+    hidden = next(module.hidden_size for module in recurrent_modules(model).values())
     return rounded(
         {
             "gradient through time": of("memory/rate") * span,
