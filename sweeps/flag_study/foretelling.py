@@ -1,8 +1,8 @@
 """Foretell which nets will learn, from the bank: one small model of all signs, judged on what it was not fitted on.
 
-A logistic regression on the rank of each sign, and on how far it is from the middle: a sign may be bad on both sides,
-and what comes out is a probability. The same model of one sign alone, of the validation loss so far, or of both
-together stands beside it, so that they differ in what they are told and in nothing else.
+A logistic regression on the rank of each sign: what comes out is a probability. The same model of one sign alone, of
+the validation loss so far, or of both together stands beside it, so that they differ in what they are told and in
+nothing else.
 """
 
 import math
@@ -16,6 +16,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
 
+from sweeps.flag_study import signs
 from sweeps.flag_study.drawn import EVERY, MOMENTS, STEPS
 from sweeps.flag_study.entries import Entry
 from sweeps.flag_study.tables import area
@@ -26,6 +27,10 @@ FALSE = 0.05  # the share of those that learn that may be called hopeless
 DRAWS = 1_000  # of the bootstrap over tasks
 QUANTILES = 20
 PENALTIES = (1.0, 10.0, 100.0)
+LEVEL = 3.0  # how much less than signs the levels of tasks are held back
+# Signs that are bad on both sides. All others are taken as they rise: more freedom than that does not carry over to
+# tasks that were not seen.
+TWO_SIDED = ("learning rate", "size of first update", *signs.LOOK[:2], *signs.UNTRAINED[:2])
 
 
 Interval = tuple[float, float, float]
@@ -95,19 +100,19 @@ def _ln(loss: float) -> float:
     return math.log(max(loss, 1e-9))
 
 
-def _bent(ranks: np.ndarray) -> np.ndarray:
-    """Ranks from 0 to 1, and how far each is from the middle."""
-    return np.hstack([ranks, (2 * ranks - 1) ** 2])
+def features(names: Sequence[str], runs: int) -> Pipeline:
+    """What makes features of signs, to be fitted on so many runs: ranks from 0 to 1, and for some how far they are from
+    the middle, all in their own deviations."""
+    both = [i for i, name in enumerate(names) if name.partition(": ")[2] in TWO_SIDED]
 
+    def bent(ranks: np.ndarray) -> np.ndarray:
+        return np.hstack([ranks, (2 * ranks[:, both] - 1) ** 2])
 
-def model(runs: int, penalty: float) -> Pipeline:
-    """A model that is to be fitted on so many runs; the larger `penalty`, the nearer its chances are to all alike."""
     return make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
         QuantileTransformer(n_quantiles=min(QUANTILES, runs)),
-        FunctionTransformer(_bent),
+        FunctionTransformer(bent),
         StandardScaler(),
-        LogisticRegression(C=1 / penalty, solver="newton-cholesky"),
     )
 
 
@@ -118,12 +123,21 @@ def part(known: Known, rows: np.ndarray) -> Known:
 
 
 def fitted(train: Known, test: Known, penalty: float) -> np.ndarray:
-    """The chance to learn of each run of `test`, of shape (runs,), from a model that saw `train` alone."""
+    """The chance to learn of each run of `test`, of shape (runs,), from a model that saw `train` alone.
+
+    Each task of `train` has a level of its own, so that signs are weighed by what they tell of nets of the same task;
+    one of `test` has that of none. The larger `penalty`, the nearer all chances are to each other.
+    """
     share = train.learned.mean()
     if share in (0.0, 1.0):
         return np.full(len(test.learned), share)
-    made = model(len(train.learned), penalty).fit(train.values, train.learned)
-    return made.predict_proba(test.values)[:, 1]
+    of_signs = features(train.names, len(train.learned)).fit(train.values)
+    tasks = np.unique(train.tasks)
+    levels = LEVEL * (train.tasks[:, None] == tasks)
+    model = LogisticRegression(C=1 / penalty, solver="newton-cholesky")
+    model.fit(np.hstack([of_signs.transform(train.values), levels]), train.learned)
+    known = of_signs.transform(test.values)
+    return model.predict_proba(np.hstack([known, np.zeros((len(known), len(tasks)))]))[:, 1]
 
 
 def apart(known: Known, groups: np.ndarray, penalty: float) -> np.ndarray:

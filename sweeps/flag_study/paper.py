@@ -52,10 +52,10 @@ sequences, and the norms of gradients; before training, and again after 2, 5, 10
 also what others have published: the largest and the mean Lyapunov exponent, and hidden covariance. Of the processor
 time of training, looks took {looks:.1%} at the median, published scores {scores:.1%}.
 
-**Models.** A logistic regression on the rank of each sign, and on how far it is from the middle. It is fitted on all
-families of tasks but one, or on all cells but one, and foretells those of that one. The same model is told settings
-alone, or validation losses so far: where the loss is, how it fell, where it would end. Runs that diverged before a
-moment are not foretold any more.
+**Models.** A logistic regression on the rank of each sign, and for some ({two_sided}) on how far it is from the middle.
+It is fitted on all families of tasks but one, or on all cells but one, and foretells those of that one. The same model
+is told settings alone, or validation losses so far: where the loss is, how it fell, where it would end. Runs that
+diverged before a moment are not foretold any more.
 
 ## What comes out
 
@@ -126,6 +126,7 @@ def head(bank: Sequence[Entry]) -> str:
         diverged=sum(entry.status == "diverged" for entry in bank),
         by_task="\n".join(rows),
         signs=len(signs.NAMES),
+        two_sided="; ".join(foretelling.TWO_SIDED),
         looks=looks,
         scores=scores,
     )

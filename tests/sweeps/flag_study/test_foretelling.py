@@ -19,7 +19,7 @@ def made(rule, count=160, moments=5, seed=0):
     entries = []
     for number in range(count):
         family = FAMILIES[number % 4]
-        look = dict(zip(("a", "b", "c"), generator.normal(size=3).tolist(), strict=True))
+        look = dict(zip(("learning rate", "b", "c"), generator.normal(size=3).tolist(), strict=True))
         learns = rule(look, family, generator)
         settings = {"cell": CELLS[number // 8 % 3]}
         curve = [1.0, *[1.0] * 20]
@@ -33,7 +33,7 @@ def made(rule, count=160, moments=5, seed=0):
 
 
 def by_a(look, family, generator):
-    return look["a"] + generator.normal() / 4 > 0
+    return look["learning rate"] + generator.normal() / 4 > 0
 
 
 def judged(entries, moment=0, groups="families", beginnings=("before", "now")):
@@ -58,7 +58,9 @@ def test_a_sign_that_decides_foretells_and_others_do_not():
 
 
 def test_what_is_bad_on_both_sides_is_seen():
-    known, found = judged(made(lambda look, *_: abs(look["a"]) < 0.7), 0, "cells", ["before: a"])
+    known, found = judged(
+        made(lambda look, *_: abs(look["learning rate"]) < 0.7), 0, "cells", ["before: learning rate"]
+    )
     assert foretelling.whole(known, found.chances)(np.arange(8)) > 0.9
 
 
@@ -72,7 +74,7 @@ def test_where_chance_decides_nothing_is_foretold():
 
 def test_what_holds_in_one_family_alone_does_not_count():
     """The sign points the other way in each second family: whoever has seen the family would know."""
-    known, found = judged(made(lambda look, family, _: (look["a"] > 0) == (family in FAMILIES[:2])))
+    known, found = judged(made(lambda look, family, _: (look["learning rate"] > 0) == (family in FAMILIES[:2])))
     assert inside(known, found.chances)[0] < 0.5
 
 
