@@ -5,6 +5,7 @@ of it. What did not change since it was read last is not read again.
 """
 
 import contextlib
+import os
 import stat
 import threading
 import time
@@ -179,26 +180,32 @@ class RunIndex:
     def _folders(self, parent: Path, mark: str) -> dict[str, Path]:
         """The folders in `parent` that hold the file `mark`, by name."""
         try:
-            paths = sorted(parent.iterdir())
+            with os.scandir(parent) as entries:
+                plain = sorted(entry.name for entry in entries if not entry.is_symlink())
         except OSError:
             return {}
-        return {path.name: path for path in paths if not path.is_symlink() and (path / mark).exists()}
+        return {name: parent / name for name in plain if os.path.exists(f"{parent}/{name}/{mark}")}
 
     def _inside(self, path: Path) -> Path | None:
         """The path, if it is a plain file that lies inside of the folder of runs, wherever links lead."""
         try:
-            real = path.resolve(strict=True)
-            plain = stat.S_ISREG(real.stat().st_mode)
+            # A folder in a list is no link, so that a file of it lies inside unless the file is one: most are none.
+            if path.parent.parent == self.root and stat.S_ISREG(os.lstat(path).st_mode):
+                return None if path.parent.is_symlink() else path
+            real = os.path.realpath(path, strict=True)
+            plain = stat.S_ISREG(os.stat(real).st_mode)
         except (OSError, ValueError):  # a name that no file can have
             return None
-        return path if plain and real.is_relative_to(self.root) else None
+        return path if plain and Path(real).is_relative_to(self.root) else None
 
     def _card(self, name: str, folder: Path) -> Card:
-        live = self._is_live(folder) if not (folder / "result.json").exists() else False
-        marks = tuple(_mark(folder / file) for file in ("manifest.json", "result.json", "metrics.jsonl"))
+        result = _mark(f"{folder}/result.json")
+        live = result is None and self._is_live(folder)
+        rows = None if result else _mark(f"{folder}/metrics.jsonl")  # of a run that has ended none is read
+        marks = _mark(f"{folder}/manifest.json"), result, rows, live
         kept = self._cards.get(name)
-        if kept is None or kept[0] != (marks, live):
-            kept = self._cards[name] = ((marks, live), self._read_card(name, folder, live))
+        if kept is None or kept[0] != marks:
+            kept = self._cards[name] = marks, self._read_card(name, folder, live)
         return kept[1]
 
     def _is_live(self, folder: Path) -> bool:
@@ -265,9 +272,9 @@ def _score(numbers: dict) -> str:
     return next((key for key in by_worth if key in scores), scores[0] if scores else "")
 
 
-def _mark(path: Path) -> tuple | None:
+def _mark(path: Path | str) -> tuple | None:
     try:
-        about = path.stat()
+        about = os.stat(path)
     except (OSError, ValueError):  # a name that no file can have
         return None
     return about.st_mtime_ns, about.st_size, about.st_ino
