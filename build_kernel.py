@@ -29,7 +29,8 @@ prepare_metadata_for_build_editable = build_meta.prepare_metadata_for_build_edit
 
 FOLDER = Path(__file__).parent / "rnnkit" / "nn" / "kernels" / "native"
 SOURCES = sorted([*FOLDER.glob("*.c"), *FOLDER.glob("*.h")])
-PARTS = ("stack", "linear", "losses", "parameters", "scan")  # compiled once for each variant and type of numbers
+# Compiled once for each variant and type of numbers.
+PARTS = ("stack", "linear", "losses", "parameters", "scan", "dropout")
 
 # Optimised, but each operation rounded by itself: what a compiler contracts or reorders would change bits.
 FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-g0", "-Wall", "-Wextra", "-Wno-psabi")

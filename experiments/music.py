@@ -77,8 +77,6 @@ SPACE = Space((50, 100, 200), (1, 2), studied((50, 400), 2, both=False), tuned((
 
 def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
     """The net, its batches and its loss, from the settings."""
-    from torch.nn.functional import dropout
-
     from rnnkit import sequences
     from rnnkit.datasets import jsb_chorales
     from rnnkit.nn import models, portable
@@ -100,7 +98,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Parts[Examples]]":
         return losses.binary_cross_entropy_with_logits(given, keys, reduction="none").sum(1)
 
     def heard(inputs):
-        return sequences.map_packed(lambda rows: dropout(rows, config.key_dropout), inputs)
+        return sequences.map_packed(lambda rows: portable.dropout(rows, config.key_dropout), inputs)
 
     name = Path(config.data).stem
     return tasks.on_examples(config, OBJECTIVE, model.to(device), data, name, measured, cost, heard=heard)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from rnnkit.nn import portable
 from rnnkit.nn.registry import Layers
 from rnnkit.sequences import map_packed, means, owners
 
@@ -112,7 +113,7 @@ def classification(
     """
     if not hidden and not dropout:
         return linear(size, classes)
-    layers: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
+    layers: list[nn.Module] = [portable.Dropout(dropout)] if dropout else []
     if hidden:
         layers += [linear(size, hidden), nn.ReLU()]
     return nn.Sequential(*layers, linear(hidden or size, classes))

@@ -73,7 +73,7 @@ class Tagger(nn.Module):
     def __init__(self, encoder: Layers, head: nn.Module, embedding: nn.Module | None = None, dropout: float = 0.0):
         super().__init__()
         self.embedding, self.encoder, self.head = embedding, encoder, head
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = portable.Dropout(dropout)
 
     def forward(self, inputs: PackedSequence) -> PackedSequence:
         """Scores (logits), packed as the input is, over (steps, tags)."""
@@ -95,7 +95,7 @@ class LanguageModel(nn.Module):
         if encoder.bidirectional:
             raise UserError("a language model reads in one direction: the other one knows what comes next")
         self.embedding, self.encoder, self.head = embedding, encoder, head
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = portable.Dropout(dropout)
 
     def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Ids of shape (batch, steps) -> scores (logits) of shape (batch, steps, symbols), and the state after them."""

@@ -1,4 +1,4 @@
-"""Linear layers, losses and norms in an order of operations that no machine changes.
+"""Linear layers, losses and norms in an order of operations that no machine changes, and dropout.
 
 torch leaves sums to libraries that choose their order by the processor. These come from the native kernel, in the order
 that stands in its source, so that the same numbers give the same bits on any x86 machine, at any number of threads.
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnkit.nn.kernels import dense, parameters
+from rnnkit.nn.kernels.dropout import drawn
 from rnnkit.nn.kernels.library import Kernel, kernel
 from rnnkit.nn.kernels.memory import are_served, is_plain
 from rnnkit.nn.modules import runs_plainly
@@ -35,6 +36,14 @@ class Linear(nn.Linear):
         return linear(input, self.weight, self.bias)
 
 
+class Dropout(nn.Dropout):
+    """`torch.nn.Dropout`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Numbers of any shape -> those that are left, 1 / (1 - p) times as large."""
+        return super().forward(input) if self.inplace else dropout(input, self.p, self.training)
+
+
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x W^T + b for inputs of shape (..., inputs), weights of shape (outputs, inputs) -> (..., outputs).
 
@@ -47,6 +56,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if native is None or not fits or (bias is not None and bias.shape != weight.shape[:1]):
         return functional.linear(input, weight, bias)
     return dense.NativeLinear.apply(input, weight, bias, native)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Each number is 0 with a chance of p, else 1 / (1 - p) times as large, in training: torch's, bit for bit."""
+    kept = drawn(input, p) if training else None
+    return functional.dropout(input, p, training) if kept is None else input * kept
 
 
 def cross_entropy(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from rnnkit.nn import cells
+from rnnkit.nn import cells, portable
 from rnnkit.nn.cells import Cell, Parameter, State, Weights
+from rnnkit.nn.kernels.dropout import factors
 from rnnkit.nn.modules import Place, being_recorded
 from rnnkit.nn.recurrence import Masks, Pass, states_of
 from rnnkit.nn.watching import Passes, tell, watches
@@ -211,7 +211,7 @@ class Recurrent(nn.Module):
             if index % self.directions == self.directions - 1:
                 rows = torch.cat([each.states[0] for each in passes[-self.directions :]], dim=1)
                 if self.dropout and self.training and place.layer + 1 < self.num_layers:
-                    kept.append(functional.dropout(torch.ones_like(rows), self.dropout))
+                    kept.append(factors(rows, self.dropout))
                     rows = rows * kept[-1]
         return rows, tuple(torch.stack(parts) for parts in zip(*finals, strict=True)), Passes(passes, kept)
 
@@ -219,14 +219,14 @@ class Recurrent(nn.Module):
         """A layer's weights, as they are in force in this call."""
         weights = self.parameters_of(place)
         if self.weight_drop and self.training:
-            weights["weight_hh"] = functional.dropout(weights["weight_hh"], self.weight_drop)
+            weights["weight_hh"] = portable.dropout(weights["weight_hh"], self.weight_drop)
         return weights
 
     def _masks(self, rows: Tensor, layout: PackedLayout) -> Masks:
         """What recurrent dropout and zoneout do to a layer and direction in this call."""
         read, count = None, len(self.cell.states)
         if self.recurrent_dropout and self.training:
-            read = functional.dropout(rows.new_ones(layout.batch, self.hidden_size), self.recurrent_dropout)
+            read = factors(rows.new_empty(layout.batch, self.hidden_size), self.recurrent_dropout)
         if not self.zoneout:
             return Masks(read)
         if not self.training:

@@ -1,9 +1,10 @@
-/* Runs the kernel by itself: `harness N SEED` on N stacks drawn at random, and a linear layer, losses and a step of an
-   optimizer beside each, each buffer just as large as it must be, and prints a line each: what was drawn, and a hash of
-   all that came out. The numbers do not depend on the variant. */
+/* Runs the kernel by itself: `harness N SEED` on N stacks drawn at random, and a linear layer, losses, a step of an
+   optimizer and factors of dropout beside each, each buffer just as large as it must be, and prints a line each: what
+   was drawn, and a hash of all that came out. The numbers do not depend on the variant. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dropout.c"
 #include "linear.c"
 #include "losses.c"
 #include "parameters.c"
@@ -80,6 +81,20 @@ static void dense(int large) {
   free(targets);
 }
 
+/* Factors of dropout, drawn in two parts from any place of a generator's block of words, and the state after them. */
+static void drops(void) {
+  generator *g = (generator *)result((int64_t)(sizeof(generator) / sizeof(real)));
+  *g = (generator){.left = (int32_t)among(1, BLOCK)};
+  g->next = (uint64_t)(BLOCK + 1 - g->left) % BLOCK;
+  for (int i = 0; i < BLOCK; i++) g->words[i] = draw();
+  for (int part = 0; part < 2; part++) {
+    const double keep = (double)among(1, 99) / 100;
+    const int64_t wanted = among(0, 1000);
+    dropout p = {wanted, (int64_t)(keep * 9007199254740992.0), keep, g, result(wanted)};
+    if (!NAME(rnnkit_dropout)(&p)) abort();
+  }
+}
+
 int main(int count, char **words) {
   const long runs = count > 1 ? atol(words[1]) : 100;
   for (long run = 0; run < runs; run++) {
@@ -137,6 +152,7 @@ int main(int count, char **words) {
     NAME(rnnkit_backward)(&s);
     for (int64_t i = 0; i < each * s.pieces; i++) free(kept[i]);
     dense(large);
+    drops();
     printf("cell %d layers %d directions %d steps %d batch %d inputs %d hidden %d: %016llx\n", (int)s.cell, (int)s.layers,
            (int)s.directions, (int)s.steps, (int)s.batch, (int)s.inputs, (int)s.hidden, (unsigned long long)hash_and_free());
   }

@@ -2,10 +2,10 @@
 
     python -m tests.torture.kernel --stacks 200
 
-Each stack runs forward and backward in buffers that are just large enough, and beside it a linear layer, losses and a
-step of an optimizer. Under GCC's address and undefined behaviour
-sanitizers nothing may be found. Builds for AVX2, AVX-512 and Arm (by ziglang, from pip, run in qemu-aarch64, Debian's
-qemu-user) must print the same hashes of all that comes out; a build that this machine cannot make or run is named.
+Each stack runs forward and backward in buffers that are just large enough, and beside it a linear layer, losses, a step
+of an optimizer and factors of dropout. Under GCC's address and undefined behaviour sanitizers nothing may be found.
+Builds for AVX2, AVX-512 and Arm (by ziglang, from pip, run in qemu-aarch64, Debian's qemu-user) must print the same
+hashes of all that comes out; a build that this machine cannot make or run is named.
 """
 
 import hashlib

@@ -62,6 +62,8 @@ class Functions:
     # native/scan.c
     scan: Function
     scan_backward: Function
+    # native/dropout.c
+    dropout: Function
 
 
 class Kernel:

@@ -8,9 +8,8 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from rnnkit.nn.kernels import bptt
+from rnnkit.nn.kernels import bptt, dropout
 from rnnkit.nn.kernels.library import kernel
 from rnnkit.nn.kernels.native_stack import NativeStack
 from rnnkit.sequences import PackedLayout, Schedule
@@ -77,8 +76,8 @@ def run(
     wide = stack.directions * stack.hidden_size
     factors = None
     if stack.dropout and stack.num_layers > 1:
-        ones = data.new_ones(stack.num_layers - 1, layout.rows, wide)
-        factors = torch.stack([functional.dropout(part, stack.dropout) for part in ones])  # drawn as torch.nn does
+        # One draw for all layers takes the same random numbers as one for each, which torch.nn makes.
+        factors = dropout.factors(data.new_empty(stack.num_layers - 1, layout.rows, wide), stack.dropout)
     native = kernel()
     if native is None:
         states, final = _run_plainly(stack, data, layout, initial, weights, factors)

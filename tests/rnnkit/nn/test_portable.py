@@ -1,4 +1,4 @@
-"""Linear layers, losses and norms of the kernel beside torch's, and their bits: alone, in batches, on all variants."""
+"""Linear layers, dropout, losses and norms of the kernel beside torch's, and their bits in batches and variants."""
 
 import hashlib
 
@@ -45,6 +45,26 @@ def test_a_linear_layer_is_torchs_in_values_and_gradients(rows, inputs, outputs,
     pairs = zip(torch.autograd.grad(ours, given, grad), torch.autograd.grad(theirs, given, grad), strict=True)
     for one, two in pairs:
         torch.testing.assert_close(one, two, rtol=TYPES[dtype], atol=TYPES[dtype] * two.abs().max().item())
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("dtype", [*TYPES, torch.bfloat16])
+def test_dropout_is_torchs_bit_for_bit(dtype, p, training, inplace):
+    """Values, gradients and the random state after it, in rows and in steps that lie in another order."""
+    found = []
+    for module in (portable.Dropout(p, inplace), nn.Dropout(p, inplace)):
+        torch.manual_seed(8)
+        module.train(training)
+        for x in (numbers(40, 13, dtype=dtype), numbers(5, 4, 6, dtype=dtype).transpose(0, 1)):
+            x.requires_grad_()
+            y = module(x * 2)
+            y.backward(numbers(*y.shape, dtype=dtype, seed=1))
+            found.append((y.detach(), x.grad, torch.get_rng_state()))
+    for ours, theirs in zip(found[:2], found[2:], strict=True):
+        assert all(map(torch.equal, ours, theirs))
+        assert ours[0].stride() == theirs[0].stride()
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

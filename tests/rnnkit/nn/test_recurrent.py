@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 import rnnkit
 from rnnkit.core.errors import UserError
 from rnnkit.nn import cells, registry, watch
+from rnnkit.nn.kernels import dropout
 from tests.rnnkit.nn.cells.references import STEPS, made, packed, run
 
 
@@ -202,6 +203,17 @@ def test_dropout_between_layers_scales_what_the_next_one_reads():
     factor = upper.x / lower.states[0]
     assert ((factor.abs() < 1e-12) | ((factor - 1.25).abs() < 1e-12)).all()
     assert 0.1 < (factor.abs() < 1e-12).double().mean() < 0.3
+
+
+def test_all_that_is_dropped_is_drawn_as_torch_draws_it(monkeypatch):
+    shares = {"dropout": 0.3, "recurrent_dropout": 0.2, "weight_drop": 0.4}
+    module, x = made("peephole", 3, 8, 3, **shares), packed(sequences_of([5, 3]))
+    found = []
+    for _ in range(2):
+        torch.manual_seed(9)
+        found.append((module(x)[0].data, torch.get_rng_state()))
+        monkeypatch.setattr(dropout, "kernel", lambda: None)
+    assert all(map(torch.equal, *found))
 
 
 def test_parameters_are_named_as_torchs():
