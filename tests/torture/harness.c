@@ -84,9 +84,9 @@ static void dense(int large) {
 /* Factors of dropout, drawn in two parts from any place of a generator's block of words, and the state after them. */
 static void drops(void) {
   generator *g = (generator *)result((int64_t)(sizeof(generator) / sizeof(real)));
-  *g = (generator){.left = (int32_t)among(1, BLOCK)};
-  g->next = (uint64_t)(BLOCK + 1 - g->left) % BLOCK;
-  for (int i = 0; i < BLOCK; i++) g->words[i] = draw();
+  *g = (generator){.left = (int32_t)among(1, WORDS)};
+  g->next = (uint64_t)(WORDS + 1 - g->left) % WORDS;
+  for (int i = 0; i < WORDS; i++) g->words[i] = draw();
   for (int part = 0; part < 2; part++) {
     const double keep = (double)among(1, 99) / 100;
     const int64_t wanted = among(0, 1000);

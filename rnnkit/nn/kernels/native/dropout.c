@@ -5,9 +5,9 @@
 
 /* MT19937 (Matsumoto & Nishimura, Mersenne Twister, 1998): a word of the next block is made from two of this one that
    follow each other, and from one that stands AHEAD words further on. */
-#define BLOCK 624
+#define WORDS 624
 #define AHEAD 397
-#define BEHIND (BLOCK - AHEAD) /* where that one lies in the next block, once AHEAD would lead out of this one */
+#define BEHIND (WORDS - AHEAD) /* where that one lies in the next block, once AHEAD would lead out of this one */
 
 /* The state of torch's generator as `get_state` gives it; what follows, for normal numbers, stays. */
 typedef struct {
@@ -15,7 +15,7 @@ typedef struct {
   int32_t left; /* one more than there are words from `next` on: 1 where a new block is to be made */
   int32_t seeded;
   uint64_t next;
-  uint64_t words[BLOCK]; /* 32 bits each */
+  uint64_t words[WORDS]; /* 32 bits each */
 } generator;
 
 typedef struct {
@@ -35,8 +35,8 @@ INLINE uint32_t twisted(uint32_t word, uint32_t following) {
 /* The next block, in place. What a word reads of the new ones lies a vector and more behind it. */
 static void twist(uint32_t *w) {
   for (int i = 0; i < BEHIND; i++) w[i] = w[i + AHEAD] ^ twisted(w[i], w[i + 1]);
-  for (int i = BEHIND; i < BLOCK - 1; i++) w[i] = w[i - BEHIND] ^ twisted(w[i], w[i + 1]);
-  w[BLOCK - 1] = w[AHEAD - 1] ^ twisted(w[BLOCK - 1], w[0]);
+  for (int i = BEHIND; i < WORDS - 1; i++) w[i] = w[i - BEHIND] ^ twisted(w[i], w[i + 1]);
+  w[WORDS - 1] = w[AHEAD - 1] ^ twisted(w[WORDS - 1], w[0]);
 }
 
 /* The words as they are given out. */
@@ -61,12 +61,12 @@ static void choose(const uint32_t *restrict words, int64_t count, uint64_t below
 /* factor = 1 / (1 - share) with a chance of 1 - share, else 0. Gives 0, and draws nothing, for a state that is none. */
 int64_t NAME(rnnkit_dropout)(const dropout *p) {
   generator *g = p->state;
-  if (g->left < 1 || g->left > BLOCK || g->next > BLOCK || g->next + (uint64_t)g->left - 1 > BLOCK) return 0;
+  if (g->left < 1 || g->left > WORDS || g->next > WORDS || g->next + (uint64_t)g->left - 1 > WORDS) return 0;
   int64_t left = g->left - 1, next = (int64_t)g->next, odd = 0; /* `odd` words wait for the second of their pair */
-  uint32_t block[BLOCK], words[BLOCK + 1];
-  for (int i = 0; i < BLOCK; i++) block[i] = (uint32_t)g->words[i];
+  uint32_t block[WORDS], words[WORDS + 1];
+  for (int i = 0; i < WORDS; i++) block[i] = (uint32_t)g->words[i];
   for (int64_t done = 0; done < p->count;) {
-    if (!left) twist(block), left = BLOCK, next = 0;
+    if (!left) twist(block), left = WORDS, next = 0;
     const int64_t wanted = 2 * (p->count - done) - odd, taken = wanted < left ? wanted : left;
     temper(block + next, taken, words + odd);
     next += taken, left -= taken;
@@ -75,7 +75,7 @@ int64_t NAME(rnnkit_dropout)(const dropout *p) {
     done += pairs, odd = (odd + taken) % 2;
     if (odd) words[0] = words[2 * pairs];
   }
-  for (int i = 0; i < BLOCK; i++) g->words[i] = block[i];
+  for (int i = 0; i < WORDS; i++) g->words[i] = block[i];
   g->left = (int32_t)left + 1, g->next = (uint64_t)next;
   return 1;
 }
