@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnkit.core import cells
+from rnnkit.core import cells, wording
 from rnnkit.training import Range, Space, rules
 
 
@@ -77,7 +77,8 @@ def _class_counts(data: "OwnData") -> np.ndarray:
 def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> list[str]:
     """What was decided by the data, with the flag for each."""
     updates = found.epochs * math.ceil(train / found.batch_size)
-    said = [f"{updates:,} updates (--updates)"] if not asked.epochs else []
+    told = bool(asked.epochs or asked.updates)
+    said = [f"{updates:,} updates (--updates)"] if not told else []
     said += [f"batches of {found.batch_size} (--batch-size)"] if not asked.batch_size else []
     said += [f"hidden size {found.hidden_size} (--hidden-size)"] if not asked.hidden_size else []
     said += [f"pooling {found.pool} (--pool)"] if asked.pool == "auto" and found.task in ("label", "number") else []
@@ -89,7 +90,9 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
         said += [f"season {found.season} (--season)"] if not asked.season and found.season > 1 else []
     lines = [f"by the data: {', '.join(said)}"] if said else []
     if updates < 500:
-        lines.append(f"only {updates} updates: sequences are long; more may do better (--updates)")
+        why = "as told" if told else "as sequences are long"
+        flag = "--epochs" if asked.epochs else "--updates"
+        lines.append(f"only {wording.count(updates, 'update')}, {why}: more may do better ({flag})")
     if data.answers == "label" and _class_counts(data).min() * (1.0 if found.folds > 1 else 0.2) < 10:
         lines.append("fewer than ten examples of a class to validate with: the choice between settings is uncertain")
     return lines

@@ -93,7 +93,8 @@ def _units(data: OwnData) -> tuple[np.ndarray, list[str]]:
     for place, group in enumerate(data.groups):
         key = f"group {group}"
         above[top(place)] = top(firsts.setdefault(key, place))
-    notes = [f"{equal:,} of the sequences are equal to one before: equal ones stay in one part"] if equal else []
+    verb = "is" if equal == 1 else "are"
+    notes = [f"{equal:,} of the sequences {verb} equal to one before: equal ones stay in one part"] if equal else []
     return np.array([top(place) for place in range(len(data))]), notes
 
 

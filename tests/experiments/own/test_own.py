@@ -222,6 +222,29 @@ def test_settled_settings_stay_as_they_are_and_give_the_same_run(tmp_path, capsy
     assert own.OBJECTIVE(settled).metric == "metric/accuracy/valid"
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"updates": 4}, "only 4 updates, as told: more may do better (--updates)"),
+        ({"epochs": 1}, "only 2 updates, as told: more may do better (--epochs)"),
+    ],
+)
+def test_a_length_of_training_that_was_told_is_not_said_to_follow_from_the_data(tmp_path, capsys, given, said):
+    path = order_matters(tmp_path / "order.csv", 60)
+    own.settle(own.Config(data=str(path), target="label", folds=1, batch_size=18, **given))
+    lines = capsys.readouterr().out.splitlines()
+    assert said in lines
+    assert not any(line.startswith("by the data") and "(--updates)" in line for line in lines)
+
+
+def test_a_length_of_training_that_the_data_decide_is_said_to(tmp_path, capsys):
+    path = order_matters(tmp_path / "order.csv", 60)
+    own.settle(own.Config(data=str(path), target="label"))
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("by the data: ") and "updates (--updates)" in line for line in lines)
+    assert not any(line.startswith("only ") for line in lines)
+
+
 def test_a_study_of_own_data_is_named_by_its_file_and_searches_what_fits(tmp_path):
     data = write(tmp_path / "my words.csv", words())
     flags = ["--data", data, "--target", "label", "--updates", "8", "--folds", "1"]
