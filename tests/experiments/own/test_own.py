@@ -92,7 +92,8 @@ def runs(tmp_path_factory):
 def test_each_kind_of_task_goes_from_file_to_answer(kind, runs, monkeypatch, capsys):
     folder, printed = runs(kind, monkeypatch, capsys)
     assert "to train" in printed
-    assert "by the data: 6" in printed  # updates: whole epochs
+    assert "only 6" in printed  # updates: whole epochs
+    assert " updates, as told: " in printed
     assert " on the same " in printed
     assert "test rows tell, and is cheaper" in printed or "better" in printed
     result, settings = Result.read(folder), json.loads((folder / "manifest.json").read_text())["config"]
