@@ -53,10 +53,11 @@ class Options(Checked):
     lag: int = folders.LAG
     """A point learns from those up to so many before it, so no more run side by side where TPE chooses; half as many
     workers hardly ever wait for each other."""
-    confirm: int = 3
-    """So many of the best configurations are run again on fresh seeds; 0 for none."""
-    confirm_seeds: int = 3
-    """On so many fresh seeds each."""
+    confirm: int | None = None
+    """So many of the best configurations are run again on fresh seeds, 0 for none; by default what the experiment says,
+    3 most often."""
+    confirm_seeds: int | None = None
+    """On so many fresh seeds each; by default 3."""
     study: str | None = None
     """Name of the study; by default <experiment>-s<seed>, of own data own-<file>-s<seed>."""
     storage: str = field(default_factory=lambda: os.environ.get("RNNKIT_STORAGE", "journal"))
@@ -75,8 +76,9 @@ class Options(Checked):
         self._require("workers", 0 <= self.workers <= 1_000, "between 0 and 1,000")
         self._require("seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1")
         self._require("lag", 1 <= self.lag <= 1_000, "between 1 and 1,000")
-        self._require("confirm", 0 <= self.confirm <= 100, "between 0 and 100")
-        self._require("confirm_seeds", 2 <= self.confirm_seeds <= 1_000, "between 2 and 1,000")
+        self._require("confirm", self.confirm is None or 0 <= self.confirm <= 100, "between 0 and 100")
+        seeds = self.confirm_seeds
+        self._require("confirm_seeds", seeds is None or 2 <= seeds <= 1_000, "between 2 and 1,000")
         name = self.study or ""
         if self.study is not None and not (name.replace("-", "").isascii() and name.replace("-", "").isalnum()):
             raise UserError(f"--study must be made of letters, digits and dashes, not {self.study!r}")
@@ -87,7 +89,7 @@ class Options(Checked):
             raise UserError("--workers 0 needs workers elsewhere, which find each other by --storage postgresql://...")
         if self.gpus and self.workers == 0:
             raise UserError("--gpus is for workers here, and --workers 0 has none: set CUDA_VISIBLE_DEVICES elsewhere")
-        if self.confirm == 0 and self.confirm_seeds != 3:
+        if self.confirm == 0 and seeds is not None:
             raise UserError("--confirm-seeds has no effect with --confirm 0: leave it out, or confirm 1 or more")
         if self.pruner == "percentile" and self.kind == "grid":
             raise UserError("--pruner percentile has no effect with --sampler grid, which ends no trial: leave it out")
@@ -126,6 +128,12 @@ def total(options: Options, folder: StudyFolder) -> int:
     """How many trials the study is to have."""
     in_grid = (options.seeds or 3) * len(folder.space.plane())
     return options.trials or (in_grid if folder.sampler == "grid" else experiments.space_of(folder.base).trials)
+
+
+def again(options: Options, folder: StudyFolder) -> tuple[int, int]:
+    """How many of the best configurations are run again, and on how many fresh seeds each."""
+    usual = experiments.space_of(folder.base).again if options.confirm is None else options.confirm
+    return usual, options.confirm_seeds or 3
 
 
 def searched_by(options: Options, base: BaseConfig) -> Space | None:

@@ -28,7 +28,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from rnnkit.core import UserError, cli, processes, surroundings, writing
-from sweeps.options import Options, base_config, searched_by, total
+from sweeps.options import Options, again, base_config, searched_by, total
 from sweeps.study import MOST_TRIALS, Study, StudyFolder, budget, folders, limits, local_workers
 from sweeps.study import study as studies
 
@@ -63,16 +63,16 @@ def sweep(options: Options, flags: list[str]) -> None:
         study = studies.create(folder)
         if options.from_ is not None:
             study.start_from(earlier(options, folder))
-        slots, again = local_workers.slots(options.workers, gpus), (options.confirm, options.confirm_seeds)
+        slots, fresh = local_workers.slots(options.workers, gpus), again(options, study.folder)
         if options.minutes is None:
-            study.ask_for(total(options, study.folder), again)
+            study.ask_for(total(options, study.folder), fresh)
             local_workers.carry_out(study, slots)
         else:
             study.ask_for(study.trials.user_attrs.get("total", 1))
             mirrored = budget.TO_TRACKER if options.track != "off" else 0.0
             trials = total(options, study.folder) if options.trials or options.kind == "grid" else MOST_TRIALS
             until = began + 60 * options.minutes
-            spent = budget.Budget(until, len(slots), trials, again, budget.ANSWER + mirrored)
+            spent = budget.Budget(until, len(slots), trials, fresh, budget.ANSWER + mirrored)
             study.say_why_it_ended(local_workers.carry_out(study, slots, spent))
         print(summary.write(study))
         patience = 90.0 if options.minutes is None else max(until - time.monotonic(), 2.0)

@@ -13,12 +13,13 @@ same parts. `predictions.csv` in the run's folder has each test row, `answer.txt
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from experiments.own import rules
 from rnnkit.core import BaseConfig, UserError, defaults
+from rnnkit.core import config as configuration
 from rnnkit.runs import Result
 from rnnkit.training import Final, Objective, Space, Task, experiment
 
@@ -81,6 +82,9 @@ class Config(BaseConfig):
     """Numbers that stand for a word or character; 0 for by the data."""
     least_count: int = 0
     """Words that come less often in training count as unknown; 0 for by the data."""
+    grams: int | None = field(default=None, metadata={configuration.BEFORE: 0})
+    """Up to so many words or characters in a row count for an answer by themselves, beside the recurrent layers; 0 for
+    none, None for by the data."""
     word_dropout: float | None = None
     """Share of words read as unknown in training; None for by the data."""
     head_dropout: float | None = None
@@ -95,6 +99,7 @@ class Config(BaseConfig):
             self._require_counts(name, least=0)
         self._require("folds", 0 <= self.folds <= 20, "between 0 and 20")
         self._require("split_seed", 0 <= self.split_seed < 2**31, "between 0 and 2^31 - 1")
+        self._require("grams", 0 <= (self.grams or 0) <= 8, "between 0 and 8")
         for name in ("head_dropout", "word_dropout"):
             self._require(name, 0 <= (getattr(self, name) or 0) < 1, "at least 0 and below 1")
 

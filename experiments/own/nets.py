@@ -29,6 +29,7 @@ def model(config: "Config", found: Preprocessing, longest: int) -> nn.Module:
         embedding_size=config.embedding_size,
         pool=config.pool,
         head_dropout=config.head_dropout or 0.0,
+        grams=config.grams or 0,
     )
     for one in net.members if isinstance(net, Members) else [net]:
         _calm(one)

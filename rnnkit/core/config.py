@@ -28,7 +28,7 @@ _IN_TIME = ("recurrent_dropout", "weight_drop", "zoneout")
 _placement = {"placement": True}
 
 # A setting that is younger than some records has in them the value that stands here; with it, runs keep their names.
-_BEFORE = "before"
+BEFORE = "before"
 
 # What is written down beside a run does not change it either, but its record: a replay needs it, its name does not.
 _watching = {"watching": True}
@@ -60,11 +60,11 @@ class BaseConfig(Checked):
     """Read each sequence from both ends."""
     dropout: float = 0.0
     """Share of units dropped between layers (depth 2 or more)."""
-    recurrent_dropout: float = field(default=0.0, metadata={_BEFORE: 0.0})
+    recurrent_dropout: float = field(default=0.0, metadata={BEFORE: 0.0})
     """Share of units of the state dropped where the next step reads it, the same ones at all steps of a sequence."""
-    weight_drop: float = field(default=0.0, metadata={_BEFORE: 0.0})
+    weight_drop: float = field(default=0.0, metadata={BEFORE: 0.0})
     """Share of recurrent weights dropped, the same ones throughout a batch."""
-    zoneout: float = field(default=0.0, metadata={_BEFORE: 0.0})
+    zoneout: float = field(default=0.0, metadata={BEFORE: 0.0})
     """Chance of a unit to keep its state at a step."""
     init: Literal["default", "orthogonal", "identity", "forget-bias", "chrono"] = "default"
     """How the recurrent layers' weights start; see rnnkit.nn.initialisation."""
@@ -88,7 +88,7 @@ class BaseConfig(Checked):
     """Stop after so many evaluations without a better one; 0 for never."""
     keep: Literal["best", "last"] = "best"
     """Which weights to end with: those of the best evaluation, or the last ones."""
-    ties: Literal["loss", "first"] = field(default="loss", metadata={_BEFORE: "first"})
+    ties: Literal["loss", "first"] = field(default="loss", metadata={BEFORE: "first"})
     """Which of equally good evaluations is the best: that with the lowest validation loss, or the first."""
     observe: Literal["off", "light", "full"] = field(default="light", metadata=_watching)
     """What to look at inside the network, on a few sequences: nothing, cheap numbers, or curves and pictures too."""
@@ -96,7 +96,7 @@ class BaseConfig(Checked):
     """Measure updates and gates' gradients every so many steps."""
     screen: bool = field(default=False, metadata=_placement)
     """Look into the network before it is trained, say what may keep it from learning, and stop there."""
-    bits: Literal["portable", "torch"] = field(default="portable", metadata={_BEFORE: "torch"})
+    bits: Literal["portable", "torch"] = field(default="portable", metadata={BEFORE: "torch"})
     """Linear layers and losses by rnnkit, with the same bits on any x86 processor, or by torch, on all threads."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
@@ -183,7 +183,7 @@ def settings(config: BaseConfig) -> dict[str, Any]:
 
 def younger(config: BaseConfig | type[BaseConfig]) -> dict[str, Any]:
     """The settings that records of earlier versions lack, and the value that holds in those."""
-    return {f.name: f.metadata[_BEFORE] for f in dataclasses.fields(config) if _BEFORE in f.metadata}
+    return {f.name: f.metadata[BEFORE] for f in dataclasses.fields(config) if BEFORE in f.metadata}
 
 
 def restored(kind: type[Config], values: dict[str, Any], **placement: Any) -> Config:

@@ -80,8 +80,25 @@ def _scores(graph: Graph, net: Any) -> str:
     by_time = graph("Transpose", steps, perm=[1, 0, 2])
     output, last = _recurrent(graph, net.encoder, by_time, "lengths")
     if isinstance(net, SequenceClassifier):
-        return _head(graph, net.head, _pooled(graph, net.pool, output, last))
+        scores = _head(graph, net.head, _pooled(graph, net.pool, output, last))
+        return scores if net.grams is None else graph("Add", scores, _grams(graph, net.grams))
     return _head(graph, net.head, graph("Transpose", output, perm=[1, 0, 2]))
+
+
+def _grams(graph: Graph, grams: heads.Grams) -> str:
+    """What runs of symbols count for, of shape (batch, classes), as `heads.Grams` has it."""
+    whole = lambda *values: graph.constant(values, np.int64)
+    weights, lag, hashed, found = graph.constant(grams.weights.weight), "inputs", whole(0), list[str]()
+    for factor in grams.factors:
+        term = graph("Mul", graph("Add", lag, whole(2)), whole(factor))
+        hashed = graph("Mod", graph("Add", hashed, term), whole(grams.PRIME))
+        found.append(graph("Gather", weights, graph("Mod", hashed, whole(grams.BUCKETS))))
+        lag = graph("Pad", lag, whole(0, 1, 0, 0), graph.constant(-1, np.int64))  # a step later
+        lag = graph("Slice", lag, whole(0), whole(-1), whole(1))
+    rows = graph("Transpose", graph("Sum", *found), perm=[1, 0, 2])
+    rows = graph("Where", _mask(graph, rows), rows, graph.constant(0, np.float32))
+    roots = graph("Sqrt", graph("Cast", "lengths", to=graph.onnx.TensorProto.FLOAT))
+    return graph("Div", graph("ReduceSum", rows, whole(0), keepdims=0), graph("Unsqueeze", roots, whole(1)))
 
 
 def _embedded(graph: Graph, embedding: nn.Module) -> str:

@@ -30,6 +30,8 @@ class Stream:
         self._known, self._alone, self.steps = known, dataclasses.replace(known, start="", longest=0), 0
         self._states: list[State] = [None] * len(self._nets)
         self._pools: list[list[Tensor]] = [[] for _ in self._nets]
+        self._grams: list[Any] = [0.0 for _ in self._nets]  # the sums of what runs of symbols count for
+        self._lags: list[Tensor] = []  # the last symbols, the latest first
         self._before: np.ndarray | None = None  # the last values that were there, of shape (1, channels)
         self._last: Tensor | None = None
         why = ""
@@ -99,7 +101,15 @@ class Stream:
         if isinstance(net, Tagger):
             return net.head(output.data)
         last = (state[0] if isinstance(state, tuple) else state)[-1]
-        return net.head(self._pooled(number, net.pool, output.data, last))
+        scores = net.head(self._pooled(number, net.pool, output.data, last))
+        return scores if net.grams is None else scores + self._straight(number, net.grams, inputs)
+
+    def _straight(self, number: int, grams: heads.Grams, ids: Tensor) -> Tensor:
+        """What the runs of symbols up to here count for, of which those that end now are new."""
+        if number == 0:
+            self._lags = [ids, *self._lags, *[ids * 0 - 1] * grams.longest][: grams.longest]
+        self._grams[number] = self._grams[number] + grams.rows(self._lags)
+        return self._grams[number] / torch.tensor(self.steps + 1.0).sqrt()
 
     def _pooled(self, number: int, pool: nn.Module, row: Tensor, last: Tensor) -> Tensor:
         """The pooled states up to here: the sums, the largest and the last are all that it takes."""

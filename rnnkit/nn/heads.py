@@ -5,7 +5,7 @@ A pooling gets what a recurrent layer gives for a packed batch: `output`, packed
 the examples came. Only valid steps are read: a sequence's vector does not depend on what it is batched with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from rnnkit.nn import portable
 from rnnkit.nn.registry import Layers
-from rnnkit.sequences import map_packed, means, owners
+from rnnkit.sequences import PackedLayout, map_packed, means, owners
 
 
 class LastState(nn.Module):
@@ -117,3 +117,48 @@ def classification(
     if hidden:
         layers += [linear(size, hidden), nn.ReLU()]
     return nn.Sequential(*layers, linear(hidden or size, classes))
+
+
+class Grams(nn.Module):
+    """Ids, and runs of up to `longest` of them, straight to scores: a linear model beside recurrent layers.
+
+    Cheng et al., Wide & Deep Learning for Recommender Systems, 2016. A run counts where its hash says, among `BUCKETS`
+    rows of weights, which start at 0; what stands before the first step is an id of its own. The sum over a sequence is
+    divided by the root of its length.
+    """
+
+    BUCKETS = 2**16
+    FACTOR, PRIME = 1_000_003, 2**31 - 1
+
+    def __init__(self, classes: int, longest: int):
+        super().__init__()
+        self.longest = longest
+        self.weights = nn.Embedding(self.BUCKETS, classes)
+        nn.init.zeros_(self.weights.weight)
+
+    @property
+    def factors(self) -> list[int]:
+        """What the ids of a run count for in its hash, the last step's first."""
+        return [pow(self.FACTOR, lag, self.PRIME) for lag in range(self.longest)]
+
+    def rows(self, lags: Sequence[Tensor]) -> Tensor:
+        """What the runs that end at each step count for, of shape (steps, classes).
+
+        `lags` are the ids of the steps, those one step before, two steps, ..., each of shape (steps,), -1 for none.
+        """
+        hashed, found = torch.zeros_like(lags[0]), torch.zeros(())
+        for ids, factor in zip(lags, self.factors, strict=True):
+            hashed = (hashed + (ids + 2) * factor) % self.PRIME
+            found = found + self.weights(hashed % self.BUCKETS)
+        return found
+
+    def forward(self, inputs: PackedSequence) -> Tensor:
+        """Packed ids -> scores of shape (batch, classes), in the order in which the examples were packed."""
+        layout, owner = PackedLayout(inputs.batch_sizes), owners(inputs)
+        before, lags = layout.before.to(owner.device), [inputs.data]
+        none = inputs.data.new_full((layout.batch,), -1)
+        for _ in range(1, self.longest):
+            lags.append(torch.cat([lags[-1], none])[before])
+        rows = self.rows(lags)
+        sums = rows.new_zeros(layout.batch, rows.shape[1]).index_add(0, owner, rows)
+        return sums / torch.bincount(owner, minlength=layout.batch).sqrt().unsqueeze(1)

@@ -46,20 +46,28 @@ class SequenceClassifier(nn.Module):
     """A packed batch -> embedding, if there is one -> recurrent layers -> pooling -> a score for each class.
 
     `embedding` turns ids into vectors; without one, the steps are raw features. `encoder` is the recurrent module,
-    `pool` and `head` are from `rnnkit.nn.heads`.
+    `pool` and `head` are from `rnnkit.nn.heads`. What `grams` make of ids is added to the scores.
     """
 
     made: Made | None = None
 
-    def __init__(self, encoder: Layers, pool: nn.Module, head: nn.Module, embedding: nn.Module | None = None):
+    def __init__(
+        self,
+        encoder: Layers,
+        pool: nn.Module,
+        head: nn.Module,
+        embedding: nn.Module | None = None,
+        grams: heads.Grams | None = None,
+    ):
         super().__init__()
-        self.embedding, self.encoder, self.pool, self.head = embedding, encoder, pool, head
+        self.embedding, self.encoder, self.pool, self.head, self.grams = embedding, encoder, pool, head, grams
 
     def forward(self, inputs: PackedSequence) -> Tensor:
         """Scores (logits) of shape (batch, classes), in the order in which the examples were packed."""
         output, state = self.encoder(embedded_steps(self.embedding, inputs))
         h_n = state[0] if isinstance(state, tuple) else state  # an LSTM's state is a pair
-        return self.head(self.pool(output, h_n))
+        scores = self.head(self.pool(output, h_n))
+        return scores if self.grams is None else scores + self.grams(inputs)
 
 
 class Tagger(nn.Module):
@@ -160,12 +168,14 @@ def classifier(
     pool: str = "last",
     head_size: int = 0,
     head_dropout: float = 0.0,
+    grams: int = 0,
 ) -> SequenceClassifier:
     """The classifier that `config` describes, its initial weights drawn from the run's stream for weights.
 
     `input_size` is the size of a step's features; with a `vocabulary`, that of the embedding's vectors, where id 0
     stands for padding. `longest` is the length of the longest sequence, which the chrono initialisation spreads its
-    time scales up to. For the rest see `heads.pooling` and `heads.classification`.
+    time scales up to. `grams` is the longest run of ids that counts by itself, in `heads.Grams`, 0 for none. For the
+    rest see `heads.pooling` and `heads.classification`.
 
     The global random state is left as it was. Raises `UserError` where a size or count is not at least 1.
     """
@@ -176,8 +186,10 @@ def classifier(
         linear = LINEAR[config.bits]
         pooled, size = heads.pooling(pool, encoder, linear)
         head = heads.classification(size, classes, head_size, head_dropout, linear)
-        model = SequenceClassifier(encoder, pooled, head, embedding)
+        straight = heads.Grams(classes, grams) if grams else None
+        model = SequenceClassifier(encoder, pooled, head, embedding, straight)
     options = {"vocabulary": vocabulary, "pool": pool, "head_size": head_size, "head_dropout": head_dropout}
+    options["grams"] = grams
     model.made = _made("classifier", config, input_size=input_size, classes=classes, longest=longest, **options)
     return model
 

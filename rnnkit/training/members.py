@@ -11,16 +11,28 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
 from rnnkit import sequences
-from rnnkit.core import BaseConfig, seeding
+from rnnkit.core import BaseConfig, UserError, seeding
 from rnnkit.nn import Members, models
 from rnnkit.sequences import Examples, Preprocessing
 from rnnkit.training import tasks
 
 
 def made(
-    config: BaseConfig, found: Preprocessing, longest: int, *, embedding_size: int, pool: str, head_dropout: float
+    config: BaseConfig,
+    found: Preprocessing,
+    longest: int,
+    *,
+    embedding_size: int,
+    pool: str,
+    head_dropout: float,
+    grams: int,
 ) -> nn.Module:
-    """The net, or one for each fold as `Members`; each with initial weights of its own."""
+    """The net, or one for each fold as `Members`; each with initial weights of its own.
+
+    Raises `UserError` for `grams` of what are no symbols, or where each step has an answer.
+    """
+    if grams and (found.answers == "tags" or not found.vocabulary):
+        raise UserError("grams count in texts and tokens that have a label or a number: leave them out here")
     size = embedding_size if found.vocabulary else found.features
     known: dict[str, Any] = {"vocabulary": len(found.vocabulary) or None, "head_dropout": head_dropout}
 
@@ -29,7 +41,7 @@ def made(
         alone = config.changed(seed=seed)
         if found.answers == "tags":
             return models.tagger(alone, size, found.outputs, longest, **known)
-        return models.classifier(alone, size, found.outputs, longest, pool=cast(Any, pool), **known)
+        return models.classifier(alone, size, found.outputs, longest, pool=cast(Any, pool), grams=grams, **known)
 
     return single(0) if found.members == 1 else Members([single(number) for number in range(found.members)])
 

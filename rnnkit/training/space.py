@@ -65,7 +65,9 @@ class Space:
     studied: Ranges
     tuned: Ranges
     start: dict[str, Any] = field(default_factory=dict)
-    trials: int = field(default=24, compare=False)  # of a sweep that is not told how many; no part of what is searched
+    # Of a sweep that is not told: how many trials, and how many of the best are run again. No part of what is searched.
+    trials: int = field(default=24, compare=False)
+    again: int = field(default=3, compare=False)
     points: tuple[Values, ...] = ()
 
     @classmethod
@@ -139,7 +141,7 @@ class Space:
         start = {name: _nearest(ranges[name], v) if name in ranges else v for name, v in self.start.items()}
         studied = {name: ranges.get(name, values) for name, values in self.studied.items()}
         tuned = self.tuned | {name: values for name, values in ranges.items() if name not in studied}
-        return Space(planes["hidden_size"], planes["depth"], studied, tuned, start, self.trials)
+        return Space(planes["hidden_size"], planes["depth"], studied, tuned, start, self.trials, self.again)
 
     def borders(self, settings: Values, grid: bool = False) -> list[tuple[str, float, Range, tuple[float, float]]]:
         """Settings on a border of their range (of the plane's in a grid): name, value, range, and a wider one."""

@@ -68,6 +68,8 @@ class Estimator(BaseEstimator):
     """Numbers that stand for a word, character or token."""
     least_count: Number = "auto"
     """Words that come less often count as unknown."""
+    grams: Number = "auto"
+    """Words or characters in a row that count for an answer by themselves, beside the recurrent layers; 0 for none."""
     word_dropout: Number = "auto"
     """Share of words read as unknown in training."""
     learning_rate: Number = "auto"

@@ -11,7 +11,7 @@ from rnnkit.training import rules
 from rnnkit.training.estimators.given import Given
 
 
-MOST_STEPS = 6_000_000  # time steps of all updates and members: half a minute on one core
+MOST_SECONDS = 30.0  # of training, as they are estimated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class Config(BaseConfig):
     """Numbers that stand for a word, character or token."""
     least_count: int = 1
     """Words that come less often in training count as unknown."""
+    grams: int = 0
+    """Words or characters in a row that count for an answer by themselves; 0 for none."""
     word_dropout: float = 0.0
     """Share of words read as unknown in training."""
     head_dropout: float = 0.0
@@ -82,7 +84,8 @@ def config(told: dict[str, Any], given: Given, kind: str, counts: np.ndarray, co
     by_epoch = math.ceil(train / batch)
     if "epochs" in open_ones:
         length = found["context"] if kind == "forecast" else float(np.mean([len(one) for one in given.inputs]))
-        updates = rules.updates_of(train, batch, length, unit, folds, MOST_STEPS)
+        each = rules.seconds_of(found["hidden_size"], found["depth"], batch, length, unit) * folds
+        updates = rules.updates_of(train, batch, each, MOST_SECONDS)
         found["epochs"] = max(1, math.ceil(updates / by_epoch))
     settle("evaluate_every", rules.evaluate_every(by_epoch, found["epochs"]))
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in found.items()}

@@ -196,6 +196,7 @@ def model(config: Config, found: Preprocessing, longest: int) -> nn.Module:
         embedding_size=config.embedding_size,
         pool=config.pool,
         head_dropout=config.head_dropout,
+        grams=config.grams,
     )
 
 

@@ -36,6 +36,14 @@ def classifier(members: int = 1, pool: str = "last", head_size: int = 0, seed: i
     return model(nets[0] if members == 1 else Members(nets), "series", "label", members=members, **SCALED)
 
 
+def of_words(members: int = 1, **values) -> Model:
+    """Of texts, into four classes, for which runs of up to three words count by themselves too."""
+    nets = [models.classifier(config(seed=n, **values), 6, 4, 20, vocabulary=6, grams=3) for n in range(members)]
+    for net in nets:
+        torch.nn.init.normal_(net.grams.weights.weight, generator=torch.Generator().manual_seed(0))
+    return model(nets[0] if members == 1 else Members(nets), "words", "label", members=members, vocabulary=WORDS)
+
+
 def tagger(**values) -> Model:
     """Of sentences, whose words are read letter by letter too."""
     letters = models.Letters(len(LETTERS), 4, 5, [torch.tensor([1])])

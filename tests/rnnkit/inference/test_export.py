@@ -13,7 +13,17 @@ import rnnkit
 from rnnkit.core import UserError
 from rnnkit.inference import export, onnx_graph
 from rnnkit.nn import models
-from tests.rnnkit.inference.made import SCALED, classifier, config, language_model, model, same, series, tagger
+from tests.rnnkit.inference.made import (
+    SCALED,
+    classifier,
+    config,
+    language_model,
+    model,
+    of_words,
+    same,
+    series,
+    tagger,
+)
 
 
 onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
@@ -54,6 +64,15 @@ def test_a_classifier_answers_there_as_here(tmp_path_factory, cell, both, depth,
         row[: len(one)] = (one - np.array(SCALED["means"])) / np.array(SCALED["deviations"])
     scores = scores_of(path, padded, lengths).reshape(len(lengths), members, 4)
     assert np.array(net.predict_proba(sequences)) == pytest.approx(softmax(scores).mean(1), abs=2e-5)
+
+
+def test_runs_of_words_count_there_as_here(tmp_path):
+    net, path = of_words(2), tmp_path / "words.onnx"
+    assert export.onnx(net, path) <= export.TOLERANCE
+    ids = np.array([[2, 3, 1, 3, 2], [4, 3, 9, 9, 9]]) % 6  # the second text has two words
+    scores = scores_of(path, ids, [5, 2]).reshape(2, 2, 4)
+    ours = net.predict_proba(["the cat unheard cat the", "sat cat"])
+    assert np.array(ours) == pytest.approx(softmax(scores).mean(1), abs=1e-5)
 
 
 def test_a_tagger_that_reads_letters_answers_there_as_here(tmp_path):

@@ -12,6 +12,7 @@ from tests.rnnkit.inference.made import (
     config,
     language_model,
     model,
+    of_words,
     same,
     series,
     tagger,
@@ -34,6 +35,13 @@ def test_each_step_is_tagged_as_in_the_whole_sentence():
     answers = [stream.step(word) for word in words]
     assert same([answer.probabilities[0] for answer in answers], net.predict_proba([words])[0])
     assert [answer.prediction[0] for answer in answers] == net.predict([words])[0]
+
+
+def test_runs_of_words_count_as_they_come():
+    net, words = of_words(2, bidirectional=False), ["The", "cat", "sat", "unheard", "the", "cat"]
+    stream = net.stream()
+    steps = [stream.step(word).probabilities for word in words]
+    assert same(steps, net.predict_proba([" ".join(words[: n + 1]) for n in range(6)]))
 
 
 def test_a_text_goes_on_after_its_start():

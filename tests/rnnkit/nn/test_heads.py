@@ -111,3 +111,33 @@ def test_dropout_acts_on_the_pooled_vector_in_training_alone():
 def test_an_unknown_pooling_is_named():
     with pytest.raises(ValueError, match="no pooling 'median'"):
         heads.pooling("median", nn.GRU(3, 4))
+
+
+def test_runs_of_ids_count_by_themselves_in_any_company():
+    grams = heads.Grams(2, 3)
+    with torch.no_grad():
+        grams.weights.weight.normal_(generator=torch.Generator().manual_seed(0))
+    texts = [[5, 3, 3, 9, 2], [7], [3, 5], [9, 2, 5, 3]]
+
+    def row(run):  # the oldest id first
+        hashed = sum((one + 2) * 1_000_003**lag for lag, one in enumerate(reversed(run))) % (2**31 - 1)
+        return grams.weights.weight[hashed % 2**16]
+
+    found = grams(pack_sequence([torch.tensor(ids) for ids in texts], enforce_sorted=False))
+    for ids, scores in zip(texts, found, strict=True):
+        padded = [-1, -1, *ids]
+        runs = [padded[end - size : end] for end in range(3, len(padded) + 1) for size in (1, 2, 3)]
+        assert scores.tolist() == pytest.approx((sum(map(row, runs)) / len(ids) ** 0.5).tolist(), abs=1e-5)
+        assert scores.equal(grams(pack_sequence([torch.tensor(ids)]))[0])
+
+
+def test_runs_of_ids_start_at_nothing_and_learn_an_order():
+    grams = heads.Grams(2, 2)
+    texts = pack_sequence([torch.tensor([4, 4, 5, 6, 4]), torch.tensor([4, 4, 6, 5, 4])])  # the same ids
+    assert not grams(texts).any()
+    optimizer = torch.optim.Adam(grams.parameters(), 0.1)
+    for _ in range(20):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(grams(texts), torch.tensor([0, 1])).backward()
+        optimizer.step()
+    assert grams(texts).argmax(1).tolist() == [0, 1]

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from rnnkit.core import BaseConfig, UserError
 from rnnkit.nn import portable
+from rnnkit.sequences import Preprocessing
 from rnnkit.training import members
 
 
@@ -31,3 +33,12 @@ def test_the_loss_of_numbers_is_the_squared_error():
     told = {"members": 2, "is_label": False, "losses": portable.losses("portable")}
     wanted = sum(functional.mse_loss(scores[k::2].view(4, 2, 2)[:, 1 - k], targets[k::2, :2]) for k in (0, 1))
     assert members.cost(scores, targets, **told).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [Preprocessing("series", "label", channels=("x",)), Preprocessing("tokens", "tags", vocabulary=("<pad>", "<unk>"))],
+)
+def test_runs_of_symbols_count_for_an_answer_to_a_sequence_of_symbols_alone(found):
+    with pytest.raises(UserError, match="grams count in texts and tokens that have a label or a number"):
+        members.made(BaseConfig(), found, 9, embedding_size=4, pool="last", head_dropout=0.0, grams=2)
