@@ -82,6 +82,10 @@ class Config(BaseConfig):
     """Numbers that stand for a word or character; 0 for by the data."""
     least_count: int = 0
     """Words that come less often in training count as unknown; 0 for by the data."""
+    gaps: Literal["auto", "on", "off"] = field(default="auto", metadata={configuration.BEFORE: "off"})
+    """Read the time since the step before too, where rows have times; by default where steps do not come evenly."""
+    differences: bool = field(default=False, metadata={configuration.BEFORE: False})
+    """Read what each channel of a series has changed by since the step before too."""
     grams: int | None = field(default=None, metadata={configuration.BEFORE: 0})
     """Up to so many words or characters in a row count for an answer by themselves, beside the recurrent layers; 0 for
     none, None for by the data."""

@@ -36,11 +36,13 @@ def _read(config: "Config") -> OwnData:
     roles = {
         name: getattr(config, name) for name in ("target", "id", "time", "text", "split", "group", "task", "format")
     }
-    return _of_file(config.data, config.test, How(ignore=named(config.ignore), **roles))
+    return _of_file(config.data, config.test, How(ignore=named(config.ignore), **roles), config.gaps == "on")
 
 
 @functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def _of_file(path: str, test: str, how: How) -> OwnData:
+def _of_file(path: str, test: str, how: How, gaps: bool = False) -> OwnData:
+    if gaps:
+        return _of_file(path, test, how).with_gaps()
     data = read(Path(path), how)
     return parts.joined(data, read(Path(test), how)) if test else data
 
@@ -83,9 +85,9 @@ def _prepared(config: "Config") -> Prepared:
 
 # What the examples depend on.
 _KEYS = ("data", "test", "target", "id", "time", "text", "split", "group", "task", "format", "ignore", "unit")
-_KEYS += ("folds", "split_seed", "horizon", "context", "season", "least_count")
+_KEYS += ("folds", "split_seed", "horizon", "context", "season", "least_count", "gaps", "differences")
 # What baselines depend on: they read texts in their own way.
-BESIDE = (*(name for name in _KEYS if name not in ("unit", "least_count")), "watch")
+BESIDE = (*(name for name in _KEYS if name not in ("unit", "least_count", "differences")), "watch")
 
 
 class ByKey:
@@ -119,6 +121,9 @@ def _fitted(config: "Config", own: OwnData, places: parts.Places, cut: "cutting.
     if own.reads == "series":
         means, deviations, mask = preprocessing.scale(train)
         told |= {"channels": own.channels, "means": means, "deviations": deviations, "mask": mask}
+        if config.differences:
+            known = Preprocessing(**told)  # type: ignore[arg-type]
+            told["differences"] = preprocessing.deviations_of_differences(known, train)
     else:
         told["vocabulary"] = preprocessing.known_words(told["reads"], train, config.least_count)  # type: ignore[arg-type]
     if own.answers in ("label", "tags"):

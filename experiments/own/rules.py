@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnkit.core import cells, wording
+from rnnkit.core import UserError, cells, wording
 from rnnkit.training import Range, Space, rules
 
 
@@ -22,7 +22,7 @@ MOST_SECONDS = 14.0  # of training, as they are estimated: a clock would make of
 TRIALS, AGAIN = 8, 1
 
 _BY_DATA = ("hidden_size", "batch_size", "epochs", "learning_rate", "folds")
-_AUTO = ("task", "unit", "watch", "pool")
+_AUTO = ("task", "unit", "watch", "pool", "gaps")
 
 
 def is_settled(config: "Config") -> bool:
@@ -48,6 +48,9 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     found["hidden_size"] = config.hidden_size or usual.hidden_size
     found["learning_rate"] = config.learning_rate or usual.learning_rate
     found["pool"] = config.pool if config.pool != "auto" else usual.pool
+    found["gaps"] = _gaps(config, data)
+    if config.differences and data.reads != "series":
+        raise UserError("--differences: words and tokens have none: leave it out")
     if windows is not None:
         found |= {"season": windows.season, "context": len(windows.data.inputs[0])}
     if unit != "values":
@@ -67,6 +70,19 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     return config.changed(**found)
 
 
+def _gaps(config: "Config", data: "OwnData") -> str:
+    """Whether the time since the step before is read: where it differs by a tenth of its mean.
+
+    Raises `UserError` where it was asked for and steps have no times.
+    """
+    if config.gaps == "on" and not len(data.gaps):
+        raise UserError("--gaps on: the steps have no times; say with --time which column has them")
+    if config.gaps != "auto":
+        return config.gaps
+    spans = np.concatenate([np.zeros(0), *(gap[1:] for gap in data.gaps)])
+    return "on" if len(spans) and spans.std() > 0.1 * abs(spans.mean()) else "off"
+
+
 def _class_counts(data: "OwnData") -> np.ndarray:
     """How many sequences each class has, or steps each tag; nothing of numbers."""
     if data.answers in ("number", "forecast"):
@@ -83,6 +99,7 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
     said += [f"batches of {found.batch_size} (--batch-size)"] if not asked.batch_size else []
     said += [f"hidden size {found.hidden_size} (--hidden-size)"] if not asked.hidden_size else []
     said += [f"pooling {found.pool} (--pool)"] if asked.pool == "auto" and found.task in ("label", "number") else []
+    said += ["the time between steps is read (--gaps)"] if asked.gaps == "auto" and found.gaps == "on" else []
     said += [f"{found.folds} folds (--folds)"] if found.folds > 1 and not asked.folds else []
     said += [f"judged by {found.watch.replace('_', ' ')} (--watch)"] if asked.watch == "auto" else []
     said += [f"read by {found.unit} (--unit)"] if asked.unit == "auto" and data.reads == "text" else []

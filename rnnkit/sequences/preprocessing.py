@@ -28,8 +28,10 @@ class Preprocessing:
     """How sequences become what a net reads, and its scores what is answered.
 
     Of series each channel is standardised by `means` and `deviations` of the training part's steps; a missing value is
-    the one before it, or the mean, and with `mask` a further channel is 1 where it was missing. Words, characters and
-    tokens are numbers by `vocabulary`. `members` nets answer together, by the mean of their probabilities or values.
+    the one before it, or the mean, and with `mask` a further channel is 1 where it was missing. With `differences` what
+    each channel has changed by since the step before, divided by these deviations, is a further one. Words, characters
+    and tokens are numbers by `vocabulary`. `members` nets answer together, by the mean of their probabilities or
+    values.
     Images are rows of pixels, read as `images` says. Answers are one for a sequence (a label, a number, the next values
     or the next symbol), or at each step (a tag, or which keys sound next).
     """
@@ -40,6 +42,7 @@ class Preprocessing:
     means: tuple[float, ...] = ()
     deviations: tuple[float, ...] = ()
     mask: bool = False
+    differences: tuple[float, ...] = ()  # of each channel's steps, the deviation of those that are read too; or nothing
     vocabulary: tuple[str, ...] = ()
     longest: int = 0  # steps that are read of a text, from its beginning; 0 for all
     classes: tuple[str, ...] = ()
@@ -63,7 +66,7 @@ class Preprocessing:
     @property
     def features(self) -> int:
         """Numbers a step, of a series; 0 where steps are numbers of words."""
-        return len(self.channels) * (2 if self.mask else 1)
+        return len(self.channels) * (1 + self.mask + bool(self.differences))
 
     @property
     def outputs(self) -> int:
@@ -160,9 +163,10 @@ def _series(preprocessing: Preprocessing, one: Any, number: int) -> Tensor:
         last = np.where(missing, -1, np.arange(len(values))[:, None])
         np.maximum.accumulate(last, axis=0, out=last)
         scaled = np.where(last < 0, np.float32(0), np.take_along_axis(scaled, np.maximum(last, 0), 0))
-    if preprocessing.mask:
-        scaled = np.concatenate([scaled, missing.astype(np.float32)], 1)
-    return torch.from_numpy(np.ascontiguousarray(scaled, np.float32))
+    found = [scaled, missing.astype(np.float32)] if preprocessing.mask else [scaled]
+    if preprocessing.differences:
+        found.append(np.diff(scaled, axis=0, prepend=scaled[:1]) / np.array(preprocessing.differences, np.float32))
+    return torch.from_numpy(np.ascontiguousarray(np.concatenate(found, 1), np.float32))
 
 
 def units(reads: Reads, one: Any) -> list[str]:
@@ -224,6 +228,15 @@ def scale(sequences: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[flo
     deviations = np.sqrt(np.where(variances > 1e-12 * np.maximum(means**2, 1e-30), variances, 1.0))
     missing = bool((count < sum(map(len, sequences))).any())
     return tuple(means.tolist()), tuple(deviations.tolist()), missing
+
+
+def deviations_of_differences(preprocessing: Preprocessing, sequences: Sequence[np.ndarray]) -> tuple[float, ...]:
+    """The deviation from 0 of each channel's differences from step to step, once standardised; 1 where all are 0."""
+    count, squares = 0, np.zeros(len(preprocessing.channels))
+    for one in sequences:
+        steps = np.diff(inputs(preprocessing, [one])[0].numpy()[:, : len(squares)].astype(np.float64), axis=0)
+        count, squares = count + len(steps), squares + (steps**2).sum(0)
+    return tuple(float(f"{deviation:.6g}") or 1.0 for deviation in np.sqrt(squares / max(count, 1)))
 
 
 def probabilities(preprocessing: Preprocessing, scores: Tensor) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 from rnnkit.core import UserError
 from rnnkit.datasets.own import files, reading, tables
 from rnnkit.datasets.own.assembling import assembled
-from rnnkit.datasets.own.data import ASKED, How
+from rnnkit.datasets.own.data import ASKED, GAP, How, with_gaps
 from rnnkit.datasets.own.roles import IDS, TARGETS, TIMES, roles_of
 from rnnkit.datasets.own.tables import Rows, Table
 
@@ -36,6 +36,7 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
         found = files.READERS[kind](path, asking)
         return Asked(found.inputs, found.lines, found.ids)
     table = tables.READERS[kind](path)
+    gaps, channels = GAP in channels, tuple(name for name in channels if name != GAP)
     named = set(channels) & set(table.names)
     if named:
         if lacking := [name for name in channels if name not in table.names]:
@@ -53,7 +54,9 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
     if named and roles.form == "long":  # in the order in which the net reads them
         roles = replace(roles, values=tuple(channels))
     found = assembled(_with_target(table), roles)
-    return Asked(found.inputs, found.lines, found.ids)
+    if gaps and not found.gaps:
+        raise UserError(f"{path} has no column of times, and the net reads the time since the step before")
+    return Asked(with_gaps(found.inputs, found.gaps) if gaps else found.inputs, found.lines, found.ids)
 
 
 def _with_target(table: Table) -> Table:

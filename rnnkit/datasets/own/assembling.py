@@ -3,7 +3,7 @@
 import itertools
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class Assembled:
     groups: list[str]
     parts: list[str]
     notes: list[str]
+    gaps: list[np.ndarray] = field(default_factory=list[np.ndarray])
 
 
 def assembled(table: Table, roles: Roles) -> Assembled:
@@ -177,12 +178,14 @@ def long(table: Table, roles: Roles) -> Assembled:
             times.append(fields.times(rows.columns[roles.time], table.path, rows.lines, roles.time))
         pieces.append(_words(rows, table, roles.values[0]) if roles.has_words else _numbers(table, roles, rows))
     joined = {name: np.concatenate(parts) for name, parts in codes.items()}
-    order, notes = _order(joined[""], np.concatenate(times) if times else None, roles)
+    when = np.concatenate(times) if times else None
+    order, notes = _order(joined[""], when, roles)
     values: Any = list(itertools.chain.from_iterable(pieces)) if roles.has_words else np.concatenate(pieces)
     del pieces
     if order is not None:
         values = [values[i] for i in order] if roles.has_words else values[order]
         joined = {name: part[order] for name, part in joined.items()}
+        when = None if when is None else when[order]
     edges = np.flatnonzero(np.diff(joined[""])) + 1
     cuts = [0, *edges.tolist(), len(joined[""])]
     inputs = [values[low:high] for low, high in itertools.pairwise(cuts)]
@@ -208,7 +211,10 @@ def long(table: Table, roles: Roles) -> Assembled:
         targets = [[words[i] for i in joined[roles.target][low:high]] for low, high in itertools.pairwise(cuts)]
     ids = [spelled[code] or "1" for code in firsts]
     parts, groups = of_sequences(roles.split), of_sequences(roles.group)
-    return Assembled(inputs, targets, lines, ids, by_step, groups, parts, [*roles.notes, *notes])
+    gaps: list[np.ndarray] = []
+    if when is not None and not roles.has_words:
+        gaps = [np.diff(when[low:high], prepend=when[low]) for low, high in itertools.pairwise(cuts)]
+    return Assembled(inputs, targets, lines, ids, by_step, groups, parts, [*roles.notes, *notes], gaps)
 
 
 def _order(codes: np.ndarray, times: np.ndarray | None, roles: Roles) -> tuple[np.ndarray | None, list[str]]:

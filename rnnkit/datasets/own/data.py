@@ -15,6 +15,7 @@ Format = Literal["auto", "csv", "tsv", "jsonl", "parquet", "npz", "ts", "folder"
 
 
 ASKED = "(asked)"  # the target of files whose targets a net is asked for
+GAP = "time since the step before"  # the channel of it
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class OwnData:
     channels: tuple[str, ...] = ()
     groups: Sequence[str] = ()
     parts: Sequence[str] = ()
+    gaps: Sequence[np.ndarray] = ()  # where steps have times: the time since the step before, of shape (steps,) each
     target: str = ""
     notes: tuple[str, ...] = field(default=())  # what was guessed, mended or left out, in sentences
 
@@ -62,6 +64,13 @@ class OwnData:
         """How many steps each has, of shape (sequences,); of texts, how many characters."""
         return np.array([len(one) for one in self.inputs], dtype=np.int64)
 
+    def with_gaps(self) -> "OwnData":
+        """With a channel of the time since the step before, where steps have times; else as it is."""
+        if not len(self.gaps):
+            return self
+        inputs = with_gaps(self.inputs, self.gaps)
+        return replace(self, inputs=inputs, channels=(*self.channels, GAP))
+
     def subset(self, chosen: Iterable[int]) -> "OwnData":
         """Those at the places that are named, in that order."""
         places = [int(i) for i in chosen]
@@ -69,7 +78,8 @@ class OwnData:
         def picked(values: Sequence[Any]) -> Sequence[Any]:
             return [values[i] for i in places] if len(values) else values
 
-        parts = {name: picked(getattr(self, name)) for name in ("inputs", "targets", "lines", "ids", "groups", "parts")}
+        names = ("inputs", "targets", "lines", "ids", "groups", "parts", "gaps")
+        parts = {name: picked(getattr(self, name)) for name in names}
         return replace(self, **parts)
 
 
@@ -81,3 +91,9 @@ def named(text: str) -> tuple[str, ...]:
 def place(path: Path, line: int, name: str = "") -> str:
     """Where something stands: `sales.csv, line 3, field 'price'`."""
     return f"{path}, line {line}" + (f", field {name!r}" if name else "")
+
+
+def with_gaps(inputs: Sequence[np.ndarray], gaps: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Sequences with a channel more, the logarithm of 1 and the time since the step before: spans differ by powers."""
+    columns = (np.log1p(np.maximum(gap, 0))[:, None].astype(np.float32) for gap in gaps)
+    return [np.concatenate([one, column], 1) for one, column in zip(inputs, columns, strict=True)]

@@ -175,7 +175,7 @@ def joined(data: OwnData, test: OwnData) -> OwnData:
         one, other = getattr(data, name), getattr(test, name)
         return [*one, *other] if len(one) and len(other) else []
 
-    values = {name: both(name) for name in ("inputs", "targets", "lines", "ids", "groups")}
+    values = {name: both(name) for name in ("inputs", "targets", "lines", "ids", "groups", "gaps")}
     parts = [part if part != "test" else "" for part in data.parts] or [""] * len(data)
     digest = hashlib.sha256(f"{data.sha256} {test.sha256}".encode()).hexdigest()
     told = {"reads": data.reads, "answers": data.answers, "channels": data.channels, "target": data.target}

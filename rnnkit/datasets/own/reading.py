@@ -78,6 +78,7 @@ def _of(path: Path, how: How, found: Assembled, target: str, channels: tuple[str
     if reads == "series" and not channels:
         channels = tuple(f"channel {number}" for number in range(1, inputs[0].shape[1] + 1))
     told = {"channels": tuple(channels), "groups": found.groups, "parts": found.parts, "target": target}
+    told["gaps"] = found.gaps
     return OwnData(
         reads, answers, inputs, targets, found.lines, found.ids, source.checksum(path), notes=tuple(notes), **told
     )

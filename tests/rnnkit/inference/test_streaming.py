@@ -51,9 +51,9 @@ def test_a_text_goes_on_after_its_start():
     assert same(steps, net.predict_proba([words[: n + 1] for n in range(3)]))
 
 
-def test_a_missing_value_is_the_one_before_it():
-    net = models.classifier(config(bidirectional=False), 6, 4, 9)
-    net = model(net, "series", "label", mask=True, **SCALED)
+def test_a_missing_value_is_the_one_before_it_and_differences_are_from_that():
+    net = models.classifier(config(bidirectional=False), 9, 4, 9)
+    net = model(net, "series", "label", mask=True, differences=(0.5, 1.0, 2.0), **SCALED)
     (sequence,) = series([6])
     sequence[[0, 2, 3], [1, 0, 0]] = np.nan
     stream = net.stream()

@@ -39,6 +39,23 @@ def test_a_missing_value_is_the_one_before_and_a_mask_says_so():
     assert found.tolist() == [[0, 1, 1, 0], [2, 1, 0, 1], [2, 1, 1, 1]]
 
 
+def test_differences_are_what_each_channel_has_changed_by_in_deviations_of_training():
+    chance = np.random.default_rng(0)
+    train = [chance.normal((3, -1), (2, 0.1), (n, 2)) for n in (5, 1, 30)]
+    deviations = preprocessing.deviations_of_differences(SERIES, train)
+    steps = np.concatenate([np.diff((one - (1.0, 0.0)) / (2.0, 1.0), axis=0) for one in train])
+    np.testing.assert_allclose(deviations, np.sqrt((steps**2).mean(0)), rtol=1e-4)
+    known = dataclasses.replace(SERIES, differences=(0.5, 2.0))
+    (found,) = preprocessing.inputs(known, [[[1, 1], [5, NAN], [NAN, 5]]])
+    assert found[:, :4].equal(preprocessing.inputs(SERIES, [[[1, 1], [5, NAN], [NAN, 5]]])[0])
+    assert found[:, 4:].tolist() == [[0, 0], [4, 0], [0, 2]]
+    assert found.shape[1] == known.features
+
+
+def test_a_channel_that_never_changes_has_differences_in_its_unit():
+    assert preprocessing.deviations_of_differences(SERIES, [np.ones((1, 2)), np.full((4, 2), 5.0)]) == (1.0, 1.0)
+
+
 @pytest.mark.parametrize("shape", [(3,), (3, 3), (0, 2), (2, 2, 2)])
 def test_another_number_of_channels_is_named(shape):
     with pytest.raises(UserError, match=r"sequence 1 has the shape .* one column for each of x, y"):
