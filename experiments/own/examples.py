@@ -85,9 +85,10 @@ def _prepared(config: "Config") -> Prepared:
 
 # What the examples depend on.
 _KEYS = ("data", "test", "target", "id", "time", "text", "split", "group", "task", "format", "ignore", "unit")
-_KEYS += ("folds", "split_seed", "horizon", "context", "season", "least_count", "gaps", "differences")
-# What baselines depend on: they read texts in their own way.
-BESIDE = (*(name for name in _KEYS if name not in ("unit", "least_count", "differences")), "watch")
+_KEYS += ("folds", "split_seed", "horizon", "context", "season", "least_count", "gaps", "differences", "scale")
+_READING = ("unit", "least_count", "differences", "scale")
+# What baselines depend on: they read in their own way.
+BESIDE = (*(name for name in _KEYS if name not in _READING), "watch")
 
 
 class ByKey:
@@ -119,7 +120,9 @@ def _fitted(config: "Config", own: OwnData, places: parts.Places, cut: "cutting.
     told: dict[str, object] = {"reads": "series" if config.unit == "values" else config.unit, "answers": own.answers}
     told["members"] = max(config.folds, 1)
     if own.reads == "series":
-        means, deviations, mask = preprocessing.scale(train)
+        by_place = config.scale == "place"
+        means, deviations, mask = (preprocessing.scale_by_place if by_place else preprocessing.scale)(train)
+        told["places"] = len(train[0]) if by_place else 0
         told |= {"channels": own.channels, "means": means, "deviations": deviations, "mask": mask}
         if config.differences:
             known = Preprocessing(**told)  # type: ignore[arg-type]

@@ -20,9 +20,10 @@ MOST_SECONDS = 14.0  # of training, as they are estimated: a clock would make of
 # Of a sweep, unless told: the plane of 6, 2 that TPE suggests, and the best again on fresh seeds, in three minutes on 2
 # cores.
 TRIALS, AGAIN = 8, 1
+FAR = 20.0  # by how many times places differ that are of other kinds, rather than of one series
 
 _BY_DATA = ("hidden_size", "batch_size", "epochs", "learning_rate", "folds")
-_AUTO = ("task", "unit", "watch", "pool", "gaps")
+_AUTO = ("task", "unit", "watch", "pool", "scale", "gaps")
 
 
 def is_settled(config: "Config") -> bool:
@@ -48,7 +49,7 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     found["hidden_size"] = config.hidden_size or usual.hidden_size
     found["learning_rate"] = config.learning_rate or usual.learning_rate
     found["pool"] = config.pool if config.pool != "auto" else usual.pool
-    found["gaps"] = _gaps(config, data)
+    found["scale"], found["gaps"] = _scale(config, data, places), _gaps(config, data)
     if config.differences and data.reads != "series":
         raise UserError("--differences: words and tokens have none: leave it out")
     if windows is not None:
@@ -68,6 +69,22 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     if not config.evaluate_every:
         found["evaluate_every"] = rules.evaluate_every(by_epoch, found.get("epochs", config.epochs))
     return config.changed(**found)
+
+
+def _scale(config: "Config", data: "OwnData", places: "Places") -> str:
+    """By place where sequences have one length and their places are spread quite differently, each of them somehow.
+
+    A place's spread is between the quartiles: 0 where values are the same most of the time, as at an image's border.
+    """
+    alike = data.reads == "series" and data.answers != "forecast" and len(set(data.lengths.tolist())) == 1
+    if config.scale == "place" and not alike:
+        raise UserError("--scale place: it is for series of one length that are not to be forecast; leave it out")
+    if config.scale != "auto" or not alike:
+        return config.scale if alike else "channel"
+    steps = np.nan_to_num(np.stack([data.inputs[i] for i in places.train]))
+    quarter, three_quarters = np.quantile(steps, (0.25, 0.75), axis=0)
+    low, high = np.quantile(three_quarters - quarter, (0.1, 0.9), axis=0)
+    return "place" if (high > FAR * low).any() and (low > 0).all() else "channel"
 
 
 def _gaps(config: "Config", data: "OwnData") -> str:
@@ -99,6 +116,7 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
     said += [f"batches of {found.batch_size} (--batch-size)"] if not asked.batch_size else []
     said += [f"hidden size {found.hidden_size} (--hidden-size)"] if not asked.hidden_size else []
     said += [f"pooling {found.pool} (--pool)"] if asked.pool == "auto" and found.task in ("label", "number") else []
+    said += ["each place scaled by itself (--scale)"] if asked.scale == "auto" and found.scale == "place" else []
     said += ["the time between steps is read (--gaps)"] if asked.gaps == "auto" and found.gaps == "on" else []
     said += [f"{found.folds} folds (--folds)"] if found.folds > 1 and not asked.folds else []
     said += [f"judged by {found.watch.replace('_', ' ')} (--watch)"] if asked.watch == "auto" else []

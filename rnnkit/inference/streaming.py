@@ -43,6 +43,8 @@ class Stream:
             why = "its attention weighs all steps together: train one with --pool last, mean or max"
         elif known.reads == "images":
             why = "it reads images, which come whole"
+        elif known.places:
+            why = f"it reads {known.places} steps, each scaled by its place: train one with --scale channel"
         elif known.answers == "forecast":
             why = f"a forecast reads the last {known.context} steps together: give them to predict"
         if why:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnkit.core import UserError, extras, records
+from rnnkit.core import UserError, extras, records, wording
 from rnnkit.sequences import images, vocabulary
 
 
@@ -27,7 +27,8 @@ Answers = Literal["label", "number", "tags", "forecast", "next", "keys"]
 class Preprocessing:
     """How sequences become what a net reads, and its scores what is answered.
 
-    Of series each channel is standardised by `means` and `deviations` of the training part's steps; a missing value is
+    Of series each channel is standardised by `means` and `deviations` of the training part's steps, with `places` each
+    channel of each of so many steps by those of that place, one place after the other; a missing value is
     the one before it, or the mean, and with `mask` a further channel is 1 where it was missing. With `differences` what
     each channel has changed by since the step before, divided by these deviations, is a further one. Words, characters
     and tokens are numbers by `vocabulary`. `members` nets answer together, by the mean of their probabilities or
@@ -41,6 +42,7 @@ class Preprocessing:
     channels: tuple[str, ...] = ()
     means: tuple[float, ...] = ()
     deviations: tuple[float, ...] = ()
+    places: int = 0
     mask: bool = False
     differences: tuple[float, ...] = ()  # of each channel's steps, the deviation of those that are read too; or nothing
     vocabulary: tuple[str, ...] = ()
@@ -154,9 +156,18 @@ def _series(preprocessing: Preprocessing, one: Any, number: int) -> Tensor:
             f"sequence {number} has the shape {values.shape}: give (steps, {len(preprocessing.channels)}), one column "
             f"for each of {', '.join(preprocessing.channels)}"
         )
+    if preprocessing.places and len(values) != preprocessing.places:
+        raise UserError(
+            f"sequence {number} has {wording.count(len(values), 'step')}: give {preprocessing.places}, as each of them "
+            "is scaled by itself (--scale)"
+        )
     missing = np.isnan(values)
+    means, deviations = (
+        np.array(part, np.float32).reshape(-1, values.shape[1])
+        for part in (preprocessing.means, preprocessing.deviations)
+    )
     with np.errstate(over="ignore"):
-        scaled = (values - np.array(preprocessing.means, np.float32)) / np.array(preprocessing.deviations, np.float32)
+        scaled = (values - means) / deviations
     if np.isinf(scaled).any():
         raise UserError(f"sequence {number} holds a value that is too large beside those of training")
     if missing.any():
@@ -228,6 +239,12 @@ def scale(sequences: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[flo
     deviations = np.sqrt(np.where(variances > 1e-12 * np.maximum(means**2, 1e-30), variances, 1.0))
     missing = bool((count < sum(map(len, sequences))).any())
     return tuple(means.tolist()), tuple(deviations.tolist()), missing
+
+
+def scale_by_place(sequences: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
+    """As `scale` for each step of sequences of one length by itself, one after the other."""
+    steps = np.stack(sequences)
+    return scale([steps.reshape(len(steps), -1)])
 
 
 def deviations_of_differences(preprocessing: Preprocessing, sequences: Sequence[np.ndarray]) -> tuple[float, ...]:

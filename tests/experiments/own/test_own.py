@@ -319,3 +319,18 @@ def test_the_time_between_even_steps_is_not_read_unless_asked_for(tmp_path):
     texts = str(write(tmp_path / "words.csv", words()))
     with pytest.raises(UserError, match="--differences: words and tokens have none"):
         own.settle(own.Config(data=texts, target="label", differences=True))
+
+
+def test_places_of_quite_other_sizes_are_scaled_by_themselves(tmp_path):
+    chance = np.random.default_rng(0)
+    rows = chance.normal(0, (1, 0.01, 300, 2), (40, 4))
+    table = "".join(f"{a:.5f},{b:.5f},{c:.5f},{d:.5f},{['no', 'yes'][int(a > 0)]}\n" for a, b, c, d in rows)
+    data = str(write(tmp_path / "table.csv", "a,b,c,d,label\n" + table))
+    found = examples.prepared(own.settle(own.Config(data=data, target="label"))).preprocessing
+    assert found.places == 4
+    assert found.deviations == pytest.approx((1, 0.01, 300, 2), rel=0.5)
+    assert own.settle(own.Config(data=data, target="label", scale="channel")).scale == "channel"
+    uneven = str(order_matters(tmp_path / "order.csv", 30))
+    assert own.settle(own.Config(data=uneven, target="label")).scale == "channel"
+    with pytest.raises(UserError, match="--scale place: it is for series of one length"):
+        own.settle(own.Config(data=uneven, target="label", scale="place"))

@@ -62,7 +62,10 @@ def test_a_missing_value_is_the_one_before_it_and_differences_are_from_that():
 
 
 def test_what_needs_the_whole_sequence_says_why():
+    by_place = {"means": (0.0,) * 6, "deviations": (1.0,) * 6, "places": 2, "channels": ("x", "y", "z")}
+    placed = models.classifier(config(bidirectional=False), 3, 4, 9)
     for net, why in (
+        (model(placed, "series", "label", **by_place), "it reads 2 steps, each scaled by its place"),
         (classifier(), "it reads from both ends: train one with --no-bidirectional"),
         (classifier(pool="attention", bidirectional=False), "its attention weighs all steps together"),
     ):

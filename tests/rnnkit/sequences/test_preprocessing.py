@@ -30,6 +30,18 @@ def test_the_scale_is_scikit_learns_over_all_steps():
     assert missing
 
 
+def test_by_place_the_scale_is_scikit_learns_of_the_columns_of_a_table():
+    chance = np.random.default_rng(0)
+    table = chance.normal((3, -1, 700), (2, 0.01, 500), (20, 3))
+    means, deviations, missing = preprocessing.scale_by_place([row[:, None] for row in table])
+    assert not missing
+    known = Preprocessing("series", "label", ("x",), means, deviations, places=3)
+    found = torch.stack(preprocessing.inputs(known, table)).squeeze(2)
+    np.testing.assert_allclose(found, StandardScaler().fit_transform(table), atol=1e-4)
+    with pytest.raises(UserError, match="sequence 1 has 2 steps: give 3, as each of them is scaled by itself"):
+        preprocessing.inputs(known, [table[0], table[1, :2]])
+
+
 def test_a_channel_that_never_changes_is_left_in_its_unit():
     assert preprocessing.scale([np.full((4, 1), 5.0)]) == ((5.0,), (1.0,), False)
 
