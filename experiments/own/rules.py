@@ -41,11 +41,9 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     unit = config.unit if config.unit != "auto" else rules.unit_of(data.reads, data.inputs)
     found: dict[str, Any] = {"task": data.answers, "unit": unit}
     count = len(np.unique(np.concatenate([places.train, places.valid])))
-    found["folds"] = config.folds or (1 if data.answers == "forecast" or data.parts else rules.folds_of(count))
-    train = count if found["folds"] > 1 else len(places.train)
     found["watch"] = config.watch if config.watch != "auto" else rules.watched(data.answers, _class_counts(data))
-    usual = rules.usual(data.answers, unit, train)
-    found["batch_size"] = config.batch_size or rules.batch_of(train, unit)
+    usual = rules.usual(data.answers, unit, count)
+    found["batch_size"] = config.batch_size or rules.batch_of(count, unit)
     found["hidden_size"] = config.hidden_size or usual.hidden_size
     found["learning_rate"] = config.learning_rate or usual.learning_rate
     found["pool"] = config.pool if config.pool != "auto" else usual.pool
@@ -60,11 +58,14 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     for name in ("word_dropout", "head_dropout", "grams"):
         if getattr(config, name) is None:
             found[name] = getattr(usual, name)
+    length = float((windows.data if windows else data).lengths.mean())
+    each = rules.seconds_of(found["hidden_size"], config.depth, found["batch_size"], length, unit)
+    one = data.answers == "forecast" or "valid" in data.parts
+    found["folds"] = config.folds or (1 if one else rules.folds_of(count, each, MOST_SECONDS))
+    train = count if found["folds"] > 1 else len(places.train)
     by_epoch = math.ceil(train / found["batch_size"])
     if not config.epochs:
-        length = float((windows.data if windows else data).lengths.mean())
-        each = rules.seconds_of(found["hidden_size"], config.depth, found["batch_size"], length, unit) * found["folds"]
-        asked = config.updates or rules.updates_of(train, found["batch_size"], each, MOST_SECONDS)
+        asked = config.updates or rules.updates_of(train, found["batch_size"], each * found["folds"], MOST_SECONDS)
         found["epochs"] = max(1, math.ceil(asked / by_epoch))
     if not config.evaluate_every:
         found["evaluate_every"] = rules.evaluate_every(by_epoch, found.get("epochs", config.epochs))
@@ -116,6 +117,9 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
     said += [f"batches of {found.batch_size} (--batch-size)"] if not asked.batch_size else []
     said += [f"hidden size {found.hidden_size} (--hidden-size)"] if not asked.hidden_size else []
     said += [f"pooling {found.pool} (--pool)"] if asked.pool == "auto" and found.task in ("label", "number") else []
+    said += (
+        [f"up to {found.grams} {found.unit} in a row count (--grams)"] if asked.grams is None and found.grams else []
+    )
     said += ["each place scaled by itself (--scale)"] if asked.scale == "auto" and found.scale == "place" else []
     said += ["the time between steps is read (--gaps)"] if asked.gaps == "auto" and found.gaps == "on" else []
     said += [f"{found.folds} folds (--folds)"] if found.folds > 1 and not asked.folds else []

@@ -9,10 +9,11 @@ import numpy as np
 
 
 FEW = 300  # sequences to train and validate with: below, one validation part is too small to choose by
-ENOUGH = 500  # to learn from, for a net of 64 units
+MANY = 3_000  # above, one net that learns from three quarters of them loses little by what it does not see
+ENOUGH = 5_000  # to learn from, for a net of 64 units
 LEAST_UPDATES, MOST_UPDATES = 1_000, 3_000
 PASSES = 20  # of the training part, where that is more than LEAST_UPDATES
-EVALUATIONS = 30  # as many as make a difference
+EVALUATIONS = 15  # as many as make a difference
 
 Unit = Literal["values", "words", "characters", "tokens"]
 
@@ -35,7 +36,7 @@ def usual(answers: str, unit: str, train: int) -> Usual:
     """What fits `train` sequences, read by `unit`, that are answered with a label, a number, tags or a forecast."""
     is_text = unit != "values"
     return Usual(
-        hidden_size=64 if train >= ENOUGH or is_text else 32,
+        hidden_size=64 if train >= ENOUGH else 32,
         learning_rate=0.005 if is_text else 0.01,
         pool="joined" if answers in ("label", "number") else "last",
         embedding_size={"values": 0, "characters": 32}.get(unit, 64),
@@ -54,9 +55,15 @@ def unit_of(reads: str, inputs: Sequence[Any]) -> Unit:
     return "characters" if np.median([len(text.split()) for text in inputs]) <= 2 else "words"
 
 
-def folds_of(count: int) -> int:
-    """How many nets, each with a validation part of its own: several where one part would say too little."""
-    return 1 if count >= FEW else 5 if count < FEW // 3 else 3
+def folds_of(count: int, seconds: float, most_seconds: float) -> int:
+    """How many nets, each with a validation part of its own, that answer together.
+
+    Several where one part would say too little, and where there is time to train three: they have learned from all,
+    and are right more often than one. `seconds` is what an update of one net costs.
+    """
+    if count < FEW:
+        return 5 if count < FEW // 3 else 3
+    return 3 if count < MANY and 3 * seconds * LEAST_UPDATES <= most_seconds else 1
 
 
 def batch_of(train: int, unit: str) -> int:
@@ -85,7 +92,7 @@ def updates_of(train: int, batch: int, seconds: float, most_seconds: float) -> i
 
 def evaluate_every(by_epoch: int, epochs: int) -> int:
     """After how many steps to evaluate, of `by_epoch` an epoch; 0, after each epoch, where these are few."""
-    return math.ceil(by_epoch * epochs / EVALUATIONS) if epochs > 40 else 0
+    return math.ceil(by_epoch * epochs / EVALUATIONS) if epochs > EVALUATIONS else 0
 
 
 def watched(answers: str, counts: np.ndarray) -> Literal["accuracy", "macro_f1", "mae"]:

@@ -75,17 +75,17 @@ def config(told: dict[str, Any], given: Given, kind: str, counts: np.ndarray, co
         return found.setdefault(name, value)
 
     unit = settle("unit", rules.unit_of(given.reads, given.inputs))
-    folds = settle("folds", 1 if kind == "forecast" else rules.folds_of(count))
-    train = count if folds > 1 else max(1, round(count * (1 - found["validation_fraction"])))
-    batch = settle("batch_size", rules.batch_of(train, unit))
-    for name, value in vars(rules.usual(kind, unit, train)).items():
+    batch = settle("batch_size", rules.batch_of(count, unit))
+    for name, value in vars(rules.usual(kind, unit, count)).items():
         settle(name, value)
     settle("watch", rules.watched(kind, counts))
+    length = found["context"] if kind == "forecast" else float(np.mean([len(one) for one in given.inputs]))
+    seconds = rules.seconds_of(found["hidden_size"], found["depth"], batch, length, unit)
+    folds = settle("folds", 1 if kind == "forecast" else rules.folds_of(count, seconds, MOST_SECONDS))
+    train = count if folds > 1 else max(1, round(count * (1 - found["validation_fraction"])))
     by_epoch = math.ceil(train / batch)
     if "epochs" in open_ones:
-        length = found["context"] if kind == "forecast" else float(np.mean([len(one) for one in given.inputs]))
-        each = rules.seconds_of(found["hidden_size"], found["depth"], batch, length, unit) * folds
-        updates = rules.updates_of(train, batch, each, MOST_SECONDS)
+        updates = rules.updates_of(train, batch, seconds * folds, MOST_SECONDS)
         found["epochs"] = max(1, math.ceil(updates / by_epoch))
     settle("evaluate_every", rules.evaluate_every(by_epoch, found["epochs"]))
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in found.items()}
