@@ -213,7 +213,9 @@ def long(table: Table, roles: Roles) -> Assembled:
     parts, groups = of_sequences(roles.split), of_sequences(roles.group)
     gaps: list[np.ndarray] = []
     if when is not None and not roles.has_words:
-        gaps = [np.diff(when[low:high], prepend=when[low]) for low, high in itertools.pairwise(cuts)]
+        spans = np.diff(when, prepend=when[0]).astype(np.float32)
+        spans[cuts[:-1]] = 0
+        gaps = [spans[low:high] for low, high in itertools.pairwise(cuts)]
     return Assembled(inputs, targets, lines, ids, by_step, groups, parts, [*roles.notes, *notes], gaps)
 
 
