@@ -12,7 +12,7 @@ from rnnkit.datasets import Parts
 from rnnkit.datasets.own import How, OwnData, named, parts, read
 from rnnkit.datasets.own import windows as cutting
 from rnnkit.nn import portable
-from rnnkit.sequences import Examples, Preprocessing, check, preprocessing
+from rnnkit.sequences import Examples, Preprocessing, check, preprocessing, scaling
 
 
 if TYPE_CHECKING:
@@ -121,12 +121,12 @@ def _fitted(config: "Config", own: OwnData, places: parts.Places, cut: "cutting.
     told["members"] = max(config.folds, 1)
     if own.reads == "series":
         by_place = config.scale == "place"
-        means, deviations, mask = (preprocessing.scale_by_place if by_place else preprocessing.scale)(train)
+        means, deviations, mask = (scaling.scale_by_place if by_place else scaling.scale)(train)
         told["places"] = len(train[0]) if by_place else 0
         told |= {"channels": own.channels, "means": means, "deviations": deviations, "mask": mask}
         if config.differences:
             known = Preprocessing(**told)  # type: ignore[arg-type]
-            told["differences"] = preprocessing.deviations_of_differences(known, train)
+            told["differences"] = scaling.deviations_of_differences(known, train)
     else:
         told["vocabulary"] = preprocessing.known_words(told["reads"], train, config.least_count)  # type: ignore[arg-type]
     if own.answers in ("label", "tags"):

@@ -111,7 +111,7 @@ class Stream:
         if number == 0:
             self._lags = [ids, *self._lags, *[ids * 0 - 1] * grams.longest][: grams.longest]
         self._grams[number] = self._grams[number] + grams.rows(self._lags)
-        return self._grams[number] / torch.tensor(self.steps + 1.0).sqrt()
+        return self._grams[number] / ids.new_tensor([self.steps + 1]).sqrt()
 
     def _pooled(self, number: int, pool: nn.Module, row: Tensor, last: Tensor) -> Tensor:
         """The pooled states up to here: the sums, the largest and the last are all that it takes."""

@@ -5,6 +5,7 @@ A pooling gets what a recurrent layer gives for a packed batch: `output`, packed
 the examples came. Only valid steps are read: a sequence's vector does not depend on what it is batched with.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -146,11 +147,11 @@ class Grams(nn.Module):
 
         `lags` are the ids of the steps, those one step before, two steps, ..., each of shape (steps,), -1 for none.
         """
-        hashed, found = torch.zeros_like(lags[0]), torch.zeros(())
+        hashed, found = torch.zeros_like(lags[0]), list[Tensor]()
         for ids, factor in zip(lags, self.factors, strict=True):
             hashed = (hashed + (ids + 2) * factor) % self.PRIME
-            found = found + self.weights(hashed % self.BUCKETS)
-        return found
+            found.append(self.weights(hashed % self.BUCKETS))
+        return functools.reduce(torch.add, found)
 
     def forward(self, inputs: PackedSequence) -> Tensor:
         """Packed ids -> scores of shape (batch, classes), in the order in which the examples were packed."""

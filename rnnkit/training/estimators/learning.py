@@ -14,7 +14,7 @@ from rnnkit.core import UserError, seeding
 from rnnkit.datasets import Parts, splits
 from rnnkit.evaluation import classification
 from rnnkit.nn import portable
-from rnnkit.sequences import Examples, Preprocessing, preprocessing
+from rnnkit.sequences import Examples, Preprocessing, preprocessing, scaling
 from rnnkit.training import members, tasks
 from rnnkit.training.estimators import report
 from rnnkit.training.estimators.by_data import Config
@@ -143,7 +143,7 @@ def fitted(learned: Learned, config: Config, train: np.ndarray) -> Preprocessing
     told: dict[str, Any] = {"classes": learned.classes, "members": config.folds, "horizon": config.horizon}
     told |= {"reads": "series" if config.unit == "values" else config.unit, "answers": config.kind}
     if given.reads == "series":
-        means, deviations, mask = preprocessing.scale(chosen)
+        means, deviations, mask = scaling.scale(chosen)
         names = tuple(f"channel {number}" for number in range(given.channels))
         told |= {"channels": names, "means": means, "deviations": deviations, "mask": mask}
     else:
