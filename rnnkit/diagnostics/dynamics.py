@@ -85,20 +85,23 @@ def lyapunov_exponents(
     return (sums / (len(inputs) - warm_up)).sort(descending=True).values
 
 
+def weights_of(module: Layers, place: Place) -> dict[str, Tensor]:
+    """The weights of one layer and direction by the names that its cell's equations have for them."""
+    if isinstance(module, Recurrent):
+        return module.parameters_of(place)
+    if module.proj_size:
+        raise ValueError("the Jacobian of an LSTM with proj_size is not written down here")
+    like, stated = next(module.parameters()), cell_of(module).parameters(module.input_size, module.hidden_size)
+    return {
+        name: getattr(module, f"{name}_{place.suffix}", like.new_zeros(each.shape))  # zeros for no biases
+        for name, each in stated.items()
+    }
+
+
 def _step(module: Layers, place: Place) -> Callable[[Tensor, State], State]:
     """A step of one layer and direction as in evaluation, in float64: from rows of inputs and states to states."""
-    cell, stays = cell_of(module), 0.0
-    if isinstance(module, Recurrent):
-        known, stays = module.parameters_of(place), module.zoneout
-    elif module.proj_size:
-        raise ValueError("the Jacobian of an LSTM with proj_size is not written down here")
-    else:
-        like, stated = next(module.parameters()), cell.parameters(module.input_size, module.hidden_size)
-        known = {
-            name: getattr(module, f"{name}_{place.suffix}", like.new_zeros(each.shape))  # zeros for no biases
-            for name, each in stated.items()
-        }
-    weights = {name: weight.detach().double() for name, weight in known.items()}
+    cell, stays = cell_of(module), module.zoneout if isinstance(module, Recurrent) else 0.0
+    weights = {name: weight.detach().double() for name, weight in weights_of(module, place).items()}
 
     def step(x: Tensor, state: State) -> State:
         new, _ = cell.advance(weights, cell.inputs(weights, x), state[0], state)

@@ -7,11 +7,13 @@ import itertools
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from experiments import char_lm, digits, memory, music
 from rnnkit import sequences
@@ -32,11 +34,16 @@ VARIED = ("cell", "init", "hidden_size", "depth", "learning_rate", "clip", "seed
 VALID, TEST = 128, 1_000  # examples, or places of a text: an evaluation costs about as much as a step of training
 
 
+Prepare = Callable[[nn.Module, Callable[[], object]], None]
+"""Changes a model before it is looked into and trained, by what it reads while the second is called."""
+
+
 @dataclass
 class Watched:
     """An experiment's settings, and what was seen of the net while it was trained."""
 
     config: Any  # of the experiment's kind
+    prepare: Prepare | None = None
     curve: list[float] = field(default_factory=list)  # validation losses: before training, and every `EVERY` steps
     looks: list[dict[str, float]] = field(default_factory=list)  # one for each moment that was reached
     seconds: float = 0.0  # of the processor, that looks took
@@ -45,9 +52,11 @@ class Watched:
     def setup(self, config: BaseConfig, device: torch.device) -> Task[Any]:
         """The experiment's task, to be evaluated on few examples, after the look before training."""
         self.task = task = self.experiment.setup(config, device)
+        self.valid, self.test = (self.some(part, n) for part, n in ((task.data.valid, VALID), (task.data.test, TEST)))
+        if self.prepare is not None:
+            self.prepare(task.model, lambda: self.loss(self.valid))
         self.groups = norms.parameter_groups(task.model)
         self.start = norms.snapshot(self.groups)
-        self.valid, self.test = (self.some(part, n) for part, n in ((task.data.valid, VALID), (task.data.test, TEST)))
         self.evaluate()
         began = time.process_time()
         self.looks[0] |= signs.of_untrained(task.model, lambda: self.loss(self.valid), config.learning_rate)
@@ -102,9 +111,9 @@ class Watched:
         return Final({"metric/loss/test": self.loss(self.test)})
 
 
-def measured(point: Point) -> Entry:
+def measured(point: Point, prepare: Prepare | None = None) -> Entry:
     """Train the net of a point, in a folder that is gone afterwards, and keep what was seen of it."""
-    watched = Watched(point.config)
+    watched = Watched(point.config, prepare)
     kind = watched.experiment.Config
     with tempfile.TemporaryDirectory() as folder:
         config = dataclasses.replace(point.config, runs_dir=Path(folder))

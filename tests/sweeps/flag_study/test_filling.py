@@ -61,6 +61,14 @@ def test_looks_are_into_the_net_as_it_is(point, entry):
     assert any(entry.signs[0][name] != entry.signs[1][name] for name in same)
 
 
+def test_a_net_that_diverges_is_kept_with_what_was_seen_of_it(point, tmp_path):
+    wild = point.config.changed(learning_rate=1e38, clip=0.0, cell="lru")  # whose states have no bounds
+    found = watched.measured(dataclasses.replace(point, config=wild))
+    assert (found.status, found.loss, len(found.signs), len(found.curve)) == ("diverged", None, 1, 1)
+    entries.write(tmp_path / "flags.jsonl", [found])
+    assert entries.read(tmp_path / "flags.jsonl") == [found]
+
+
 def test_a_bank_that_was_stopped_goes_on_and_ends_with_the_same_file(point, entry, tmp_path, monkeypatch, capsys):
     points = [dataclasses.replace(point, number=number) for number in range(3)]
     monkeypatch.setattr(drawn, "points", lambda: points)
@@ -96,9 +104,14 @@ def test_a_file_of_another_format_is_refused(tmp_path):
         entries.read(tmp_path / "flags.jsonl")
 
 
-def test_limits_of_all_tasks_are_known_and_lie_apart():
+def test_limits_of_all_tasks_are_known_and_lie_apart(monkeypatch):
+    bits = {1: 4.0, 6: 2.0}  # the real ones take seconds to count
+    monkeypatch.setattr(watched.ngram, "bits_per_character", lambda train, test, symbols, order: bits[order])
     for point in drawn.points()[: len(drawn.TASKS)]:
         baseline, best = watched.limits(point.config)
         assert 0 <= best < baseline
+        if point.task.family == "characters":
+            assert (baseline, best) == pytest.approx((4 * math.log(2), 2 * math.log(2)))
         if point.task.family == "music":
             assert best == pytest.approx(best_possible(watched.music.load("made", None).test), abs=1e-4)
+    watched._of_text.cache_clear()

@@ -13,7 +13,7 @@ from sweeps.flag_study.entries import Entry
 FAMILIES, CELLS = ("adding", "copying", "reber", "music"), ("rnn", "gru", "lstm")
 
 
-def made(rule, count=160, moments=5, seed=0):
+def made(rule, count=120, moments=5, seed=0):
     """A bank of eight tasks: `rule(signs, family, generator)` says whether a net learns."""
     generator = np.random.default_rng(seed)
     entries = []

@@ -14,11 +14,10 @@ from sweeps.flag_study.entries import Entry
 def bank():
     """Nets of two tasks and two cells: the learning rate decides, and after a fifth the loss tells it."""
     generator, made = np.random.default_rng(0), []
+    names = (*signs.SETTINGS, *signs.UNTRAINED, *signs.LOOK[:2])  # fewer are faster
     for number in range(80):
         task, family = (("adding 10", "adding"), ("music", "music"))[number % 2]
-        looks = [
-            dict(zip(signs.NAMES, generator.normal(size=len(signs.NAMES)).tolist(), strict=True)) for _ in range(5)
-        ]
+        looks = [dict(zip(names, generator.normal(size=len(names)).tolist(), strict=True)) for _ in range(5)]
         learns = looks[0]["learning rate"] > 0
         curve = [1.0, *np.linspace(0.9, 0.5 if learns else 0.8, 20).tolist()]
         settings = {"cell": ("gru", "rnn")[number // 2 % 2]}
