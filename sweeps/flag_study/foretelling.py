@@ -10,11 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
 
 from sweeps.flag_study import signs
 from sweeps.flag_study.drawn import EVERY, MOMENTS, STEPS
@@ -25,9 +22,8 @@ from sweeps.flag_study.tables import area
 WAY = 0.8  # from the cheap baseline to the best known loss: who came so far has learned
 FALSE = 0.05  # the share of those that learn that may be called hopeless
 DRAWS = 1_000  # of the bootstrap over tasks
-QUANTILES = 20
-PENALTIES = (1.0, 10.0, 100.0)
-LEVEL = 3.0  # how much less than signs the levels of tasks are held back
+PENALTIES = (0.3, 3.0, 30.0)
+LEVEL = 2.0  # how much less than signs the levels of tasks are held back
 # Signs that are bad on both sides. All others are taken as they rise: more freedom than that does not carry over to
 # tasks that were not seen.
 TWO_SIDED = ("learning rate", "size of first update", *signs.LOOK[:2], *signs.UNTRAINED[:2])
@@ -100,20 +96,20 @@ def _ln(loss: float) -> float:
     return math.log(max(loss, 1e-9))
 
 
-def features(names: Sequence[str], runs: int) -> Pipeline:
-    """What makes features of signs, to be fitted on so many runs: ranks from 0 to 1, and for some how far they are from
-    the middle, all in their own deviations."""
-    both = [i for i, name in enumerate(names) if name.partition(": ")[2] in TWO_SIDED]
+def features(train: Known, values: np.ndarray) -> np.ndarray:
+    """Features of runs from their signs, `values`, both of shape (runs, any number).
 
-    def bent(ranks: np.ndarray) -> np.ndarray:
-        return np.hstack([ranks, (2 * ranks[:, both] - 1) ** 2])
-
-    return make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        QuantileTransformer(n_quantiles=min(QUANTILES, runs)),
-        FunctionTransformer(bent),
-        StandardScaler(),
-    )
+    The rank of each sign among those of `train`, from -1 to 1, and for some how far it is from the middle. A sign that
+    a net does not have is in the middle.
+    """
+    ranks = np.zeros_like(values)
+    for sign, column in enumerate(train.values.T):
+        known, there = np.sort(column[np.isfinite(column)]), np.isfinite(values[:, sign])
+        if len(known):
+            of = values[there, sign]  # ties have the mean of their ranks
+            ranks[there, sign] = (np.searchsorted(known, of) + np.searchsorted(known, of, "right")) / len(known) - 1
+    both = [i for i, name in enumerate(train.names) if name.partition(": ")[2] in TWO_SIDED]
+    return np.hstack([ranks, ranks[:, both] ** 2])
 
 
 def part(known: Known, rows: np.ndarray) -> Known:
@@ -131,12 +127,11 @@ def fitted(train: Known, test: Known, penalty: float) -> np.ndarray:
     share = train.learned.mean()
     if share in (0.0, 1.0):
         return np.full(len(test.learned), share)
-    of_signs = features(train.names, len(train.learned)).fit(train.values)
     tasks = np.unique(train.tasks)
     levels = LEVEL * (train.tasks[:, None] == tasks)
     model = LogisticRegression(C=1 / penalty, solver="newton-cholesky")
-    model.fit(np.hstack([of_signs.transform(train.values), levels]), train.learned)
-    known = of_signs.transform(test.values)
+    model.fit(np.hstack([features(train, train.values), levels]), train.learned)
+    known = features(train, test.values)
     return model.predict_proba(np.hstack([known, np.zeros((len(known), len(tasks)))]))[:, 1]
 
 
