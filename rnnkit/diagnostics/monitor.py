@@ -120,7 +120,7 @@ def write_curves(folder: Path, step: int, curves: dict[str, Tensor]) -> None:
 
 
 def truncation(model: nn.Module, probe: ProbeBatch) -> tuple[list[int], list[float]]:
-    """The mean loss of a model on the watched sequences with the last k inputs alone: the numbers k, and the losses."""
+    """The mean loss of a model on the watched sequences with no more than k inputs: the numbers k, and the losses."""
     contexts = credit_horizon.contexts_up_to(probe.span)
     with evaluating(model):
         return contexts, [probe.costs(k).double().mean().item() for k in contexts]

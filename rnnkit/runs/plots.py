@@ -30,7 +30,7 @@ COLOURS = "006BA4", "FF800E", "ABABAB", "595959", "5F9ED1", "C85200", "898989", 
 STYLE = {"axes.prop_cycle": f"cycler('color', {list(COLOURS)})", "patch.facecolor": COLOURS[0]}
 SEQUENCES = 8  # whose states are drawn
 LOSSES = {
-    "with the last k inputs alone": ("truncation/contexts", "truncation/losses", "context k (steps)"),
+    "with no more than k inputs": ("truncation/contexts", "truncation/losses", "context k (steps)"),
     "by step": (None, "loss/position", "step"),
     "by length": ("loss/lengths", "loss/length", "length (steps), to twice that"),
 }
@@ -206,7 +206,7 @@ def trajectories(axis: Any, name: str, curves: list[Curves]) -> None:
     lambda last: [name for name, (_, values, _) in LOSSES.items() if len(last.get(values, [])) > 1],
 )
 def losses(axis: Any, name: str, curves: list[Curves]) -> None:
-    """The loss with the last k inputs alone, by step of the sequence, and by the sequences' length."""
+    """The loss with no more than k inputs, by step of the sequence, and by the sequences' length."""
     at, values, label = LOSSES[name]
     for found in dict.fromkeys((0, len(curves) - 1)):
         y = numbers(curves[found][values])

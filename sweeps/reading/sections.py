@@ -95,12 +95,7 @@ _MEMORY = (
         "horizon", "Horizon of gradients", rf"memory/{WHERE}/((?:initial_)?horizon)", "steps until 1/e is left", True
     ),
     Chart("reach", "Reach of gradients", rf"memory/{WHERE}/(reach|mean_lag)", "lag (steps)"),
-    Chart(
-        "context",
-        "Loss when the net reads only the last inputs",
-        r"memory/loss_(one|quarter|all)",
-        "loss at the last step",
-    ),
+    Chart("context", "Loss when the net reads few inputs", r"memory/loss_(one|quarter|all)", "loss"),
     Chart("k95", "Inputs that the loss depends on", r"memory/(k95|span)", "steps"),
 )
 _SPEED = (Chart("speed", "{}", r"speed/(.+)", "{}", apart=True),)

@@ -106,7 +106,7 @@ def gradients_by_lag(curves: list[dict]) -> list[dict]:
 
 
 def truncation(curves: list[dict]) -> list[dict]:
-    """The loss at the last step of a sequence, by how many of the last inputs the net reads."""
+    """The loss by how many inputs the net reads: at the last step, or over all steps where each has a target."""
     traces = []
     for at in curves[:1] + curves[1:][-1:]:  # the first and the last
         contexts, losses = at.get("truncation/contexts"), at.get("truncation/losses")
@@ -116,7 +116,7 @@ def truncation(curves: list[dict]) -> list[dict]:
         return []
     read = sorted({context for trace in traces for context in trace["x"]})
     axis = {"type": "log", "tickvals": read, "tickangle": 0}
-    titles = "Loss by how many inputs are read", "inputs read (steps)", "loss at the last step"
+    titles = "Loss by how many inputs are read", "inputs read (steps)", "loss"
     return [charts.figure("truncation", *titles, traces, xaxis=axis, showlegend=True)]
 
 

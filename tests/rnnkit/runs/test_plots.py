@@ -47,7 +47,7 @@ def test_every_picture_has_a_title_axes_with_names_and_a_panel_for_each_directio
 def test_losses_have_a_panel_for_what_there_is_and_a_line_for_the_first_and_last_evaluation():
     known = {"truncation/contexts": [1, 2, 3], "truncation/losses": [3.0, 2.0, 1.0], "loss/position": [1.0, 0.5]}
     figure = plots.losses([curves(5, **known), curves(7, **known), curves(9, **known)])
-    assert [axis.get_title() for axis in figure.axes] == ["with the last k inputs alone", "by step"]
+    assert [axis.get_title() for axis in figure.axes] == ["with no more than k inputs", "by step"]
     for axis in figure.axes:
         assert [line.get_label() for line in axis.get_lines()] == ["training step 5", "training step 9"]
         assert axis.get_xlabel()
