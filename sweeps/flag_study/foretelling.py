@@ -53,9 +53,9 @@ class Known:
     families: np.ndarray
     cells: np.ndarray
 
-    def of(self, *beginnings: str) -> "Known":
-        """The same with those signs alone whose names begin so."""
-        chosen = [i for i, name in enumerate(self.names) if name.startswith(beginnings)]
+    def of(self, wanted: Callable[[str], bool]) -> "Known":
+        """The same with those signs alone whose names are wanted."""
+        chosen = [i for i, name in enumerate(self.names) if wanted(name)]
         return replace(self, names=tuple(self.names[i] for i in chosen), values=self.values[:, chosen])
 
 

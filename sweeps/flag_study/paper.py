@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnkit.core import Checked, UserError, cli, files, writing
-from rnnkit.runs import printing
+from rnnkit.runs import flags, printing
 from sweeps.flag_study import drawn, entries, foretelling, signs
 from sweeps.flag_study.entries import Entry
 from sweeps.flag_study.foretelling import Foretold, Interval, Known
@@ -90,6 +90,7 @@ def page(bank: Sequence[Entry]) -> str:
         aims(moments, tasks),
         trust(moments, tasks),
         single(moments),
+        flagged(bank),
         again(len(bank)),
     ]
     return "".join(parts)
@@ -97,7 +98,10 @@ def page(bank: Sequence[Entry]) -> str:
 
 def judged(known: Known, groups: np.ndarray) -> dict[str, Foretold]:
     """What each model says, by what it is told."""
-    return {name: foretelling.held_out(known.of(*told), groups) for name, told in TOLD.items()}
+    return {
+        name: foretelling.held_out(known.of(lambda sign, told=told: sign.startswith(told)), groups)
+        for name, told in TOLD.items()
+    }
 
 
 def head(bank: Sequence[Entry]) -> str:
@@ -207,10 +211,30 @@ def single(moments: Sequence[Known]) -> str:
         names = [name for name in known.names if name.startswith((beginning, LOSS))]
         areas = {}
         for name in names:
-            one = known.of(name)
+            one = known.of(lambda sign, name=name: sign == name)
             areas[name] = inside(one, foretelling.apart(one, one.families, foretelling.PENALTIES[0]))
         for name in sorted(names, key=lambda name: -np.nan_to_num(areas[name][0])):
             lines.append(row([share, name.removeprefix(beginning), words(areas[name])]))
+    return "".join(lines)
+
+
+def flagged(bank: Sequence[Entry]) -> str:
+    """In how many nets that learned, and others, each flag is raised."""
+    lines = [
+        "\n## Flags\n\nIn how many nets the rules of `rnnkit/runs/flags.py` raise a flag on what was seen at a moment.\n\n",
+        ruled(["known", "flag", "raised in failed", "in learned"]),
+    ]
+    for moment in (0, len(drawn.MOMENTS) - 1):
+        there = [entry for entry in bank if len(entry.signs) > moment]
+        raised = [signs.raised(entry.signs[moment]) for entry in there]
+        learned = [foretelling.learned(entry) for entry in there]
+        for name in (name for name in flags.NAMES if any(name in found for found in raised)):
+            shares = [
+                f"{sum(name in found for found, did in zip(raised, learned, strict=True) if did == which)} of "
+                f"{learned.count(which)}"
+                for which in (False, True)
+            ]
+            lines.append(row([SHARES[moment], name, *shares]))
     return "".join(lines)
 
 

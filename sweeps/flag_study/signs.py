@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rnnkit import sequences
 from rnnkit.diagnostics import ProbeBatch, dynamics, layer_inputs, monitor, norms
 from rnnkit.nn import evaluating, recurrent_modules
+from rnnkit.runs import flags
 
 
 # Of any look.
@@ -139,6 +140,24 @@ def of_steps(rows: list[dict[str, float]], first: dict[str, float], clip: float)
             "clipped steps": sum(norm > clip for norm in norms) / len(norms) if clip else None,
         }
     )
+
+
+def raised(look: dict[str, float]) -> set[str]:
+    """The names of the flags that a look raises, by the rules for records: the row that it would be is made of it."""
+    known = {
+        "memory/net/rate": look.get("gradient through time"),  # over a span of 1, as the sign is
+        "hidden/net/saturated": look.get("saturated units"),
+        "hidden/net/dead": look.get("dead units"),
+        "gate/net/keeping/timescale_max": look.get("timescale of gates"),
+        "gate/net/another/sensitivity": look.get("insensitive gate"),
+    }
+    row = {name: value for name, value in known.items() if value is not None} | {"memory/span": 1.0}
+    if "gain by all inputs" in look and "gain by far inputs" in look:
+        every = 1 - look["gain by all inputs"]
+        row |= {"memory/loss_one": 1.0, "memory/loss_quarter": every + look["gain by far inputs"]}
+        row |= {"memory/loss_all": every}
+    # Units are dead where they are so at three evaluations; one is known.
+    return {flag.name for flag in flags.judge([row] * 3)}
 
 
 def hidden_covariance(states: Tensor) -> float:

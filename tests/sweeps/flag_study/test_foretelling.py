@@ -37,7 +37,7 @@ def by_a(look, family, generator):
 
 
 def judged(entries, moment=0, groups="families", beginnings=("before", "now")):
-    known = foretelling.at(entries, moment).of(*beginnings)
+    known = foretelling.at(entries, moment).of(lambda name: name.startswith(tuple(beginnings)))
     return known, foretelling.held_out(known, getattr(known, groups))
 
 

@@ -18,6 +18,7 @@ def bank():
     for number in range(80):
         task, family = (("adding 10", "adding"), ("music", "music"))[number % 2]
         looks = [dict(zip(names, generator.normal(size=len(names)).tolist(), strict=True)) for _ in range(5)]
+        looks[0]["gradient through time"] *= 3  # exploding above 2.3
         learns = looks[0]["learning rate"] > 0
         curve = [1.0, *np.linspace(0.9, 0.5 if learns else 0.8, 20).tolist()]
         settings = {"cell": ("gru", "rnn")[number // 2 % 2]}
@@ -62,6 +63,29 @@ def test_what_decides_foretells_and_what_does_not_does_not(page):
     assert gaps[0] > 0.3
     assert abs(gaps[-1]) < 0.1
     assert "| sign | AUC |\n|---|---|---|\n| 0% | learning rate |" in page  # the best comes first
+
+
+def test_signs_are_told_apart_whose_names_begin_alike(bank):
+    known = foretelling.at(bank, 0)
+    lines = paper.single([known, known])
+    alone = known.of(lambda name: name == "before: gradient through time")
+    assert alone.values.shape[1] == 1
+    area = paper.inside(alone, foretelling.apart(alone, alone.families, foretelling.PENALTIES[0]))
+    assert f"| 0% | gradient through time | {paper.words(area)} |" in lines
+
+
+def test_flags_are_counted_by_what_became_of_the_nets(page, bank):
+    raised = [signs.raised(entry.signs[0]) for entry in bank]
+    counts = [
+        sum(
+            "exploding" in found for found, entry in zip(raised, bank, strict=True) if foretelling.learned(entry) == did
+        )
+        for did in (False, True)
+    ]
+    learned = sum(map(foretelling.learned, bank))
+    row = f"| 0% | exploding | {counts[0]} of {80 - learned} | {counts[1]} of {learned} |"
+    assert sum(counts) > 0
+    assert row in page
 
 
 def test_aims_are_said_to_be_reached_or_not(page):

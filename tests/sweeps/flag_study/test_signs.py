@@ -79,3 +79,14 @@ def test_signs_of_steps_are_logarithms_of_what_the_rows_say():
 def test_signs_are_cut_to_a_thousand_and_those_that_are_not_defined_left_out():
     given = {"a": -math.inf, "b": 1e9, "c": math.nan, "d": None, "e": 1.23456}
     assert signs.rounded(given) == {"a": -1000.0, "b": 1000.0, "e": 1.235}
+
+
+def test_flags_of_a_look_are_those_of_the_record_that_it_would_be():
+    sound = {"gradient through time": -2.0, "saturated units": 0.9, "dead units": 0.0, "timescale of gates": 1.0}
+    sound |= {"insensitive gate": 0.5, "gain by all inputs": 0.3, "gain by far inputs": 0.1}
+    assert signs.raised(sound) == set()  # units of gated nets may be saturated
+    ill = {"gradient through time": -9.3, "dead units": 0.2, "gain by all inputs": 0.0}
+    assert signs.raised(sound | ill) == {"vanishing", "dead units", "unused memory"}
+    assert signs.raised({"saturated units": 0.5, "gradient through time": 2.4}) == {"saturated", "exploding"}
+    assert signs.raised(sound | {"gradient through time": -9.3, "gain by all inputs": 0.6}) == set()  # it learned
+    assert signs.raised(sound | {"insensitive gate": 0.05}) == {"saturated"}
