@@ -6,7 +6,7 @@
 
 What is measured is kept in docs/evidence.json, seed by seed, and belongs to the repository: the same command goes on
 where it stopped, here or elsewhere. A run of the same settings that is found finished under --runs-dir counts too.
-Where the settings behind a row have changed, it is measured again; --again does so in any case.
+Where the settings behind a row have changed, it is measured again when it is asked for; --again does so in any case.
 """
 
 import dataclasses
@@ -102,8 +102,11 @@ def configuration(row: EvidenceRow, seed: int) -> config.BaseConfig:
     return cli.parse(kind, prog, [*shlex.split(row.flags), "--seed", str(seed)])
 
 
-def read(folder: Path) -> dict[tuple[str, int], Measurement]:
-    """What is measured so far, by row and seed, in so far as it is what the rows now ask for."""
+def read(folder: Path, asked: list[EvidenceRow]) -> dict[tuple[str, int], Measurement]:
+    """What is measured so far, by row and seed; of the rows that are asked for only with the settings they now have.
+
+    What others have of earlier settings is kept until they are measured again.
+    """
     path = folder / "evidence.json"
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--to {folder} is no folder")
@@ -122,7 +125,12 @@ def read(folder: Path) -> dict[tuple[str, int], Measurement]:
             raise UserError(f"{path}, measurement {number} is damaged: {advice}") from None
     rows = {row.name: row for row in ROWS}
     known = [m for m in measurements if m.row in rows and m.seed < rows[m.row].seeds]
-    return {(m.row, m.seed): m for m in known if config.names(m.run, configuration(rows[m.row], m.seed))}
+    names = {row.name for row in asked}
+
+    def holds(m: Measurement) -> bool:
+        return m.row not in names or config.names(m.run, configuration(rows[m.row], m.seed))
+
+    return {(m.row, m.seed): m for m in known if holds(m)}
 
 
 def write(folder: Path, measured: dict[tuple[str, int], Measurement]) -> None:
@@ -221,7 +229,7 @@ def train(options: Options, row: EvidenceRow, seed: int, trainings: Trainings) -
 def measure(options: Options) -> int:
     """Measure what is asked for and missing, in the order of the rows, and return how many runs failed."""
     rows = chosen(options.row)
-    measured = read(options.to)
+    measured = read(options.to, rows)
     missing = [(row, s) for row in rows for s in range(row.seeds) if options.again or (row.name, s) not in measured]
     for row, seed in missing:
         configuration(row, seed)  # reading flags catches what the whole process says: not for threads side by side
@@ -256,8 +264,9 @@ def main() -> None:
     """Measure, and say where the tables are."""
     options = cli.parse(Options, "python -m sweeps.evidence", sys.argv[1:], __doc__)
     if options.list:
-        measured = read(options.to)
-        for row in chosen(options.row):
+        rows = chosen(options.row)
+        measured = read(options.to, rows)
+        for row in rows:
             count = sum((row.name, seed) in measured for seed in range(row.seeds))
             print(f"{row.name:24} {count} of {row.seeds} seeds   python -m experiments.{row.experiment} {row.flags}")
         return

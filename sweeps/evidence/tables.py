@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from rnnkit.core import wording
+from sweeps.analysis import comparing
 from sweeps.evidence.rows import GROUPS, ROWS, EvidenceRow
 
 
@@ -36,18 +37,61 @@ def page(measurements: Sequence) -> str:
 def section(name: str, rows: list[EvidenceRow], by_row: dict[str, list]) -> str:
     """One table with its commands."""
     group = GROUPS[name]
-    common = shared([(row, by_row[row.name]) for row in rows if by_row[row.name]])
     lines = [f"## {group.title}", "", f"{wording.capital(group.figure)}. Data: {group.data}."]
     if group.note:
         lines += ["", f"{group.note}."]
-    if common:
-        lines += ["", "Beside it: " + "; ".join(f"{figure(value)} {what}" for what, value in common) + "."]
-    lines += ["", "| row | | ours | published | beside it | minutes |", "|---|---|---|---|---|---|"]
-    lines += [table_row(row, by_row[row.name], common) for row in rows]
+    lines += ["", *(crossed(rows, by_row) if rows and rows[0].column else listed(rows, by_row)), ""]
     notes = [f"`{row.name}`: {row.note}" for row in rows if row.note]
-    lines += [""] + [line for note in notes for line in (note, "")]
-    lines += [f"    python -m experiments.{row.experiment} {row.flags}".rstrip() + f"    # {row.name}" for row in rows]
+    lines += [line for note in notes for line in (note, "")]
+    each = (f"python -m experiments.{row.experiment} {row.flags}".rstrip() + f"    # {row.name}" for row in rows)
+    lines += [f"    {command}" for command in group.commands or each]
     return "\n".join(lines) + "\n"
+
+
+def listed(rows: list[EvidenceRow], by_row: dict[str, list]) -> list[str]:
+    """A line for each row, and above them what stands beside all of them."""
+    common = shared([(row, by_row[row.name]) for row in rows if by_row[row.name]])
+    lines = ["Beside it: " + "; ".join(f"{figure(value)} {what}" for what, value in common) + ".", ""] if common else []
+    lines += ["| row | | ours | published | beside it | minutes |", "|---|---|---|---|---|---|"]
+    return lines + [table_row(row, by_row[row.name], common) for row in rows]
+
+
+def crossed(rows: list[EvidenceRow], by_row: dict[str, list]) -> list[str]:
+    """A line for each `what` of the rows, a column for each `column`, and below them what stands beside each column."""
+    heads, names = dict.fromkeys(row.column for row in rows), dict.fromkeys(row.what for row in rows)
+    columns = {head: [row for row in rows if row.column == head] for head in heads}
+    shown = {head: column_cells(there, by_row, len(columns)) for head, there in columns.items()}
+    lines = [f"| | {' | '.join(heads)} |", f"|---{'|---:' * len(heads)}|"]
+    lines += [f"| {name} | {' | '.join(shown[head].get(name, '') for head in heads)} |" for name in names]
+    told = "better than each of the others by a t-test over seeds, corrected for all pairs of all columns"
+    bold = any(text.startswith("**") for column in shown.values() for text in column.values())
+    lines += ["", f"Bold: {told}." if bold else f"None is bold, as none is {told}."]
+    lines += ["*: not clearly better than what something cheap gives:", ""]
+    for head, there in columns.items():
+        if beside := [pair for row in there if by_row[row.name] for pair in cheap(row, by_row[row.name])]:
+            each = (f"{figure(value)} {what}" for what, value in dict.fromkeys(beside))
+            lines.append(f"- {head}: {'; '.join(each)}")
+    return lines
+
+
+def column_cells(rows: list[EvidenceRow], by_row: dict[str, list], columns: int) -> dict[str, str]:
+    """What stands in a column of so many, by the `what` of its rows."""
+    scores = {row.what: {m.seed: m.value for m in by_row[row.name] if m.value is not None} for row in rows}
+    groups = [comparing.Group(what, "", [], {rows[0].metric: found}) for what, found in scores.items() if found]
+    if not groups:
+        return {row.what: "to come" for row in rows}
+    found = comparing.compared(groups, rows[0].metric, rows[0].lower_is_better, columns)
+    means, cells = {mean.group: mean for mean in found.means}, dict[str, str]()
+    for row in rows:
+        if (mean := means.get(row.what)) is None:
+            cells[row.what] = "no finished run" if by_row[row.name] else "to come"
+            continue
+        ends = f" ({mean.interval})" if mean.interval else ""
+        count = "" if mean.count == row.seeds else f", {wording.count(mean.count, 'seed')}"
+        star = "*" if not_beaten(row, by_row[row.name]) else ""
+        value = f"**{wording.number(mean.mean)}**" if found.best == row.what else wording.number(mean.mean)
+        cells[row.what] = f"{value}{star}{ends}{count}"
+    return cells
 
 
 def shared(rows: list[tuple[EvidenceRow, list]]) -> list[tuple[str, float]]:
@@ -85,11 +129,17 @@ def ours(row: EvidenceRow, measurements: list) -> str:
     words = spread(values) if values else "no finished run"
     words += f"; {diverged} diverged" if diverged else ""
     words += f"; {row.seeds - len(measurements)} to come" if len(measurements) < row.seeds else ""
+    lost = not_beaten(row, measurements)
+    return words + (f"; no better than {wording.listed(lost)}" if lost else "")
+
+
+def not_beaten(row: EvidenceRow, measurements: list) -> list[str]:
+    """The cheap figures that a row is not clearly better than."""
+    values = [m.value for m in measurements if m.value is not None]
     limits = [r["what"] for r in measurements[0].references if r["kind"] == "limit"]
     # An expected value is beaten or not by which examples were drawn; what the same ones give stands beside it.
     others = [(w, v) for w, v in cheap(row, measurements) if w not in limits and not w.endswith(", expected")]
-    lost = [what for what, value in others if values and not better(row, values, value)]
-    return words + (f"; no better than {wording.listed(lost)}" if lost else "")
+    return [what for what, value in others if values and not better(row, values, value)]
 
 
 def better(row: EvidenceRow, values: list[float], than: float) -> bool:

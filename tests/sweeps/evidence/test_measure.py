@@ -95,6 +95,17 @@ def test_what_was_measured_with_other_settings_is_measured_again(measure, tmp_pa
     assert asked == [0, 1]
 
 
+def test_what_is_not_asked_for_is_kept_with_the_settings_it_had(measure, tmp_path, monkeypatch):
+    other = dataclasses.replace(ROW, name="other")
+    monkeypatch.setattr(evidence, "ROWS", [ROW, other])
+    monkeypatch.setattr(tables, "ROWS", [ROW, other])
+    old = {(row.name, 0): measured_value(row, 0, 0.5) for row in (ROW, other)}
+    evidence.write(tmp_path / "docs", old)
+    monkeypatch.setattr(evidence, "train", lambda options, row, seed, trainings: measured_value(row, seed, 0.9))
+    assert measure(row="small") == 0
+    assert [(m["row"], m["value"]) for m in kept(tmp_path)] == [("small", 0.9), ("small", 0.9), ("other", 0.5)]
+
+
 def test_a_row_that_fails_is_said_and_the_others_go_on(measure, tmp_path, monkeypatch, capsys):
     bad = EvidenceRow("bad", "sentiment", "no such file", "sentiment", "--data missing.csv", "metric/accuracy/test", 1)
     monkeypatch.setattr(evidence, "ROWS", [bad, ROW])
