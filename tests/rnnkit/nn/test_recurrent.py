@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
 import rnnkit
-from rnnkit.core.errors import UserError
 from rnnkit.nn import cells, registry, watch
 from rnnkit.nn.kernels import dropout
 from tests.rnnkit.nn.cells.references import STEPS, made, packed, run
@@ -239,11 +238,6 @@ def test_what_cannot_be_made_says_why(options, said):
         rnnkit.Recurrent(**{"cell": "lstm", "input_size": 3, "hidden_size": 4, **options})
 
 
-def test_a_name_that_no_cell_has_is_answered_with_those_there_are():
-    with pytest.raises(UserError, match="there is no cell 'peephoel': did you mean peephole\\? choose one of gru, "):
-        rnnkit.Recurrent("peephoel", 3, 4)
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -289,12 +283,6 @@ def test_input_and_state_of_another_type_are_refused_as_torch_does(name):
 def test_sizes_are_whole_numbers(sizes):
     with pytest.raises(TypeError, match="is a whole number, not"):
         rnnkit.Recurrent("lstm", *sizes)
-
-
-@pytest.mark.parametrize("cell", [None, nn.LSTM, 3])
-def test_what_is_no_cell_is_refused_by_its_name(cell):
-    with pytest.raises(TypeError, match="cell is the name of a cell, or a rnnkit.nn.cells.Cell, not"):
-        rnnkit.Recurrent(cell, 3, 4)
 
 
 def test_a_state_without_tensors_is_refused():

@@ -117,6 +117,17 @@ def test_a_cell_that_is_called_as_another_is_refused():
     rnnkit.Recurrent(cells.named("peephole"), 3, 4)
 
 
+def test_a_name_that_no_cell_has_is_answered_with_those_there_are():
+    with pytest.raises(UserError, match="there is no cell 'peephoel': did you mean peephole\\? choose one of gru, "):
+        rnnkit.Recurrent("peephoel", 3, 4)
+
+
+@pytest.mark.parametrize("cell", [None, torch.nn.LSTM, 3])
+def test_what_is_no_cell_is_refused_by_its_name(cell):
+    with pytest.raises(TypeError, match="cell is the name of a cell, or a rnnkit.nn.cells.Cell, not"):
+        rnnkit.Recurrent(cell, 3, 4)
+
+
 GOOD = """from rnnkit.nn.cells import Cell, gated
 def step(w, x, read, state):
     return (x + read @ w["weight_hh"].T,), {}
