@@ -5,6 +5,7 @@ python -m sweeps.flag_study.paper        # from what is in the bank's file, howe
 
 import statistics
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,8 @@ time of training, looks took {looks:.1%} at the median, published scores {scores
 
 **Models.** A logistic regression on the rank of each sign, and for some ({two_sided}) on how far it is from the middle.
 It is fitted on all families of tasks but one, or on all cells but one, and foretells those of that one. The same model
-is told settings alone, or validation losses so far: where the loss is, how it fell, where it would end. Runs that
+is told settings alone, or validation losses so far: where the loss is, how it fell, where it would end. Each task has a
+level of its own while the model is fitted, so that signs count for what they tell of nets of the same task. Runs that
 diverged before a moment are not foretold any more.
 
 ## What comes out
@@ -120,7 +122,7 @@ def head(bank: Sequence[Entry]) -> str:
         statistics.median(entry.seconds[kind] / max(seconds, 0.1) for entry, seconds in zip(bank, trained, strict=True))
         for kind in (1, 2)
     )
-    return HEAD.format(
+    text = HEAD.format(
         count=len(bank),
         planned=len(tasks) * drawn.POINTS,
         tasks=", ".join(tasks),
@@ -134,6 +136,12 @@ def head(bank: Sequence[Entry]) -> str:
         looks=looks,
         scores=scores,
     )
+    return "\n\n".join(p if p.startswith(("|", "#")) else wrapped(p) for p in text.split("\n\n"))
+
+
+def wrapped(paragraph: str) -> str:
+    """A paragraph in lines of at most 120 signs."""
+    return textwrap.fill(paragraph, 120, break_on_hyphens=False, break_long_words=False)
 
 
 def words(interval: Interval) -> str:
@@ -221,7 +229,7 @@ def single(moments: Sequence[Known]) -> str:
 def flagged(bank: Sequence[Entry]) -> str:
     """In how many nets that learned, and others, each flag is raised."""
     lines = [
-        "\n## Flags\n\nIn how many nets the rules of `rnnkit/runs/flags.py` raise a flag on what was seen at a moment.\n\n",
+        "\n## Flags\n\nIn how many nets the rules of `rnnkit/runs/flags.py` raise a flag on what was seen then.\n\n",
         ruled(["known", "flag", "raised in failed", "in learned"]),
     ]
     for moment in (0, len(drawn.MOMENTS) - 1):
@@ -244,10 +252,8 @@ def again(count: int) -> str:
     some = (
         f" They are the first {count} of {whole} runs, a fair sample: `--runs` says how many." if count < whole else ""
     )
-    return (
-        f"\n## Again\n\n`python -m sweeps.flag_study.filling` does the runs that are not done yet.{some}\n"
-        "`python -m sweeps.flag_study.paper` writes this page.\n"
-    )
+    text = f"`python -m sweeps.flag_study.filling` does the runs that are not done yet.{some} "
+    return f"\n## Again\n\n{wrapped(text + '`python -m sweeps.flag_study.paper` writes this page.')}\n"
 
 
 def main() -> None:
