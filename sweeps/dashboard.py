@@ -70,16 +70,23 @@ def server(index: RunIndex) -> "uvicorn.Server":
     return uvicorn.Server(uvicorn.Config(app.make(index), **quiet, lifespan="off", ws="none"))
 
 
+def prepare(index: RunIndex) -> None:
+    """Have ready what the first pages need: the list, then what reads studies, which takes a second to import."""
+    index.runs()
+    importlib.import_module("optuna")
+
+
 def main() -> None:
     """Serve the pages, and say where."""
     options = cli.parse(Options, "python -m sweeps.dashboard", sys.argv[1:], __doc__)
-    pages = server(RunIndex(options.runs_dir))
+    index = RunIndex(options.runs_dir)
+    pages = server(index)
     listener = listening(options.port)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     print(f"dashboard of {options.runs_dir}: {address} (Ctrl-C ends it)", flush=True)
     if options.browser and has_screen():
         threading.Timer(0.5, webbrowser.open, [address]).start()
-    threading.Thread(target=importlib.import_module, args=["optuna"], daemon=True).start()  # a second, for studies
+    threading.Thread(target=prepare, args=[index], daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):  # which is how it is meant to end
         pages.run(sockets=[listener])
 

@@ -13,7 +13,7 @@ from rnnkit import evaluation
 from rnnkit.core import UserError, wording
 from rnnkit.core import config as configuration
 from sweeps.analysis import Summary
-from sweeps.reading import describe, studies
+from sweeps.reading import studies
 from sweeps.reading.run_index import Card, RunIndex
 from sweeps.study import ranking
 
@@ -81,7 +81,7 @@ def _alike(index: RunIndex, word: str, cards: Sequence[Card]) -> list[Configurat
     """Runs as configurations, those of the same experiment and settings together; without those that say none."""
     by_settings: dict[tuple[str, str], list[Card]] = {}
     for card in filter(lambda card: card.config, cards):
-        by_settings.setdefault((card.experiment, describe.settings_of(card)), []).append(card)
+        by_settings.setdefault((card.experiment, card.settings), []).append(card)
     found = []
     for alike in by_settings.values():
         finished = tuple(_one_a_seed(card for card in alike if card.state == "finished"))
@@ -114,10 +114,10 @@ def _of_study(index: RunIndex, word: str, name: str) -> list[Configuration]:
     found, seen = [], set()
     for runs, fresh in _runs_of(summary):
         here = tuple(_one_a_seed(cards[run] for run in runs if run in cards))
-        if not here or (key := describe.settings_of(here[0])) in seen:
+        if not here or (key := here[0].settings) in seen:
             continue
         seen.add(key)
-        lacks = [c for c in cards.values() if (c.confirms is not None) == fresh and describe.settings_of(c) == key]
+        lacks = [c for c in cards.values() if (c.confirms is not None) == fresh and c.settings == key]
         left_out = tuple(card for card in lacks if card.state != "finished")
         found.append(Configuration(word, here, fresh, left_out))
     return found

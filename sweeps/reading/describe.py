@@ -95,13 +95,10 @@ def best_of(cards: Iterable[Card], lower_is_better: bool) -> list[Card]:
     """The finished runs of the settings with the best mean over their seeds; [] where none has finished."""
     finished = sorted((card for card in cards if card.state == "finished"), key=lambda card: card.trial or 0)
     sign = -1 if lower_is_better else 1
-    found = ranking.best_first(finished, settings_of, lambda card: card.value, lambda value: sign * value)
+    found = ranking.best_first(
+        finished, lambda card: card.settings, lambda card: card.value, lambda value: sign * value
+    )
     return found[0] if found else []
-
-
-def settings_of(card: Card) -> str:
-    """All settings of a run but its seed, as a text that is the same for the same settings."""
-    return json.dumps({name: value for name, value in card.config.items() if name != "seed"}, sort_keys=True)
 
 
 def details(index: RunIndex, name: str) -> Details:

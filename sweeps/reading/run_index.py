@@ -5,6 +5,8 @@ of it. What did not change since it was read last is not read again.
 """
 
 import contextlib
+import functools
+import json
 import os
 import stat
 import threading
@@ -62,6 +64,11 @@ class Card:
     flags: tuple[Flag, ...] = ()
     reason: str | None = None
     trouble: str | None = None
+
+    @functools.cached_property
+    def settings(self) -> str:
+        """All its settings but the seed, as a text that is the same for the same settings."""
+        return json.dumps({name: value for name, value in self.config.items() if name != "seed"}, sort_keys=True)
 
     @property
     def flag_names(self) -> list[str]:

@@ -5,6 +5,7 @@ an address is looked up among those that the index lists; no file is opened by i
 """
 
 import json
+from collections import defaultdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from rnnkit.core import UserError, wording
 from sweeps import web
 from sweeps.analysis import words
 from sweeps.reading import STATES, Card, NotThere, RunIndex, Section, answers, describe, studies
-from sweeps.web import run_charts, study_charts
+from sweeps.web import listing, run_charts, study_charts
 
 
 MOST = 24  # runs that are laid over each other
@@ -123,11 +124,14 @@ class Pages:
     def overview(self, request: Request) -> Response:
         """All studies and runs."""
         runs = self.index.runs()
-        lines = [describe.study_line(self.index, name, runs) for name in self.index.studies()]
+        of_study: dict[str | None, list[Card]] = defaultdict(list)
+        for card in runs:
+            of_study[card.study].append(card)
+        lines = [describe.study_line(self.index, name, of_study[name]) for name in self.index.studies()]
         lines.sort(key=lambda line: line.started.timestamp() if line.started else 0.0, reverse=True)
-        experiments = sorted({card.experiment for card in runs if card.experiment})
-        present = [state for state in STATES if any(card.state == state for card in runs)]
-        found = {"runs": runs, "studies": lines, "experiments": experiments, "present": present}
+        found = {"list": listing.listing(runs, request.query_params), "columns": listing.COLUMNS, "studies": lines}
+        found |= {"experiments": sorted({card.experiment for card in runs if card.experiment})}
+        found |= {"texts": listing.TEXTS}
         return self._page("index.html", **found, live=_live(runs), root=self.index.place)
 
     def study(self, request: Request) -> Response:
@@ -159,10 +163,10 @@ class Pages:
         return _json(run_charts.of_run(self.index, request.path_params["name"]))
 
     def _chosen(self, request: Request) -> tuple[list[Card], list[str]]:
-        """The runs that a request names, and the names among them that are none."""
-        cards = {card.name: card for card in self.index.runs()}
+        """The runs that a request names, in the order of the list, and the names among them that are none."""
         names = list(dict.fromkeys(request.query_params.getlist("run")))[:MOST]
-        return [cards[name] for name in names if name in cards], [name for name in names if name not in cards]
+        cards = [card for card in self.index.runs() if card.name in names]
+        return cards, [name for name in names if name not in {card.name for card in cards}]
 
     def compare(self, request: Request) -> Response:
         """Several runs beside each other."""

@@ -5,6 +5,7 @@ const Tables = (() => {
   const FIRST = 200;  // rows that are laid out unless all are asked for: what a browser needs a second for is thousands
   let limit = FIRST;
   const sorted = new Map();  // table's id -> [column, ascending]
+  const picked = new Set();  // the runs whose boxes are ticked, whether their rows are shown or not
 
   function value(row, column, kind) {
     const cell = row.cells[column];
@@ -16,6 +17,10 @@ const Tables = (() => {
   function sort(table) {
     const [column, ascending] = sorted.get(table.id) || [null, true];
     if (column === null) return;
+    for (const cell of table.tHead.rows[0].cells) cell.removeAttribute("aria-sort");
+    table.tHead.rows[0].cells[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
+    const form = asking(table);
+    if (form) return ask(form);
     const rows = [...table.tBodies[0].rows];
     let kind = table.tHead.rows[0].cells[column].dataset.sort;
     if (kind === "auto") {
@@ -28,11 +33,24 @@ const Tables = (() => {
     keyed.sort(([a], [b]) => none(a) || none(b) ? none(a) - none(b) : a < b ? -sign : a > b ? sign : 0);
     table.tBodies[0].append(...keyed.map(([, row]) => row));
     document.querySelectorAll("form.filters").forEach(filter);
-    for (const cell of table.tHead.rows[0].cells) cell.removeAttribute("aria-sort");
-    table.tHead.rows[0].cells[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  }
+
+  function asking(table) {  // the form of a table of which the server sends the rows that are to be shown
+    return document.querySelector(`form[data-asks][data-table="${table.id}"]`);
+  }
+
+  function ask(form) {  // what is asked for stands in the address, so that it is kept when the page is loaded again
+    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    const head = document.querySelector(`#${form.dataset.table} th[aria-sort]`);
+    if (head) { query.set("sort", head.textContent.trim()); query.set("order", head.getAttribute("aria-sort")); }
+    if (limit === Infinity) query.set("all", "yes");
+    history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+    form.dataset.busy = "yes";
+    Live.look();
   }
 
   function filter(form) {
+    if (form.dataset.asks !== undefined) return;
     const table = document.getElementById(form.dataset.table);
     const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
     const chosen = [...form.querySelectorAll("select")].filter((one) => one.value);
@@ -61,16 +79,17 @@ const Tables = (() => {
   }
 
   function chosen() {
-    return [...document.querySelectorAll("td.choose input:checked")].map((box) => box.value);
+    return [...picked];
   }
 
   function choose() {
+    document.querySelectorAll("td.choose input").forEach((box) => { box.checked = picked.has(box.value); });
     const button = document.getElementById("compare");
     if (button) button.disabled = chosen().length === 0;
   }
 
   function again() {  // after rows were changed
-    document.querySelectorAll("table.sortable").forEach(sort);
+    document.querySelectorAll("table.sortable").forEach((table) => { if (!asking(table)) sort(table); });
     document.querySelectorAll("form.filters").forEach(filter);
     choose();
   }
@@ -79,7 +98,8 @@ const Tables = (() => {
     document.querySelectorAll("table.sortable thead th[data-sort]").forEach((head) => {
       const by = () => {
         const table = head.closest("table");
-        const [column, ascending] = sorted.get(table.id) || [null, true];
+        const given = head.getAttribute("aria-sort");
+        const [column, ascending] = given ? [head.cellIndex, given === "ascending"] : [null, true];
         const first = head.dataset.sort === "text";  // numbers: the largest first
         sorted.set(table.id, [head.cellIndex, column === head.cellIndex ? !ascending : first]);
         sort(table);
@@ -89,11 +109,22 @@ const Tables = (() => {
       head.addEventListener("keydown", (event) => { if (event.key === "Enter") by(); });
     });
     document.querySelectorAll("form.filters").forEach((form) => {
-      form.addEventListener("input", () => filter(form));
+      const changed = () => form.dataset.asks === undefined ? filter(form) : ask(form);
+      form.addEventListener("input", changed);
       form.addEventListener("submit", (event) => event.preventDefault());
-      form.querySelector("[data-all]").addEventListener("click", () => { limit = Infinity; filter(form); });
+      form.addEventListener("click", (event) => {
+        if (!event.target.closest("[data-all]")) return;
+        limit = Infinity;
+        changed();
+      });
     });
-    document.addEventListener("change", (event) => { if (event.target.closest("td.choose")) choose(); });
+    if (new URLSearchParams(location.search).has("all")) limit = Infinity;
+    document.addEventListener("change", (event) => {
+      const box = event.target.closest("td.choose input");
+      if (!box) return;
+      if (box.checked) picked.add(box.value); else picked.delete(box.value);
+      choose();
+    });
     const button = document.getElementById("compare");
     if (button) button.addEventListener("click", () => {
       location.href = `/compare?${chosen().map((name) => `run=${encodeURIComponent(name)}`).join("&")}`;
@@ -126,7 +157,7 @@ const Theme = (() => {
 
 const Live = (() => {
   const SOON = 2000, LATER = 15000;  // milliseconds between two looks, while something runs and while nothing does
-  let page = null, charts = null;
+  let page = null, charts = null, looks = 0;
 
   function ages() {
     for (const time of document.querySelectorAll("time[datetime]")) {
@@ -145,24 +176,24 @@ const Live = (() => {
 
   function replace(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
-    const kept = new Set(Tables.chosen());
     for (const part of document.querySelectorAll("[data-part]")) {
       const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
       if (other) part.replaceChildren(...other.childNodes);
     }
     document.querySelector("main").dataset.live = fresh.querySelector("main").dataset.live;
-    document.querySelectorAll("td.choose input").forEach((box) => { box.checked = kept.has(box.value); });
     Tables.again();
     if (typeof Charts !== "undefined") { Charts.legend(); Charts.find(); }
     ages();
   }
 
   async function look() {
-    const status = document.getElementById("status");
+    const status = document.getElementById("status"), mine = ++looks;
     try {
       const html = await text(location.href);
+      if (mine !== looks) return;  // another look was begun since, for something else perhaps
       if (html !== page) replace(html);
       page = html;
+      document.querySelectorAll("form[data-busy]").forEach((form) => delete form.dataset.busy);
       await draw();
       status.textContent = document.querySelector("main").dataset.live === "yes" ? "live" : "";
     } catch (error) {
@@ -195,7 +226,7 @@ const Live = (() => {
     }
   }
 
-  return { start };
+  return { start, look };
 })();
 
 document.addEventListener("DOMContentLoaded", () => {

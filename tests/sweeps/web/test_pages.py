@@ -38,8 +38,14 @@ def look(chromium, port):
         assert errors == []
 
 
+def settled(page):
+    """Wait until the rows that were asked for are there."""
+    page.wait_for_selector("form.filters:not([data-busy])", state="attached")
+
+
 def column(page, table, name):
     """The texts of a column of the rows that are shown."""
+    settled(page)
     heads = [head.strip() for head in page.locator(f"#{table} thead th").all_inner_texts()]
     return page.locator(f"#{table} tbody tr:not([hidden]) td:nth-child({heads.index(name) + 1})").all_inner_texts()
 
@@ -54,6 +60,7 @@ def test_the_list_filters_and_sorts(kinds, look):
     page.get_by_label("study").first.select_option("small")
     page.get_by_label("find").fill("DIVERGED digits")
     assert column(page, "runs", "run") == [c.name for c in cards if c.study == "small" and c.state == "diverged"]
+    settled(page)
     assert page.locator("[data-count]").inner_text() == f"1 of {len(cards)}"
     page.get_by_label("find").fill("")
     page.get_by_label("study").first.select_option("")
@@ -75,11 +82,25 @@ def test_hundreds_of_runs_are_laid_out_as_they_are_asked_for(tmp_path, look):
         page = look("/", at=at).page
         assert page.locator("#runs tbody tr:visible").count() == 200
         assert page.locator("[data-count]").inner_text() == "261 of 261, the first 200 are shown"
+        box = page.get_by_label("choose digits-s99-copied", exact=True)
+        box.check()
         page.get_by_label("find").fill("s1")
-        assert page.locator("#runs tbody tr:visible").count() == page.locator("#runs a", has_text="s1").count() > 100
+        settled(page)
+        assert not box.count()
+        found = {name.parent.name for name in tmp_path.glob("*s1*/manifest.json")}
+        assert set(column(page, "runs", "run")) == found
+        assert len(found) > 100
         page.get_by_label("find").fill("")
+        settled(page)
+        assert box.is_checked()  # though its row was not there in between
         page.get_by_role("button", name="show all").click()
+        settled(page)
         assert page.locator("#runs tbody tr:visible").count() == 261
+        page.locator("#runs th", has_text="seed").click()
+        page.reload()  # what was asked for stands in the address, and is asked for again
+        page.wait_for_selector("html[data-ready]", state="attached")
+        assert page.locator("#runs tbody tr:visible").count() == 261
+        assert page.locator("#runs th[aria-sort=descending]").inner_text() == "seed"
 
 
 def test_a_runs_charts_are_drawn(kinds, look):
