@@ -79,8 +79,9 @@ def _reader(kind: Any) -> Reader:
     if origin is dict:
         return functools.partial(_by_name, _reader(parts[1]), parts[1])
     if dataclasses.is_dataclass(kind):
-        return functools.partial(_record, kind, _fields(cast("type[Any]", kind)))
-    return functools.partial(_plain, _PLAIN.get(kind, kind))  # what is none of these is an Enum
+        known = cast("type[Any]", kind)
+        return functools.partial(_record, known, _fields(known))
+    return functools.partial(_plain, cast("Callable[[Any], Any]", _PLAIN.get(kind, kind)))  # else it is an Enum
 
 
 @dataclasses.dataclass(frozen=True)
