@@ -90,7 +90,7 @@ def facts(name: str) -> CellFacts:
     try:
         body = ast.parse(path.read_text(encoding="utf-8"), str(path)).body
     except (SyntaxError, ValueError) as error:
-        raise UserError(f"{path.name} of rnnkit/nn/cells is no Python: {error}") from None
+        raise UserError(f"{path.name} of rnnkit/nn/cells is not Python: {error}") from None
     stated = [
         node.value
         for node in body

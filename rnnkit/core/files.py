@@ -40,7 +40,7 @@ def _own(value: Any) -> Any:
 
 
 def plain_numbers(row: Mapping[str, Any]) -> dict[str, int | float]:
-    """A row of numbers as Python's own, whatever library they are of. Raises `UserError` for what is no number."""
+    """A row of numbers as Python's own, whatever library they are of. Raises `UserError` for what is not a number."""
     numbers: dict[str, int | float] = {}
     for name, value in row.items():
         try:
@@ -65,7 +65,7 @@ def parsed(text: str | bytes) -> Any:
     try:
         value = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
     except RecursionError:
-        raise ValueError("its brackets lie too deep inside of each other") from None
+        raise ValueError("its brackets are nested too deeply") from None
     if "\\u" in text or text.count("[") + text.count("{") > DEEPEST:  # else neither can be
         _require_plain(value, "", DEEPEST)
     return value
@@ -76,7 +76,7 @@ def _require_plain(value: Any, name: str, deepest: int) -> None:
         raise ValueError(f"{name} holds half a character")
     if isinstance(value, (dict, list)):
         if not deepest:
-            raise ValueError(f"the brackets in {name.split('.')[0]} lie too deep inside of each other")
+            raise ValueError(f"the brackets in {name.split('.')[0]} are nested too deeply")
         entries = cast("dict[Any, Any] | list[Any]", value)
         for key, one in entries.items() if isinstance(entries, dict) else enumerate(entries):
             place = ".".join(filter(None, (name, ascii(key).strip("'"))))
@@ -87,7 +87,7 @@ def _require_plain(value: Any, name: str, deepest: int) -> None:
 def read_plain(path: Path) -> bytes:
     """The bytes of a plain file. `OSError` for anything else: a pipe may never end, and a device has no end."""
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is no plain file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return path.read_bytes()
 
 

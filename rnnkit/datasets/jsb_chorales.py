@@ -57,7 +57,7 @@ def parsed(content: bytes, name: str, sha256: str) -> Music:
     try:
         parts = json.loads(content, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:  # no JSON, no text at all, or brackets without end
-        raise UserError(f"{name} is no JSON: {error}") from None
+        raise UserError(f"{name} is not JSON: {error}") from None
     if not isinstance(parts, dict) or sorted(parts) != sorted(PARTS):
         raise UserError(f"{name} must hold one object with the lists {', '.join(PARTS)}")
     return Music(**{part: _pieces(parts[part], f"{name}, {part}") for part in PARTS}, sha256=sha256)
@@ -91,6 +91,6 @@ def _piece(steps: object, where: str) -> Tensor:
         for note in notes:
             if type(note) is not int or not LOWEST <= note <= HIGHEST:
                 text = json.dumps(note)[:40]
-                raise UserError(f"{where}, step {i}: note {text} is no whole number in {LOWEST}..{HIGHEST}")
+                raise UserError(f"{where}, step {i}: note {text} is not a whole number in {LOWEST}..{HIGHEST}")
             roll[i, note - LOWEST] = 1
     return roll

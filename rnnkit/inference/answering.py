@@ -60,7 +60,7 @@ def answers(model: "Model", sequences: Iterable[Any], names: Sequence[str] = ())
             for place, rows in zip(places, scores, strict=True):
                 if not rows.isfinite().all():
                     why = "its weights, or these values, are too large"
-                    raise UserError(f"{names[place]}: the net's scores are no finite numbers: {why}")
+                    raise UserError(f"{names[place]}: the net's scores are not finite numbers: {why}")
                 found[place] = answer(known, rows, given[place])
     return [found[place] for place in range(len(given))]
 

@@ -99,7 +99,7 @@ def _sequence(model: "Model", line: str, place: str) -> Any:
         return _sounding(values, known.channels, place)
     rows = [row if isinstance(row, list) else [row] for row in values]
     if len({len(row) for row in rows}) > 1:
-        raise UserError(f"{place}: its steps have unlike numbers of channels")
+        raise UserError(f"{place}: its steps have different numbers of channels")
     array = np.array([[_number(value, place) for value in row] for row in rows], np.float64)
     width = len(known.channels)
     if known.reads == "series" and array.shape[1] == 1 and width > 1 and not len(array) % width:
@@ -112,7 +112,7 @@ def _number(value: Any, place: str) -> float:
     if value is None:
         return math.nan
     if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > np.finfo(np.float32).max:
-        raise UserError(f"{place}: {json.dumps(value)[:40]} is no finite number")
+        raise UserError(f"{place}: {json.dumps(value)[:40]} is not a finite number")
     return float(value)
 
 
@@ -128,7 +128,7 @@ def _values(line: str, place: str) -> list[Any]:
         try:
             found.append(float(word))
         except ValueError:
-            raise UserError(f"{place}: {wording.printable(word[:40])!r} is no number") from None
+            raise UserError(f"{place}: {wording.printable(word[:40])!r} is not a number") from None
     return found
 
 
@@ -139,6 +139,6 @@ def _sounding(steps: list[Any], channels: tuple[str, ...], place: str) -> np.nda
     for number, notes in enumerate(steps):
         for note in notes if isinstance(notes, list) else [notes]:
             if not isinstance(note, (int, float)) or note not in places:
-                raise UserError(f"{place}, step {number}: {json.dumps(note)[:40]} is no key of the net's")
+                raise UserError(f"{place}, step {number}: {json.dumps(note)[:40]} is not a key that the net knows")
             roll[number, places[note]] = 1
     return roll

@@ -58,7 +58,7 @@ class Stream:
         if self._last is None or not known.longest or self.steps < known.longest:  # what lies beyond is not read
             self._last = self._scores(value)
         if not self._last.isfinite().all():
-            raise UserError("the net's scores are no finite numbers: its weights, or these values, are too large")
+            raise UserError("the net's scores are not finite numbers: its weights, or these values, are too large")
         return answering.answer(known, self._last)
 
     def _scores(self, value: Any) -> Tensor:

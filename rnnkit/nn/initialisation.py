@@ -137,7 +137,7 @@ def _parameters(module: Layers, kind: str) -> list[nn.Parameter]:
 
 def _require_layers(module: object) -> None:
     if not isinstance(module, Layers):
-        raise UserError(f"a {type(module).__name__} is no recurrent layer: give the layers inside of it")
+        raise UserError(f"a {type(module).__name__} is not a recurrent layer: give the layers inside of it")
 
 
 def _gated(module: Layers, asked: str) -> Cell:

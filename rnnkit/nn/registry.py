@@ -70,7 +70,7 @@ def cell_of(module: nn.Module, exact: bool = True) -> Cell:
             f"{kind.__name__} is a class of its own, made from {kind.__mro__[1].__name__}, and its equations are not "
             "known: state them as a cell (see CONTRIBUTING.md), or make it a module that has the layers inside"
         )
-    raise UserError(f"a {kind.__name__} is no recurrent layer")
+    raise UserError(f"a {kind.__name__} is not a recurrent layer")
 
 
 @functools.cache  # the folder of cells is read for it, and a look into a net asks it many times

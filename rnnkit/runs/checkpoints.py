@@ -52,14 +52,14 @@ def load(path: Path) -> State:
     size = len(content) - len(_TRAILER) - 32
     body, trailer = content[: max(size, 0)], content[max(size, 0) :]
     if size < 0 or trailer != _TRAILER + hashlib.sha256(body).digest():
-        raise UserError(f"{path} is damaged or no checkpoint: its checksum does not fit")
+        raise UserError(f"{path} is damaged or not a checkpoint: its checksum does not fit")
     try:
         state = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
     except Exception as error:  # noqa: BLE001 (torch's errors on a file made by hand are of all kinds)
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} holds more than tensors and plain values, and is not loaded: {reason}") from None
     if not isinstance(state, dict):
-        raise UserError(f"{path} is no checkpoint: it holds a {type(state).__name__}")
+        raise UserError(f"{path} is not a checkpoint: it holds a {type(state).__name__}")
     return state
 
 

@@ -16,7 +16,7 @@ def read_row(line: bytes) -> Row:
     except ValueError:
         row = None
     if not isinstance(row, dict) or type(row.get("step")) is not int:
-        raise ValueError("a line of metrics.jsonl is damaged: it is no row of a run")
+        raise ValueError("a line of metrics.jsonl is damaged: it is not a row of a run")
     return files.decode(row)
 
 
@@ -51,5 +51,5 @@ def read_rows(folder: Path) -> list[Row]:
         try:
             rows.append(read_row(line))
         except ValueError:
-            raise UserError(f"{path}, line {number} is damaged: it is no row of a run") from None
+            raise UserError(f"{path}, line {number} is damaged: it is not a row of a run") from None
     return rows

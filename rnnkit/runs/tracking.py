@@ -114,7 +114,7 @@ class Run:
         """End the run as finished: save the model's weights, then the result with the final metrics.
 
         `keep` holds plain values that belong with the weights (a vocabulary); `notes` are further fields of `Result`.
-        Raises `UserError` for a metric that is no number, and for what no later command could load.
+        Raises `UserError` for a metric that is not a number, and for what no later command could load.
         """
         metrics = files.plain_numbers(metrics or {})
         if model is not None:

@@ -140,7 +140,7 @@ def _require_whole(
             each = "step" if dimensions else "example"
             raise UserError(f"example {i} has {name}s of shape {tuple(row.shape)}: give one for each {each}")
         if row.is_floating_point() and (broken := row != row.round()).any():
-            raise UserError(f"example {i}{_place_of(row, broken, name)} is no whole number in 0..{count - 1}")
+            raise UserError(f"example {i}{_place_of(row, broken, name)} is not a whole number in 0..{count - 1}")
     for i, row in enumerate(rows):
         if row.dtype not in types:
             raise UserError(f"example {i} has {name}s of type {row.dtype}: make them whole numbers, of {types[0]}")

@@ -31,9 +31,9 @@ def steps(pixels: Pixels, means: Sequence[float], deviations: Sequence[float], i
     try:
         values = np.asarray(image, np.float64).reshape(-1)
     except (TypeError, ValueError):
-        raise UserError(f"image {place} holds something that is no number") from None
+        raise UserError(f"image {place} holds something that is not a number") from None
     if len(values) != count or not np.isfinite(values).all():
-        found = f"{len(values)} pixels" if len(values) != count else "a pixel that is no finite number"
+        found = f"{len(values)} pixels" if len(values) != count else "a pixel that is not a finite number"
         raise UserError(f"image {place} has {found}: give {count} numbers, row by row")
     if pixels.a_step:
         found = (values[list(pixels.order)] if pixels.order else values).reshape(-1, pixels.a_step)

@@ -133,7 +133,7 @@ def _known(numbers: dict[str, int], word: str, place: int) -> int:
 
 
 def numbers(one: Any, name: str) -> np.ndarray:
-    """A series as float32, of shape (steps, channels). Raises `UserError`, with its name, for what is no number.
+    """A series as float32, of shape (steps, channels). Raises `UserError`, with its name, for what is not a number.
 
     NaN is a missing value; what is infinite, or becomes so in float32, is refused.
     """
@@ -141,7 +141,7 @@ def numbers(one: Any, name: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             values = np.asarray(one, np.float32)
     except (TypeError, ValueError):
-        raise UserError(f"{name} holds something that is no number, or steps of unlike sizes") from None
+        raise UserError(f"{name} holds something that is not a number, or steps of unlike sizes") from None
     if np.isinf(values).any():
         raise UserError(
             f"{name} holds a value that is infinite, or too large: leave it empty (NaN) where it is missing"

@@ -97,7 +97,7 @@ def scored(group: Group, metric: str) -> Scored:
 
 
 def _rank(score: float) -> tuple[bool, float]:
-    """The best first, and what is no number last."""
+    """The best first, and what is not a number last."""
     return math.isnan(score), -score
 
 

@@ -109,7 +109,7 @@ def read(folder: Path, asked: list[EvidenceRow]) -> dict[tuple[str, int], Measur
     """
     path = folder / "evidence.json"
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"--to {folder} is no folder")
+        raise UserError(f"--to {folder} is not a folder")
     if not path.exists():
         return {}
     advice = "get its last version, or delete it to measure all anew"

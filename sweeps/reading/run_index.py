@@ -181,7 +181,7 @@ class RunIndex:
     def read_json(self, path: Path) -> dict:
         """A JSON file that lies inside. Raises `UserError` where it cannot be read, or does not."""
         if not self._inside(path):
-            raise UserError(f"cannot read {path.name}: it is no file inside {self.root}")
+            raise UserError(f"cannot read {path.name}: it is not a file inside {self.root}")
         return files.read_json(path)
 
     def _folders(self, parent: Path, mark: str) -> dict[str, Path]:

@@ -200,7 +200,7 @@ def test_pieces_of_ones_own(tmp_path, monkeypatch, capsys):
 def test_pieces_that_cannot_be_used_leave_nothing(tmp_path):
     path = tmp_path / "bad.json"
     path.write_text(json.dumps(dict.fromkeys(jsb_chorales.PARTS, [[[60], [61, 200]]])))
-    with pytest.raises(UserError, match="bad.json, train, piece 0, step 1: note 200 is no whole number in 21..108"):
+    with pytest.raises(UserError, match="bad.json, train, piece 0, step 1: note 200 is not a whole number in 21..108"):
         music.run(music.Config(data=str(path), runs_dir=tmp_path / "runs", track="off"))
     assert not (tmp_path / "runs").exists()
 

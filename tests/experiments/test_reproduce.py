@@ -204,7 +204,7 @@ def test_a_row_that_is_damaged_is_named(changed, monkeypatch):
     rows = (folder / "metrics.jsonl").read_text().splitlines()
     (folder / "metrics.jsonl").write_text("\n".join([*rows[:3], rows[3][:20], *rows[4:]]) + "\n")
     monkeypatch.setattr("sys.argv", ["command", str(folder)])
-    with pytest.raises(UserError, match=r"metrics.jsonl, line 4 is damaged: it is no row of a run"):
+    with pytest.raises(UserError, match=r"metrics.jsonl, line 4 is damaged: it is not a row of a run"):
         reproduce.main()
 
 

@@ -131,7 +131,7 @@ def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys):
         (b"text,label\n   ,pos\n", "line 2: the field 'text' is empty"),
         (b"text,label\ngood,pos\nbad,neg\nso so,none\n", "line 4: a third label 'none'"),
         (b"text,mark\ngood,pos\n", "line 1: expected one column 'label'"),
-        (b"text,label\ngood \xff,pos\n", "line 2: byte 16 (0xff) is no UTF-8"),
+        (b"text,label\ngood \xff,pos\n", "line 2: byte 16 (0xff) is not UTF-8"),
         (b"\xef\xbb\xbftext,label\ngood,pos\n", "line 1: starts with a byte-order mark"),
     ],
 )

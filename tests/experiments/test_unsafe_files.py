@@ -105,7 +105,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(payload, reader, sealed, tr
     content = PAYLOADS[payload](marker)
     seal = b"RNNCKPT1" + hashlib.sha256(content).digest() if sealed else b""
     (folder / "checkpoint.pt").write_bytes(content + seal)
-    with pytest.raises(UserError, match="holds more than tensors" if sealed else "is damaged or no checkpoint"):
+    with pytest.raises(UserError, match="holds more than tensors" if sealed else "is damaged or not a checkpoint"):
         READERS[reader](folder)
     assert not marker.exists()
 

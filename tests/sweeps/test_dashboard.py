@@ -64,7 +64,7 @@ def test_every_page_and_its_charts_come(kinds, client):
             path, _, query = address.partition("?")
             found = client.get(f"{path}/charts.json?{query}")
             assert found.status == 200, address
-            json.loads(found.text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+            json.loads(found.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
 def test_no_picture_is_too_large_to_be_refused(kinds, client):

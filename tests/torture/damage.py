@@ -79,7 +79,7 @@ def torture(folder: Path, number: int, seed: int) -> str:
     for kind, content in damages(whole, number, random.Random(seed)):
         path.write_bytes(content)
         state, wrong = checkpoints.latest(folder)
-        assert wrong == [f"{path} is damaged or no checkpoint: its checksum does not fit"], f"{kind}: {wrong}"
+        assert wrong == [f"{path} is damaged or not a checkpoint: its checksum does not fit"], f"{kind}: {wrong}"
         assert state["record"]["step"] == before
         noticed[kind] += 1
         silent[kind] += loaded_by_torch(content)

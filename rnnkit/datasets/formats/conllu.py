@@ -137,4 +137,6 @@ def _take(sentence: _Sentence, line: str, where: str, left_out: Counter[str]) ->
         sentence.empty = after, place
         left_out[EMPTY] += 1
     else:
-        raise UserError(f"{where}, field ID: {identity[:40]!r} is no number of a word, range of words or empty node")
+        raise UserError(
+            f"{where}, field ID: {identity[:40]!r} is not the number of a word, range of words or empty node"
+        )

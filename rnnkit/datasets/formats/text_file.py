@@ -39,7 +39,7 @@ def content_of(path: Path) -> bytes:
 
 
 def load(path: Path) -> Text:
-    """The text of a file, line ends as they are. Raises `UserError`, with the line, for what is no UTF-8 text.
+    """The text of a file, line ends as they are. Raises `UserError`, with the line, for what is not UTF-8 text.
 
     A byte-order mark is an error too: it would count as a symbol of the text, or stick to the first column's name.
     """
@@ -53,7 +53,7 @@ def load(path: Path) -> Text:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = len(lines(content[: error.start].decode("utf-8")))
-        raise UserError(f"{path}, line {line}: byte {error.start} ({content[error.start]:#04x}) is no UTF-8") from None
+        raise UserError(f"{path}, line {line}: byte {error.start} ({content[error.start]:#04x}) is not UTF-8") from None
     if "\0" in text:
         line = len(lines(text[: text.index("\0")]))
         raise UserError(f"{path}, line {line}: a NUL character: this is no text, or not in UTF-8")

@@ -90,7 +90,7 @@ class _Sheet:
 def wide(table: Table, roles: Roles) -> Assembled:
     """A row a sequence of one channel; missing fields at its end say that it is shorter."""
     if not roles.values:
-        raise UserError(f"{table.path} has no column of numbers or words to foretell {roles.target!r} from")
+        raise UserError(f"{table.path} has no column of numbers or words to predict {roles.target!r} from")
     sheet, inputs = _Sheet(table, roles), []
     for rows in _pieces(table):
         sheet.take(rows)
@@ -135,7 +135,9 @@ def nested(table: Table, roles: Roles) -> Assembled:
 
 def _tokens(table: Table, value: Any, line: int, name: str) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(v, (str, int)) and str(v).strip() for v in value):
-        raise UserError(f"{place(table.path, line, name)}: {fields.shown(value)} is no list of words with one at least")
+        raise UserError(
+            f"{place(table.path, line, name)}: {fields.shown(value)} is not a list of words with one at least"
+        )
     return [sys.intern(fields.word(one)) for one in value]
 
 
@@ -143,10 +145,10 @@ def _steps(table: Table, value: Any, line: int, name: str) -> np.ndarray:
     """A field with a list of steps, of shape (steps, channels)."""
     where = place(table.path, line, name)
     if not isinstance(value, list) or not value:
-        raise UserError(f"{where}: {fields.shown(value)} is no list of steps with one at least")
+        raise UserError(f"{where}: {fields.shown(value)} is not a list of steps with one at least")
     rows = [one if isinstance(one, list) else [one] for one in value]
     if len({len(row) for row in rows}) > 1 or not rows[0]:
-        raise UserError(f"{where}: its steps have unlike numbers of channels")
+        raise UserError(f"{where}: its steps have different numbers of channels")
     flat = list(itertools.chain.from_iterable(rows))
     return fields.numbers(flat, table.path, [line] * len(flat), name).reshape(len(rows), -1)
 

@@ -22,7 +22,7 @@ def is_missing(value: Any) -> bool:
 
 
 def as_number(value: Any) -> float | None:
-    """A field as a number, NaN where it is missing; None where it is no number."""
+    """A field as a number, NaN where it is missing; None where it is not a number."""
     if isinstance(value, (list, dict)):
         return None
     if is_missing(value):
@@ -36,7 +36,7 @@ def as_number(value: Any) -> float | None:
 def numbers(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) -> np.ndarray:
     """A column as numbers, of shape (rows,), float32, NaN where one is missing.
 
-    Raises `UserError`, with line and field, for what is no number, infinite, or beyond what float32 holds.
+    Raises `UserError`, with line and field, for what is not a number, infinite, or beyond what float32 holds.
     """
     try:
         found = np.fromiter(map(float, values), np.float64, len(values))
@@ -49,7 +49,7 @@ def numbers(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) 
     if np.isinf(single).any():
         row = int(np.flatnonzero(np.isinf(single))[0])
         raise UserError(
-            f"{place(path, lines[row], name)}: {shown(values[row])} is no finite number of single precision"
+            f"{place(path, lines[row], name)}: {shown(values[row])} is not a finite number of single precision"
         )
     return single
 
@@ -58,7 +58,7 @@ def _number(value: Any, path: Path, line: int, name: str) -> float:
     number = as_number(value)
     if number is None:
         raise UserError(
-            f"{place(path, line, name)}: {shown(value)} is no number: mend it, or leave it out (--ignore {name})"
+            f"{place(path, line, name)}: {shown(value)} is not a number: correct it, or leave it out (--ignore {name})"
         )
     return number
 
@@ -73,7 +73,7 @@ def times(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) ->
         number = moment(value)
         if number is None or not np.isfinite(number):
             raise UserError(
-                f"{place(path, line, name)}: {shown(value)} is no time: give numbers or dates in ISO format"
+                f"{place(path, line, name)}: {shown(value)} is not a time: give numbers or dates in ISO format"
             )
         found[row] = number
     return found
@@ -102,7 +102,7 @@ def words(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) ->
     found = [word(value) for value in values]
     for value, line in zip(values, lines, strict=True):
         if isinstance(value, (list, dict)):
-            raise UserError(f"{place(path, line, name)}: {shown(value)} is no word, but a list or an object")
+            raise UserError(f"{place(path, line, name)}: {shown(value)} is not a word, but a list or an object")
     for value, line in zip(found, lines, strict=True):
         if not value or value.lower() == "nan":
             raise UserError(f"{place(path, line, name)}: the field is empty: fill it in, or delete the row")

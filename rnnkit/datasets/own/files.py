@@ -37,7 +37,7 @@ def arrays(path: Path, how: How) -> Assembled:
     numbers = values.astype(np.float32)
     if np.isinf(numbers).any():
         spot = tuple(int(i) for i in np.argwhere(np.isinf(numbers))[0])
-        raise UserError(f"{path}: X{list(spot)} is no finite number of single precision")
+        raise UserError(f"{path}: X{list(spot)} is not a finite number of single precision")
     if "lengths" in found:
         lengths = found["lengths"].astype(np.int64).reshape(-1)
         if lengths.sum() != len(numbers) or (lengths < 1).any():
@@ -107,7 +107,9 @@ def archive(path: Path, how: How) -> Assembled:
             values = [value.strip() for value in channel.split(",")]
             columns.append(fields.numbers(values, path, [number] * len(values), f"channel {len(columns) + 1}"))
         if len({len(column) for column in columns}) > 1:
-            raise UserError(f"{path}, line {number}: its channels have unlike lengths: {[len(c) for c in columns][:9]}")
+            raise UserError(
+                f"{path}, line {number}: its channels have different lengths: {[len(c) for c in columns][:9]}"
+            )
         inputs.append(_without_tail(np.stack(columns, 1)))
         if not len(inputs[-1]):
             raise UserError(f"{path}, line {number}: the sequence has no value")
@@ -220,7 +222,9 @@ def _numbers(file: Path) -> np.ndarray:
             )
         single = found.reshape(len(found), -1).astype(np.float32)
         if np.isinf(single).any():
-            raise UserError(f"{file}: {place(file, int(np.argwhere(np.isinf(single))[0][0]) + 1)} is no finite number")
+            raise UserError(
+                f"{file}: {place(file, int(np.argwhere(np.isinf(single))[0][0]) + 1)} is not a finite number"
+            )
         return single
     table = tables.separated(file, file.suffix == ".tsv")
     pieces = [

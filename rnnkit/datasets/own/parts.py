@@ -142,7 +142,11 @@ def _doubles(data: OwnData, units: np.ndarray, places: Places) -> list[str]:
         return []
     known = {key_of(data.inputs[i]) for i in (*places.train, *places.valid)}
     double = sum(key_of(data.inputs[i]) in known for i in places.test)
-    return [f"{double:,} of {len(places.test):,} test sequences are in training too: scores flatter"] if double else []
+    return (
+        [f"{double:,} of {len(places.test):,} test sequences are in training too: scores look better than they are"]
+        if double
+        else []
+    )
 
 
 def _strange(data: OwnData, places: Places) -> list[str]:

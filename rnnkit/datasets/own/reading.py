@@ -63,7 +63,7 @@ def _of(path: Path, how: How, found: Assembled, target: str, channels: tuple[str
     answers = _answers(path, how, found, notes)
     inputs, targets = found.inputs, found.targets
     if reads == "series" and not inputs[0].shape[1] and answers != "forecast":
-        raise UserError(f"{path} has no column of numbers beside {target!r}: there is nothing to foretell it from")
+        raise UserError(f"{path} has no column of numbers beside {target!r}: there is nothing to predict it from")
     if answers == "forecast":
         inputs, channels = _with_target(path, found, target, channels)
         targets = []
@@ -92,7 +92,7 @@ def _answers(path: Path, how: How, found: Assembled, notes: list[str]) -> Answer
     is_series = not isinstance(found.inputs[0], (str, list))
     if how.task in ("number", "forecast") and not is_number:
         bad = next(w for w, value in zip(words, values, strict=True) if value is None or not np.isfinite(value))
-        raise UserError(f"{path}: the target {fields.shown(bad)} is no number, and --task is {how.task}")
+        raise UserError(f"{path}: the target {fields.shown(bad)} is not a number, and --task is {how.task}")
     if how.task in ("label", "number") and found.by_step:
         raise UserError(
             f"{path}: the target differs within a sequence, and --task is {how.task}: choose tags or forecast"
@@ -109,7 +109,7 @@ def _answers(path: Path, how: How, found: Assembled, notes: list[str]) -> Answer
     few = few and not (is_series and found.by_step and not found.inputs[0].shape[1])  # nothing else to tell it from
     if found.by_step and is_series and is_number and not few:
         notes.append(
-            "the target differs from step to step: its next values are foretold (for labels of steps: --task tags)"
+            "the target differs from step to step: its next values are predicted (for labels of steps: --task tags)"
         )
         return "forecast"
     if found.by_step:

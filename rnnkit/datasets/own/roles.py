@@ -144,7 +144,7 @@ def _target(table: Table, free: list[str], notes: list[str]) -> str:
         return free[0]
     if not (found := _named(free, TARGETS, bool)):
         few = ", ".join(free[:20]) + (" ..." if len(free) > 20 else "")
-        raise UserError(f"{table.path}: which column is to be foretold? Say it with --target; the columns are {few}")
+        raise UserError(f"{table.path}: which column is to be predicted? Say it with --target; the columns are {few}")
     notes.append(f"the target is the column {found!r} (another: --target)")
     return found
 

@@ -14,7 +14,7 @@ _MARK = b"\xef\xbb\xbf"
 def lines(path: Path) -> Iterator[str]:
     """The lines of a file with their ends; a UTF-8 byte-order mark before the first is passed over.
 
-    Raises `UserError`, with the line, for what is no UTF-8 text, and for an empty file.
+    Raises `UserError`, with the line, for what is not UTF-8 text, and for an empty file.
     """
     number = 0
     try:
@@ -34,7 +34,7 @@ def _decoded(path: Path, number: int, raw: bytes) -> str:
     except UnicodeDecodeError as error:
         byte = raw[error.start]
         raise UserError(
-            f"{path}, line {number}: byte {error.start} of the line ({byte:#04x}) is no UTF-8: save the file as UTF-8"
+            f"{path}, line {number}: byte {error.start} of the line ({byte:#04x}) is not UTF-8: save the file as UTF-8"
         ) from None
     if "\0" in text:
         raise UserError(f"{path}, line {number}: a NUL character: this is no text, or not in UTF-8")

@@ -50,7 +50,7 @@ def separated(path: Path, tabs: bool) -> Table:
     has_header = not all(fields.as_number(field) is not None for field in head)
     names = _names(path, head) if has_header else [str(number) for number in range(1, len(head) + 1)]
     named = {" ": "blanks"}.get(delimiter, repr(delimiter))
-    notes = () if tabs or delimiter == "," else (f"fields are parted by {named}",)
+    notes = () if tabs or delimiter == "," else (f"fields are separated by {named}",)
 
     def rows() -> Iterator[Rows]:
         return _in_pieces(_checked(path, delimiter, names, has_header), names)
@@ -147,7 +147,7 @@ def json_lines(path: Path) -> Table:
     def rows() -> Iterator[tuple[int, list[Any]]]:
         for line, row in _objects(path):
             if strange := row.keys() - names.keys():
-                raise UserError(f"{path}, line {line}: the name {min(strange)!r}, which no row before has: mend it")
+                raise UserError(f"{path}, line {line}: the name {min(strange)!r}, which no row before has: correct it")
             yield line, [row.get(name) for name in names]
 
     return Table(path, tuple(names), lambda: _in_pieces(rows(), tuple(names)))
@@ -191,7 +191,7 @@ def parquet(path: Path) -> Table:
         with pyarrow.parquet.ParquetFile(path) as file:
             names = list(file.schema_arrow.names)
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{path} is no Parquet file that can be read ({_first_line(error)})") from None
+        raise UserError(f"{path} is not a Parquet file that can be read ({_first_line(error)})") from None
     return Table(path, tuple(_names(path, names)), rows)
 
 

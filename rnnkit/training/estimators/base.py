@@ -194,7 +194,7 @@ class Estimator(BaseEstimator):
             return given, answers(self.model_, given.inputs, [f"X[{place}]" for place in range(len(given.inputs))])
 
     def _plain(self) -> dict[str, Any]:
-        """The parameters as JSON has them: a random state that is no number as the seed that it gave."""
+        """The parameters as JSON has them: a random state that is not a number as the seed that it gave."""
         found = self.get_params(deep=False)
         if not _is_seed(found["random_state"]):
             found["random_state"] = self.seed_

@@ -81,7 +81,7 @@ def _series(rows: Sequence[Any]) -> Given:
             with np.errstate(over="ignore"):
                 array = array.astype(np.float32)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"X[{place}] is no array of numbers, of shape (steps, channels): {error}") from None
+            raise ValueError(f"X[{place}] is not an array of numbers, of shape (steps, channels): {error}") from None
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or not all(array.shape):
             raise ValueError(f"X[{place}] has the shape {array.shape}: give (steps, channels), at least one of each")
@@ -112,7 +112,7 @@ def numbers(y: Any, count: int) -> np.ndarray:
         try:
             y = y.astype(np.float64)
         except (TypeError, ValueError):
-            raise ValueError("y holds what is no number") from None
+            raise ValueError("y holds something that is not a number") from None
     return y.astype(np.float64)
 
 

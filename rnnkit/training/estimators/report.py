@@ -65,7 +65,7 @@ def of_classes(classes: tuple[str, ...], truth: np.ndarray, given: np.ndarray) -
         lines.append(f"largest confusions: {', '.join(most)}")
     never = [name for number, name in enumerate(classes) if number not in given]
     if len(never) == len(classes) - 1:
-        lines.append(f"{classes[int(given[0])]!r} is answered always: the net tells nothing apart")
+        lines.append(f"{classes[int(given[0])]!r} is always answered: the net has learned no difference")
     elif never:
         lines.append(f"never answered: {', '.join(map(repr, never[:10]))}{' ...' if len(never) > 10 else ''}")
     return lines

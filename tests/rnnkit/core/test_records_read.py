@@ -91,7 +91,7 @@ def test_without_a_field_that_has_no_default_there_is_no_record(values):
     ("text", "why"),
     [
         ("[" * 10_000 + "]" * 10_000, "too deep"),
-        ('{"a": {"b": ' + "[" * 60 + "]" * 60 + "}}", "the brackets in a lie too deep"),
+        ('{"a": {"b": ' + "[" * 60 + "]" * 60 + "}}", "the brackets in a are nested too deeply"),
         (r'{"a": {"b": ["x", "\ud800"]}}', r"a\.b\.1 holds half a character"),
         (r'{"a\udfffb": 1}', "holds half a character"),
         ("{", "Expecting"),

@@ -49,9 +49,9 @@ FINE = [[[60, 64], [62]], [[60], [], [64]]]
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "mine.json is no JSON: Expecting value"),
-        (b"\xff\xfe\xff", "mine.json is no JSON: "),
-        ("[" * 100_000, "mine.json is no JSON: "),
+        ("", "mine.json is not JSON: Expecting value"),
+        (b"\xff\xfe\xff", "mine.json is not JSON: "),
+        ("[" * 100_000, "mine.json is not JSON: "),
         ([], "must hold one object with the lists train, valid, test"),
         ({"train": FINE, "test": FINE}, "must hold one object with the lists train, valid, test"),
         ({"train": [], "valid": FINE, "test": FINE}, "mine.json, train must be a list of one piece or more"),
@@ -59,12 +59,15 @@ FINE = [[[60, 64], [62]], [[60], [], [64]]]
         ({"train": FINE, "valid": [[[60]]], "test": FINE}, "valid, piece 0 must be a list of two steps or more"),
         ({"train": [*FINE, 7], "valid": FINE, "test": FINE}, "train, piece 2 must be a list of two steps or more"),
         ({"train": FINE, "valid": FINE, "test": [[[60], 62]]}, "test, piece 0, step 1 must be a list of notes, not 62"),
-        ({"train": FINE, "valid": FINE, "test": [[[60], [20]]]}, "test, piece 0, step 1: note 20 is no whole number"),
-        ({"train": FINE, "valid": FINE, "test": [[[109], []]]}, "step 0: note 109 is no whole number in 21..108"),
-        ({"train": FINE, "valid": FINE, "test": [[[60.0], []]]}, "step 0: note 60.0 is no whole number in 21..108"),
-        ({"train": FINE, "valid": FINE, "test": [[[True], []]]}, "step 0: note true is no whole number in 21..108"),
-        ({"train": FINE, "valid": FINE, "test": [[["60"], []]]}, 'step 0: note "60" is no whole number in 21..108'),
-        ({"train": FINE, "valid": FINE, "test": [[[float("nan")], []]]}, "step 0: note NaN is no whole number"),
+        (
+            {"train": FINE, "valid": FINE, "test": [[[60], [20]]]},
+            "test, piece 0, step 1: note 20 is not a whole number",
+        ),
+        ({"train": FINE, "valid": FINE, "test": [[[109], []]]}, "step 0: note 109 is not a whole number in 21..108"),
+        ({"train": FINE, "valid": FINE, "test": [[[60.0], []]]}, "step 0: note 60.0 is not a whole number in 21..108"),
+        ({"train": FINE, "valid": FINE, "test": [[[True], []]]}, "step 0: note true is not a whole number in 21..108"),
+        ({"train": FINE, "valid": FINE, "test": [[["60"], []]]}, 'step 0: note "60" is not a whole number in 21..108'),
+        ({"train": FINE, "valid": FINE, "test": [[[float("nan")], []]]}, "step 0: note NaN is not a whole number"),
     ],
 )
 def test_what_holds_no_pieces_is_refused_with_the_place(tmp_path, content, message):
@@ -133,5 +136,5 @@ def test_the_second_chord_of_a_phrase_cannot_be_told_and_all_others_can():
 @pytest.mark.parametrize("again", ["train", "valid"])
 def test_a_part_that_stands_in_a_file_twice_is_refused(again):
     text = '{"train": [[[60], [61]]], "valid": [[[60], [61]]], "test": [[[60], [61]]], "' + again + '": [[[62], [63]]]}'
-    with pytest.raises(UserError, match=f"is no JSON: '{again}' stands in it twice"):
+    with pytest.raises(UserError, match=f"is not JSON: '{again}' stands in it twice"):
         jsb_chorales.parsed(text.encode(), "x.json", "abc")

@@ -140,8 +140,8 @@ def test_a_symbol_without_a_number_is_named():
     [
         ("a text", "give a list of sequences: of a single text, a list with it alone"),
         ([3.0, 4.0], "sequence 0 is 3.0, no sequence: give a list of sequences"),
-        ([[["a", "b", "c"]]], "sequence 0 holds something that is no number"),
-        ([[[1, 2, 3], [4, 5]]], "sequence 0 holds something that is no number, or steps of unlike sizes"),
+        ([[["a", "b", "c"]]], "sequence 0 holds something that is not a number"),
+        ([[[1, 2, 3], [4, 5]]], "sequence 0 holds something that is not a number, or steps of unlike sizes"),
         ([[[1, 2, 3]], [[1, 2, float("inf")]]], "sequence 1 holds a value that is infinite"),
         ([[[1, 2, 1e39]]], "sequence 0 holds a value that is infinite, or too large"),
         ([[[3e38, 3e38, 3e38]]], "sequence 0 holds a value that is too large beside those of training"),
@@ -155,7 +155,7 @@ def test_what_is_no_sequence_is_said(sequences, said):
 def test_scores_that_are_no_numbers_are_no_answer():
     net = classifier()
     net.net.head.bias.data[2] = np.nan
-    with pytest.raises(UserError, match="sequence 0: the net's scores are no finite numbers"):
+    with pytest.raises(UserError, match="sequence 0: the net's scores are not finite numbers"):
         net.predict(series([3]))
 
 

@@ -53,7 +53,7 @@ def test_keys_by_their_numbers(tmp_path):
     assert all(name in names for chord in chords for name in chord)
     (single,) = read(net, tmp_path, "60 64").inputs
     assert single.sum(1).tolist() == [1, 1]
-    with pytest.raises(UserError, match="line 1, step 1: 7 is no key of the net's"):
+    with pytest.raises(UserError, match="line 1, step 1: 7 is not a key that the net knows"):
         read(net, tmp_path, "[[60], [7]]")
 
 

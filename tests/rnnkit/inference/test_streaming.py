@@ -76,7 +76,7 @@ def test_what_needs_the_whole_sequence_says_why():
 def test_scores_that_are_no_numbers_are_no_answer():
     net = classifier(bidirectional=False)
     net.net.head.bias.data[1] = np.nan
-    with pytest.raises(UserError, match="the net's scores are no finite numbers"):
+    with pytest.raises(UserError, match="the net's scores are not finite numbers"):
         net.stream().step([1.0, 2.0, 3.0])
 
 

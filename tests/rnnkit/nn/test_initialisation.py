@@ -119,7 +119,7 @@ def test_a_weight_that_is_not_there_to_start_is_named_wherever_it_stands(way, ch
 @pytest.mark.parametrize("way", WAYS)
 def test_what_holds_no_recurrent_layer_itself_is_refused(way):
     for module in (nn.Sequential(layer()), nn.Linear(2, 2)):
-        with pytest.raises(UserError, match=f"a {type(module).__name__} is no recurrent layer"):
+        with pytest.raises(UserError, match=f"a {type(module).__name__} is not a recurrent layer"):
             WAYS[way](module)
     with pytest.raises(UserError, match="uniform_ found no parameter in this ReLU"):
         initialisation.uniform_(nn.ReLU(), 0.1)

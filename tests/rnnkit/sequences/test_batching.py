@@ -141,8 +141,8 @@ def words(*ids, targets=(0, 1)):
             "example 0, step 1: target 5 is outside",
         ),
         (words(4, targets=(-1, 0)), {"classes": 2}, r"example 0: target -1 is outside 0\.\.1"),
-        (words(4, targets=(1.0, torch.nan)), {"classes": 2}, r"example 1: target nan is no whole number in 0\.\.1"),
-        (words(4, targets=(1.0, 0.5)), {"classes": 2}, r"example 1: target 0.5 is no whole number"),
+        (words(4, targets=(1.0, torch.nan)), {"classes": 2}, r"example 1: target nan is not a whole number in 0\.\.1"),
+        (words(4, targets=(1.0, 0.5)), {"classes": 2}, r"example 1: target 0.5 is not a whole number"),
         (
             words(4, targets=(1.0, 0.0)),
             {"classes": 2},
@@ -155,12 +155,12 @@ def words(*ids, targets=(0, 1)):
         (
             Examples([torch.ones(2)], [torch.tensor([0, 0.5])]),
             {"classes": 2},
-            "example 0, step 1: target 0.5 is no whole",
+            "example 0, step 1: target 0.5 is not a whole",
         ),
         (
             Examples([torch.tensor([1.0, 1.5])], torch.zeros(1)),
             {"vocabulary": 9},
-            "example 0, step 1: id 1.5 is no whole",
+            "example 0, step 1: id 1.5 is not a whole",
         ),
         (
             Examples([torch.tensor([1.0, 2.0])], torch.zeros(1)),

@@ -195,7 +195,7 @@ def test_a_damaged_file_is_named(measure, tmp_path, content):
 def test_a_place_that_cannot_be_written_is_said_before_anything_is_trained(measure, tmp_path, monkeypatch):
     monkeypatch.setattr(evidence, "train", lambda *_: pytest.fail("nothing is to be trained"))
     (tmp_path / "docs").write_text("a file")
-    with pytest.raises(UserError, match="--to .*docs is no folder"):
+    with pytest.raises(UserError, match="--to .*docs is not a folder"):
         measure()
     (tmp_path / "docs").unlink()
     (tmp_path / "docs").symlink_to("/proc/none")

@@ -132,7 +132,7 @@ def test_long_texts_are_read(tmp_path):
         ("text,label\n" + "x,pos\n" * 9, ": every row has the label 'pos'; two labels are needed"),
         ("text,label\n" + "x,pos\n" * 4, ": 4 rows of label 'pos', and at least 5 are needed"),
         ("text,label\n" + "x,pos\n" * 9 + "x,neg\n" * 4, ": 4 rows of label 'neg', and at least 5 are needed"),
-        (b"text,label\nok,pos\nb\xe9d,neg\n", ", line 3: byte 19 (0xe9) is no UTF-8"),
+        (b"text,label\nok,pos\nb\xe9d,neg\n", ", line 3: byte 19 (0xe9) is not UTF-8"),
         (b"\xef\xbb\xbftext,label\nx,pos\n", ", line 1: starts with a byte-order mark (UTF-8)"),
         (f"text,label\n{TEN}".encode("utf-16"), ", line 1: starts with a byte-order mark (UTF-16)"),
         (f"text,label\n{TEN}x\0y,pos\n", ", line 12: a NUL character"),

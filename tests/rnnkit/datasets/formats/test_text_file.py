@@ -35,14 +35,14 @@ def test_a_text_comes_as_it_is(tmp_path, text):
         ("a".encode("utf-32"), "line 1: starts with a byte-order mark (UTF-32)"),
         (b"\xff\xfe\0\0a\0\0\0", "line 1: starts with a byte-order mark (UTF-32)"),
         (b"\0\0\xfe\xff\0\0\0a", "line 1: starts with a byte-order mark (UTF-32)"),
-        (b"ok\r\n\xc3\xa9\nab\xe9\n", "line 3: byte 9 (0xe9) is no UTF-8"),
-        (b"\xe9", "line 1: byte 0 (0xe9) is no UTF-8"),
-        (b"a\xc3", "line 1: byte 1 (0xc3) is no UTF-8"),
-        (b"\xed\xa0\x80", "line 1: byte 0 (0xed) is no UTF-8"),  # half of a surrogate pair
+        (b"ok\r\n\xc3\xa9\nab\xe9\n", "line 3: byte 9 (0xe9) is not UTF-8"),
+        (b"\xe9", "line 1: byte 0 (0xe9) is not UTF-8"),
+        (b"a\xc3", "line 1: byte 1 (0xc3) is not UTF-8"),
+        (b"\xed\xa0\x80", "line 1: byte 0 (0xed) is not UTF-8"),  # half of a surrogate pair
         (b"ok\nfine\nb\0d\n\0", "line 3: a NUL character"),
-        (b"ok\r\xc3\xa9\rab\xe9\r", "line 3: byte 8 (0xe9) is no UTF-8"),
+        (b"ok\r\xc3\xa9\rab\xe9\r", "line 3: byte 8 (0xe9) is not UTF-8"),
         (b"ok\rfine\rb\0d\r", "line 3: a NUL character"),
-        (b"ok\r\n\rfine\n\n\r\xe9", "line 6: byte 12 (0xe9) is no UTF-8"),  # any mixture of line ends
+        (b"ok\r\n\rfine\n\n\r\xe9", "line 6: byte 12 (0xe9) is not UTF-8"),  # any mixture of line ends
         ("a\x0bb\x0cc\x85\u2028d\0".encode(), "line 1: a NUL character"),  # none of these ends a line
         ("ab\n".encode("utf-16-le"), "line 1: a NUL character"),
     ],

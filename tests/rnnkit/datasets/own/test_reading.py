@@ -57,7 +57,7 @@ def test_a_long_table_in_parquet_reads_as_in_csv(tmp_path):
     parquet.write_table(arrow.table(columns), tmp_path / "x.parquet", row_group_size=5)
     same(read(tmp_path / "x.parquet", How(target="label")))
     (tmp_path / "y.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(UserError, match="y.parquet is no Parquet file that can be read"):
+    with pytest.raises(UserError, match="y.parquet is not a Parquet file that can be read"):
         read(tmp_path / "y.parquet", How(target="label"))
 
 
@@ -92,7 +92,7 @@ def test_a_ts_file_has_channels_parted_by_colons(tmp_path):
     np.testing.assert_array_equal(data.inputs[0], np.array([[1, 4], [2, np.nan], [3, 6]], np.float32))
     assert (list(data.targets), data.lengths.tolist()) == (["a", "b"], [3, 2])
     path.write_text("@classLabel true a b\n@data\n1,2:4,5,6:a\n")
-    with pytest.raises(UserError, match="line 3: its channels have unlike lengths"):
+    with pytest.raises(UserError, match="line 3: its channels have different lengths"):
         read(path, How())
 
 
@@ -205,19 +205,19 @@ def test_any_text_comes_back_as_it_was_written(tmp_path_factory, pairs):
     [
         (b"", "is empty"),
         (b"v1,v2,label\n", "has a header and no rows"),
-        (b"v1,v2,label\n1,2,a\n1,red,b\n1,3,a\n", "line 3, field 'v2': 'red' is no number"),
-        (b"v1,v2,label\n1,2,a\n1,inf,b\n", "line 3, field 'v2': 'inf' is no finite"),
+        (b"v1,v2,label\n1,2,a\n1,red,b\n1,3,a\n", "line 3, field 'v2': 'red' is not a number"),
+        (b"v1,v2,label\n1,2,a\n1,inf,b\n", "line 3, field 'v2': 'inf' is not a finite"),
         (b"v1,v2,label\n1,2,a\n1,2\n", "line 3: 2 fields where the header has 3"),
         (b"v1,v2,label\n1,2,a\nv1,v2,label\n", "line 3: the header stands here again"),
         (b"v1,v1,label\n1,2,a\n", "line 1: the header has the column 'v1' twice"),
-        (b"v1,v2,label\n1,\xff,a\n", "line 2: byte 2 of the line .0xff. is no UTF-8"),
+        (b"v1,v2,label\n1,\xff,a\n", "line 2: byte 2 of the line .0xff. is not UTF-8"),
         (b"v1,v2,label\n1,\0,a\n", "line 2: a NUL character"),
         (b'v1,v2,label\n1,"2,a\n1,2,b\n', "line 2: a quote opens in the row that begins here"),
         (b"v1,v2,label\n1,2,a\n\n1,2,b\n", "line 3: an empty line"),
         (b"v1,v2,label\n1,2,a\n,,b\n", "line 3: the row has no values"),
         (b"v1,v2,label\n1,2,\n1,2,b\n", "line 2, field 'label': the field is empty"),
         (b"v1,v2,kind\n1,2,a\n", "has no column 'label' .--target.: its columns are v1, v2, kind"),
-        (b"label\na\nb\n", "has no column of numbers or words to foretell 'label' from"),
+        (b"label\na\nb\n", "has no column of numbers or words to predict 'label' from"),
         (b"v1;v2;label\n1,5;2,5;a\n1,0;2,5;b\n", "line 2, field 'v1': '1,5' has a decimal comma"),
         (b"v1,v2,label\r1,2,a\r", "line 1: a carriage return without a line feed"),
         (b"v1,v2,lable\n1,2,a\n", "has no column 'label' .--target.: did you mean lable"),
@@ -257,7 +257,7 @@ def test_conllu_gives_its_forms_and_universal_tags(tmp_path):
 def test_an_object_in_a_field_is_no_text(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"x": {"a": 1}, "label": "y"}\n' * 4)
-    with pytest.raises(UserError, match="line 1, field 'x': .* is no word, but a list or an object"):
+    with pytest.raises(UserError, match="line 1, field 'x': .* is not a word, but a list or an object"):
         read(path, How(target="label"))
 
 

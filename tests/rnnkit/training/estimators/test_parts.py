@@ -51,7 +51,7 @@ def test_texts_and_tokens():
         ([[1, 2], "a"], r"X\[1\] is a text, and others are none"),
         ([[1, 2], [3, np.inf]], r"X\[1\] holds infinity"),
         ([[1, 2], [3, 1e300]], r"X\[1\] holds infinity, or a value too large"),
-        ([[1, 2], [3, "x"]], r"X\[1\] is no array of numbers"),
+        ([[1, 2], [3, "x"]], r"X\[1\] is not an array of numbers"),
         ([[1, 2], [1j]], "Complex data not supported"),
         (np.zeros((1, 2, 3, 4)), "Found array with dim 4"),
         (np.zeros(4), "Expected 2D array, got 1D array instead"),
@@ -77,7 +77,7 @@ def test_targets_that_do_not_fit_are_named():
         (lambda: labels([1, 2], 3), "inconsistent numbers of samples"),
         (lambda: labels([1, np.nan], 2), "NaN"),
         (lambda: labels(np.array(["a", np.nan], dtype=object), 2), "NaN"),
-        (lambda: numbers(["a", "b"], 2), "y holds what is no number"),
+        (lambda: numbers(["a", "b"], 2), "y holds something that is not a number"),
         (lambda: numbers([1, np.inf], 2), "infinity"),
         (lambda: numbers(None, 2), "requires y to be passed"),
         (lambda: tags([["N"], ["V"]], [["x", "y"], ["z"]]), re.escape("y[0] has the shape (1,), and X[0] has 2 steps")),
@@ -150,7 +150,7 @@ def test_scores_of_classes_are_scikit_learns(pairs):
     unsaid = {0, 1, 2, 3} - set(given_.tolist())
     last = lines[-1]
     if len(unsaid) == 3:
-        assert "is answered always: the net tells nothing apart" in last
+        assert "is always answered: the net has learned no difference" in last
     elif unsaid:
         assert last == "never answered: " + ", ".join(repr("abcd"[number]) for number in sorted(unsaid))
 
