@@ -46,3 +46,11 @@ def test_readme_leads_to_every_page_and_stays_short():
 @pytest.mark.parametrize("page", DOCS, ids=name_of)
 def test_a_page_says_first_for_whom_it_is(page):
     assert text_of(page).split("\n")[2].startswith("For you if ")
+
+
+def test_one_run_is_followed_through_the_pages():
+    """What the sweep found is what README and the page on looking show."""
+    pages = [ROOT / "README.md", ROOT / "docs" / "sweeps.md", ROOT / "docs" / "looking.md"]
+    shown = {name for page in pages for name in re.findall(r"make show RUN=(\S+)", text_of(page))}
+    assert len(shown) == 1
+    assert f"    {shown.pop()}: finished" in text_of(pages[-1])
