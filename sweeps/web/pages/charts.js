@@ -121,6 +121,9 @@ const Charts = (() => {
     return [figure.data.map(coloured), layout];
   }
 
+  // On paper there is no scrolling: what was not seen yet is drawn before the page is printed.
+  addEventListener("beforeprint", () => { for (const element of [...waiting.keys()]) draw(element); });
+
   function draw(element) {
     const figure = waiting.get(element) || shown.get(element.dataset.chart).figure;
     if (element.clientWidth === 0) {  // it was filtered out: it is drawn when it is seen again

@@ -124,6 +124,13 @@ def test_a_runs_charts_are_drawn(kinds, look):
             assert element.locator(".heatmaplayer image").count() == 1
 
 
+def test_all_charts_are_drawn_in_print(kinds, look):
+    page = look(app.run_link(kinds[1]["finished"].name)).page
+    assert page.locator(".chart:not([data-drawn])").count() > 3  # they lie below the first screen
+    page.pdf()
+    page.wait_for_function("() => !document.querySelector('.chart:not([data-drawn])')")
+
+
 def brightness(page, element, what):
     """Of a colour of the page's, from 0 to 765."""
     colour = page.evaluate("([e, w]) => getComputedStyle(document.querySelector(e))[w]", [element, what])
