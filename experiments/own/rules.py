@@ -61,11 +61,13 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     length = float((windows.data if windows else data).lengths.mean())
     each = rules.seconds_of(found["hidden_size"], config.depth, found["batch_size"], length, unit)
     one = data.answers == "forecast" or "valid" in data.parts
-    found["folds"] = config.folds or (1 if one else rules.folds_of(count, each, MOST_SECONDS))
+    found["folds"] = config.folds or (1 if one else rules.folds_of(count, unit, each, MOST_SECONDS))
     train = count if found["folds"] > 1 else len(places.train)
     by_epoch = math.ceil(train / found["batch_size"])
     if not config.epochs:
-        asked = config.updates or rules.updates_of(train, found["batch_size"], each * found["folds"], MOST_SECONDS)
+        asked = config.updates or rules.updates_of(
+            train, found["batch_size"], unit, each * found["folds"], MOST_SECONDS
+        )
         found["epochs"] = max(1, math.ceil(asked / by_epoch))
     if not config.evaluate_every:
         found["evaluate_every"] = rules.evaluate_every(by_epoch, found.get("epochs", config.epochs))

@@ -13,6 +13,7 @@ MANY = 3_000  # above, one net that learns from three quarters of them loses lit
 ENOUGH = 5_000  # to learn from, for a net of 64 units
 LEAST_UPDATES, MOST_UPDATES = 1_000, 3_000
 PASSES = 20  # of the training part, where that is more than LEAST_UPDATES
+OF_WORDS = 500, 8  # the same of words: rare ones are soon known by heart, and what is learned then is of no use
 EVALUATIONS = 15  # as many as make a difference
 
 Unit = Literal["values", "words", "characters", "tokens"]
@@ -55,7 +56,7 @@ def unit_of(reads: str, inputs: Sequence[Any]) -> Unit:
     return "characters" if np.median([len(text.split()) for text in inputs]) <= 2 else "words"
 
 
-def folds_of(count: int, seconds: float, most_seconds: float) -> int:
+def folds_of(count: int, unit: str, seconds: float, most_seconds: float) -> int:
     """How many nets, each with a validation part of its own, that answer together.
 
     Several where one part would say too little, and where there is time to train three: they have learned from all,
@@ -63,7 +64,12 @@ def folds_of(count: int, seconds: float, most_seconds: float) -> int:
     """
     if count < FEW:
         return 5 if count < FEW // 3 else 3
-    return 3 if count < MANY and 3 * seconds * LEAST_UPDATES <= most_seconds else 1
+    return 3 if count < MANY and 3 * seconds * _least(unit)[0] <= most_seconds else 1
+
+
+def _least(unit: str) -> tuple[int, int]:
+    """How many updates, and passes over the training part, there are to be at least."""
+    return OF_WORDS if unit == "words" else (LEAST_UPDATES, PASSES)
 
 
 def batch_of(train: int, unit: str) -> int:
@@ -81,12 +87,13 @@ def seconds_of(hidden_size: int, depth: int, batch: int, length: float, unit: st
     return 1.5e-3 * depth + steps * (1.5e-6 * depth + 7.5e-10 * hidden_size**2 * (4 * depth - 3))
 
 
-def updates_of(train: int, batch: int, seconds: float, most_seconds: float) -> int:
+def updates_of(train: int, batch: int, unit: str, seconds: float, most_seconds: float) -> int:
     """Steps of training: PASSES over the data, within LEAST_UPDATES and MOST_UPDATES, and what `most_seconds` allow.
 
     `seconds` is what an update costs, of all members.
     """
-    wanted = np.clip(PASSES * train / batch, LEAST_UPDATES, MOST_UPDATES)
+    least, passes = _least(unit)
+    wanted = np.clip(passes * train / batch, least, MOST_UPDATES)
     return int(max(200, min(wanted, most_seconds / seconds)))
 
 

@@ -81,11 +81,11 @@ def config(told: dict[str, Any], given: Given, kind: str, counts: np.ndarray, co
     settle("watch", rules.watched(kind, counts))
     length = found["context"] if kind == "forecast" else float(np.mean([len(one) for one in given.inputs]))
     seconds = rules.seconds_of(found["hidden_size"], found["depth"], batch, length, unit)
-    folds = settle("folds", 1 if kind == "forecast" else rules.folds_of(count, seconds, MOST_SECONDS))
+    folds = settle("folds", 1 if kind == "forecast" else rules.folds_of(count, unit, seconds, MOST_SECONDS))
     train = count if folds > 1 else max(1, round(count * (1 - found["validation_fraction"])))
     by_epoch = math.ceil(train / batch)
     if "epochs" in open_ones:
-        updates = rules.updates_of(train, batch, seconds * folds, MOST_SECONDS)
+        updates = rules.updates_of(train, batch, unit, seconds * folds, MOST_SECONDS)
         found["epochs"] = max(1, math.ceil(updates / by_epoch))
     settle("evaluate_every", rules.evaluate_every(by_epoch, found["epochs"]))
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in found.items()}
