@@ -13,7 +13,7 @@ from rnnkit.nn.registry import recurrent_modules
 # What these compute is elementwise and exact, or runs in the order of the kernel. All else is left to torch, which may
 # choose an order of operations, or an approximation of a function, by the processor.
 _PORTABLE = {
-    *(layers.RNN, layers.GRU, layers.LSTM, portable.Linear, nn.Embedding, nn.Dropout, nn.ReLU),
+    *(layers.RNN, layers.GRU, layers.LSTM, portable.Linear, portable.Dropout, nn.Embedding, nn.Dropout, nn.ReLU),
     *(nn.Sequential, nn.ModuleList, heads.LastState, heads.MeanPool, heads.MaxPool, heads.JoinedPool, heads.Grams),
     *(models.SequenceClassifier, models.Tagger, models.LanguageModel, models.CutRecurrence, embeddings.Spelled),
     members.Members,
