@@ -100,19 +100,18 @@ class RunIndex:
     def runs(self) -> list[Card]:
         """All runs, the latest first; those whose start is not known last."""
         with self._lock:
-            folders = self._folders(self.root, "manifest.json")
-            self._cards = {name: kept for name, kept in self._cards.items() if name in folders}
-            cards = [self._card(name, folder) for name, folder in folders.items()]
+            cards = [card for name in _folder_names(self.root) if (card := self._card(name))]
+            self._cards = {card.name: self._cards[card.name] for card in cards}
         never = datetime.min.replace(tzinfo=UTC)
         return sorted(cards, key=lambda card: (card.started or never, card.name), reverse=True)
 
     def run(self, name: str) -> Card:
         """The run of this name. Raises `NotThere`."""
         with self._lock:
-            folders = self._folders(self.root, "manifest.json")
-            if name not in folders:
+            card = self._card(name) if name in _folder_names(self.root) else None
+            if card is None:
                 raise NotThere(f"there is no run {name}")
-            return self._card(name, folders[name])
+            return card
 
     def columns(self, name: str) -> Columns:
         """What a run logged, metric by metric; only what was added since the last time is read."""
@@ -156,7 +155,8 @@ class RunIndex:
 
     def studies(self) -> dict[str, Path]:
         """The folders of all studies, by name."""
-        return self._folders(self.root / "studies", "study.json")
+        parent = self.root / "studies"
+        return {name: parent / name for name in _folder_names(parent) if (parent / name / "study.json").exists()}
 
     def study(self, name: str) -> Path:
         """The folder of the study of this name. Raises `NotThere`."""
@@ -184,15 +184,6 @@ class RunIndex:
             raise UserError(f"cannot read {path.name}: it is not a file inside {self.root}")
         return files.read_json(path)
 
-    def _folders(self, parent: Path, mark: str) -> dict[str, Path]:
-        """The folders in `parent` that hold the file `mark`, by name."""
-        try:
-            with os.scandir(parent) as entries:
-                plain = sorted(entry.name for entry in entries if not entry.is_symlink())
-        except OSError:
-            return {}
-        return {name: parent / name for name in plain if os.path.exists(f"{parent}/{name}/{mark}")}
-
     def _inside(self, path: Path) -> Path | None:
         """The path, if it is a plain file that lies inside of the folder of runs, wherever links lead."""
         try:
@@ -205,14 +196,18 @@ class RunIndex:
             return None
         return path if plain and Path(real).is_relative_to(self.root) else None
 
-    def _card(self, name: str, folder: Path) -> Card:
-        result = _mark(f"{folder}/result.json")
-        live = result is None and self._is_live(folder)
+    def _card(self, name: str) -> Card | None:
+        """The run in the folder of this name; None where it holds none. Most are as they were: no path is made."""
+        folder = f"{self.root}/{name}"
+        manifest, result = _mark(f"{folder}/manifest.json"), _mark(f"{folder}/result.json")
+        if manifest is None:
+            return None
+        live = result is None and self._is_live(self.root / name)
         rows = None if result else _mark(f"{folder}/metrics.jsonl")  # of a run that has ended none is read
-        marks = _mark(f"{folder}/manifest.json"), result, rows, live
+        marks = manifest, result, rows, live
         kept = self._cards.get(name)
         if kept is None or kept[0] != marks:
-            kept = self._cards[name] = marks, self._read_card(name, folder, live)
+            kept = self._cards[name] = marks, self._read_card(name, self.root / name, live)
         return kept[1]
 
     def _is_live(self, folder: Path) -> bool:
@@ -264,6 +259,15 @@ class RunIndex:
             trouble="; ".join(trouble) or None,
             **ending,
         )
+
+
+def _folder_names(parent: Path) -> list[str]:
+    """The names in a folder that are no links, in order; [] where it cannot be read."""
+    try:
+        with os.scandir(parent) as entries:
+            return sorted(entry.name for entry in entries if not entry.is_symlink())
+    except OSError:
+        return []
 
 
 def damaged(file: str, damage: list[str]) -> list[str]:
