@@ -30,7 +30,8 @@ def shown(tmp_path_factory):
     study = told(tmp_path_factory.mktemp("agreement"), FOUND, AGAIN, confirm=(2, 3), sampler="random")
     printed = writing.write(study)
     index = RunIndex(study.folder.base.runs_dir)
-    asked, dashboard = Request({"type": "http", "path_params": {"name": "small"}}), app.Pages(index)
+    scope = {"type": "http", "query_string": b"", "path_params": {"name": "small"}}
+    asked, dashboard = Request(scope), app.Pages(index)
     pages = {
         "terminal": printed,
         "summary.md": (study.folder.path / "summary.md").read_text(),
