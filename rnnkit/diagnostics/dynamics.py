@@ -4,7 +4,7 @@ The state of an LSTM is (h, c), joined in this order. Leaving c out would miss t
 unchanged where the forget gate is open: a net that remembers would look as if it forgot.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,14 +25,18 @@ def jacobians(module: Layers, starts: Sequence[Tensor], layer: int = 0, backward
     sees them. They come from the cell's equations, by automatic differentiation.
     """
     x, *state = (part.detach().double() for part in starts)
-    step, hidden = _step(module, Place(layer, backward)), module.hidden_size
+    return jacobians_of(_step(module, Place(layer, backward)), x, state).detach()
+
+
+def jacobians_of(step: Callable[[Tensor, State], State], x: Tensor, state: Sequence[Tensor]) -> Tensor:
+    """The Jacobians of `step` from rows of inputs and parts of the state, with gradients to what it computes with."""
+    hidden = state[0].shape[1]
 
     def of_one(joined: Tensor, x: Tensor) -> Tensor:
         parts = joined.unsqueeze(0).split(hidden, dim=1)
         return torch.cat(step(x.unsqueeze(0), parts), dim=1).squeeze(0)
 
-    found = torch.func.vmap(torch.func.jacrev(of_one), chunk_size=STEPS)(torch.cat(state, dim=1), x)
-    return found.detach()
+    return torch.func.vmap(torch.func.jacrev(of_one), chunk_size=STEPS)(torch.cat(tuple(state), dim=1), x)
 
 
 def lyapunov_exponents(
@@ -67,22 +71,35 @@ def lyapunov_exponents(
     parts = len(cell_of(module).states)
     given = (state,) if isinstance(state, Tensor) else state or (inputs.new_zeros(module.hidden_size),) * parts
     now, size = tuple(part.detach().double().reshape(1, -1) for part in given), module.hidden_size * parts
+
+    def along() -> Iterator[Tensor]:
+        state = now
+        for some in inputs.split(STEPS):
+            starts = [state]
+            for x in some.unsqueeze(1):
+                starts.append(step(x, starts[-1]))
+            state = starts.pop()
+            yield from jacobians_of(step, some, [torch.cat(part) for part in zip(*starts, strict=True)])
+
+    found = growth(along(), directions(size, count, inputs), min(warm_up, len(inputs) // 2))
+    return found.sort(descending=True).values
+
+
+def directions(size: int, count: int, like: Tensor) -> Tensor:
+    """Orthonormal directions to start from, of shape (size, count), drawn with a seed of their own."""
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(size, count, dtype=torch.float64, device="cpu", generator=generator)
-    q = torch.linalg.qr(drawn).Q.to(inputs.device)
-    warm_up = min(warm_up, len(inputs) // 2)
-    sums = inputs.new_zeros(count)
-    for first in range(0, len(inputs), STEPS):
-        some, starts = inputs[first : first + STEPS], [now]
-        for x in some.unsqueeze(1):
-            starts.append(step(x, starts[-1]))
-        now = starts.pop()
-        joined = [torch.cat(part) for part in zip(*starts, strict=True)]
-        for t, jacobian in enumerate(jacobians(module, [some, *joined], layer, backward), start=first):
-            q, r = torch.linalg.qr(jacobian @ q)
-            if t >= warm_up:
-                sums += r.diagonal().abs().log()
-    return (sums / (len(inputs) - warm_up)).sort(descending=True).values
+    return torch.linalg.qr(drawn).Q.to(like.device)
+
+
+def growth(jacobians: Iterable[Tensor], q: Tensor, warm_up: int) -> Tensor:
+    """mean_t ln |R_t,ii| after `warm_up` steps, of shape (count,), where Q_t R_t = J_t Q_{t-1}, from Q_0 = `q`."""
+    sums, steps = q.new_zeros(q.shape[1]), 0
+    for steps, jacobian in enumerate(jacobians, start=1):
+        q, r = torch.linalg.qr(jacobian @ q)
+        if steps > warm_up:
+            sums = sums + r.diagonal().abs().log()
+    return sums / (steps - warm_up)
 
 
 def weights_of(module: Layers, place: Place) -> dict[str, Tensor]:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from rnnkit import sequences
 from rnnkit.diagnostics import dynamics, layer_inputs, monitor
 from rnnkit.nn import Cell, Layers, Place, cell_of, places
 from rnnkit.nn.cells import State, Weights
+from sweeps.flag_study import signs
 
 
 COUNT = 8  # exponents, or a quarter of a small layer's states
@@ -26,9 +26,7 @@ def floss(model: nn.Module, run: Callable[[], object], steps: int = STEPS) -> No
         for place in places(module):
             _, inputs, initial = layer_inputs(model, run)[name]
             trace = monitor.seen(module, inputs, initial)[str(place)]
-            owner, time = sequences.owners(trace.hidden), sequences.times(trace.hidden, place.backward)
-            rows = (owner == int(torch.bincount(owner).argmax())).nonzero().flatten()
-            floss_layer(module, place, trace.starts[0][rows[time[rows].argsort()]][:LENGTH], steps)
+            floss_layer(module, place, signs.longest(trace)[:LENGTH], steps)
 
 
 def floss_layer(module: Layers, place: Place, x: Tensor, steps: int) -> None:
@@ -51,24 +49,14 @@ def floss_layer(module: Layers, place: Place, x: Tensor, steps: int) -> None:
 def exponents(cell: Cell, weights: Weights, x: Tensor, hidden: int, count: int) -> Tensor:
     """The `count` largest Lyapunov exponents, of shape (count,), as `dynamics` has them, with gradients to weights."""
 
-    def of_one(joined: Tensor, x: Tensor) -> Tensor:
-        return torch.cat(step(x.unsqueeze(0), joined.unsqueeze(0).split(hidden, dim=1)), dim=1).squeeze(0)
-
     def step(x: Tensor, state: State) -> State:
         return cell.advance(weights, cell.inputs(weights, x), state[0], state)[0]
 
     state: State = (x.new_zeros(1, hidden),) * len(cell.states)
-    joined = []
+    starts = []
     for row in x.unsqueeze(1):
-        joined.append(torch.cat(state, dim=1))
+        starts.append(state)
         state = step(row, state)
-    jacobians = torch.func.vmap(torch.func.jacrev(of_one))(torch.cat(joined), x)
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(hidden * len(cell.states), count, dtype=x.dtype, device="cpu", generator=generator)
-    q, sums = torch.linalg.qr(drawn).Q, x.new_zeros(count)
-    warm_up = min(WARM_UP, len(x) // 2)
-    for t, jacobian in enumerate(jacobians):
-        q, r = torch.linalg.qr(jacobian @ q)
-        if t >= warm_up:
-            sums = sums + r.diagonal().abs().log()
-    return sums / (len(x) - warm_up)
+    jacobians = dynamics.jacobians_of(step, x, [torch.cat(part) for part in zip(*starts, strict=True)])
+    drawn = dynamics.directions(hidden * len(cell.states), count, x)
+    return dynamics.growth(jacobians, drawn, min(WARM_UP, len(x) // 2))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rnnkit import sequences
 from rnnkit.diagnostics import ProbeBatch, dynamics, layer_inputs, monitor, norms
 from rnnkit.nn import evaluating, recurrent_modules
+from rnnkit.observation import LayerTrace
 from rnnkit.runs import flags
 
 
@@ -103,12 +104,11 @@ def of_untrained(model: nn.Module, run: Callable[[], object], rate: float) -> di
     for module, inputs, initial in layer_inputs(model, run).values():
         for trace in monitor.seen(module, inputs, initial).values():
             layer, backward = trace.place
-            owner, time = sequences.owners(trace.hidden), sequences.times(trace.hidden, backward)
-            rows = (owner == int(torch.bincount(owner).argmax())).nonzero().flatten()
-            x = trace.starts[0][rows[time[rows].argsort()]][:EXPONENT_STEPS]
+            read = longest(trace)
+            x = read[:EXPONENT_STEPS]
             if len(x) > 1:
                 found = dynamics.lyapunov_exponents(module, x, EXPONENTS, layer=layer, backward=backward)
-                exponents.append(found.mul(int(torch.bincount(owner).max())))
+                exponents.append(found.mul(len(read)))
             last = sequences.times(trace.hidden, not backward) == 0
             covariances.append(hidden_covariance(trace.hidden.data[last]))
     groups = norms.parameter_groups(model).items()
@@ -122,6 +122,13 @@ def of_untrained(model: nn.Module, run: Callable[[], object], rate: float) -> di
             "size of first update": log(rate / size) if size else None,
         }
     )
+
+
+def longest(trace: LayerTrace) -> Tensor:
+    """What a layer and direction reads of its longest sequence, of shape (steps, features), in its own time."""
+    owner, time = sequences.owners(trace.hidden), sequences.times(trace.hidden, trace.place.backward)
+    rows = (owner == int(torch.bincount(owner).argmax())).nonzero().flatten()
+    return trace.starts[0][rows[time[rows].argsort()]]
 
 
 def of_steps(rows: list[dict[str, float]], first: dict[str, float], clip: float) -> dict[str, float]:
