@@ -12,7 +12,7 @@ from tests.torture.faults import records
 
 
 def test_changed_records_are_borne_by_all_that_reads_them():
-    """Some of them; `make torture ARGS=faults.records` takes all."""
+    """Some of them; `make torture ARGS=faults.records` takes all, in 3 hours."""
     assert "all in words" in records.torture(every=1801)
 
 

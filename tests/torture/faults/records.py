@@ -1,7 +1,8 @@
 """Records of which each field holds something else: whether any reader ends otherwise than in words.
 
-    python -m tests.torture.faults.records             # each field by each of 21 values, or missing: half an hour
-    python -m tests.torture.faults.records --every 50  # some of them
+    python -m tests.torture.faults.records                    # each field by each of 21 values, or missing: 3 hours
+    python -m tests.torture.faults.records --every 50         # some of them
+    python -m tests.torture.faults.records --only metrics     # those of files whose name holds a word
 
 Changed are manifest.json, result.json, summary.json and study.json of real records, the last row of metrics.jsonl, and
 what W&B's mirror and the folder media hold. On each are tried the pages and their charts, the list and `show` in the
@@ -52,6 +53,7 @@ BESIDE = {
     f"{RUN}/media/samples.jsonl": {"prompt": "a", "temperature": 1.0, "seed": 0, "text": "abc"},
 }
 FIRST = 12
+SAID = 100  # changed records, from one line on how far it is to the next
 LINES = [f"{RUN}/metrics.jsonl", f"{OTHER}/metrics.jsonl", f"{OTHER}/media/curves-000000017.json", *BESIDE]
 
 _DEEP = "stands for brackets"
@@ -87,6 +89,8 @@ class Options:
 
     every: int = 1
     """Try each so-manieth of all changes."""
+    only: str = ""
+    """Try those of files whose name holds this."""
 
 
 def places(value: object, at: tuple = ()) -> Iterator[tuple]:
@@ -111,9 +115,9 @@ def changed(record: dict, at: tuple, value: object) -> str:
     return json.dumps(record).replace(json.dumps(_DEEP), "[" * 10_000 + "]" * 10_000)
 
 
-def changes(root: Path) -> Iterator[tuple[str, str]]:
+def changes(root: Path, only: str) -> Iterator[tuple[str, str]]:
     """Each change of a record below `root`, made while it is looked at: what it is, and the run that it is of."""
-    for name in FILES:
+    for name in (name for name in FILES if only in name):
         path = root / name
         whole = path.read_text()
         for at in places(json.loads(whole)):
@@ -121,7 +125,7 @@ def changes(root: Path) -> Iterator[tuple[str, str]]:
                 path.write_text(changed(json.loads(whole), at, value))
                 yield f"{name}, {'.'.join(map(str, at))}: {kind}", name.split("/")[0] if "studies" not in name else RUN
         path.write_text(whole)
-    for name in LINES:
+    for name in (name for name in LINES if only in name):
         path = root / name
         path.parent.mkdir(exist_ok=True)
         if name in BESIDE:
@@ -213,15 +217,17 @@ def nothing_begins() -> Iterator[None]:
         yield
 
 
-def torture(every: int, beside: str = "digits-s2-b6054ca9") -> str:
+def torture(every: int, only: str = "", beside: str = "digits-s2-b6054ca9") -> str:
     """Try changes, and say how many. Raises `AssertionError` where one is not borne, or hides another run."""
     count = 0
     with TemporaryDirectory() as folder, nothing_begins():
         root = Path(shutil.copytree(FIXTURES, Path(folder) / "runs"))
-        for number, (change, run) in enumerate(changes(root)):
+        for number, (change, run) in enumerate(changes(root, only)):
             if number % every:
                 continue
             count += 1
+            if count % SAID == 0:
+                print(f"{count} changed records, now {change}", file=sys.stderr, flush=True)
             for reader, action in readers(root, run).items():
                 try:
                     shown = said(action)
@@ -229,14 +235,15 @@ def torture(every: int, beside: str = "digits-s2-b6054ca9") -> str:
                     raise AssertionError(f"{change}: {reader} ends in {type(error).__name__}: {error}") from error
                 if reader.startswith("list"):
                     assert beside in shown, f"{change}: {reader} lacks {beside}"
+    if not count:
+        raise UserError(f"no record's name holds {only!r}: {', '.join([*FILES, *LINES])}")
     return f"{count} changed records, {len(readers(FIXTURES, RUN))} readers of each: all in words"
 
 
 def main() -> None:
     """Torture as the command line says."""
-    print(
-        torture(cli.parse(Options, "python -m tests.torture.faults.records", sys.argv[1:], __doc__).every), flush=True
-    )
+    options = cli.parse(Options, "python -m tests.torture.faults.records", sys.argv[1:], __doc__)
+    print(torture(options.every, options.only), flush=True)
 
 
 if __name__ == "__main__":
