@@ -116,7 +116,7 @@ sync: $(STAMP)  ## send runs that were recorded offline to Weights & Biases
 workspace: $(STAMP)  ## make or renew the saved view at Weights & Biases: EXPERIMENT=
 	@$(PY) -m sweeps.workspace $(call quoted,EXPERIMENT) $(ARGS)
 
-bench: $(STAMP)  ## time the layers beside torch.nn's, what looking inside costs, sweeps, own data, or the dashboard: BENCH=layers|cells|observing|steps|sweep|own|dashboard
+bench: $(STAMP)  ## time the layers beside torch.nn's, what looking inside costs, sweeps, own data, or the dashboard: BENCH=layers|cells|observing|steps|sweep|own|dashboard, and others in tests/bench
 	@$(PY) -m tests.bench.$(or $(BENCH),layers) $(ARGS)
 
 # A part is a package of rnnkit, an experiment, or a folder of tests/; in one process, as starting more takes longer.

@@ -53,6 +53,9 @@ class Options(Checked):
     lag: int = folders.LAG
     """A point learns from those up to so many before it, so no more run side by side where TPE chooses; half as many
     workers hardly ever wait for each other."""
+    foretell: bool = False
+    """Begin with the sizes that are likeliest to learn by a look before training, and end trials early that by their
+    signs in the first fifth of the steps will not: see docs/flags.md."""
     confirm: int | None = None
     """So many of the best configurations are run again on fresh seeds, 0 for none; by default what the experiment says,
     3 most often."""
@@ -146,6 +149,14 @@ def searched_by(options: Options, base: BaseConfig) -> Space | None:
         return Space.of_points(points)
     known = experiments.space_of(base).fitting(base)
     return asked.space(known, asked.ranges(options.space, base), base) if options.space else None
+
+
+def likeliest_first(base: BaseConfig, space: Space) -> tuple[int, ...]:
+    """The places of the plane's points, the likeliest first; equal ones, and nets not looked into, as they come."""
+    run = experiments.load(base.experiment).run
+    seen = [run.screened(base.changed(**point)).foretold for point in space.plane()]
+    chances = [0.0 if one is None else one.chance for one in seen]
+    return tuple(sorted(range(len(chances)), key=lambda place: -chances[place]))
 
 
 def base_config(options: Options, flags: list[str]) -> BaseConfig:

@@ -164,6 +164,7 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmatio
         "question": question(study),
         "ran": was_run(study, manifest),
         "flags": raised(study),
+        "foretold": result.foretold if run and (result := index.result(run.name)) else None,
     }
     again = {"confirmations": answers.confirmations(study), "confirmation_runs": confirmation_runs}
     again["tests"] = words.confirmed_columns(again["confirmations"])

@@ -19,6 +19,7 @@ plane and on fresh seeds alone.
 """
 
 import contextlib
+import dataclasses
 import os
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from rnnkit.core import UserError, cli, processes, surroundings, writing
-from sweeps.options import Options, again, base_config, searched_by, total
+from sweeps.options import Options, again, base_config, likeliest_first, searched_by, total
 from sweeps.study import MOST_TRIALS, Study, StudyFolder, budget, folders, limits, local_workers
 from sweeps.study import study as studies
 
@@ -57,6 +58,9 @@ def sweep(options: Options, flags: list[str]) -> None:
             print(f"What is searched has changed since study {name} began: this is study {wanted.name}")
             name = wanted.name
     with folders.held(options.runs_dir, name), contextlib.ExitStack() as stack:
+        if options.foretell:
+            known = (path.with_name(name) / "study.json").exists()
+            wanted = dataclasses.replace(wanted, foretell=() if known else likeliest_first(base, wanted.space))
         folder = folders.opened(wanted)
         stack.enter_context(writing(folder.path))
         stack.enter_context(folders.nothing_half_made(folder))

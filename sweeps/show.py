@@ -86,6 +86,7 @@ def of_run(index: RunIndex, name: str, everything: bool) -> list[str]:
     lines += [f"  {name}: {wording.number(value)}" for name, value in details.scores]
     lines += [f"  {line}" for line in details.beside]
     lines += [f"  flag: {flag}" for flag in details.flags]
+    lines += [f"  foretold {details.foretold}"] if details.foretold else []
     lines += [f"  {line}" for line in plots.not_drawn(card.folder)]
     if details.damaged:
         lines.append(f"  {details.damaged} damaged rows of metrics.jsonl are left out")

@@ -88,7 +88,8 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
             result = ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
                 study.storage.patiently(trial.set_user_attr, "began", True)
-                context = RunContext(member=member, mirror=mirror, admit=study.admit, ends=lambda: require_ours(claim))
+                ends = {"ends": lambda: require_ours(claim), "stops_hopeless": stops_hopeless(claim)}
+                context = RunContext(member=member, mirror=mirror, admit=study.admit, **ends)
                 result = run(config, lambda step, value: report(claim, step, value), context)
     except OutOfMemory as error:  # the trial's own fault: smaller ones go on
         tell(claim, TrialState.FAIL, reason=str(error))
@@ -119,11 +120,12 @@ def within_limits(claim: Claim, config: BaseConfig) -> limits.Size | None:
 def prepare(claim: Claim) -> tuple[BaseConfig, Membership]:
     """The configuration of a trial, and what its run is to be known as."""
     folder, values = claim.study.folder, claim.trial.params
+    started = experiments.load(folder.base.experiment).run.started  # which `--init auto` leaves to each net
     if claim.repeat is not None:
-        config = folder.config(MOST_TRIALS + claim.repeat, values)
+        config = started(folder.config(MOST_TRIALS + claim.repeat, values))
         return config, Membership(study=folder.name, confirms=claim.confirms)
     member = Membership(study=folder.name, trial=claim.number, point=claim.number)
-    return folder.config(claim.number, values), member
+    return started(folder.config(claim.number, values)), member
 
 
 def report(claim: Claim, step: int, value: float) -> None:
@@ -140,6 +142,11 @@ def report(claim: Claim, step: int, value: float) -> None:
 
     if claim.study.storage.patiently(say):
         raise Pruned
+
+
+def stops_hopeless(claim: Claim) -> bool:
+    """Whether the trial is ended early where its signs say that it will not learn; the best once more never are."""
+    return claim.study.folder.foretell is not None and claim.repeat is None
 
 
 def require_ours(claim: Claim) -> None:
@@ -175,7 +182,7 @@ def tell_result(claim: Claim, result: Result, size: limits.Size) -> None:
     }
     name = claim.study.folder.objective.metric
     if result.status == Status.PRUNED:
-        tell(claim, TrialState.PRUNED, facts)
+        tell(claim, TrialState.PRUNED, facts, reason=result.reason)
     elif result.status != Status.FINISHED:
         tell(claim, TrialState.FAIL, facts, reason=f"{result.status}: {result.reason}")
     elif math.isfinite(value := result.metrics[name]):

@@ -74,6 +74,13 @@ def gated() -> tuple[str, ...]:
     return tuple(name for name in standard() if facts(name).keeps)
 
 
+def starts(name: str) -> tuple[str, ...]:
+    """The ways to start the weights of a cell that make sense for it, as `--init` names them."""
+    known = facts(name)
+    of_matrix = ["orthogonal"] * known.recurrent + ["identity"] * (known.recurrent and not known.keeps)
+    return ("default", *of_matrix, *(["forget-bias", "chrono"] if known.keeps else []))
+
+
 def require(name: str) -> None:
     """Raise `UserError` unless there is a cell of this name."""
     known = names()

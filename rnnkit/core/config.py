@@ -66,8 +66,9 @@ class BaseConfig(Checked):
     """Share of recurrent weights dropped, the same ones throughout a batch."""
     zoneout: float = field(default=0.0, metadata={BEFORE: 0.0})
     """Chance of a unit to keep its state at a step."""
-    init: Literal["default", "orthogonal", "identity", "forget-bias", "chrono"] = "default"
-    """How the recurrent layers' weights start; see rnnkit.nn.initialisation."""
+    init: Literal["default", "orthogonal", "identity", "forget-bias", "chrono", "auto"] = "default"
+    """How the recurrent layers' weights start; see rnnkit.nn.initialisation. Auto takes the start that is likeliest to
+    learn, by a look before training."""
     layers: Literal["rnnkit", "torch"] = "rnnkit"
     """Whose recurrent layers to use; they agree within rounding."""
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"

@@ -100,7 +100,7 @@ def follow(folder: Path, track: str, gone: threading.Event, server: "Server") ->
     if result is not None:
         raised = {f"flag/{flag.name}": str(flag) for flag in result.flags or []}
         ending = {"status": str(result.status), "reason": result.reason, "resumed_after": result.resumed_after}
-        run.summary.update({**ending, **result.metrics, **raised})
+        run.summary.update({**ending, "foretold": result.foretold, **result.metrics, **raised})
         run.summary["flags"] = len(result.flags or [])
     else:
         run.summary.update({"status": "killed"})

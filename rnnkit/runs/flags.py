@@ -199,6 +199,11 @@ def _training(rows: list[Row]) -> float:
     return statistics.fmean(losses) if losses else math.nan
 
 
+def _fell(rows: list[Row]) -> bool:
+    """Whether the training loss fell to half of what it was in the beginning: weights that then rest are no fault."""
+    return _training(rows[-NEAR:]) < LEARNED * _training(rows[:1])
+
+
 def _update(rows: list[Row]) -> Iterable[Flag]:
     ratios: dict[str, list[float]] = {}
     for row in rows:
@@ -207,7 +212,7 @@ def _update(rows: list[Row]) -> Iterable[Flag]:
                 ratios.setdefault(name.removeprefix("update/"), []).append(value)
     for where, values in ratios.items():
         median = statistics.median(values)
-        if median < FROZEN:
+        if median < FROZEN and not _fell(rows):
             yield Flag("frozen", where, median, FROZEN, "These weights hardly change: raise --learning-rate.")
         elif median > HOT:
             yield Flag("too hot", where, median, HOT, "These weights change much at each step: lower --learning-rate.")

@@ -29,6 +29,7 @@ class RunContext:
     mirror: Mirror | None = None  # the process that carries its record to W&B, where several runs share one
     admit: Callable[[dict[str, str]], None] | None = None  # gets the data's checksums first, and raises `UserError`
     ends: Callable[[], None] | None = None  # asked before a result is written; raises where it is not this run's to say
+    stops_hopeless: bool = False  # whether it ends early where its signs say that it will not learn
 
 
 def candidates(config: BaseConfig) -> Iterator[Path]:

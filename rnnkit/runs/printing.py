@@ -28,6 +28,8 @@ def print_result(result: Result) -> None:
         print(f"  {line}")
     for flag in result.flags or []:
         print(f"  flag: {flag}")
+    if result.foretold:
+        print(f"  foretold {result.foretold}")
     print(f"  record: {shown(result.folder)}")
     with decoration("  W&B: what it has of this run is not known"):
         if Manifest.read(result.folder).track != "off":

@@ -81,6 +81,7 @@ class Result:
     references: list[Reference] | None = None
     processor_seconds: records.Seconds | None = None  # on all threads; unlike `seconds`, whatever else the machine did
     flags: list[Flag] | None = None  # what says that the network cannot learn, or does not
+    foretold: str | None = None  # in words what early signs said of it
     resumed_after: list[int] | None = None  # the steps after which it was stopped or killed, and went on
 
     def write(self) -> None:

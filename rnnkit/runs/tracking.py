@@ -9,12 +9,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rnnkit.core import OutOfMemory, UserError, decoration, error_in_words, files, is_out_of_memory, secrets, writing
 from rnnkit.core import config as configuration
-from rnnkit.runs import checkpoints, flags, printing
+from rnnkit.runs import checkpoints, flags, foretelling, printing
 from rnnkit.runs.folders import Claim, RunContext, claim, take_up
 from rnnkit.runs.manifest import Manifest, Membership
 from rnnkit.runs.mirror_client import Mirror
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Pruned(Exception):
-    """Raised by a `report` callback: this run is not worth its remaining steps."""
+    """This run is not worth its remaining steps. The message, if any, says why."""
 
 
 class Interrupted(Exception):
@@ -42,7 +42,7 @@ class Run:
     """A run that is being recorded; `start` makes one.
 
     `result` is None until the run has ended. `checkpoint` is the state that it goes on from, None where it is new.
-    `ends` is as in `RunContext`.
+    `context` says where it belongs.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Run:
         claimed: Claim,
         mirror: Mirror,
         checkpoint: dict[str, Any] | None = None,
-        ends: Callable[[], None] | None = None,
+        context: RunContext | None = None,
     ):
         self.config = config
         self.folder = claimed.folder
@@ -66,7 +66,7 @@ class Run:
         self._resumed_after: list[int] = [*before.get("resumed_after", []), self.step] if before else []
         self._began = time.perf_counter(), time.process_time()
         self._claim, self._mirror, self._mirrored = claimed, mirror, False
-        self._ends = ends
+        self.context = context or RunContext()
         self._rows = (self.folder / "metrics.jsonl").open("ab", buffering=0)  # what is logged is in the file
         self._rows.truncate(before.get("size", 0))  # rows logged after the checkpoint come again
 
@@ -123,8 +123,8 @@ class Run:
                 checkpoints.save(self.folder / "checkpoint.pt", {"weights": checkpoints.weights_of(model), **kept})
             notes["weights_sha256"] = checkpoints.weights_sha256(model)
             notes["parameters"] = sum(p.numel() for p in model.parameters())
-        if self._ends is not None:
-            self._ends()
+        if self.context.ends is not None:
+            self.context.ends()
         return self.end(Status.FINISHED, metrics=metrics, **notes)
 
     def end(self, status: Status, metrics: dict[str, float] | None = None, **notes: Any) -> Result:
@@ -135,7 +135,10 @@ class Run:
         notes |= {**self._spent(), "metrics": {**self.latest, **(metrics or {})}, "folder": self.folder}
         notes["resumed_after"] = self._resumed_after or None
         with decoration(f"no flags are raised on {self.name}"):
-            notes["flags"] = flags.judge(read_rows(self.folder), self.config.clip, status)
+            rows = read_rows(self.folder)
+            notes["flags"] = flags.judge(rows, self.config.clip, status)
+            if status == Status.FINISHED:  # of others nobody knows how many steps were to come
+                notes["foretold"] = foretelling.in_words(rows, self.config)
         self.result = Result(run=self.name, status=status, step=self.step, **notes)
         try:
             with writing(self.folder / "result.json"):
@@ -179,7 +182,7 @@ def start(
             with writing(f"the runs folder {config.runs_dir}"):
                 now = Manifest.of(config, claimed.folder.name, data, context.member, kernel, limits)
                 checkpoint = take_up(claimed.folder, now)
-                run = Run(config, claimed, mirror, checkpoint, context.ends)
+                run = Run(config, claimed, mirror, checkpoint, context)
         except UserError:
             claimed.remove()
             claimed.release()
@@ -188,8 +191,8 @@ def start(
             yield run
             if run.result is None:
                 raise RuntimeError("the run was not finished: call run.finish(...)")
-        except Pruned:
-            run.end(Status.PRUNED)
+        except Pruned as error:
+            run.end(Status.PRUNED, reason=str(error) or None)
         except Diverged as error:
             run.end(Status.DIVERGED, reason=str(error))
         except BaseException as error:

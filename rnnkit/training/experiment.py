@@ -20,16 +20,17 @@ from rnnkit.core import (
     BaseConfig,
     OutOfMemory,
     UserError,
+    cells,
     cli,
     is_out_of_memory,
     refuse_idle,
     run_name,
     sizes,
-    wording,
     writing,
 )
 from rnnkit.inference import kept_out
 from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
+from rnnkit.runs.foretelling import Foretold
 from rnnkit.training.objective import Objective
 
 
@@ -97,6 +98,14 @@ class Final:
 
 
 @dataclass(frozen=True)
+class Screened:
+    """What a look into a net before training says: its flags, and its chance where sequences are watched."""
+
+    flags: list[Flag]
+    foretold: Foretold | None
+
+
+@dataclass(frozen=True)
 class Experiment(Generic[C, D]):
     """An experiment that can be run: `run = experiment(Config, setup, conclude)`, then `run(config) -> Result`."""
 
@@ -119,7 +128,7 @@ class Experiment(Generic[C, D]):
 
         if config.screen:
             raise UserError("--screen trains nothing: see `screened`")
-        config = self.settled(config)
+        config = self.started(self.settled(config))
         with kept_out():
             task = self.prepared(config)
             limits = promise.limits(config, task.model, next(task.model.parameters()).device)
@@ -139,6 +148,20 @@ class Experiment(Generic[C, D]):
         """The configuration with what the data decide filled in. Raises `UserError` for data that cannot be used."""
         return config if self.settle is None else self.settle(config)
 
+    def started(self, config: C, say: Callable[[str], None] = lambda _: None) -> C:
+        """The configuration with a start of the weights for `--init auto`: that which is likeliest to learn.
+
+        Of equally likely ones the first. `say` gets a line on it.
+        """
+        if config.init != "auto":
+            return config
+        seen = {one: self.screened(one).foretold for one in (config.changed(init=s) for s in cells.starts(config.cell))}
+        chances = {one: 0.0 if foretold is None else foretold.chance for one, foretold in seen.items()}
+        best = max(chances, key=chances.__getitem__)
+        each = ", ".join(f"{one.init} {chance:.2f}" for one, chance in chances.items())
+        say(f"--init auto: {best.init}; the chances to learn are {each}")
+        return best
+
     def prepared(self, config: C) -> Task[D]:
         """What a run would train, with its initial weights, in a process set up for it. Nothing is recorded."""
         from rnnkit.training.loop import prepare
@@ -146,31 +169,35 @@ class Experiment(Generic[C, D]):
         device = prepare(config)
         try:
             with kept_out():
-                return self.setup(self.settled(config), device)
+                return self.setup(self.started(self.settled(config)), device)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             raise OutOfMemory(f"out of memory with {sizes(config)}: lower these") from None
 
-    def screened(self, config: C) -> list[Flag]:
-        """What may keep a net with these settings from learning, by a look into it before any training."""
+    def screened(self, config: C) -> Screened:
+        """What may keep a net with these settings from learning, and its chance, by a look into it before training."""
         from rnnkit.diagnostics import Monitor
+        from rnnkit.training import screening
 
-        config = self.settled(config)
+        config = self.started(self.settled(config))
         task = self.prepared(config)
         with kept_out():
-            return before_training(Monitor(task.model, config, task.probe, config.runs_dir).before_training())
+            row = Monitor(task.model, config, task.probe, config.runs_dir).before_training()
+            seen = None if task.probe is None else screening.foretold(task.model, task.probe, config)
+        return Screened(before_training(row), seen)
 
     def main(self) -> None:
         """Run with the settings of the command line, and say what came out; exit with 1 where it diverged."""
         prog = f"python -m experiments.{self.Config.experiment}"
         config = cli.parse(self.Config, prog, sys.argv[1:], sys.modules[self.Config.__module__].__doc__)
         refuse_idle(config, sys.argv[1:])
-        config = self.settled(config)
+        config = self.started(self.settled(config), print)
         if config.screen:
-            flags = self.screened(config)
-            print(f"{run_name(config)}, before training: {wording.count(len(flags), 'flag') if flags else 'no flags'}")
-            print("".join(f"  {flag}\n" for flag in flags), end="")
+            seen = self.screened(config)
+            print(f"{run_name(config)}, before training: {len(seen.flags) or 'no'} flag{'s' * (len(seen.flags) != 1)}")
+            print("".join(f"  {flag}\n" for flag in seen.flags), end="")
+            print(f"  {seen.foretold}" if seen.foretold else "  nothing is foretold: no sequences of it are watched")
             return
         result = self(config)
         printing.print_result(result)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnnkit.core import BaseConfig, UserError, determinism, files, seeding, signals, terminal
 from rnnkit.diagnostics import Monitor, gradient_norms, snapshot
-from rnnkit.runs import Diverged, Run, plots
+from rnnkit.runs import Diverged, Pruned, Run, foretelling, plots, read_rows
 from rnnkit.sequences import bptt_chunks
 from rnnkit.training.experiment import Report, Task
 from rnnkit.training.optimizers import Optimizer, schedule_of
@@ -166,11 +166,22 @@ class _Loop:
         best.offer(self.task.model, row[watched], progress.evaluations, loss)
         if self.report is not None:
             self.report(progress.evaluations, row[watched])
+        if self.run.context.stops_hopeless:
+            self.require_hope()
         patience = self.config.patience
         progress.ended = bool(patience) and progress.evaluations - best.evaluation >= patience
         progress.ended |= self.task.late is not None and self.task.late()
         self.valid_steps, self.began = 0, time.perf_counter()
         return row[watched]
+
+    def require_hope(self) -> None:
+        """Raise `Pruned` where the net will not learn, by its signs at the first evaluation after each moment."""
+        step, every = self.state.progress.step, self.config.evaluate_every or self.task.steps_per_epoch
+        now, before = (foretelling.model_at(done / self.steps) for done in (step, step - every))
+        if now is not before:
+            said = foretelling.early(read_rows(self.run.folder), self.steps, self.config)
+            if said is not None and said.hopeless:
+                raise Pruned(f"hopeless after {step / self.steps:.0%} of the steps: {said}")
 
     def save(self) -> None:
         """Keep what the run can go on from."""

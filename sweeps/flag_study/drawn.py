@@ -68,13 +68,6 @@ def drawn_cells() -> list[str]:
     return [name for name, known in facts.items() if known.layer or not known.recurrent]
 
 
-def starts(cell: str) -> list[str]:
-    """The ways to start the weights of a cell."""
-    known = cells.facts(cell)
-    of_matrix = ["orthogonal"] * known.recurrent + ["identity"] * (known.recurrent and not known.keeps)
-    return ["default", *of_matrix, *(["forget-bias", "chrono"] if known.keeps else [])]
-
-
 def points() -> list[Point]:
     """All points of the bank, in the order in which they are run."""
     order, among = [(place, task) for place in range(POINTS) for task in TASKS], drawn_cells()
@@ -89,7 +82,7 @@ def _draw(task: Drawn, place: int, among: Sequence[str]) -> BaseConfig:
         return values[int(generator.integers(len(values)))]
 
     cell = one_of(among)
-    net = {"cell": cell, "init": one_of(starts(cell)), "hidden_size": one_of(SIZES), "depth": one_of(DEPTHS)}
+    net = {"cell": cell, "init": one_of(cells.starts(cell)), "hidden_size": one_of(SIZES), "depth": one_of(DEPTHS)}
     rate = math.exp(generator.uniform(math.log(RATES[0]), math.log(RATES[1])))
     steps = {"learning_rate": float(f"{rate:.3g}"), "clip": one_of(CLIPS), "seed": one_of(SEEDS), "batch_size": 32}
     looks = {"observe": "off", "evaluate_every": EVERY, "save_every": STEPS, "patience": 0, "track": "off"}

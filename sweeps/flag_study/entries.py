@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnkit.core import UserError, files, writing
-from sweeps.flag_study.signs import NAMES
+from sweeps.flag_study.scores import NAMES
 
 
 FORMAT = 2

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rnnkit.diagnostics import dynamics, layer_inputs, monitor
 from rnnkit.nn import Cell, Layers, Place, cell_of, places
 from rnnkit.nn.cells import State, Weights
-from sweeps.flag_study import signs
+from sweeps.flag_study import scores
 
 
 COUNT = 8  # exponents, or a quarter of a small layer's states
@@ -26,7 +26,7 @@ def floss(model: nn.Module, run: Callable[[], object], steps: int = STEPS) -> No
         for place in places(module):
             _, inputs, initial = layer_inputs(model, run)[name]
             trace = monitor.seen(module, inputs, initial)[str(place)]
-            floss_layer(module, place, signs.longest(trace)[:LENGTH], steps)
+            floss_layer(module, place, scores.longest(trace)[:LENGTH], steps)
 
 
 def floss_layer(module: Layers, place: Place, x: Tensor, steps: int) -> None:

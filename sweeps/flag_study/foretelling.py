@@ -13,20 +13,21 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from sweeps.flag_study import signs
+from rnnkit.runs.foretelling import signs
+from sweeps.flag_study import scores
 from sweeps.flag_study.drawn import EVERY, MOMENTS, STEPS
 from sweeps.flag_study.entries import Entry
-from sweeps.flag_study.tables import area
 
 
 WAY = 0.8  # from the cheap baseline to the best known loss: who came so far has learned
 FALSE = 0.05  # the share of those that learn that may be called hopeless
 DRAWS = 1_000  # of the bootstrap over tasks
-PENALTIES = (0.3, 3.0, 30.0)
+QUANTILES = 41  # of each sign, among which ranks are counted
+PENALTIES = (0.1, 1.0, 10.0)
 LEVEL = 2.0  # how much less than signs the levels of tasks are held back
 # Signs that are bad on both sides. All others are taken as they rise: more freedom than that does not carry over to
 # tasks that were not seen.
-TWO_SIDED = ("learning rate", "size of first update", *signs.LOOK[:2], *signs.UNTRAINED[:2])
+TWO_SIDED = ("learning rate", "size of first update", *signs.LOOK[:2], *scores.UNTRAINED[:2])
 
 
 Interval = tuple[float, float, float]
@@ -99,17 +100,28 @@ def _ln(loss: float) -> float:
 def features(train: Known, values: np.ndarray) -> np.ndarray:
     """Features of runs from their signs, `values`, both of shape (runs, any number).
 
-    The rank of each sign among those of `train`, from -1 to 1, and for some how far it is from the middle. A sign that
+    The rank of each sign among the quantiles that it has in `train`, from -1 to 1, and for some its square. A sign that
     a net does not have is in the middle.
     """
     ranks = np.zeros_like(values)
-    for sign, column in enumerate(train.values.T):
-        known, there = np.sort(column[np.isfinite(column)]), np.isfinite(values[:, sign])
+    for sign, known in enumerate(quantiles(train)):
+        there = np.isfinite(values[:, sign])
         if len(known):
             of = values[there, sign]  # ties have the mean of their ranks
             ranks[there, sign] = (np.searchsorted(known, of) + np.searchsorted(known, of, "right")) / len(known) - 1
-    both = [i for i, name in enumerate(train.names) if name.partition(": ")[2] in TWO_SIDED]
-    return np.hstack([ranks, ranks[:, both] ** 2])
+    return np.hstack([ranks, ranks[:, two_sided(train.names)] ** 2])
+
+
+def quantiles(train: Known) -> list[np.ndarray]:
+    """The quantiles of each sign, QUANTILES of them; none of what no run has."""
+    columns = [column[np.isfinite(column)] for column in train.values.T]
+    shares = np.linspace(0, 1, QUANTILES)
+    return [np.quantile(one, shares, method="nearest") if len(one) else one for one in columns]
+
+
+def two_sided(names: Sequence[str]) -> list[int]:
+    """Which signs are bad on both sides."""
+    return [i for i, name in enumerate(names) if name.partition(": ")[2] in TWO_SIDED]
 
 
 def part(known: Known, rows: np.ndarray) -> Known:
@@ -127,12 +139,17 @@ def fitted(train: Known, test: Known, penalty: float) -> np.ndarray:
     share = train.learned.mean()
     if share in (0.0, 1.0):
         return np.full(len(test.learned), share)
-    tasks = np.unique(train.tasks)
-    levels = LEVEL * (train.tasks[:, None] == tasks)
+    weights, constant = weighed(train, penalty)
+    return 1 / (1 + np.exp(-(features(train, test.values) @ weights + constant)))
+
+
+def weighed(train: Known, penalty: float) -> tuple[np.ndarray, float]:
+    """What each feature counts for, of shape (features,), and the constant."""
+    known = features(train, train.values)
+    levels = LEVEL * (train.tasks[:, None] == np.unique(train.tasks))
     model = LogisticRegression(C=1 / penalty, solver="newton-cholesky")
-    model.fit(np.hstack([features(train, train.values), levels]), train.learned)
-    known = features(train, test.values)
-    return model.predict_proba(np.hstack([known, np.zeros((len(known), len(tasks)))]))[:, 1]
+    model.fit(np.hstack([known, levels]), train.learned)
+    return np.ravel(model.coef_)[: known.shape[1]], float(np.ravel(model.intercept_)[0])
 
 
 def apart(known: Known, groups: np.ndarray, penalty: float) -> np.ndarray:
@@ -153,20 +170,25 @@ class Foretold:
 
 
 def held_out(known: Known, groups: np.ndarray) -> Foretold:
-    """Chances of each group's runs, from models of the others.
-
-    The penalty, and below what chance a run is hopeless, are such as do best where each of the others is held out in
-    its turn: chances are then as far from all alike as holds for what was not seen, and no farther.
-    """
+    """Chances of each group's runs, from models of the others."""
     chances, hopeless = np.empty(len(groups)), np.empty(len(groups), dtype=bool)
     for group in np.unique(groups):
         rows = groups == group
         rest = part(known, ~rows)
-        tried = {penalty: apart(rest, groups[~rows], penalty) for penalty in PENALTIES}
-        best = min(tried, key=lambda penalty: log_loss(rest.learned, tried[penalty], labels=[False, True]))
-        chances[rows] = fitted(rest, part(known, rows), best)
-        hopeless[rows] = chances[rows] < threshold(tried[best], rest.learned)
+        penalty, least = chosen(rest, groups[~rows])
+        chances[rows] = fitted(rest, part(known, rows), penalty)
+        hopeless[rows] = chances[rows] < least
     return Foretold(chances, hopeless)
+
+
+def chosen(known: Known, groups: np.ndarray) -> tuple[float, float]:
+    """The penalty, and below what chance a run is hopeless: such as do best where each group is held out in its turn.
+
+    Chances are then as far from all alike as holds for what was not seen, and no farther.
+    """
+    tried = {penalty: apart(known, groups, penalty) for penalty in PENALTIES}
+    best = min(tried, key=lambda penalty: log_loss(known.learned, tried[penalty], labels=[False, True]))
+    return best, threshold(tried[best], known.learned)
 
 
 def threshold(chances: np.ndarray, learned: np.ndarray) -> float:
@@ -181,6 +203,18 @@ Measure = Callable[[np.ndarray], float]
 def places(known: Known) -> list[np.ndarray]:
     """The runs of each task."""
     return [np.flatnonzero(known.tasks == task) for task in np.unique(known.tasks)]
+
+
+def area(values: np.ndarray, failed: np.ndarray) -> float:
+    """The area under the ROC curve of a sign, ties counted half; NaN where all runs failed or none did.
+
+    That is the Mann-Whitney statistic over the number of pairs (Hanley & McNeil, 1982).
+    """
+    failures, others = values[failed], np.sort(values[~failed])
+    if not len(failures) or not len(others):
+        return math.nan
+    below = np.searchsorted(others, failures, "left") + np.searchsorted(others, failures, "right")
+    return below.mean() / (2 * len(others))
 
 
 def whole(known: Known, chances: np.ndarray) -> Measure:

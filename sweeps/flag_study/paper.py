@@ -5,7 +5,6 @@ python -m sweeps.flag_study.paper        # from what is in the bank's file, howe
 
 import statistics
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +13,23 @@ import numpy as np
 
 from rnnkit.core import Checked, UserError, cli, files, writing
 from rnnkit.runs import flags, printing
-from sweeps.flag_study import drawn, entries, foretelling, signs
+from sweeps.flag_study import advising, drawn, entries, foretelling, scores, shipped
 from sweeps.flag_study.entries import Entry
 from sweeps.flag_study.foretelling import Foretold, Interval, Known
+from sweeps.flag_study.pages import row, ruled, words, wrapped
 
 
 SHARES = tuple(f"{moment / drawn.STEPS:.0%}" for moment in drawn.MOMENTS)
 # What models are told, by the beginnings of the names of signs.
 TOLD = {
     "settings": ("before: learning rate", "before: hidden size", "before: depth", "before: span"),
-    "published scores": tuple(f"before: {name}" for name in signs.UNTRAINED[:3]),
+    "published scores": tuple(f"before: {name}" for name in scores.UNTRAINED[:3]),
     "all signs": ("before", "now"),
     "validation loss": ("validation loss",),
     "signs and validation loss": ("before", "now", "validation loss"),
 }
 ALL, LOSS, BOTH = "all signs", "validation loss", "signs and validation loss"
+USED = "what every record has"  # which is what runs and sweeps foretell by
 AIMS = ("at least .85 before the first step", 0, 0.85), ("at least .95 after a fifth", len(drawn.MOMENTS) - 1, 0.95)
 
 HEAD = """# Which nets will learn, foretold before training and early in it
@@ -72,17 +73,21 @@ by telling hard tasks from easy ones. In brackets 95 % intervals (bootstrap over
 class Options(Checked):
     """Where the bank is, and where the page is to be."""
 
-    file: Path = Path("runs/bank/flags.jsonl")
+    file: Path = Path("docs/flags.jsonl")
     """What was seen of the runs."""
     to: Path = Path("docs/flags.md")
     """The page."""
+    cures: Path = Path("docs/cures.jsonl")
+    """What was seen of nets with cures."""
+    models: Path = Path("rnnkit/runs/foretelling/models.json")
+    """The models for runs and sweeps."""
 
 
-def page(bank: Sequence[Entry]) -> str:
+def page(bank: Sequence[Entry], cured: Sequence[Entry] = ()) -> str:
     """The whole page."""
     moments = [foretelling.at(bank, moment) for moment in range(len(drawn.MOMENTS))]
-    tasks = [judged(known, known.families) for known in moments]
-    cells = [judged(known, known.cells) for known in moments]
+    tasks = [judged(known, known.families, moment) for moment, known in enumerate(moments)]
+    cells = [judged(known, known.cells, moment) for moment, known in enumerate(moments)]
     parts = [
         head(bank),
         "Families of tasks that were held out:\n\n",
@@ -93,17 +98,17 @@ def page(bank: Sequence[Entry]) -> str:
         trust(moments, tasks),
         single(moments),
         flagged(bank),
+        advising.rescued(bank, cured) if cured else "",
         again(len(bank)),
     ]
     return "".join(parts)
 
 
-def judged(known: Known, groups: np.ndarray) -> dict[str, Foretold]:
+def judged(known: Known, groups: np.ndarray, moment: int) -> dict[str, Foretold]:
     """What each model says, by what it is told."""
-    return {
-        name: foretelling.held_out(known.of(lambda sign, told=told: sign.startswith(told)), groups)
-        for name, told in TOLD.items()
-    }
+    wanted = {name: known.of(lambda sign, told=told: sign.startswith(told)) for name, told in TOLD.items()}
+    wanted[USED] = known.of(shipped.told(moment).__contains__)
+    return {name: foretelling.held_out(of, groups) for name, of in wanted.items()}
 
 
 def head(bank: Sequence[Entry]) -> str:
@@ -118,7 +123,7 @@ def head(bank: Sequence[Entry]) -> str:
             rows.append(f"| {task} | {len(nets)} | {came} | {baseline:.4g} | {best:.4g} |")
     learned = sum(map(foretelling.learned, bank))
     trained = [entry.seconds[0] - sum(entry.seconds[1:]) for entry in bank]
-    looks, scores = (
+    looks, published = (
         statistics.median(entry.seconds[kind] / max(seconds, 0.1) for entry, seconds in zip(bank, trained, strict=True))
         for kind in (1, 2)
     )
@@ -131,23 +136,12 @@ def head(bank: Sequence[Entry]) -> str:
         share=learned / len(bank),
         diverged=sum(entry.status == "diverged" for entry in bank),
         by_task="\n".join(rows),
-        signs=len(signs.NAMES),
+        signs=len(scores.NAMES),
         two_sided="; ".join(foretelling.TWO_SIDED),
         looks=looks,
-        scores=scores,
+        scores=published,
     )
     return "\n\n".join(p if p.startswith(("|", "#")) else wrapped(p) for p in text.split("\n\n"))
-
-
-def wrapped(paragraph: str) -> str:
-    """A paragraph in lines of at most 120 signs."""
-    return textwrap.fill(paragraph, 120, break_on_hyphens=False, break_long_words=False)
-
-
-def words(interval: Interval) -> str:
-    """A value with its interval, as a table shows it."""
-    value, low, high = interval
-    return "not defined" if np.isnan(value) else f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def inside(known: Known, chances: np.ndarray) -> Interval:
@@ -155,22 +149,12 @@ def inside(known: Known, chances: np.ndarray) -> Interval:
     return foretelling.interval(foretelling.within(known, chances), len(foretelling.places(known)))
 
 
-def row(cells: Sequence[str]) -> str:
-    """A line of a table."""
-    return "| " + " | ".join(cells) + " |\n"
-
-
-def ruled(heads: Sequence[str]) -> str:
-    """The first two lines of a table."""
-    return row(heads) + "|" + "---|" * len(heads) + "\n"
-
-
 def table(moments: Sequence[Known], found: Sequence[dict[str, Foretold]]) -> str:
     """What each model foretells at each moment, and how far signs are ahead of the validation loss."""
     lines = [ruled(["told", *("before training" if share == "0%" else f"at {share}" for share in SHARES)])]
-    for name in TOLD:
+    for name in (*TOLD, USED):
         lines.append(row([name, *(words(inside(k, f[name].chances)) for k, f in zip(moments, found, strict=True))]))
-    for name in (ALL, BOTH):
+    for name in (ALL, BOTH, USED):
         both = zip(moments, found, strict=True)
         gaps = [words(foretelling.ahead(k, f[name].chances, f[LOSS].chances)) for k, f in both]
         lines.append(row([f"{name}, less validation loss alone", *gaps]))
@@ -201,7 +185,7 @@ def trust(moments: Sequence[Known], found: Sequence[dict[str, Foretold]]) -> str
         ),
     ]
     for share, known, models in zip(SHARES, moments, found, strict=True):
-        for name in (ALL, LOSS, BOTH):
+        for name in (ALL, LOSS, BOTH, USED):
             of, learned = models[name], known.learned
             shares = [foretelling.share(of.hopeless[rows]) for rows in (learned, ~learned)]
             area = foretelling.interval(foretelling.whole(known, of.chances), len(foretelling.places(known)))
@@ -234,7 +218,7 @@ def flagged(bank: Sequence[Entry]) -> str:
     ]
     for moment in (0, len(drawn.MOMENTS) - 1):
         there = [entry for entry in bank if len(entry.signs) > moment]
-        raised = [signs.raised(entry.signs[moment]) for entry in there]
+        raised = [scores.raised(entry.signs[moment]) for entry in there]
         learned = [foretelling.learned(entry) for entry in there]
         for name in (name for name in flags.NAMES if any(name in found for found in raised)):
             shares = [
@@ -250,7 +234,7 @@ def again(count: int) -> str:
     """How to get it again, and what is missing."""
     whole = len(drawn.TASKS) * drawn.POINTS
     some = (
-        f" They are the first {count} of {whole} runs, a fair sample: `--runs` says how many." if count < whole else ""
+        f" So far {count} of {whole} are done: they were drawn at random, and so is any part." if count < whole else ""
     )
     text = f"`python -m sweeps.flag_study.filling` does the runs that are not done yet.{some} "
     return f"\n## Again\n\n{wrapped(text + '`python -m sweeps.flag_study.paper` writes this page.')}\n"
@@ -263,8 +247,9 @@ def main() -> None:
     if not bank:
         raise UserError(f"no run is in {options.file} yet: python -m sweeps.flag_study.filling does them")
     with writing(options.to.parent):
-        files.write_whole(options.to, page(bank).encode())
-    print(f"page: {printing.shown(options.to)}")
+        files.write_whole(options.to, page(bank, entries.read(options.cures)).encode())
+        files.write_json(options.models, {"format": 1, "models": shipped.models(bank)})
+    print(f"page: {printing.shown(options.to)}, models: {printing.shown(options.models)}")
 
 
 if __name__ == "__main__":

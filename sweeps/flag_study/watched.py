@@ -22,10 +22,11 @@ from rnnkit.datasets.digits import CLASSES
 from rnnkit.diagnostics import norms
 from rnnkit.evaluation import ngram
 from rnnkit.nn import evaluating
-from rnnkit.runs import Status, read_rows
+from rnnkit.runs import Membership, RunContext, Status, read_rows
+from rnnkit.runs.foretelling import signs
 from rnnkit.sequences import Examples, bptt_chunks
-from rnnkit.training import Experiment, Final, Objective, Task
-from sweeps.flag_study import signs
+from rnnkit.training import Experiment, Final, Objective, Task, screening
+from sweeps.flag_study import scores
 from sweeps.flag_study.drawn import EVERY, MOMENTS, Point
 from sweeps.flag_study.entries import Entry
 
@@ -59,7 +60,7 @@ class Watched:
         self.start = norms.snapshot(self.groups)
         self.evaluate()
         began = time.process_time()
-        self.looks[0] |= signs.of_untrained(task.model, lambda: self.loss(self.valid), config.learning_rate)
+        self.looks[0] |= scores.of_untrained(task.model, lambda: self.loss(self.valid), config.learning_rate)
         self.seconds_of_scores = time.process_time() - began
         return dataclasses.replace(task, objective=Objective("metric/loss/valid"), evaluate=self.evaluate)
 
@@ -94,12 +95,11 @@ class Watched:
         """The signs of the net as it is."""
         watched = self.task.probe
         assert watched is not None
-        found = signs.of_look(self.task.model, watched)
+        found = screening.of_look(self.task.model, watched)
         if self.looks:
             return found | signs.rounded({"distance from the start": signs.log(self.moved())})
         known = self.config
-        sizes = {"learning rate": known.learning_rate, "hidden size": known.hidden_size, "span": watched.span}
-        return found | signs.rounded({k: signs.log(v) for k, v in sizes.items()} | {"depth": float(known.depth)})
+        return found | signs.of_settings(known.learning_rate, known.hidden_size, known.depth, watched.span)
 
     def moved(self) -> float:
         """How far the weights are from where they started, as a share of how large they were."""
@@ -118,7 +118,8 @@ def measured(point: Point, prepare: Prepare | None = None) -> Entry:
     with tempfile.TemporaryDirectory() as folder:
         config = dataclasses.replace(point.config, runs_dir=Path(folder))
         began = time.process_time()
-        result = Experiment(kind, watched.setup, watched.conclude)(config)
+        of_bank = RunContext(Membership(study="bank"))  # no run that the user is told how to go on with
+        result = Experiment(kind, watched.setup, watched.conclude)(config, context=of_bank)
         seconds = time.process_time() - began
         rows = read_rows(result.folder)
     finished = result.status == Status.FINISHED

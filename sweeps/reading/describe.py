@@ -51,6 +51,7 @@ class Details:
 
     card: Card
     flags: list[str]
+    foretold: str
     scores: list[tuple[str, float]]
     beside: list[str]
     settings: dict[str, str]
@@ -113,6 +114,7 @@ def details(index: RunIndex, name: str) -> Details:
     return Details(
         card,
         flags=flags(card.flags),
+        foretold=(result and result.foretold) or "",
         scores=[(wording.in_brackets(k), v) for k, v in metrics.items()],
         beside=beside(result),
         settings={k: _exact(v) for k, v in card.config.items()},

@@ -24,17 +24,19 @@ Pruner = Literal["auto", "percentile", "none"]
 
 MOST_TRIALS = 9_000  # in one study: the seeds from there on belong to confirmations
 LAG = 4  # a point learns from those up to so many before it
-COMPARED = ("experiment", "seed", "sampler", "pruner", "lag", "limits", "storage", "config")
+COMPARED = ("experiment", "seed", "sampler", "pruner", "lag", "limits", "foretell", "storage", "config")
 
 
 @dataclass(frozen=True)
 class StudyFolder:
     """A study's folder and what study.json says of it.
 
-    `base` is the configuration that all trials start from; a trial replaces in it what its point names. `searched` is
-    the search space, None for the experiment's own; `earlier` are those that it had before it was widened, each with
-    the number of points until which it holds. `lag` is None in a study that an earlier version began, in which what a
-    point learned from depended on timing. `made` names its folder and those made above it: none for one that was there.
+    `base` is the configuration that all trials start from; a trial replaces in it what its point names. `searched`
+    is the search space, None for the experiment's own; `earlier` are those that it had before it was widened, each
+    with the number of points until which it holds. `lag` is None in a study that an earlier version began, in which
+    what a point learned from depended on timing. `foretell` is the order in which the plane's points are tried, the
+    likeliest first, where trials that early signs call hopeless are ended; None where they are not. `made` names
+    its folder and those made above it: none for one that was there.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class StudyFolder:
     searched: Space | None = None
     earlier: tuple[tuple[int, Space], ...] = ()
     limits: Limits = Limits()
+    foretell: tuple[int, ...] | None = None
     made: tuple[Path, ...] = ()
 
     @property
@@ -90,9 +93,17 @@ class StudyFolder:
         }
         if self.limits.any:
             values["limits"] = dataclasses.asdict(self.limits)
+        if self.foretell is not None:
+            values["foretell"] = self.foretell
         if self.earlier:
             values["earlier"] = [{"until": until, **_plain(space)} for until, space in self.earlier]
         return json.loads(json.dumps(values, default=str))
+
+    def planned(self, number: int) -> dict[str, Any]:
+        """The values of a point of the plane or grid, which is gone through again and again."""
+        plane = self.space.plane()
+        place = number % len(plane)
+        return plane[self.foretell[place] if self.foretell else place]
 
     def config(self, number: int, values: dict[str, Any]) -> BaseConfig:
         """The configuration of the trial of this number, or on fresh seed `number` - `MOST_TRIALS`, with these values.
@@ -131,6 +142,11 @@ def earlier_of(stored: dict[str, Any]) -> tuple[tuple[int, Space], ...]:
     return tuple((one["until"], told(one)) for one in stored.get("earlier", ()))
 
 
+def order_of(stored: dict[str, Any]) -> tuple[int, ...] | None:
+    """The order in which a study tries the points of its plane, by what early signs say; None where it does not."""
+    return None if stored.get("foretell") is None else tuple(stored["foretell"])
+
+
 def _ranged(one: Any) -> Range | tuple[Any, ...]:
     if isinstance(one, list):
         return tuple(one)
@@ -164,6 +180,8 @@ def continued(folder: StudyFolder, stored: dict[str, Any]) -> StudyFolder:
         folder = dataclasses.replace(folder, base=folder.base.changed(**younger))
     if "lag" not in stored and folder.lag == LAG:
         folder = dataclasses.replace(folder, lag=None)
+    if folder.foretell is not None and (order := order_of(stored)) is not None:
+        folder = dataclasses.replace(folder, foretell=order)
     require_same(stored, folder)
     known = told(stored["space"])
     return dataclasses.replace(folder, searched=_reconciled(folder, known), earlier=earlier_of(stored))

@@ -18,7 +18,7 @@ from rnnkit.core import UserError, files
 from rnnkit.core import config as configuration
 from sweeps.study import healing
 from sweeps.study import storage as storages
-from sweeps.study.described import StudyFolder, continued, earlier_of, told
+from sweeps.study.described import StudyFolder, continued, earlier_of, order_of, told
 from sweeps.study.limits import Limits
 
 
@@ -196,5 +196,5 @@ def join(runs_dir: Path, name: str, address: str, patience: float = 0.0, **place
     kind = experiments.load(stored["experiment"]).Config
     base = configuration.restored(kind, stored["config"], runs_dir=runs_dir, **placement)
     asked = stored["seed"], stored["sampler"], stored["pruner"], address, stored.get("lag"), told(stored["space"])
-    folder = StudyFolder(path, base, *asked, earlier_of(stored), Limits(**stored.get("limits", {})))
+    folder = StudyFolder(path, base, *asked, earlier_of(stored), Limits(**stored.get("limits", {})), order_of(stored))
     return load(folder, storage)

@@ -29,8 +29,7 @@ def values(folder: StudyFolder, number: int) -> dict[str, Any]:
     """What is known of a point from the start: all its values, or none where TPE is to choose them."""
     if folder.sampler == "random":
         return drawn(folder.space_at(number), seeding.stream(folder.seed, "random point", number) % 2**32)
-    plane = folder.space.plane()
-    return plane[number % len(plane)] if is_first_part(folder, number) else {}
+    return folder.planned(number) if is_first_part(folder, number) else {}
 
 
 def drawn(space: Space, seed: int) -> dict[str, Any]:

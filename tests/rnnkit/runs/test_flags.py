@@ -51,6 +51,14 @@ def test_each_flag_at_its_threshold(row, expected):
     assert names([row]) == expected
 
 
+def test_weights_that_rest_once_the_training_loss_has_fallen_are_not_frozen():
+    still = {"update/encoder.l0.f/hh": 1e-6}
+    falling = [{"loss/train": loss, **still} for loss in [1.0, *[0.49] * 20]]
+    assert names(falling) == []
+    stuck = [{"loss/train": loss, **still} for loss in [1.0, *[0.51] * 20]]
+    assert names(stuck) == [("frozen", "encoder.l0.f/hh")]
+
+
 def test_a_net_that_learned_has_no_flag_for_gradients_that_fade_or_inputs_that_it_does_not_need():
     known = {"memory/loss_one": 1.0, "memory/loss_quarter": 0.05, "memory/loss_all": 0.05}  # right nearly always
     assert names([memory_row(1e-9, **known)]) == []

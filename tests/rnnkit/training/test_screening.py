@@ -1,54 +1,44 @@
-"""Flags of a run, and a look into a network before it is trained."""
+"""A look into a net before training, and the start of its weights that it is the reason for."""
+
+import math
 
 import pytest
 
 from experiments import memory
-from rnnkit.core.errors import UserError
-from rnnkit.runs import printing
-from rnnkit.runs.result import Result
+from rnnkit.core import cells
+from rnnkit.runs import foretelling
+from rnnkit.runs.foretelling import signs
+from rnnkit.training import screening
 
 
-def test_flags_stand_in_the_result_and_on_the_terminal(tmp_path, capsys):
-    config = memory.Config(length=60, epochs=1, round=3, hidden_size=8, track="off", runs_dir=tmp_path)
+SIZES = {"length": 10, "hidden_size": 8, "epochs": 1, "round": 3, "track": "off"}
+
+
+def test_an_untrained_net_has_the_signs_that_the_first_model_asks_for():
+    config = memory.Config(**SIZES, cell="gru", learning_rate=0.02)
+    task = memory.run.prepared(config)
+    found = screening.of_untrained(task.model, task.probe, config)
+    known = {sign.name for sign in foretelling.models()[0].signs}
+    assert known - set(found) <= {"saturated units"}
+    assert found["learning rate"] == pytest.approx(math.log(0.02), rel=1e-3)
+    assert set(found) <= {*signs.LOOK, *signs.SETTINGS, "size of first update"}
+    assert screening.foretold(task.model, task.probe, config) == foretelling.untrained(found)
+
+
+def test_the_start_that_is_likeliest_to_learn_is_taken_and_is_what_the_record_names(tmp_path):
+    config = memory.Config(**SIZES, cell="lstm", init="auto", runs_dir=tmp_path)
+    said = []
+    chosen = memory.run.started(config, said.append)
+    chances = {init: memory.run.screened(config.changed(init=init)).foretold.chance for init in cells.starts("lstm")}
+    assert len(set(chances.values())) > 1
+    assert chosen.init == max(chances, key=chances.get)
+    assert all(f"{init} {chance:.2f}" in said[0] for init, chance in chances.items())
     result = memory.run(config)
-    assert Result.read(result.folder).flags == result.flags
-    (flag,) = [flag for flag in result.flags if flag.name == "vanishing"]
-    assert flag.value < flag.threshold == 1e-4
-    printing.print_result(result)
-    assert "flag: vanishing (encoder.l0.f): " in capsys.readouterr().out
+    by_hand = memory.run(chosen)
+    assert result.run.split("-")[-1] == by_hand.run.split("-")[-2]  # the second one of the same configuration
+    assert result.weights_sha256 == by_hand.weights_sha256
 
 
-@pytest.mark.parametrize(("words", "flagged"), [((), True), (("--init", "chrono"), False)])
-def test_screening_says_before_training_what_may_be_wrong_and_leaves_nothing(
-    words, flagged, tmp_path, capsys, monkeypatch
-):
-    monkeypatch.setattr("sys.argv", ["memory", "--screen", "--runs-dir", str(tmp_path), *words])
-    memory.main()
-    said = capsys.readouterr().out
-    assert ("vanishing (encoder.l0.f)" in said) == flagged
-    assert ("before training: no flags" in said) != flagged
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_screening_leaves_an_interrupted_run_of_the_same_settings_as_it_was(tmp_path, monkeypatch, capsys):
-    config = memory.Config(length=20, epochs=2, round=2, hidden_size=4, track="off", runs_dir=tmp_path)
-
-    def stop(evaluation, value):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        memory.run(config, stop)
-    (folder,) = tmp_path.iterdir()
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    words = ["--length", "20", "--epochs", "2", "--round", "2", "--hidden-size", "4", "--runs-dir", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["memory", "--screen", *words])
-    memory.main()
-    assert f"{folder.name}, before training: " in capsys.readouterr().out
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert list(tmp_path.iterdir()) == [folder]
-
-
-def test_a_screening_is_not_taken_for_a_training(tmp_path):
-    with pytest.raises(UserError, match="--screen trains nothing"):
-        memory.run(memory.Config(screen=True, runs_dir=tmp_path))
-    assert list(tmp_path.iterdir()) == []
+def test_a_start_that_is_named_is_kept():
+    config = memory.Config(**SIZES, init="orthogonal")
+    assert memory.run.started(config) is config

@@ -55,6 +55,9 @@ def test_a_cure_changes_what_it_says_and_none_is_tried_that_changes_nothing(poin
     failed = [entry(number, 1.0) for number in range(100)]
     planned = curing.planned(points, failed)
     assert {cure for cure, _ in planned} == set(curing.CURES)
+    assert {cure for cure, _ in curing.planned(points, [entry(number, 0.1) for number in range(100)])} == set(
+        curing.STARTS
+    )
     for cure, point in planned:
         before = dataclasses.asdict(points[point.number].config)
         changed = {k: (v, before[k]) for k, v in dataclasses.asdict(point.config).items() if v != before[k]}
@@ -91,15 +94,16 @@ def test_it_goes_on_where_it_stopped_and_says_what_came_of_it(tmp_path, monkeypa
         return entry(point.number, 0.1 if prepare else 1.0)
 
     monkeypatch.setattr(watched, "measured", measured)
-    words = ["curing", "--bank", str(tmp_path / "bank.jsonl"), "--file", str(tmp_path / "cures.jsonl"), "--nets", "1"]
+    words = ["curing", "--bank", str(tmp_path / "bank.jsonl"), "--file", str(tmp_path / "cures.jsonl"), "--nets", "2"]
     monkeypatch.setattr(sys, "argv", words)
-    with pytest.raises(UserError, match="no net that failed"):
+    with pytest.raises(UserError, match="no net is in"):
         curing.main()
     entries.write(tmp_path / "bank.jsonl", bank)
     with pytest.raises(KeyboardInterrupt):
         curing.main()
     curing.main()
-    assert {number for number, _ in made} == {1}  # the first that failed, and no more
+    assert {number for number, _ in made} == {0, 1}  # the first two, and no more
+    assert {number for number, flossed in made if flossed} == {1}  # the one that failed
     assert made[3] == made[4]
-    assert f"{curing.FLOSSING}: 1 nets, 100% learned" in capsys.readouterr().out
+    assert f"{curing.FLOSSING}: 1 net, 100% learned" in capsys.readouterr().out
     assert len(entries.read(tmp_path / "cures.jsonl")) == len(made) - 1

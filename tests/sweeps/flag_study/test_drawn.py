@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from rnnkit.core import config
+from rnnkit.core import cells, config
 from sweeps.flag_study import drawn
 
 
@@ -28,7 +28,7 @@ def test_runs_are_drawn_alike_each_time_and_none_twice(bank):
 def test_cells_starts_sizes_and_rates_over_three_decades_are_all_drawn(bank):
     nets = [point.config for point in bank]
     assert {(one.cell, one.init) for one in nets} == {
-        (c, init) for c in drawn.drawn_cells() for init in drawn.starts(c)
+        (c, init) for c in drawn.drawn_cells() for init in cells.starts(c)
     }
     assert {"rnn", "gru", "lstm", "lru"} <= {one.cell for one in nets}
     assert {one.depth for one in nets} == set(drawn.DEPTHS)

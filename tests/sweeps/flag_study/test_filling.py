@@ -9,8 +9,9 @@ import pytest
 from experiments import memory
 from rnnkit.core import UserError
 from rnnkit.runs import read_rows
+from rnnkit.runs.foretelling import signs
 from rnnkit.training import Experiment
-from sweeps.flag_study import drawn, entries, filling, signs, watched
+from sweeps.flag_study import drawn, entries, filling, scores, watched
 from tests.experiments.test_music import best_possible
 
 
@@ -93,7 +94,7 @@ def test_a_bank_that_was_stopped_goes_on_and_ends_with_the_same_file(point, entr
 
 
 def test_648_entries_take_less_than_2_mb(entry, tmp_path):
-    full = dataclasses.replace(entry, curve=[1.234e-5] * 21, signs=[dict.fromkeys(signs.NAMES, -12.34)] * 5)
+    full = dataclasses.replace(entry, curve=[1.234e-5] * 21, signs=[dict.fromkeys(scores.NAMES, -12.34)] * 5)
     entries.write(tmp_path / "flags.jsonl", [full] * 648)
     assert (tmp_path / "flags.jsonl").stat().st_size < 2e6
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rnnkit.core import UserError
-from sweeps.flag_study import entries, foretelling, paper, signs
+from rnnkit.runs.foretelling import signs
+from sweeps.flag_study import entries, foretelling, pages, paper, scores
 from sweeps.flag_study.entries import Entry
 
 
@@ -14,7 +15,7 @@ from sweeps.flag_study.entries import Entry
 def bank():
     """Nets of two tasks and two cells: the learning rate decides, and after a fifth the loss tells it."""
     generator, made = np.random.default_rng(0), []
-    names = (*signs.SETTINGS, *signs.UNTRAINED, *signs.LOOK[:2])  # fewer are faster
+    names = (*signs.SETTINGS, *scores.UNTRAINED, *signs.LOOK[:2])  # fewer are faster
     for number in range(80):
         task, family = (("adding 10", "adding"), ("music", "music"))[number % 2]
         looks = [dict(zip(names, generator.normal(size=len(names)).tolist(), strict=True)) for _ in range(5)]
@@ -52,7 +53,7 @@ def test_the_page_counts_its_runs(page, bank):
     assert f"| music | 40 | {sum(map(foretelling.learned, of_music))} | 1 | 0 |" in page
     assert "looks took 2.0% at the median, published scores 10.0%" in " ".join(page.split())
     assert max(len(line) for line in page.splitlines() if not line.startswith("|")) <= 120
-    assert "They are the first 80 of 648 runs" in page
+    assert "So far 80 of 648 are done" in " ".join(page.split())
 
 
 def test_what_decides_foretells_and_what_does_not_does_not(page):
@@ -72,11 +73,11 @@ def test_signs_are_told_apart_whose_names_begin_alike(bank):
     alone = known.of(lambda name: name == "before: gradient through time")
     assert alone.values.shape[1] == 1
     area = paper.inside(alone, foretelling.apart(alone, alone.families, foretelling.PENALTIES[0]))
-    assert f"| 0% | gradient through time | {paper.words(area)} |" in lines
+    assert f"| 0% | gradient through time | {pages.words(area)} |" in lines
 
 
 def test_flags_are_counted_by_what_became_of_the_nets(page, bank):
-    raised = [signs.raised(entry.signs[0]) for entry in bank]
+    raised = [scores.raised(entry.signs[0]) for entry in bank]
     counts = [
         sum(
             "exploding" in found for found, entry in zip(raised, bank, strict=True) if foretelling.learned(entry) == did
@@ -98,7 +99,7 @@ def test_aims_are_said_to_be_reached_or_not(page):
 def test_the_command_writes_the_page_and_says_where_there_is_no_bank(bank, tmp_path, monkeypatch, capsys):
     entries.write(tmp_path / "bank.jsonl", bank)
     assert entries.read(tmp_path / "bank.jsonl") == bank
-    monkeypatch.setattr(paper, "page", lambda given: f"{len(given)} runs")
+    monkeypatch.setattr(paper, "page", lambda given, cured: f"{len(given)} runs")
     monkeypatch.setattr(
         sys, "argv", ["paper", "--file", str(tmp_path / "bank.jsonl"), "--to", str(tmp_path / "flags.md")]
     )

@@ -83,7 +83,7 @@ def screened() -> None:
     """Gates that are half open lose what lies 60 steps back, with chrono initialisation they need not."""
     for init, names in (("default", {"vanishing"}), ("chrono", set())):
         config = memory.Config(cell="ugrnn", init=init, length=60, hidden_size=8, track="off")
-        assert {flag.name for flag in memory.run.screened(config)} & {"vanishing"} == names
+        assert {flag.name for flag in memory.run.screened(config).flags} & {"vanishing"} == names
 
 
 if __name__ == "__main__":
