@@ -1,6 +1,7 @@
 """Figures by matplotlib from its own defaults, into files, whatever the user's settings of it are."""
 
 import contextlib
+import math
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,17 @@ def plain(settings: Mapping[str, Any]) -> Generator[None]:
         yield
 
 
-def figure(width: float, height: float, columns: int = 1) -> "tuple[Figure, list[Axes]]":
-    """A new figure of a size in inches, and its panels beside each other. No window and no notebook knows of it."""
+def figure(width: float, height: float, panels: int = 1) -> "tuple[Figure, list[Axes]]":
+    """A new figure, and its panels, each of a size in inches. No window and no notebook knows of it.
+
+    Up to three stand in one row, more in rows of two: a layer's directions beside each other.
+    """
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), layout="constrained")
-    return made, list(made.subplots(1, columns, squeeze=False)[0])
+    columns = panels if panels <= 3 else 2
+    rows = math.ceil(panels / columns)
+    made = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    return made, [made.add_subplot(rows, columns, 1 + at) for at in range(panels)]
 
 
 def save(drawn: "Figure", path: Path, dpi: int = 110) -> None:

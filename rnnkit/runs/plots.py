@@ -110,7 +110,7 @@ def panels(title: str, names: Callable[[Curves], list[str]]) -> Callable[[Panel]
         def picture(curves: list[Curves]) -> Any:
             if not (shown := names(curves[-1])):
                 return None
-            figure, axes = drawing.figure(SIZE[0] * len(shown), SIZE[1], len(shown))
+            figure, axes = drawing.figure(*SIZE, len(shown))
             figure.suptitle(title)
             for axis, name in zip(axes, shown, strict=True):
                 axis.set_title(name)
@@ -128,6 +128,11 @@ def places(kind: str) -> Callable[[Curves], list[str]]:
     return lambda curves: list(dict.fromkeys(name.split("/")[1] for name in curves if name.startswith(f"{kind}/")))
 
 
+def first_and_last(curves: list[Curves]) -> list[Curves]:
+    """The curves of the first and of the last evaluation, or of the only one."""
+    return [curves[0], *curves[1:][-1:]]
+
+
 def numbers(points: list[Any]) -> list[float]:
     """A curve's points as floats."""
     return [float(point) for point in points]
@@ -135,16 +140,20 @@ def numbers(points: list[Any]) -> list[float]:
 
 @panels("Gradient that is left k steps before the end", places("lag"))
 def gradient_by_lag(axis: Any, name: str, curves: list[Curves]) -> None:
-    """A heat map of log10 of the gradient that is left, by lag and training step."""
+    """A heat map of log10 of the gradient that is left, by lag and training step; of one evaluation a curve."""
     rows = np.array([numbers(at[f"lag/{name}"]) for at in curves])
     with np.errstate(divide="ignore"):
         shades = np.clip(np.log10(rows), -8, 1)
+    if len(curves) == 1:
+        axis.plot(shades[0])
+        axis.set(ylim=(-8.2, 1.2), xlabel="lag k (steps)", ylabel="log10 of what is left (or -8)")
+        return
     image = axis.imshow(shades, aspect="auto", origin="lower", vmin=-8, vmax=1, cmap="cividis")
     ticks = np.unique(np.linspace(0, len(curves) - 1, 5).astype(int))
     axis.set_yticks(ticks, [str(curves[i]["step"]) for i in ticks])
     axis.set(xlabel="lag k (steps)", ylabel="training step")
     if axis is axis.figure.axes[-1]:  # one bar for all panels
-        label = "log10 of what is left (-8 and less are one colour)"
+        label = "log10 of what is left (or -8)"
         axis.figure.colorbar(image, ax=axis.figure.axes, label=label)
 
 
@@ -163,16 +172,18 @@ def gate_saturation(axis: Any, name: str, curves: list[Curves]) -> None:
 @panels("How long the gates let units remember", places("timescale"))
 def timescales(axis: Any, name: str, curves: list[Curves]) -> None:
     """Histograms of how long units keep their state, at the first and the last evaluation."""
-    both = [np.array(numbers(at[f"timescale/{name}"])) for at in (curves[0], curves[-1])]
-    finite = np.concatenate(both)
+    ends = first_and_last(curves)
+    each = [np.array(numbers(at[f"timescale/{name}"])) for at in ends]
+    finite = np.concatenate(each)
     finite = finite[np.isfinite(finite) & (finite > 0)]
     if not len(finite):
         return
     low, high = math.floor(np.log10(finite.min())), math.ceil(np.log10(finite.max()) + 1e-9)
     bins = np.logspace(low, max(high, low + 1), 30)
-    for at, values, style in zip((curves[0], curves[-1]), both, ("step", "stepfilled"), strict=True):
-        axis.hist(values, bins=bins, histtype=style, alpha=0.8, label=f"step {at['step']}")
+    for at, values, style in zip(ends, each, ("step", "stepfilled")[-len(ends) :], strict=True):
+        axis.hist(values, bins=bins, histtype=style, alpha=0.8, label=f"training step {at['step']}")
     axis.set(xscale="log", xlabel="timescale (steps)", ylabel="units")
+    axis.locator_params(axis="y", integer=True)
     axis.legend()
 
 
@@ -185,7 +196,7 @@ def eigenvalues(axis: Any, name: str, curves: list[Curves]) -> None:
         real, imaginary = np.array(numbers(curves[-1][block])).reshape(2, -1)
         axis.scatter(real, imaginary, s=8, label=block.rpartition("/")[2])
     axis.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
-    axis.legend(fontsize="small")
+    axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))  # in the room that a square leaves
 
 
 @panels("Hidden states of the watched sequences", places("states"))
@@ -208,10 +219,10 @@ def trajectories(axis: Any, name: str, curves: list[Curves]) -> None:
 def losses(axis: Any, name: str, curves: list[Curves]) -> None:
     """The loss with no more than k inputs, by step of the sequence, and by the sequences' length."""
     at, values, label = LOSSES[name]
-    for found in dict.fromkeys((0, len(curves) - 1)):
-        y = numbers(curves[found][values])
-        x = range(1, len(y) + 1) if at is None else numbers(curves[found][at])
-        axis.plot(x, y, marker="o" if at else None, markersize=3, label=f"training step {curves[found]['step']}")
+    for found in first_and_last(curves):
+        y = numbers(found[values])
+        x = range(1, len(y) + 1) if at is None else numbers(found[at])
+        axis.plot(x, y, marker="o" if at else None, markersize=3, label=f"training step {found['step']}")
     if at:
         axis.set_xscale("log", base=2)
     axis.set(xlabel=label, ylabel="loss")
@@ -221,8 +232,8 @@ def losses(axis: Any, name: str, curves: list[Curves]) -> None:
 @panels("Two runs from different states, same inputs", places("forgetting"))
 def forgetting(axis: Any, name: str, curves: list[Curves]) -> None:
     """How two runs on the same inputs from different states meet: ln of their distance by step."""
-    for found in dict.fromkeys((0, len(curves) - 1)):
-        axis.plot(numbers(curves[found][f"forgetting/{name}"]), label=f"training step {curves[found]['step']}")
+    for found in first_and_last(curves):
+        axis.plot(numbers(found[f"forgetting/{name}"]), label=f"training step {found['step']}")
     axis.set(xlabel="step of the direction's own time", ylabel="ln of the distance")
     axis.legend()
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from rnnkit.runs import drawing
 with drawing.plain({"font.size": 9}):
-    figure, (left, right) = drawing.figure(4, 2, 2)
+    figure, (left, right) = drawing.figure(2, 2, 2)
     left.plot([1, 2], [3, 4], label="x_1 & 5 %")
     left.legend()
     right.imshow([[1.0, 2.0]])
@@ -78,6 +78,14 @@ def test_settings_of_this_process_are_left_alone_and_come_back(tmp_path):
         assert matplotlib.rcParams["timezone"] == "Asia/Tokyo"
     finally:
         matplotlib.rcParams.update({"lines.linewidth": before[0], "text.usetex": before[1], "timezone": "UTC"})
+
+
+def test_many_panels_stand_in_rows_of_two_each_of_the_size_that_was_asked_for():
+    shapes = {panels: drawing.figure(4, 3, panels)[0].get_size_inches().tolist() for panels in (1, 3, 5, 6)}
+    assert shapes == {1: [4, 3], 3: [12, 3], 5: [8, 9], 6: [8, 9]}
+    _, axes = drawing.figure(4, 3, 6)
+    places = [(at.get_subplotspec().rowspan.start, at.get_subplotspec().colspan.start) for at in axes]
+    assert places == [(row, column) for row in range(3) for column in range(2)]
 
 
 def test_no_window_knows_of_a_figure():

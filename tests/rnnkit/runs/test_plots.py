@@ -64,6 +64,16 @@ def test_the_heat_map_shows_what_is_left_by_lag_and_step():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["5", "10"]
 
 
+def test_of_a_single_evaluation_there_is_a_curve_and_one_histogram():
+    axis = plots.gradient_by_lag([curves(5)]).axes[0]
+    np.testing.assert_allclose(axis.lines[0].get_ydata(), [0, -1, -8, math.nan])
+    assert not axis.get_images()
+    for given in (["5"], ["5", "9"]):
+        axis = plots.timescales([curves(int(step)) for step in given]).axes[0]
+        said = [text.get_text() for text in axis.get_legend().get_texts()]
+        assert said == [f"training step {step}" for step in given]
+
+
 def test_the_scatter_shows_each_unit_once():
     axis = plots.gate_saturation([curves(5)]).axes[0]
     (points,) = axis.collections
