@@ -70,10 +70,11 @@ class ProbeBatch:
         self.page.wait_for_selector("html[data-ready]", state="attached")
 
     def draw_all(self) -> int:
-        """Scroll through the page until all its charts are drawn; how many there are."""
+        """Scroll through the page until all charts that are not folded away are drawn; how many there are in all."""
         self.page.evaluate(
             """async () => {
-                const left = () => document.querySelector(".chart:not([data-drawn])");
+                const charts = [...document.querySelectorAll(".chart")];
+                const left = () => charts.find((one) => !one.dataset.drawn && one.checkVisibility());
                 while (left()) {
                     left().scrollIntoView();
                     await new Promise((done) => setTimeout(done, 20));

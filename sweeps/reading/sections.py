@@ -89,10 +89,16 @@ _GATES = (
     Chart("gate-spread", "How much gates move", rf"gate/{WHERE}/(\w)/std", "standard deviation over steps"),
 )
 _MEMORY = (
-    Chart("rate", "Growth of a gradient on its way back", rf"memory/{WHERE}/((?:initial_)?rate)", "nats a step"),
+    Chart("rate", "Growth of a gradient on its way back", rf"memory/{WHERE}/rate", "nats a step"),
+    Chart("initial-rate", "Growth of a gradient before training", rf"memory/{WHERE}/initial_rate", "nats a step"),
     Chart("forgetting", "Growth of a small difference of states", rf"memory/{WHERE}/forgetting_rate", "nats a step"),
+    Chart("horizon", "Horizon of gradients", rf"memory/{WHERE}/horizon", "steps until 1/e is left", True),
     Chart(
-        "horizon", "Horizon of gradients", rf"memory/{WHERE}/((?:initial_)?horizon)", "steps until 1/e is left", True
+        "initial-horizon",
+        "Horizon of gradients before training",
+        rf"memory/{WHERE}/initial_horizon",
+        "steps until 1/e is left",
+        True,
     ),
     Chart("reach", "Reach of gradients", rf"memory/{WHERE}/(reach|mean_lag)", "lag (steps)"),
     Chart("context", "Loss when the net reads few inputs", r"memory/loss_(one|quarter|all)", "loss"),

@@ -22,5 +22,5 @@ def templates() -> "jinja2.Environment":
     )
     found.filters |= {"number": wording.number, "seconds": wording.seconds, "setting": wording.plain}
     found.filters |= {"settings": wording.settings, "words": wording.in_brackets, "metric": wording.without_split}
-    found.filters |= {"score": wording.metric}
+    found.filters |= {"score": wording.metric, "counted": wording.count}
     return found

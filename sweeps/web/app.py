@@ -4,6 +4,7 @@ Only GET and HEAD are answered, only under a name of this machine itself, and to
 an address is looked up among those that the index lists; no file is opened by it.
 """
 
+import itertools
 import json
 from collections import defaultdict
 from importlib.resources import files
@@ -26,6 +27,7 @@ from sweeps.web import listing, run_charts, study_charts
 
 
 MOST = 24  # runs that are laid over each other
+MOST_OPEN = 30  # charts of several runs that are seen without unfolding a section: a few screens
 MOST_BYTES = 64 << 20  # of a picture; it is sent in pieces
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 PLOTLY = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"  # the script comes with the package
@@ -177,7 +179,7 @@ class Pages:
 
     def compare_charts(self, request: Request) -> Response:
         """The charts of several runs, laid over each other."""
-        return _json(run_charts.compared(self.index, self._chosen(request)[0]))
+        return _json(run_charts.compared(self.index, self._chosen(request)[0]), MOST_OPEN)
 
     def media(self, request: Request) -> Response:
         """A picture that a run left."""
@@ -193,8 +195,13 @@ def _live(cards: list[Card]) -> bool:
     return any(card.state == "running" for card in cards)
 
 
-def _json(sections: list[tuple[Section, list[dict]]]) -> Response:
-    found = [{"title": section.title, "says": section.says, "charts": charts} for section, charts in sections]
+def _json(sections: list[tuple[Section, list[dict]]], most: int | None = None) -> Response:
+    """Charts by section; where there are more than `most`, sections after the first that go beyond it are folded."""
+    counts = itertools.accumulate(len(charts) for _, charts in sections)
+    found = [
+        {"title": section.title, "says": section.says, "charts": charts, "folded": most is not None and count > most}
+        for (section, charts), count in zip(sections, counts, strict=True)
+    ]
     return Response(json.dumps(found, allow_nan=False, separators=(",", ":")), media_type="application/json")
 
 

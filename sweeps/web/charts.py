@@ -36,6 +36,12 @@ def figure(key: str, title: str, x: str, y: str, data: list[dict], *, log: bool 
     return {"key": key, "name": title, "data": data, "layout": {**titled, **layout}}
 
 
+def whole(numbers: Iterable[int]) -> dict:
+    """What the layout of an axis of whole numbers needs: no ticks between them, as 1.5, where there are few."""
+    there = list(numbers)
+    return {"dtick": 1} if there and max(there) - min(there) < 10 else {}
+
+
 def line(name: str, x: Sequence, y: Sequence[float], hue: int = 0, dash: int = 0, log: bool = False) -> dict:
     """A curve, thinned to what a screen shows; on a logarithmic axis what is not above 0 is a gap."""
     x, y = thinned(list(x), list(y))

@@ -16,18 +16,29 @@ from sweeps.web import charts
 
 STEP = "training step"
 LAG = "lag %{x}, step %{customdata}: 10^%{z:.2f}<extra></extra>"
+MOST_CURVES = 12  # in one chart of one run
+MOST_LINES = 24  # in one chart of several runs
+GREY = 6  # the colour of a legend's lines where colours stand for runs
 LEAST = -8  # of log10 of a gradient: less is one colour
 
 
 def of_run(index: RunIndex, name: str) -> list[tuple[Section, list[dict]]]:
     """Everything that a run logged, as charts by section, and the curves that it left."""
     columns = index.columns(name)
-    sections = [(section, [chart(drawn, columns) for drawn in own]) for section, own in arranged(columns.series)]
+    sections = [
+        (section, [chart(each, columns) for drawn in own for each in _readable(drawn)])
+        for section, own in arranged(columns.series)
+    ]
     curves = media_curves(index, name)
     for section, own in sections:
         if curves and section.title == "Memory":
             own[:0] = [*gradients_by_lag(curves), *truncation(curves)]
     return sections
+
+
+def _readable(drawn: Drawn) -> Iterator[Drawn]:
+    """A chart as it is, or by kind of number where its legend would be longer than one reads."""
+    return _by_kind(drawn, 1) if len(drawn.curves) > MOST_CURVES else iter([drawn])
 
 
 def chart(drawn: Drawn, columns: Columns) -> dict:
@@ -67,12 +78,17 @@ def looks_of(names: list[str]) -> dict[str, tuple[int, int]]:
     dashes: dict[str, int] = {}
     looks = {}
     for name in names:
-        place = re.match(WHERE, name)
-        where = place[1] if place else name
+        where, kind = _place(name)
         hue = hues.setdefault(where, len(hues))
-        what = name[len(where) :]
-        looks[name] = hue, dashes.setdefault(what, len(dashes)) if place else 0
+        looks[name] = hue, dashes.setdefault(kind, len(dashes)) if kind else 0
     return looks
+
+
+def _place(name: str) -> tuple[str, str]:
+    """A curve's layer and direction, and what of them it shows; of the whole net its name, and nothing."""
+    place = re.match(WHERE, name)
+    where = place[1] if place else name
+    return where, name[len(where) :]
 
 
 def media_curves(index: RunIndex, name: str) -> list[dict]:
@@ -108,7 +124,7 @@ def gradients_by_lag(curves: list[dict]) -> list[dict]:
 def truncation(curves: list[dict]) -> list[dict]:
     """The loss by how many inputs the net reads: at the last step, or over all steps where each has a target."""
     traces = []
-    for at in curves[:1] + curves[1:][-1:]:  # the first and the last
+    for at in plots.first_and_last(curves):
         contexts, losses = at.get("truncation/contexts"), at.get("truncation/losses")
         if contexts and losses and all(map(math.isfinite, contexts)):
             traces.append(charts.line(f"step {at['step']}", contexts, [float(x) for x in losses], len(traces)))
@@ -128,34 +144,63 @@ def _shade(value: Any) -> float | None:
 
 
 def compared(index: RunIndex, cards: list[Card]) -> list[tuple[Section, list[dict]]]:
-    """Several runs laid over each other: a chart for each metric that any of them logged, a curve for each run."""
+    """Several runs laid over each other: a colour for each run, and for each layer and direction a kind of line.
+
+    Where these would be too many lines for one chart, each metric has its own.
+    """
     columns = {card.name: index.columns(card.name) for card in cards}
     metrics = dict.fromkeys(metric for own in columns.values() for metric in own.series)
     names = labels(cards)
     return [
-        (section, [_overlaid(each, columns, names) for several in own for each in _one_by_one(several)])
+        (section, [_overlaid(each, columns, names) for several in own for each in _by_kind(several, len(cards))])
         for section, own in arranged(metrics)
     ]
 
 
 def _one_by_one(drawn: Drawn) -> Iterator[Drawn]:
     for name, metric in drawn.curves.items():
-        title = drawn.title if name.lower() == drawn.title.lower() else f"{drawn.title}: {name}"
+        title = drawn.title if drawn.title.lower().endswith(name.lower()) else f"{drawn.title}: {name}"
         yield replace(drawn, key=metric, title=title, curves={name: metric})
 
 
+def _by_kind(drawn: Drawn, runs: int) -> Iterator[Drawn]:
+    """A chart for each kind of number, as `ih` and `hh`, with the layers and directions that have it."""
+    kinds: dict[str, dict[str, str]] = {}
+    for name, metric in drawn.curves.items():
+        where, kind = _place(name)
+        kinds.setdefault(kind, {})[where] = metric
+    for kind, curves in kinds.items():
+        if len(curves) == 1 or len(curves) * runs > MOST_LINES:
+            yield from (each for each in _one_by_one(drawn) if each.key in curves.values())
+        else:
+            title = f"{drawn.title}: {kind.strip(' /')}" if kind else drawn.title
+            yield replace(drawn, key=next(iter(curves.values())), title=title, curves=curves)
+
+
 def _overlaid(drawn: Drawn, columns: dict[str, Columns], names: dict[str, str]) -> dict:
-    (metric,) = drawn.curves.values()
-    hues = {run: i for i, run in enumerate(columns)}
-    there = {run: own.series[metric] for run, own in columns.items() if metric in own.series}
-    if all(len(steps) == 1 for steps, _ in there.values()):
-        last = {run: values[-1] for run, (_, values) in there.items()}
-        figure = _measured_once(drawn, last, [hues[run] for run in there], "run")
+    there = [
+        (run, where, hue, dash, own.series[metric])
+        for hue, (run, own) in enumerate(columns.items())
+        for dash, (where, metric) in enumerate(drawn.curves.items())
+        if metric in own.series
+    ]
+    several = len(drawn.curves) > 1
+    if all(len(steps) == 1 for *_, (steps, _) in there):
+        last = {f"{run}, {where}" if several else run: values[-1] for run, where, _, _, (_, values) in there}
+        figure = _measured_once(drawn, last, [hue for _, _, hue, _, _ in there], "run")
+        marks: list[dict] = []
     else:
-        traces = [charts.line(names[run], *there[run], hue=hues[run], log=drawn.log) for run in there]
-        figure = _over_steps(drawn, traces, showlegend=False)  # one stands above all charts
-    for trace, run in zip(figure["data"], there, strict=True):
-        trace["meta"]["run"] = hues[run]
+        traces = [charts.line(names[run], *curve, hue, dash, drawn.log) for run, _, hue, dash, curve in there]
+        marks = (
+            [charts.line(where, [None], [math.nan], GREY, dash) for dash, where in enumerate(drawn.curves)]
+            if several
+            else []
+        )
+        figure = _over_steps(drawn, traces, showlegend=several)  # which run it is stands above all charts
+    for trace, (_, where, hue, _, _) in zip(figure["data"], there, strict=True):
+        trace["meta"]["run"] = hue
+        trace |= {"legendgroup": charts.text(where), "showlegend": False}
+    figure["data"] += [{**mark, "legendgroup": mark["name"], "mode": "lines"} for mark in marks]
     return figure
 
 

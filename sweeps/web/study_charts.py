@@ -45,7 +45,8 @@ def history(study: Study) -> dict | None:
     if not traces:
         return None
     hidden = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
-    return charts.figure("history", "History of trials", "trial", study.metric, traces, showlegend=True, yaxis2=hidden)
+    axes = {"xaxis": charts.whole(trial.number for trial in study.trials), "yaxis2": hidden}
+    return charts.figure("history", "History of trials", "trial", study.metric, traces, showlegend=True, **axes)
 
 
 def plane(study: Study) -> dict | None:
@@ -109,7 +110,8 @@ def reported(study: Study) -> dict | None:
         return None
     traces.sort(key=lambda trace: trace["meta"]["state"] == "best")  # drawn last, on top
     titles = "What trials reported on their way", "epoch", study.metric
-    return charts.figure("reported", *titles, traces, showlegend=True)
+    epochs = charts.whole(epoch for trial in study.trials for epoch in trial.reported)
+    return charts.figure("reported", *titles, traces, showlegend=True, xaxis=epochs)
 
 
 def timeline(study: Study) -> dict | None:

@@ -121,8 +121,14 @@ const Charts = (() => {
     return [figure.data.map(coloured), layout];
   }
 
-  // On paper there is no scrolling: what was not seen yet is drawn before the page is printed.
-  addEventListener("beforeprint", () => { for (const element of [...waiting.keys()]) draw(element); });
+  // On paper there is no scrolling and no unfolding: all charts are drawn before the page is printed, for its width.
+  function printed(now) {
+    document.documentElement.classList.toggle("printed", now);
+    if (now) for (const fold of document.querySelectorAll("main details")) fold.open = true;
+    for (const { element } of shown.values()) if (now || element.dataset.drawn) draw(element);
+  }
+  addEventListener("beforeprint", () => printed(true));
+  addEventListener("afterprint", () => printed(false));
 
   function draw(element) {
     const figure = waiting.get(element) || shown.get(element.dataset.chart).figure;
@@ -173,7 +179,14 @@ const Charts = (() => {
         part.dataset.section = section.title;
         const heading = document.createElement("h2");
         heading.textContent = section.title;
-        part.append(heading);
+        root.append(part);
+        if (section.folded) {
+          const fold = document.createElement("details"), summary = document.createElement("summary");
+          summary.append(heading, ` (${section.charts.length})`);
+          fold.append(summary);
+          part.append(fold);
+          part = fold;
+        } else part.append(heading);
         if (section.says) {
           const says = document.createElement("p");
           says.className = "quiet";
@@ -183,7 +196,6 @@ const Charts = (() => {
         const grid = document.createElement("div");
         grid.className = "grid";
         part.append(grid);
-        root.append(part);
       }
       const grid = part.querySelector(".grid");
       for (const chart of section.charts) place(grid, chart);
@@ -222,13 +234,15 @@ const Charts = (() => {
     }
     for (const part of document.querySelectorAll("[data-section]")) {
       part.hidden = !part.querySelector(".chart:not([hidden])");
+      if (words.length && part.querySelector("details")) part.querySelector("details").open = true;
     }
-    const places = [...document.querySelectorAll("main section:not([hidden]) > h2, main section:not([hidden]) > div > h2")];
+    const places = [...document.querySelectorAll("main section:not([hidden]) h2")];
     finder.querySelector("nav").replaceChildren(...places.map((heading, i) => {
       const link = document.createElement("a");
       heading.id = `part-${i}`;
       link.href = `#part-${i}`;
       link.textContent = heading.textContent;
+      link.addEventListener("click", () => { const fold = heading.closest("details"); if (fold) fold.open = true; });
       return link;
     }));
   }

@@ -1,5 +1,6 @@
 import json
 import math
+import types
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -83,21 +84,21 @@ def test_a_loss_that_exploded_has_a_logarithmic_axis():
 
 def test_what_was_measured_once_is_bars():
     """One for each curve, what belongs to one place together; in a comparison one for each run."""
-    ends = {"rate": -0.5, "initial_rate": math.inf}
+    ends = {"reach": -0.5, "mean_lag": math.inf}
     series = {f"memory/encoder.l0.{d}/{name}": ([9], [value]) for name, value in ends.items() for d in "fb"}
     columns = Columns(series=series)
     (drawn,) = sections.arranged(series)[0][1]
     chart = run_charts.chart(drawn, columns)
     valid(chart)
     assert [trace["y"][0] for trace in chart["data"]] == [
-        "encoder.l0.f rate",
-        "encoder.l0.f initial rate: inf",
-        "encoder.l0.b rate",
-        "encoder.l0.b initial rate: inf",
+        "encoder.l0.f reach",
+        "encoder.l0.f mean lag: inf",
+        "encoder.l0.b reach",
+        "encoder.l0.b mean lag: inf",
     ]
     assert [trace["x"][0] for trace in chart["data"]] == [-0.5, None, -0.5, None]
     assert [trace["meta"]["hue"] for trace in chart["data"]] == [0, 0, 1, 1]
-    columns.series["memory/encoder.l0.f/rate"] = ([8, 9], [-0.4, -0.5])
+    columns.series["memory/encoder.l0.f/reach"] = ([8, 9], [-0.4, -0.5])
     assert {trace["type"] for trace in run_charts.chart(drawn, columns)["data"]} == {"scatter"}
 
 
@@ -152,11 +153,57 @@ def test_runs_are_laid_over_each_other(kinds, index):
     for chart in found:
         valid(chart)
     (loss,) = [chart for chart in found if chart["key"] == "loss/train"]
-    assert [trace["meta"]["hue"] for trace in loss["data"]] == [0, 1, 2]
+    assert [trace["meta"]["hue"] for trace in loss["data"] if "run" in trace["meta"]] == [0, 0, 1, 1, 2, 2]
     assert loss["data"][0]["name"].startswith(f"{cards[0].name} (seed 0, cell gru")
     assert run_charts.differing(cards) == ["seed", "cell", "observe"]
     (odd,) = [chart for chart in found if chart["name"] == made.HOSTILE]
     assert (odd["data"][0]["type"], odd["data"][0]["meta"]) == ("bar", {"hue": 2, "run": 2})
+
+
+def overlaid(layers, runs):
+    """The charts, by key, of runs with a number of layers in both directions."""
+    places = [f"encoder.l{layer}.{direction}" for layer in range(layers) for direction in "fb"]
+    names = [f"grad_norm/{place}/{kind}" for kind in ("ih", "hh") for place in places] + ["grad_norm/head"]
+    logged = Columns(series={name: ([1, 2], [0.5, 0.25]) for name in names})
+    cards = [types.SimpleNamespace(name=f"run-{i}", config={"seed": i}) for i in range(runs)]
+    index = types.SimpleNamespace(columns=lambda name: logged)
+    return {chart["key"]: chart for chart in every(run_charts.compared(index, cards))}
+
+
+def test_layers_of_several_runs_share_a_chart_as_far_as_it_can_be_read():
+    found = overlaid(layers=3, runs=2)
+    assert [chart["name"].partition(": ")[2] for chart in found.values()] == ["ih", "hh", "head"]
+    chart = found["grad_norm/encoder.l0.f/ih"]
+    valid(chart)
+    curves = [trace for trace in chart["data"] if "run" in trace["meta"]]
+    assert [(t["meta"]["hue"], t["meta"]["dash"]) for t in curves] == [
+        (run, place) for run in (0, 1) for place in range(6)
+    ]
+    assert not any(trace["showlegend"] for trace in curves)
+    legend = [trace["name"] for trace in chart["data"] if trace not in curves]
+    assert legend == [trace["legendgroup"] for trace in curves[:6]]
+    assert len(overlaid(layers=3, runs=5)) == 13
+
+
+def test_a_chart_of_one_run_is_divided_where_its_legend_would_be_long():
+    names = [
+        f"hidden/encoder.l{layer}.{d}/{kind}" for layer in range(3) for d in "fb" for kind in ("k90", "effective_rank")
+    ]
+    logged = Columns(series={name: ([1, 2], [0.5, 0.25]) for name in names})
+    index = types.SimpleNamespace(columns=lambda name: logged, media=lambda name: {})
+    (one,) = every(run_charts.of_run(index, "run"))
+    assert len(one["data"]) == 12
+    logged.series |= {
+        f"hidden/encoder.l3.{d}/{kind}": ([1, 2], [0.5, 0.25]) for d in "fb" for kind in ("k90", "effective_rank")
+    }
+    both = every(run_charts.of_run(index, "run"))
+    assert [chart["name"].partition(": ")[2] for chart in both] == ["k90", "effective rank"]
+    assert [trace["meta"]["hue"] for trace in both[0]["data"]] == list(range(8))
+
+
+def test_axes_of_few_whole_numbers_have_no_ticks_between_them():
+    assert charts.whole([1, 2, 2]) == {"dtick": 1}
+    assert charts.whole(range(11)) == charts.whole([]) == {}
 
 
 def test_a_study_has_all_its_charts(kinds, index):

@@ -172,27 +172,52 @@ def test_a_studys_charts_are_drawn_and_follow_the_tables_filter(look):
 def test_chosen_runs_are_laid_over_each_other(kinds, look):
     watched = look("/")
     page = watched.page
-    names = [kinds[1][kind].name for kind in ("finished", "pruned", "diverged")]
     assert page.locator("#compare").is_disabled()
-    for name in names:
+    for name in (names := [kinds[1][kind].name for kind in ("finished", "pruned", "diverged")]):
         page.get_by_label(f"choose {name}", exact=True).check()
     page.locator("#compare").click()
     page.wait_for_selector("html[data-ready]", state="attached")
-    page.locator('[data-chart="loss/train"][data-drawn]').wait_for()
-    assert page.locator('[data-chart="loss/train"] .scatterlayer .trace').count() == 3
+    page.locator('[data-chart="grad_norm/total"]').scroll_into_view_if_needed()
+    page.locator('[data-chart="grad_norm/total"][data-drawn]').wait_for()
+    assert page.locator('[data-chart="grad_norm/total"] .scatterlayer .trace').count() == 3
     keys = page.locator("button[data-hue]")
     assert [text.split(" ")[0] for text in keys.all_inner_texts()] == [
         card.name for card in RunIndex(kinds[0]).runs() if card.name in names
     ]
-    curves = page.locator('[data-chart="loss/train"] .scatterlayer .trace path.js-line')
+    curves = page.locator('[data-chart="grad_norm/total"] .scatterlayer .trace path.js-line')
     drawn = curves.evaluate_all("(all) => all.map((one) => getComputedStyle(one).stroke)")
     samples = keys.locator("line").evaluate_all("(all) => all.map((one) => getComputedStyle(one).stroke)")
     assert samples == drawn
     assert len(set(drawn)) == 3
     keys.nth(1).click()  # hides a run in all charts, and shows it again
-    page.wait_for_function("() => document.querySelectorAll('[data-chart=\"loss/train\"] .trace').length == 2")
+    page.wait_for_function("() => document.querySelectorAll('[data-chart=\"grad_norm/total\"] .trace').length == 2")
     keys.nth(1).click()
-    page.wait_for_function("() => document.querySelectorAll('[data-chart=\"loss/train\"] .trace').length == 3")
+    page.wait_for_function("() => document.querySelectorAll('[data-chart=\"grad_norm/total\"] .trace').length == 3")
+
+
+def test_what_is_more_than_some_screens_is_folded_until_it_is_wanted(kinds, look, monkeypatch):
+    monkeypatch.setattr(app, "MOST_OPEN", 4)
+    page = look(f"/compare?run={kinds[1]['finished'].name}").page
+    gradients = '[data-chart="grad_norm/total"]'
+    assert page.locator("section > h2").all_inner_texts() == ["Learning"]
+    assert page.locator("details[open]").count() == 0
+    page.locator("#finder nav a").filter(has_text="Gradients").click()
+    page.locator(f"{gradients}[data-drawn]").wait_for()
+    page.get_by_label("charts").fill("horizon")
+    page.locator('[data-chart="memory/encoder.l0.f/horizon"][data-drawn]').wait_for()
+    assert page.locator(gradients).is_hidden()
+
+
+def test_a_printed_page_has_all_its_charts_within_the_width_of_a_sheet(kinds, look):
+    page = look(f"/compare?run={kinds[1]['finished'].name}").page
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function("() => !document.querySelector('.chart:not([data-drawn])')")
+    assert (
+        page.locator(".chart .main-svg").evaluate_all("(all) => Math.max(...all.map((one) => one.clientWidth))") < 350
+    )
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("main").bounding_box()["width"] > 1000
 
 
 def test_charts_are_found_by_words_and_sections_by_links(kinds, look):
