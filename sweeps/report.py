@@ -115,6 +115,7 @@ def reported(axes: "Axes", study: Study) -> str | None:
         look = {"color": figures.ORANGE, "linewidth": 2, "label": f"best (trial {best.number})"}
         axes.plot(list(best.reported), list(best.reported.values()), **look)
     axes.set(xlabel="epoch", ylabel=study.metric)
+    axes.locator_params(axis="x", integer=True)
     axes.set_title("What trials reported on their way", loc="left")
     axes.legend()
     return "What trials reported on their way."

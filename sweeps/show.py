@@ -70,6 +70,8 @@ def curves(columns: Columns, everything: bool) -> list[str]:
 
 def _curve(metric: str, values: list[float], log: bool) -> tuple[str, ...]:
     finite = [value for value in values if math.isfinite(value)] or [math.nan]
+    if len(values) == 1:  # no curve
+        return (metric, "", "", "", "", wording.number(values[0]))
     ends = (values[0], min(finite), max(finite), values[-1])
     return (metric, sparkline(values, log=log), *map(wording.number, ends))
 

@@ -115,6 +115,7 @@ def history(axes: "Axes", rows: Iterable[TrialRow], metric: str, lower_is_better
     best = list(itertools.accumulate((value for _, value in finished), min if lower_is_better else max))
     axes.step([trial for trial, _ in finished], best, where="post", color=ORANGE, label="best trial so far")
     axes.set(xlabel="trial", ylabel=metric)
+    axes.locator_params(axis="x", integer=True)
     axes.set_title("History of trials", loc="left")
     axes.legend()
     return "The value of each trial, and the best single one so far; of a pruned trial, the last value before its end."
@@ -131,7 +132,7 @@ def confirmations(axes: "Axes", rows: Sequence[Confirmation], metric: str) -> st
         axes.plot(row.found, place, "x", color=ORANGE, label=found)
         if row.low is not None and row.high is not None and row.low <= row.mean <= row.high:
             reach = [[row.mean - row.low], [row.high - row.mean]]
-            axes.errorbar(row.mean, place, xerr=reach, fmt="|", color="k", capsize=4, label=mean)
+            axes.errorbar(row.mean, place, xerr=reach, fmt="D", markersize=5, color="k", capsize=3, label=mean)
     axes.set(yticks=range(len(rows)), yticklabels=[f"trial {row.trial}" for row in rows], xlabel=metric)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_title("The best again, on fresh seeds", loc="left")

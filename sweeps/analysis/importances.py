@@ -35,6 +35,7 @@ def importance(trials: "Sequence[FrozenTrial]") -> Importance:
     varied = [name for name in in_all if name not in not_varied]
     shares: dict[str, float] = {}
     with decoration("what the value varied with is left out"):
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would say that a study was made
         alone = optuna.create_study()  # which direction is better plays no role
         alone.add_trials(finished)
         measure = optuna.importance.FanovaImportanceEvaluator(seed=0)

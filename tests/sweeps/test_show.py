@@ -8,6 +8,7 @@ from experiments.digits import Config
 from rnnkit.core.errors import UserError
 from rnnkit.runs import tracking
 from sweeps import report, runs, show
+from sweeps.reading.rows import Columns
 from sweeps.reading.run_index import RunIndex
 from tests.sweeps import made
 
@@ -158,3 +159,12 @@ def test_a_name_does_nothing_to_the_terminal(printed, tmp_path):
 )
 def test_a_curve_in_a_line(values, log, line):
     assert show.sparkline(values, 10, log) == line
+
+
+def test_what_was_measured_once_has_no_curve():
+    lines = show.curves(Columns(series={"loss/valid": ([3], [0.5]), "loss/train": ([2, 3], [1.0, 0.25])}), False)
+    assert [line.split() for line in lines[2:]] == [
+        ["loss/valid", "0.5000"],
+        ["loss/train", "█▁", "1.0000", "0.2500", "1.0000", "0.2500"],
+    ]
+    assert len({len(line) for line in lines[1:]}) == 1  # the one value stands where last values do
