@@ -50,7 +50,7 @@ def answers(model: "Model", sequences: Iterable[Any], names: Sequence[str] = ())
     names = names or [f"sequence {place}" for place in range(len(given))]
     for place, one in enumerate(given):
         if not hasattr(one, "__len__"):
-            raise UserError(f"{names[place]} is {one!r:.40}, no sequence: give a list of sequences")
+            raise UserError(f"{names[place]} is {one!r:.40}, not a sequence: give a list of sequences")
     if known.answers == "forecast":
         given = [_window(known, one, name) for one, name in zip(given, names, strict=True)]
     at_once = AT_ONCE if is_batched(model) else 1

@@ -41,7 +41,7 @@ def onnx(model: Model, path: Path, seed: int = 0) -> float:
     content: bytes = written.SerializeToString()
     worst = _difference(net, features, content, seed)
     if not worst <= TOLERANCE:
-        raise UserError(f"the net as ONNX answers otherwise (scores differ by {worst:.2g}): it is not written")
+        raise UserError(f"written as ONNX, the net gives other answers (scores differ by {worst:.2g}): no file is made")
     with writing(path):
         files.write_whole(path, content)
     return worst

@@ -74,7 +74,7 @@ def _lines(model: "Model", content: bytes, where: str) -> asking.Asked:
         text = content.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{where}, line {line}: no UTF-8: save it as UTF-8") from None
+        raise UserError(f"{where}, line {line}: not UTF-8: save it as UTF-8") from None
     rows = text.removesuffix("\n").split("\n") if text else []
     if not rows:
         raise UserError(f"{where} is empty: give a sequence a line")
@@ -122,7 +122,7 @@ def _values(line: str, place: str) -> list[Any]:
         try:
             return json.loads(line)
         except (ValueError, RecursionError):
-            raise UserError(f"{place}: no JSON: a list of numbers, or of steps, was expected") from None
+            raise UserError(f"{place}: not JSON: a list of numbers, or of steps, was expected") from None
     found: list[Any] = []
     for word in re.split(r"[,;\t ]+", line.strip(" ,;\t")):
         try:

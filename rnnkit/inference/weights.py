@@ -37,7 +37,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except (SafetensorError, ValueError, RecursionError, torch.OutOfMemoryError) as error:
-        raise UserError(f"{path} is damaged, or no file of weights: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{path} is damaged, or not a file of weights: {str(error).splitlines()[0]}") from None
     if not isinstance(told, dict):
         raise UserError(f"{path} holds weights alone, of another program: it does not say what net they are of")
     return tensors, cast("dict[str, Any]", told)

@@ -77,7 +77,9 @@ def check(examples: Examples, *, vocabulary: int | None = None, classes: int | N
         if sequence.is_floating_point() and not (finite := sequence.isfinite()).all():
             step, *feature = (~finite).nonzero()[0].tolist()
             field = f", feature {feature[0]}" if feature else ""
-            raise UserError(f"example {i}, step {step}{field} is {sequence[(step, *feature)].item()}, no finite number")
+            raise UserError(
+                f"example {i}, step {step}{field} is {sequence[(step, *feature)].item()}, not a finite number"
+            )
     if vocabulary is not None:
         require_counts(vocabulary=vocabulary)
         _require_whole(examples.inputs, "id", vocabulary, 1, (torch.long, torch.int))

@@ -1,6 +1,6 @@
 """Nets for sequences of one's own, several side by side: each learns from all folds of the data but one.
 
-Scores are (rows, members x outputs); a row's target is what is foretold, then the fold that it is in. Rows are
+Scores are (rows, members x outputs); a row's target is what is predicted, then the fold that it is in. Rows are
 sequences, or, where each step has a target, steps.
 """
 

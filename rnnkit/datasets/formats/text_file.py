@@ -56,7 +56,7 @@ def load(path: Path) -> Text:
         raise UserError(f"{path}, line {line}: byte {error.start} ({content[error.start]:#04x}) is not UTF-8") from None
     if "\0" in text:
         line = len(lines(text[: text.index("\0")]))
-        raise UserError(f"{path}, line {line}: a NUL character: this is no text, or not in UTF-8")
+        raise UserError(f"{path}, line {line}: a NUL character: this is not text, or not UTF-8")
     if not text.strip():
         raise UserError(f"{path} holds nothing but white space")
     return Text(text, hashlib.sha256(content).hexdigest())

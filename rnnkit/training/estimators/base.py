@@ -129,7 +129,7 @@ class Estimator(BaseEstimator):
         kept = told.get("estimator")
         if not isinstance(kept, dict) or kept.get("class") != cls.__name__:
             what = f"a {kept.get('class')}" if isinstance(kept, dict) else "a model, not an estimator"
-            raise ValueError(f"{path} holds {what}: it is no {cls.__name__}")
+            raise ValueError(f"{path} holds {what}, not {cls.__name__}")
         try:
             made = cls(**{name: kept["parameters"][name] for name in cls().get_params()})
             made._restore(model, kept["fitted"])

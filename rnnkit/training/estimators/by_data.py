@@ -22,7 +22,7 @@ class Config(BaseConfig):
     is_command: ClassVar[bool] = False
 
     kind: Literal["label", "number", "tags", "forecast"] = "label"
-    """What is foretold."""
+    """What is predicted."""
     data: str = ""
     """SHA-256 of X and y."""
     unit: Literal["values", "words", "characters", "tokens"] = "values"
@@ -48,7 +48,7 @@ class Config(BaseConfig):
     class_weights: str = ""
     """Weights of classes in the loss, parted by blanks."""
     horizon: int = 1
-    """How many values ahead are foretold."""
+    """How many values ahead are predicted."""
     context: int = 0
     """How many steps a forecast reads."""
 

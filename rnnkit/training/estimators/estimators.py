@@ -147,7 +147,7 @@ class RNNTagger(_Classes):
 class RNNForecaster(Estimator):
     """The next values of series, by a recurrent net with scikit-learn's interface.
 
-    X is a list of series, arrays of shape (steps,) or (steps, channels), whose first channel is foretold. What the net
+    X is a list of series, arrays of shape (steps,) or (steps, channels), whose first channel is predicted. What the net
     gives is added to a linear forecast. Series in one array: (series, steps), or (series, steps, channels).
 
     >>> model = RNNForecaster(horizon=7).fit([sales])                          # doctest: +SKIP

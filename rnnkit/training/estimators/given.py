@@ -106,7 +106,7 @@ def labels(y: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def numbers(y: Any, count: int) -> np.ndarray:
-    """The numbers to foretell, of shape (sequences,). `ValueError` as scikit-learn's."""
+    """The numbers to predict, of shape (sequences,). `ValueError` as scikit-learn's."""
     y = _column(y, count)
     if y.dtype.kind not in "fiub":
         try:

@@ -161,7 +161,7 @@ def fitted(learned: Learned, config: Config, train: np.ndarray) -> Preprocessing
 
 
 def targets_of(learned: Learned, found: Preprocessing, fold: np.ndarray) -> Tensor | list[Tensor]:
-    """Targets as rows of numbers: what is to be foretold, and the fold."""
+    """Targets as rows of numbers: what is to be predicted, and the fold."""
     if isinstance(learned.targets, list):
         pairs = zip(cast("list[np.ndarray]", learned.targets), fold, strict=True)
         return [torch.from_numpy(np.stack([row, np.full(len(row), number)], 1)) for row, number in pairs]

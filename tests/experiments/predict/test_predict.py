@@ -163,9 +163,9 @@ def test_the_command_answers_in_the_order_of_the_rows(runs, trained, tmp_path, m
     [
         (b"", "is empty: give a sequence a line"),
         (b"1 2 3\n\n4\n", "line 2: it is empty: each line is a sequence"),
-        (b"1 2 \xff\n", "line 1: no UTF-8: save it as UTF-8"),
+        (b"1 2 \xff\n", "line 1: not UTF-8: save it as UTF-8"),
         (b"1,2,x\n", "line 1: 'x' is not a number"),
-        (b"[1, 2\n", "line 1: no JSON"),
+        (b"[1, 2\n", "line 1: not JSON"),
         (b"[]\n", "line 1: it has no step"),
         (b"[[1], [2, 3]]\n", "line 1: its steps have different numbers of channels"),
         (b"[1e999]\n", "line 1: Infinity is not a finite number"),

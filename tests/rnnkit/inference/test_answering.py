@@ -139,7 +139,7 @@ def test_a_symbol_without_a_number_is_named():
     ("sequences", "said"),
     [
         ("a text", "give a list of sequences: of a single text, a list with it alone"),
-        ([3.0, 4.0], "sequence 0 is 3.0, no sequence: give a list of sequences"),
+        ([3.0, 4.0], "sequence 0 is 3.0, not a sequence: give a list of sequences"),
         ([[["a", "b", "c"]]], "sequence 0 holds something that is not a number"),
         ([[[1, 2, 3], [4, 5]]], "sequence 0 holds something that is not a number, or steps of unlike sizes"),
         ([[[1, 2, 3]], [[1, 2, float("inf")]]], "sequence 1 holds a value that is infinite"),

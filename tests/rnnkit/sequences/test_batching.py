@@ -129,7 +129,7 @@ def words(*ids, targets=(0, 1)):
         (Examples([torch.ones(2, 3), torch.ones(0, 3)], torch.zeros(2)), {}, "example 1 of the data is an empty"),
         (Examples([torch.ones(2, 3), torch.ones(2, 4)], torch.zeros(2)), {}, "example 1 of the data has features"),
         (Examples([torch.ones(2, 3)], torch.zeros(2)), {}, "1 sequences came with 2 targets"),
-        (with_value(torch.nan), {}, "example 1, step 1, feature 2 is nan, no finite number"),
+        (with_value(torch.nan), {}, "example 1, step 1, feature 2 is nan, not a finite number"),
         (with_value(torch.inf), {}, "example 1, step 1, feature 2 is inf"),
         (words(4, 9, 1), {"vocabulary": 9}, r"example 1, step 1: id 9 is outside 0\.\.8"),
         (words(4, -1), {"vocabulary": 9}, r"example 1, step 1: id -1 is outside 0\.\.8"),

@@ -217,7 +217,7 @@ def test_others_files_are_refused(tmp_path):
     RNNForecaster(epochs=1, runs_dir=None, random_state=np.random.RandomState(0)).fit(series).save(path)
     assert RNNForecaster.load(path).predict(series).shape == (1, 1)
     assert isinstance(RNNForecaster.load(path).random_state, int)
-    with pytest.raises(ValueError, match="holds a RNNForecaster: it is no RNNTagger"):
+    with pytest.raises(ValueError, match="holds a RNNForecaster, not RNNTagger"):
         RNNTagger.load(path)
     tensors, told = weights.read(path)
     for part in ("seed_", "report_"):
@@ -226,7 +226,7 @@ def test_others_files_are_refused(tmp_path):
         with pytest.raises(ValueError, match=f"was saved by another version, or changed: '{part}'"):
             RNNForecaster.load(path)
     path.write_bytes(b"none")
-    with pytest.raises(ValueError, match="is damaged, or no file of weights"):
+    with pytest.raises(ValueError, match="is damaged, or not a file of weights"):
         RNNForecaster.load(path)
 
 
