@@ -92,10 +92,10 @@ def pictures(study: Study, index: RunIndex) -> dict[str, Callable[["Axes"], str 
     return {
         "plane": lambda axes: figures.plane(axes, study.plane(), metric, lower_is_better),
         "history": lambda axes: figures.history(axes, study.rows(), metric, lower_is_better),
-        "again": lambda axes: figures.confirmations(axes, answers.confirmations(study), metric),
+        "again": lambda axes: figures.confirmations(axes, study.summary.confirmations, metric),
         "importances": lambda axes: figures.importances(axes, study.importances),
         "reported": lambda axes: reported(axes, study),
-        "curves": lambda axes: curves(axes, answers.chosen(study), index),
+        "curves": lambda axes: curves(axes, study.best, index),
     }
 
 
@@ -110,7 +110,7 @@ def reported(axes: "Axes", study: Study) -> str | None:
         look = {"color": colours.get(trial.state, figures.PURPLE), "linewidth": 0.7, "alpha": 0.7}
         label = trial.state if firsts[trial.state] is trial else None
         axes.plot(list(trial.reported), list(trial.reported.values()), **look, label=label)
-    best = answers.chosen(study)
+    best = study.best
     if best and best.reported:
         look = {"color": figures.ORANGE, "linewidth": 2, "label": f"best (trial {best.number})"}
         axes.plot(list(best.reported), list(best.reported.values()), **look)
@@ -142,7 +142,7 @@ def curves(axes: "Axes", best: Trial | None, index: RunIndex) -> str | None:
 
 def of_answers(study: Study, index: RunIndex) -> list[figures.Figure]:
     """The pictures of what the best trial's run answered, where its experiment draws them."""
-    best = answers.chosen(study)
+    best = study.best
     media = index.media(best.run.name) if best and best.run else {}
     whose = f"of the test part, by the run of trial {best.number if best else ''}"
     shown = {
@@ -156,7 +156,7 @@ def of_answers(study: Study, index: RunIndex) -> list[figures.Figure]:
 
 def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmation_runs: list[Card]) -> str:
     """The report as HTML that holds all of itself."""
-    best = answers.chosen(study)
+    best = study.best
     run = best.run if best else None
     manifest = index.manifest(run.name) if run else {}
     said: dict = {"answer": answers.answer(study)}
@@ -167,7 +167,7 @@ def page(study: Study, index: RunIndex, drawn: list[figures.Figure], confirmatio
         "flags": raised(study),
         "foretold": result.foretold if run and (result := index.result(run.name)) else None,
     }
-    again = {"confirmations": answers.confirmations(study), "confirmation_runs": confirmation_runs}
+    again = {"confirmations": study.summary.confirmations, "confirmation_runs": confirmation_runs}
     again["tests"] = words.confirmed_columns(again["confirmations"])
     again |= {"command": manifest.get("command", ""), "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
     again["answered"] = index.answer(run.name) if run else ""

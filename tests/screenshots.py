@@ -20,7 +20,7 @@ from rnnkit.core import cli
 from rnnkit.core.errors import UserError
 from rnnkit.runs import printing
 from sweeps import report
-from sweeps.reading import answers, studies
+from sweeps.reading import studies
 from sweeps.reading.run_index import RunIndex
 from sweeps.web import app
 from tests import browser
@@ -45,7 +45,7 @@ class Options:
 def pages(index: RunIndex, name: str) -> dict[str, tuple[str, str, int, str | None]]:
     """For each picture the page's address, theme and height, and what of it comes first (None: its top)."""
     study = studies.read(index, name)
-    best = answers.chosen(study)
+    best = study.best
     if best is None or best.run is None:
         raise UserError(f"study {name} has no finished trial to show")
     sized = sorted((t for t in study.of_state("finished") if t.run), key=lambda trial: trial.run.parameters or 0)

@@ -127,9 +127,8 @@ def markdown(summary: Summary, figures: Path) -> str:
         lines += [f"- {wording.capital(line)}" for line in words.test_in_words(summary, best)]
         lines += ["", "Chosen on the validation part; the test part played no role in it."]
         lines += [f"The run of trial {best.trial} is trained again by", "", f"    {best.command}", ""]
-        lines += section("What the data support", summary.supported)
-        lines += section("What they do not support", summary.not_supported)
-        lines += section("On the border", summary.borders)
+        for part in ("supported", "not_supported", "borders"):
+            lines += section(words.HEADINGS[part], getattr(summary, part))
     else:
         lines += [f"{wording.capital(line)}." for line in words.nothing_in_words(summary)] + [""]
     if summary.confirmations:

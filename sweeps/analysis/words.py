@@ -10,6 +10,9 @@ from sweeps.analysis.facts import Against, Best, Confirmation, Importance, Mean,
 
 
 MOST_NAMED = 6  # trials in a sentence, or runs in a line
+# Over the sentences of a summary, wherever they are shown.
+HEADINGS = {"supported": "What the data support", "not_supported": "What the data do not support"}
+HEADINGS |= {"borders": "On the border of what was searched", "timing": "With the same seed"}
 
 
 def headline(summary: Summary) -> str:

@@ -3,13 +3,9 @@
 from collections import Counter
 
 from rnnkit.core import wording
-from sweeps.analysis import Confirmation, words
+from sweeps.analysis import words
 from sweeps.reading.run_index import Card, RunIndex
-from sweeps.reading.studies import Study, Trial
-
-
-HEADINGS = {"supported": "What the data support", "not_supported": "What they do not support"}
-HEADINGS |= {"borders": "On the border of what was looked at", "timing": "With the same seed"}
+from sweeps.reading.studies import Study
 
 
 def answer(study: Study) -> list[str]:
@@ -22,16 +18,6 @@ def answer(study: Study) -> list[str]:
     return [f"{wording.capital(line)}." for line in said]
 
 
-def chosen(study: Study) -> Trial | None:
-    """The trial whose settings the answer names; None while none has finished."""
-    return study.best
-
-
-def confirmations(study: Study) -> list[Confirmation]:
-    """What was run again on fresh seeds, best first; [] where nothing was."""
-    return study.summary.confirmations
-
-
 def confirmation_runs(index: RunIndex, study: str) -> list[Card]:
     """The runs that repeat a study's best settings on fresh seeds, by trial and seed."""
     cards = [card for card in index.runs() if card.study == study and card.confirms is not None]
@@ -40,9 +26,9 @@ def confirmation_runs(index: RunIndex, study: str) -> list[Card]:
 
 def findings(study: Study) -> dict[str, list[str]]:
     """What the sweep said in the end, in sentences under headings: what the data support, and what they do not."""
-    found = {key: getattr(study.summary, key) for key in HEADINGS}
+    found = {key: getattr(study.summary, key) for key in words.HEADINGS}
     lists = {key: [said] if isinstance(said, str) else said for key, said in found.items()}
-    by_heading = {HEADINGS[key]: list(filter(None, lines)) for key, lines in lists.items()}
+    by_heading = {words.HEADINGS[key]: list(filter(None, lines)) for key, lines in lists.items()}
     if study.importances:
         by_heading["What the value varied with"] = [f"{wording.capital(words.importances_in_words(study.summary))}."]
     return {heading: lines for heading, lines in by_heading.items() if lines}

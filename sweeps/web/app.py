@@ -141,11 +141,10 @@ class Pages:
         study = studies.read(self.index, request.path_params["name"])
         said: dict[str, Any] = {
             "answer": answers.answer(study),
-            "chosen": answers.chosen(study),
             "findings": answers.findings(study),
         }
         said["headline"] = wording.capital(words.headline(study.summary))
-        again: dict[str, Any] = {"confirmations": answers.confirmations(study)}
+        again: dict[str, Any] = {"confirmations": study.summary.confirmations}
         again["tests"] = words.confirmed_columns(again["confirmations"])
         again["confirmation_runs"] = answers.confirmation_runs(self.index, study.name)
         return self._page("study.html", study=study, live=study.live, **said, **again)

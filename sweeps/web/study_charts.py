@@ -7,7 +7,7 @@ from typing import Any
 
 from rnnkit.core import wording
 from sweeps.analysis import GridCell
-from sweeps.reading import TRIAL_STATES, Study, Trial, answers, trial_in_words
+from sweeps.reading import TRIAL_STATES, Study, Trial, trial_in_words
 from sweeps.web import charts
 
 
@@ -96,7 +96,7 @@ def importances(study: Study) -> dict | None:
 def reported(study: Study) -> dict | None:
     """What each trial reported as it went on."""
     traces, named = [], set()
-    best = answers.chosen(study)
+    best = study.best
     for trial in [t for t in study.trials if t.reported]:
         is_best = best is not None and trial.number == best.number
         look, label = ("best", f"best (trial {trial.number})") if is_best else (trial.state, trial.state)

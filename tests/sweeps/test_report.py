@@ -12,7 +12,7 @@ from rnnkit.core import files
 from rnnkit.core.errors import UserError
 from rnnkit.runs.manifest import Membership
 from sweeps import report
-from sweeps.reading import answers, studies
+from sweeps.reading import studies
 from sweeps.reading.run_index import RunIndex
 from tests import browser
 from tests.sweeps import made
@@ -51,7 +51,7 @@ def test_it_says_question_answer_and_how_each_run_is_had_again(written):
         assert sentence in said, sentence
     index = RunIndex(runs)
     study = studies.read(index, "small")
-    best = answers.chosen(study).run.name  # the trial that the answer names, not the one with the highest value
+    best = study.best.run.name  # the trial that the answer names, not the one with the highest value
     assert index.manifest(best)["command"] in said
     assert index.manifest(best)["git"]["commit"] in said
     for card in index.runs():
@@ -126,7 +126,7 @@ def test_a_study_in_which_nothing_finished_has_a_report(tmp_path):
 
 def test_what_the_best_run_answered_stands_in_it_with_its_pictures(written, tmp_path):
     runs = shutil.copytree(written[0], tmp_path / "runs")
-    run = runs / answers.chosen(studies.read(RunIndex(runs), "small")).run.name
+    run = runs / studies.read(RunIndex(runs), "small").best.run.name
     (run / "answer.txt").write_text("never answered: '<b>ill</b>'\n")
     (run / "media").mkdir(exist_ok=True)
     shutil.copy(runs / "studies" / "small" / "report" / "plane.png", run / "media" / "confusion.png")

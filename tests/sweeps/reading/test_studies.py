@@ -158,8 +158,8 @@ def test_what_is_said_of_a_study(kinds, small):
     assert said[0].startswith("Best: trial 4, validation accuracy 0.7000 in its one run (hidden size 16, depth 2, cell")
     assert said[1:] == [f"Test accuracy {small.best.run.test:.4f} in the same run.", f"Run: {small.best.run.name}."]
     assert answers.how_many(small) == "5 finished, 1 pruned, 1 diverged, 1 failed, 1 cut off, 1 stopped, 1 waiting"
-    assert list(answers.findings(small)) == ["What they do not support", "What the value varied with"]
-    assert answers.confirmations(small) == []
+    assert list(answers.findings(small)) == ["What the data do not support", "What the value varied with"]
+    assert small.summary.confirmations == []
 
 
 def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
@@ -179,11 +179,11 @@ def test_what_was_found_on_fresh_seeds_is_the_answer(tmp_path):
     ]
     assert list(answers.findings(small)) == [
         "What the data support",
-        "What they do not support",
+        "What the data do not support",
         "With the same seed",
         "What the value varied with",
     ]
-    assert answers.chosen(small).number == small.best.number == 3
+    assert small.best.number == 3
     assert [card.name for card in answers.confirmation_runs(index, "small")] == [fresh.name]
     assert index.run(fresh.name).confirms == 3
     assert sum(describe.study_line(index, "small", index.runs()).counts.values()) == 7
@@ -197,9 +197,9 @@ def test_a_summary_of_another_form_breaks_nothing(tmp_path, odd):
     files.write_json(tmp_path / "studies" / "small" / "summary.json", told)
     small = studies.read(RunIndex(tmp_path), "small")
     assert answers.answer(small)[0].startswith("Best: trial 4")
-    assert answers.confirmations(small) == []
+    assert small.summary.confirmations == []
     assert answers.findings(small).keys() <= {
-        "What they do not support",
-        "On the border of what was looked at",
+        "What the data do not support",
+        "On the border of what was searched",
         "With the same seed",
     }
