@@ -144,5 +144,9 @@ def _pair_in_words(pair: Pair) -> str:
     how = f"in pairs over {pair.seeds} seeds" if pair.seeds else "over different seeds"
     if pair.supported:
         return f"{pair.first} is better than {pair.second}: {pair.in_words}, {how}"
-    more = f"; if they differ so, {wording.count(pair.more, 'seed')} more for each would tell" if pair.more else ""
+    more = (
+        f"; if they differ by as much, {wording.count(pair.more, 'more seed')} for each would show it"
+        if pair.more
+        else ""
+    )
     return f"no clear difference between {pair.first} and {pair.second}: {pair.in_words}, {how}{more}"

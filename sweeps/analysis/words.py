@@ -159,7 +159,7 @@ def _trials(tests: Sequence[Paired]) -> str:
 def _more(test: Paired) -> str:
     if test.more is None:
         return ""
-    return f"; if they differ so, {wording.count(test.more, 'seed')} more would tell"
+    return f"; if they differ by as much, {wording.count(test.more, 'more seed')} would show it"
 
 
 def lost_in_words(lost: Lost) -> str:

@@ -180,7 +180,7 @@ def test_a_lead_within_the_spread_is_said_to_be_unsupported(tmp_path):
     facts = files.read_json(study.folder.path / "summary.json")
     assert not facts["runner_up"]["supported"]
     assert "Trial 4's settings are not clearly better than those of trial 2" in facts["not_supported"][0]
-    assert re.search(r"if they differ so, \d+ seeds more would tell", facts["not_supported"][0])
+    assert re.search(r"if they differ by as much, \d+ more seeds would show it", facts["not_supported"][0])
     assert facts["supported"] == []
 
 
