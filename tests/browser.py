@@ -46,7 +46,7 @@ def chromium(executable: str) -> Iterator:
             browser.close()
 
 
-class ProbeBatch:
+class Window:
     """A page of a browser, with all that it asked for, and all that went wrong in it."""
 
     def __init__(self, browser, address: str, theme: str = "light", size: tuple[int, int] = (1400, 900)):

@@ -79,7 +79,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with serving(options.runs_dir) as port, browser.chromium(executable) as chromium:
         for name, (address, theme, height, first) in wanted.items():
-            watched = browser.ProbeBatch(chromium, f"http://127.0.0.1:{port}", theme, (1240, height))
+            watched = browser.Window(chromium, f"http://127.0.0.1:{port}", theme, (1240, height))
             watched.open(address)
             watched.draw_all()
             if first:
@@ -87,7 +87,7 @@ def main() -> None:
             kept(options.out / f"{name}.png", watched.page.screenshot())
             watched.close()
         written = report.write(index, options.study)
-        watched = browser.ProbeBatch(chromium, "", size=(860, 1100))
+        watched = browser.Window(chromium, "", size=(860, 1100))
         watched.page.goto(written.resolve().as_uri())
         kept(options.out / "report.png", watched.page.screenshot())
         watched.close()

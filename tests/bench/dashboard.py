@@ -91,7 +91,7 @@ def spent(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(tab: browser.ProbeBatch, folder: Path) -> dict[str, float]:
+def measure(tab: browser.Window, folder: Path) -> dict[str, float]:
     """Seconds of each thing, once."""
     began = time.perf_counter()
     with dashboard(folder) as (address, process):
@@ -119,7 +119,7 @@ def main() -> None:
         raise UserError("this needs Chromium (Debian: apt-get install chromium)")
     with tempfile.TemporaryDirectory() as folder, browser.chromium(executable) as driven:
         make_runs(Path(folder), options.runs)
-        tab = browser.ProbeBatch(driven, "")
+        tab = browser.Window(driven, "")
         times = [measure(tab, Path(folder)) for _ in range(options.repeats)]
     for what in times[0]:
         print(f"{what:28} {statistics.median(each[what] for each in times):8.3f} s")

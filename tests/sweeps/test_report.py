@@ -94,7 +94,7 @@ def test_figures_of_before_go(written, tmp_path):
 
 def test_it_opens_offline_in_a_browser_and_prints(written):
     with browser.chromium(browser.needed()) as chromium:
-        watched = browser.ProbeBatch(chromium, "")
+        watched = browser.Window(chromium, "")
         watched.page.goto(written[1].as_uri())
         figures = watched.page.locator("figure img")
         assert figures.count() == 6

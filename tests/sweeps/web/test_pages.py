@@ -26,7 +26,7 @@ def look(chromium, port):
     opened = []
 
     def open_page(path, theme="light", at=port, size=(1400, 900)):
-        opened.append(browser.ProbeBatch(chromium, f"http://127.0.0.1:{at}", theme, size))
+        opened.append(browser.Window(chromium, f"http://127.0.0.1:{at}", theme, size))
         opened[-1].open(path)
         return opened[-1]
 
@@ -271,7 +271,7 @@ def test_every_kind_of_run_and_study_opens(kinds, look):
 
 
 def test_a_page_that_does_not_exist_says_so(chromium, port):
-    watched = browser.ProbeBatch(chromium, f"http://127.0.0.1:{port}")
+    watched = browser.Window(chromium, f"http://127.0.0.1:{port}")
     watched.open("/runs/nobody")
     assert watched.page.locator("main").inner_text().startswith("Not there\n\nthere is no run nobody")
     watched.close()
