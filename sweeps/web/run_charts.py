@@ -1,6 +1,7 @@
 """The charts of a run, section by section, and of several runs laid over each other."""
 
 import contextlib
+import itertools
 import json
 import math
 import re
@@ -102,7 +103,7 @@ def media_curves(index: RunIndex, name: str) -> list[dict]:
 
 
 def gradients_by_lag(curves: list[dict]) -> list[dict]:
-    """A heat map for each layer and direction: what is left of a gradient by lag, over training."""
+    """A heat map for each layer and direction: what a gradient has left by lag, over training; of one look a curve."""
     maps = []
     look = {"type": "heatmap", "zmin": LEAST, "zmax": 1, "colorscale": "Cividis"}
     look |= {"colorbar": charts.colour_bar("log10"), "hovertemplate": LAG}
@@ -112,11 +113,15 @@ def gradients_by_lag(curves: list[dict]) -> list[dict]:
         rows = [[_shade(value) for value in at[name]] for at in there]
         lags = list(range(max(map(len, rows), default=0)))
         said = [[step] * len(row) for step, row in zip(steps, rows, strict=True)]
+        where = name.removeprefix("lag/")
+        title = f"Gradient left k steps before the end: {where}"
+        if len(rows) == 1:
+            curve = {"type": "scatter", "mode": "lines", "x": lags, "y": rows[0], "meta": {"hue": 0, "dash": 0}}
+            maps.append(charts.figure(f"lag-{where}", title, "lag k (steps)", "log10 of what is left", [curve]))
+            continue
         heat = {**look, "z": rows, "x": lags, "y": list(range(len(steps))), "customdata": said}
         ticked = sorted({round(i * (len(steps) - 1) / 5) for i in range(6)} if steps else ())
         ticks = {"tickvals": ticked, "ticktext": [steps[i] for i in ticked]}
-        where = name.removeprefix("lag/")
-        title = f"Gradient left k steps before the end: {where}"
         maps.append(charts.figure(f"lag-{where}", title, "lag k (steps)", STEP, [heat], yaxis=ticks))
     return maps
 
@@ -131,7 +136,8 @@ def truncation(curves: list[dict]) -> list[dict]:
     if not traces:
         return []
     read = sorted({context for trace in traces for context in trace["x"]})
-    axis = {"type": "log", "tickvals": read, "tickangle": 0}
+    apart = [one for one, after in itertools.pairwise([*read, math.inf]) if after > 1.3 * one]  # not 32 on top of 33
+    axis = {"type": "log", "tickvals": apart, "tickangle": 0}
     titles = "Loss by how many inputs are read", "inputs read (steps)", "loss"
     return [charts.figure("truncation", *titles, traces, xaxis=axis, showlegend=True)]
 

@@ -69,6 +69,20 @@ def test_curves_of_full_observation_are_shown(kinds, index):
     assert found["truncation"]["data"][0]["y"] == [2.0, 1.5, 1.2]
 
 
+def test_of_one_look_what_is_left_of_a_gradient_is_a_curve():
+    (chart,) = run_charts.gradients_by_lag([{"step": 9, "lag/encoder.l0.f": [1.0, 0.1, 0.0, "NaN"]}])
+    valid(chart)
+    assert (chart["data"][0]["type"], chart["data"][0]["y"]) == ("scatter", [0.0, -1.0, -8, -8])
+    assert chart["layout"]["yaxis"]["title"]["text"] == "log10 of what is left"
+
+
+def test_ticks_of_inputs_read_do_not_stand_on_top_of_each_other():
+    seen = {"step": 9, "truncation/contexts": [1, 2, 4, 5], "truncation/losses": [3.0, 2.0, 1.5, 1.0]}
+    (chart,) = run_charts.truncation([seen])
+    assert chart["layout"]["xaxis"]["tickvals"] == [1, 2, 5]
+    assert chart["data"][0]["x"] == [1, 2, 4, 5]
+
+
 def test_what_is_not_finite_is_a_gap():
     line = charts.line("a", [1, 2, 3], [1.0, math.nan, math.inf])
     assert line["y"] == [1.0, None, None]
