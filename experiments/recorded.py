@@ -11,22 +11,20 @@ from typing import Annotated, Any
 import tyro
 
 import experiments
-from rnnkit.core import BaseConfig, Checked, UserError, cli
+from rnnkit.core import BaseConfig, RunsOptions, UserError, cli
 from rnnkit.core import config as configuration
 from rnnkit.runs import Manifest, Result, Status, checkpoints
 from rnnkit.training import Task
 
 
 @dataclass(frozen=True)
-class Options(Checked):
+class Options(RunsOptions):
     """What all commands on one run can be told; each adds its own."""
 
     run: Annotated[str, tyro.conf.Positional]
     """The run: its name, its folder or one inside it, or its id at Weights & Biases."""
     data_dir: Path | None = None
     """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
 
 
 def settings(folder: Path, **placement: Any) -> BaseConfig:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from experiments import char_lm
-from rnnkit.core import Checked, UserError, cli, files, seeding
+from rnnkit.core import RunsOptions, UserError, cli, files, seeding
 from rnnkit.core import config as configuration
 from rnnkit.runs import Manifest, Result, checkpoints, folders
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options(Checked):
+class Options(RunsOptions):
     """What to write, and with which run."""
 
     run: Annotated[str, tyro.conf.Positional]
@@ -42,8 +42,6 @@ class Options(Checked):
     """How freely: 0 always takes the likeliest symbol."""
     seed: int = 0
     """Seed of what is drawn."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
 
     def __post_init__(self):
         self._require("length", self.length >= 1, "at least 1")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 import experiments
-from rnnkit.core import UserError, cli, files, wording, writing
+from rnnkit.core import RunsOptions, UserError, cli, files, wording, writing
 from rnnkit.runs import printing
 from sweeps import web
 from sweeps.analysis import figures, words
@@ -28,13 +28,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RunsOptions):
     """Which study."""
 
     study: Annotated[str, tyro.conf.Positional]
     """The study's name."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs and, under studies/, the study."""
 
 
 def question(study: Study) -> list[str]:

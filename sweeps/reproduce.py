@@ -21,14 +21,14 @@ from typing import Annotated
 import tyro
 
 from experiments import reproduce
-from rnnkit.core import Checked, UserError, cli, processes, surroundings, wording, writing
+from rnnkit.core import RunsOptions, UserError, cli, processes, surroundings, wording, writing
 from rnnkit.runs import replay
 from sweeps.study import MOST_TRIALS, Study, StudyFolder, folders, identity, local_workers, points, storage, suggestions
 from sweeps.study import study as studies
 
 
 @dataclass(frozen=True)
-class Options(Checked):
+class Options(RunsOptions):
     """Which study, and how."""
 
     study: Annotated[str, tyro.conf.Positional]
@@ -41,8 +41,6 @@ class Options(Checked):
     """Where the study is kept: journal, in the runs folder, or postgresql://user@host/database."""
     data_dir: Path | None = None
     """Folder that holds the data sets; else the environment variable RNNKIT_DATA says, else it is ~/.cache/rnnkit."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs."""
 
     def __post_init__(self):
         self._require("workers", 1 <= self.workers <= 1_000, "between 1 and 1,000")
@@ -112,7 +110,7 @@ def run_by_run(study: Study, options: Options) -> int:
         if one.run is None or one.weights is None:
             continue
         folder = options.runs_dir / one.run
-        told = reproduce.Options(one.run, options.data_dir, options.runs_dir, to=options.to)
+        told = reproduce.Options(one.run, options.data_dir, runs_dir=options.runs_dir, to=options.to)
         check = replay.compare(folder, reproduce.replay_run(folder, told).folder)
         differ += check.difference is not None
         print(f"{name}, {one.run}: {check.difference or f'identical, {check.compared:,} values'}", flush=True)

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 import experiments
-from rnnkit.core import UserError, cli, extras, files, surroundings, wording
+from rnnkit.core import RunsOptions, UserError, cli, extras, files, surroundings, wording
 from rnnkit.runs import flags, plots
 from sweeps import sync
-from sweeps.reading import SECTIONS, Chart
+from sweeps.reading import LOGARITHMIC, SECTIONS, Chart
 
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
 
 STEP = "step"  # the metric that all others are logged over, as rnnkit.mirror defines it
-LOGARITHMIC = ("hidden_size", "learning_rate")
 TOGETHER = {"metric": "Scores", "speed": "Speed"}  # charts whose metrics differ by experiment, all in one panel here
 READ_ME = """\
 Each run is a trial of a study; the study is its group. A run's summary says how it ended (`status`, `reason`), and what
@@ -39,13 +38,11 @@ OF_FLAGS = "Flags stand in words in the columns `flag/...` of the runs on the le
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RunsOptions):
     """Which view."""
 
     experiment: Annotated[str, tyro.conf.Positional]
     """The experiment whose runs are shown."""
-    runs_dir: Path = Path("runs")
-    """Folder that holds the runs; the addresses of views are kept in it, to renew them."""
 
 
 def made(experiment: str, entity: str, project: str) -> "Workspace":

@@ -38,6 +38,7 @@ class Section:
     charts: tuple[Chart, ...]
 
 
+LOGARITHMIC = ("hidden_size", "learning_rate")  # settings that are searched, and shown, by their logarithm
 WIDE = 1e3  # how many times as large as its lowest the highest loss is that asks for a logarithmic axis
 WHERE = r"([^/]+\.l\d+\.[fb])"  # module, layer and direction
 

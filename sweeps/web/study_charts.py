@@ -7,11 +7,10 @@ from typing import Any
 
 from rnnkit.core import wording
 from sweeps.analysis import GridCell
-from sweeps.reading import TRIAL_STATES, Study, Trial, trial_in_words
+from sweeps.reading import LOGARITHMIC, TRIAL_STATES, Study, Trial, trial_in_words
 from sweeps.web import charts
 
 
-LOGARITHMIC = ("hidden_size", "learning_rate")
 LINE = {"type": "scatter", "mode": "lines", "connectgaps": True, "hovertemplate": "%{text}<extra></extra>"}
 LINE |= {"hoveron": "points", "showlegend": False}
 
