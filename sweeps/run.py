@@ -77,7 +77,9 @@ def sweep(options: Options, flags: list[str]) -> None:
             trials = total(options, study.folder) if options.trials or options.kind == "grid" else MOST_TRIALS
             until = began + 60 * options.minutes
             spent = budget.Budget(until, len(slots), trials, fresh, budget.ANSWER + mirrored)
-            study.say_why_it_ended(local_workers.carry_out(study, slots, spent))
+            reason = local_workers.carry_out(study, slots, spent)
+            study.say_why_it_ended(reason)
+            print(f"no further trial: {reason}")
         print(summary.write(study))
         patience = 90.0 if options.minutes is None else max(until - time.monotonic(), 2.0)
         if options.track != "off" and (problem := mirror(folder.path, options.track, patience)):

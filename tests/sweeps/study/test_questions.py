@@ -37,6 +37,7 @@ def test_a_sweep_with_time_left_ends_when_all_is_done_and_says_so(tmp_path):
     words = ["--minutes", "60", "--trials", "3", "--sampler", "random", "--confirm", "1", "--confirm-seeds", "2"]
     done = run_command("sweeps.run", "digits", *words, "--study", "timed", "--runs-dir", tmp_path, *QUICK)
     assert done.returncode == 0, done.stderr
+    assert "no further trial: all trials are done" in done.stdout
     study = studies.join(tmp_path, "timed", "journal")
     assert (study.total, study.confirm) == (3, (1, 2))
     assert len(identity.outcomes(study)) == 5
