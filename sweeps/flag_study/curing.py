@@ -54,9 +54,9 @@ CURES = (*SETTINGS, FLOSSING)
 class Options(Checked):
     """What can be said to it."""
 
-    bank: Path = Path("docs/flags.jsonl")
+    bank: Path = Path("docs/bank/flags.jsonl")
     """What was seen of the nets without a cure."""
-    file: Path = Path("docs/cures.jsonl")
+    file: Path = Path("docs/bank/cures.jsonl")
     """Where what was seen of them with each cure is kept."""
     nets: int = 100
     """On how many nets of the bank, in its order; 0 for all."""

@@ -17,7 +17,7 @@ from sweeps.flag_study import drawn, entries
 class Options(Checked):
     """What can be said to the bank."""
 
-    file: Path = Path("docs/flags.jsonl")
+    file: Path = Path("docs/bank/flags.jsonl")
     """Where what was seen of the runs is kept."""
     runs: int = 0
     """Stop when so many are in the file; 0 for all."""

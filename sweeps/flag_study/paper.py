@@ -73,11 +73,11 @@ by telling hard tasks from easy ones. In brackets 95 % intervals (bootstrap over
 class Options(Checked):
     """Where the bank is, and where the page is to be."""
 
-    file: Path = Path("docs/flags.jsonl")
+    file: Path = Path("docs/bank/flags.jsonl")
     """What was seen of the runs."""
     to: Path = Path("docs/flags.md")
     """The page."""
-    cures: Path = Path("docs/cures.jsonl")
+    cures: Path = Path("docs/bank/cures.jsonl")
     """What was seen of nets with cures."""
     models: Path = Path("rnnkit/runs/foretelling/models.json")
     """The models for runs and sweeps."""
@@ -236,8 +236,12 @@ def again(count: int) -> str:
     some = (
         f" So far {count} of {whole} are done: they were drawn at random, and so is any part." if count < whole else ""
     )
-    text = f"`python -m sweeps.flag_study.filling` does the runs that are not done yet.{some} "
-    return f"\n## Again\n\n{wrapped(text + '`python -m sweeps.flag_study.paper` writes this page.')}\n"
+    text = (
+        f"`python -m sweeps.flag_study.filling` does the runs that are not done yet.{some} "
+        "`python -m sweeps.flag_study.paper` writes this page, and the models that runs and sweeps use. "
+        "[The bank](bank/flags.jsonl) has what was seen of each net."
+    )
+    return f"\n## Again\n\n{wrapped(text)}\n"
 
 
 def main() -> None:
