@@ -100,7 +100,8 @@ def _vanishing(rows: list[Row]) -> Iterable[Flag]:
         where, left = _carried(rows, "initial_rate")
         when = " before training"
     if left < VANISHING and not _learned(rows):
-        advice = f"Hardly any gradient reaches the beginning of a sequence{when}: try --init chrono or forget-bias."
+        advice = f"Hardly any gradient reaches the beginning of a sequence{when}: try --init chrono, or ten times the "
+        advice += "--learning-rate where it is below 0.003."
         yield Flag("vanishing", where, left, VANISHING, advice)
 
 

@@ -16,6 +16,9 @@ from sweeps.flag_study.foretelling import Interval, learned
 from sweeps.flag_study.pages import row, ruled, words, wrapped
 
 
+SLOW = 0.003  # a learning rate below which a larger one is worth a try
+
+
 @dataclass(frozen=True)
 class Started:
     """Which share of nets learned, each with every start of its cell, over tasks with 95 % intervals."""
@@ -129,6 +132,12 @@ def rescued(bank: Sequence[Entry], cured: Sequence[Entry]) -> str:
             tried = [e for e in of_failing if e.settings["cure"] == cure and e.number in numbers]
             by_flag.append(f"{sum(map(learned, tried))} of {len(tried)}")
         lines.append(row([cure, str(outcome.tried), words(outcome.rescued), *by_flag]))
+    tenfold = [entry for entry in of_failing if entry.settings["cure"] == "tenfold learning rate"]
+    slow = [entry for entry in tenfold if failing[entry.number].settings["learning_rate"] < SLOW]
+    by_rate = (
+        f"Ten times the learning rate rescued {sum(map(learned, slow))} of {len(slow)} nets whose rate was below "
+        f"{SLOW}, and {sum(map(learned, tenfold)) - sum(map(learned, slow))} of {len(tenfold) - len(slow)} others."
+    )
     said = (
         f"The advice for a net is the cure that rescued most nets with one of its flags in other families of tasks: it "
         f"rescues {words(advised(bank, cured))} of those that any cure rescues."
@@ -139,4 +148,4 @@ def rescued(bank: Sequence[Entry], cured: Sequence[Entry]) -> str:
         f"{found.nets} nets that were trained with each start of their cell, {words(found.default)} learn with the "
         f"default start, {words(found.auto)} with that one, and {words(found.best)} with one or another."
     )
-    return "".join([*lines, "\n", wrapped(said), "\n\n", wrapped(said_of_starts), "\n"])
+    return "".join([*lines, "\n", wrapped(by_rate), "\n\n", wrapped(said), "\n\n", wrapped(said_of_starts), "\n"])
