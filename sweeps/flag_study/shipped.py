@@ -17,6 +17,7 @@ LIGHT = (
     *("size of states", "saturated units", "dead units", "dimensions of states", "growth of states"),
     *("insensitive gate", "timescale of gates"),
 )
+SURE = 0.03  # no net with a larger chance is called hopeless: of tasks that were not seen, all chances may be too low
 # What the bank calls these signs, and what records do.
 BEFORE = {f"before: {name}": name for name in (*signs.SETTINGS, "size of first update", *signs.LOOK)}
 EARLY = (
@@ -41,8 +42,8 @@ def models(bank: Sequence[Entry]) -> list[dict[str, Any]]:
     found = []
     for moment, steps in enumerate(drawn.MOMENTS):
         there = known(bank, moment)
-        tried = foretelling.chosen(there, there.families)
-        found.append({"after": steps / drawn.STEPS, **model(there, told(moment), *tried)})
+        penalty, hopeless = foretelling.chosen(there, there.families)
+        found.append({"after": steps / drawn.STEPS, **model(there, told(moment), penalty, min(hopeless, SURE))})
     return found
 
 

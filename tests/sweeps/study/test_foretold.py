@@ -61,9 +61,9 @@ def test_what_is_hopeless_is_ended_with_the_reason_where_that_is_asked_for(tmp_p
         assert trial.state == TrialState.COMPLETE
         return
     assert trial.state == TrialState.PRUNED
-    assert result.step == 5  # at the first evaluation after 2 % of 50 steps
+    assert result.step == 10  # at the first evaluation after a fifth of 50 steps, and not before
     assert trial.user_attrs["reason"] == result.reason
-    assert result.reason.startswith("hopeless after 10% of the steps: learns with probability ")
+    assert result.reason.startswith("hopeless after 20% of the steps: learns with probability ")
 
 
 def test_the_best_once_more_on_fresh_seeds_are_never_ended(tmp_path, monkeypatch):
