@@ -26,6 +26,7 @@ from rnnkit.core import (
     refuse_idle,
     run_name,
     sizes,
+    wording,
     writing,
 )
 from rnnkit.inference import kept_out
@@ -195,7 +196,8 @@ class Experiment(Generic[C, D]):
         config = self.started(self.settled(config), print)
         if config.screen:
             seen = self.screened(config)
-            print(f"{run_name(config)}, before training: {len(seen.flags) or 'no'} flag{'s' * (len(seen.flags) != 1)}")
+            raised = wording.count(len(seen.flags), "flag") if seen.flags else "no flags"
+            print(f"{run_name(config)}, before training: {raised}")
             print("".join(f"  {flag}\n" for flag in seen.flags), end="")
             print(f"  {seen.foretold}" if seen.foretold else "  nothing is foretold: no sequences of it are watched")
             return

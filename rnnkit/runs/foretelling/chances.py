@@ -88,9 +88,8 @@ def early(rows: Sequence[signs.Row], steps: int, config: BaseConfig) -> Foretold
 
     None before the first moment that a model is for, long after the last, and where nothing was looked at.
     """
-    if not rows:
-        return None
-    model, share = model_at(len(rows) / steps), len(rows) / steps
+    share = len(rows) / steps
+    model = model_at(share)
     if model is None or share > LATEST or not watched_in(rows[-1]) or "memory/span" not in rows[0]:
         return None
     return foretold(model, of_rows(rows, config))
@@ -108,9 +107,10 @@ def watched_in(row: signs.Row) -> str:
 
 def in_words(rows: Sequence[signs.Row], config: BaseConfig) -> str | None:
     """What the first fifth of a run that has ended foretold, from its rows; None where nothing was seen then."""
-    steps = len(rows)
-    first = next((i for i in range(max(math.ceil(LATE * steps) - 1, 0), steps) if watched_in(rows[i])), steps)
-    said = early(rows[: first + 1], max(steps, 1), config)
+    if not (steps := len(rows)):
+        return None
+    first = next((i for i in range(math.ceil(LATE * steps) - 1, steps) if watched_in(rows[i])), steps)
+    said = early(rows[: first + 1], steps, config)
     return None if said is None else f"after {(first + 1) / steps:.0%} of the steps: {said}"
 
 
