@@ -12,7 +12,7 @@ learned. (In the mean over such vectors its square is the squared norm of the Ja
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,7 @@ class Monitor:
 
     def before_training(self) -> dict[str, float]:
         """What the initial weights make of a gradient: part of the first step's row."""
-        if self.probe is None:
-            return {}
-        row = {"memory/span": float(self.probe.span)}
-        for name, value in look(self.model, self.probe).numbers.items():
-            where, _, statistic = name.rpartition("/")
-            if name.startswith("memory/") and statistic in ("rate", "horizon"):
-                row[f"{where}/initial_{statistic}"] = value
-        return row
+        return {} if self.probe is None else initial(look(self.model, self.probe).numbers, self.probe)
 
     def looks_at(self, step: int) -> bool:
         """Whether the update of this step is measured."""
@@ -85,6 +78,12 @@ class Monitor:
                 curves |= {"truncation/contexts": _points(contexts), "truncation/losses": _points(losses)}
                 write_curves(self.folder, step, curves | where_losses_are(self.model, self.probe))
         return row
+
+
+def initial(numbers: Mapping[str, float], probe: ProbeBatch) -> dict[str, float]:
+    """What of the numbers of a look before training is part of the first step's row."""
+    kept = {name: v for name, v in numbers.items() if name.startswith("memory/") and name.endswith(("/rate", "/horizon"))}
+    return {"memory/span": float(probe.span)} | {"/initial_".join(name.rsplit("/", 1)): v for name, v in kept.items()}
 
 
 def _named(group: str, names: Iterable[str], numbers: Iterable[float]) -> dict[str, float]:

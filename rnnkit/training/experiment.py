@@ -30,8 +30,7 @@ from rnnkit.core import (
     writing,
 )
 from rnnkit.inference import kept_out
-from rnnkit.runs import Comparison, Flag, Reference, Result, RunContext, Status, before_training, printing, tracking
-from rnnkit.runs.foretelling import Foretold
+from rnnkit.runs import Comparison, Reference, Result, RunContext, Status, printing, tracking
 from rnnkit.training.objective import Objective
 
 
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
     from rnnkit.diagnostics import ProbeBatch
     from rnnkit.sequences import Preprocessing
+    from rnnkit.training.screening import Screened
 
 
 C = TypeVar("C", bound=BaseConfig)
@@ -96,14 +96,6 @@ class Final:
     keep: dict[str, Any] = field(default_factory=dict)  # plain values that using the weights takes (a vocabulary, say)
     write: Callable[[Path], None] | None = None  # writes more into the run's folder: predictions, pictures
     preprocessing: "Preprocessing | None" = None
-
-
-@dataclass(frozen=True)
-class Screened:
-    """What a look into a net before training says: its flags, and its chance where sequences are watched."""
-
-    flags: list[Flag]
-    foretold: Foretold | None
 
 
 @dataclass(frozen=True)
@@ -176,17 +168,14 @@ class Experiment(Generic[C, D]):
                 raise
             raise OutOfMemory(f"out of memory with {sizes(config)}: lower these") from None
 
-    def screened(self, config: C) -> Screened:
+    def screened(self, config: C) -> "Screened":
         """What may keep a net with these settings from learning, and its chance, by a look into it before training."""
-        from rnnkit.diagnostics import Monitor
         from rnnkit.training import screening
 
         config = self.started(self.settled(config))
         task = self.prepared(config)
         with kept_out():
-            row = Monitor(task.model, config, task.probe, config.runs_dir).before_training()
-            seen = None if task.probe is None else screening.foretold(task.model, task.probe, config)
-        return Screened(before_training(row), seen)
+            return screening.screened(task, config)
 
     def main(self) -> None:
         """Run with the settings of the command line, and say what came out; exit with 1 where it diverged."""

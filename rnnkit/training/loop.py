@@ -175,13 +175,9 @@ class _Loop:
         return row[watched]
 
     def require_hope(self) -> None:
-        """Raise `Pruned` where the net will not learn, by its signs at the first evaluation after a fifth of the steps.
-
-        Not before: while a schedule still raises the learning rate, a net that will learn looks like one that will not.
-        """
+        """Raise `Pruned` where the net will not learn, by what is foretold after a fifth of the steps."""
         step, every = self.state.progress.step, self.config.evaluate_every or self.task.steps_per_epoch
-        now, before = (foretelling.model_at(done / self.steps) for done in (step, step - every))
-        if now is foretelling.model_at(1.0) and now is not before:
+        if step == foretelling.speaks_after(range(every, step + 1, every), self.steps):
             said = foretelling.early(read_rows(self.run.folder), self.steps, self.config)
             if said is not None and said.hopeless:
                 raise Pruned(f"hopeless after {step / self.steps:.0%} of the steps: {said}")

@@ -1,35 +1,52 @@
-"""What is foretold of a net before it is trained, from a look into it."""
+"""What a look into a net before training says of it: flags, and the chance that it learns."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from rnnkit.core import BaseConfig
 from rnnkit.diagnostics import ProbeBatch, monitor, norms
 from rnnkit.nn import evaluating, recurrent_modules
-from rnnkit.runs import foretelling
-from rnnkit.runs.foretelling import signs
+from rnnkit.runs import Flag, before_training, foretelling
+from rnnkit.runs.foretelling import Foretold, signs
+from rnnkit.training.experiment import Task
 
 
-def foretold(model: nn.Module, probe: ProbeBatch, config: BaseConfig) -> foretelling.Foretold:
-    """Whether a net will learn, as far as the bank of runs tells."""
-    return foretelling.untrained(of_untrained(model, probe, config))
+@dataclass(frozen=True)
+class Screened:
+    """What may keep a net from learning, and its chance; nothing where the task names no sequences to look at."""
+
+    flags: list[Flag]
+    foretold: Foretold | None
 
 
-def of_untrained(model: nn.Module, probe: ProbeBatch, config: BaseConfig) -> dict[str, float]:
-    """The signs of a net before training: of its settings, of a look into it, and of how large a first step will be."""
+def screened(task: Task[Any], config: BaseConfig) -> Screened:
+    """Look into a net before training."""
+    if task.probe is None:
+        return Screened([], None)
+    seen = monitor.look(task.model, task.probe).numbers
+    known = of_untrained(task.model, task.probe, config, seen)
+    return Screened(before_training(monitor.initial(seen, task.probe)), foretelling.untrained(known))
+
+
+def of_untrained(
+    model: nn.Module, probe: ProbeBatch, config: BaseConfig, seen: Mapping[str, float]
+) -> dict[str, float]:
+    """The signs of a net before training: of its settings, of what is `seen` of it, of how large a first step is."""
     known = signs.of_settings(config.learning_rate, config.hidden_size, config.depth, probe.span)
-    return known | of_look(model, probe) | of_first_update(model, config.learning_rate)
+    return known | of_look(model, probe, seen) | of_first_update(model, config.learning_rate)
 
 
-def of_look(model: nn.Module, probe: ProbeBatch) -> dict[str, float]:
-    """The signs of a net as it is, on the watched sequences."""
-    row = monitor.look(model, probe).numbers
+def of_look(model: nn.Module, probe: ProbeBatch, seen: Mapping[str, float]) -> dict[str, float]:
+    """The signs of a net as it is, `seen` being the numbers of `diagnostics.monitor.look` on the watched sequences."""
     with evaluating(model):
         contexts = {"one": 1, "quarter": max(probe.span // 4, 1), "all": probe.span}
-        row |= {f"memory/loss_{name}": probe.costs(k).double().mean().item() for name, k in contexts.items()}
+        losses = {f"memory/loss_{name}": probe.costs(k).double().mean().item() for name, k in contexts.items()}
     hidden_size = next(module.hidden_size for module in recurrent_modules(model).values())
-    return signs.of_look(row, probe.span, hidden_size)
+    return signs.of_look({**seen, **losses}, probe.span, hidden_size)
 
 
 def of_first_update(model: nn.Module, rate: float) -> dict[str, float]:

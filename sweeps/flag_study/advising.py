@@ -96,7 +96,7 @@ def _chances(bank: Sequence[Entry], nets: Sequence[Entry]) -> np.ndarray:
     for family in np.unique(there.families[~in_bank]):
         train, test = in_bank & (there.families != family), ~in_bank & (there.families == family)
         known = foretelling.part(there, train)
-        penalty, _ = foretelling.chosen(known, known.families)
+        penalty = foretelling.chosen(known, known.families)
         found[test] = foretelling.fitted(known, foretelling.part(there, test), penalty)
     return found[~in_bank]
 

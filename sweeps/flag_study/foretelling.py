@@ -20,7 +20,6 @@ from sweeps.flag_study.entries import Entry
 
 
 WAY = 0.8  # from the cheap baseline to the best known loss: who came so far has learned
-FALSE = 0.05  # the share of those that learn that may be called hopeless
 DRAWS = 1_000  # of the bootstrap over tasks
 QUANTILES = 41  # of each sign, among which ranks are counted
 PENALTIES = (0.1, 1.0, 10.0)
@@ -153,7 +152,7 @@ def weighed(train: Known, penalty: float) -> tuple[np.ndarray, float]:
 
 
 def apart(known: Known, groups: np.ndarray, penalty: float) -> np.ndarray:
-    """The chance to learn of each run, of shape (runs,), each group's from a model of the others."""
+    """The same with a given penalty."""
     found = np.full(len(groups), known.learned.mean())  # of one group alone, which no other foretells
     for group in np.unique(groups) if len(np.unique(groups)) > 1 else []:
         rows = groups == group
@@ -161,39 +160,23 @@ def apart(known: Known, groups: np.ndarray, penalty: float) -> np.ndarray:
     return found
 
 
-@dataclass(frozen=True)
-class Foretold:
-    """What is said of runs by models that saw no run of their group: both of shape (runs,)."""
-
-    chances: np.ndarray  # to learn
-    hopeless: np.ndarray
-
-
-def held_out(known: Known, groups: np.ndarray) -> Foretold:
-    """Chances of each group's runs, from models of the others."""
-    chances, hopeless = np.empty(len(groups)), np.empty(len(groups), dtype=bool)
+def held_out(known: Known, groups: np.ndarray) -> np.ndarray:
+    """The chance to learn of each run, of shape (runs,), each group's from a model of the others."""
+    chances = np.empty(len(groups))
     for group in np.unique(groups):
         rows = groups == group
         rest = part(known, ~rows)
-        penalty, least = chosen(rest, groups[~rows])
-        chances[rows] = fitted(rest, part(known, rows), penalty)
-        hopeless[rows] = chances[rows] < least
-    return Foretold(chances, hopeless)
+        chances[rows] = fitted(rest, part(known, rows), chosen(rest, groups[~rows]))
+    return chances
 
 
-def chosen(known: Known, groups: np.ndarray) -> tuple[float, float]:
-    """The penalty, and below what chance a run is hopeless: such as do best where each group is held out in its turn.
+def chosen(known: Known, groups: np.ndarray) -> float:
+    """The penalty that does best where each group is held out in its turn.
 
     Chances are then as far from all alike as holds for what was not seen, and no farther.
     """
     tried = {penalty: apart(known, groups, penalty) for penalty in PENALTIES}
-    best = min(tried, key=lambda penalty: log_loss(known.learned, tried[penalty], labels=[False, True]))
-    return best, threshold(tried[best], known.learned)
-
-
-def threshold(chances: np.ndarray, learned: np.ndarray) -> float:
-    """Below what chance a net is called hopeless: it is so for at most 5 % of those that learned."""
-    return float(np.quantile(chances[learned], FALSE, method="lower")) if learned.any() else 0.0
+    return min(tried, key=lambda penalty: log_loss(known.learned, tried[penalty], labels=[False, True]))
 
 
 Measure = Callable[[np.ndarray], float]
@@ -262,8 +245,3 @@ def miscalibration(chances: np.ndarray, learned: np.ndarray) -> float:
     """
     parts = np.array_split(np.argsort(chances, kind="stable"), min(10, len(chances)))
     return float(sum(abs(chances[rows].mean() - learned[rows].mean()) * len(rows) for rows in parts) / len(chances))
-
-
-def share(of: np.ndarray) -> float:
-    """The share of a mask that is true, NaN where it is empty."""
-    return float(of.mean()) if len(of) else math.nan

@@ -13,9 +13,10 @@ import numpy as np
 
 from rnnkit.core import Checked, UserError, cli, files, writing
 from rnnkit.runs import flags, printing
-from sweeps.flag_study import advising, drawn, entries, foretelling, scores, shipped
+from rnnkit.runs.foretelling import HOPELESS
+from sweeps.flag_study import advising, besides, drawn, entries, foretelling, scores, shipped
 from sweeps.flag_study.entries import Entry
-from sweeps.flag_study.foretelling import Foretold, Interval, Known
+from sweeps.flag_study.foretelling import Interval, Known
 from sweeps.flag_study.pages import row, ruled, words, wrapped
 
 
@@ -97,6 +98,7 @@ def page(bank: Sequence[Entry], cured: Sequence[Entry] = ()) -> str:
         aims(moments, tasks),
         trust(moments, tasks),
         single(moments),
+        tried(moments, tasks),
         flagged(bank),
         advising.rescued(bank, cured) if cured else "",
         again(len(bank)),
@@ -104,8 +106,8 @@ def page(bank: Sequence[Entry], cured: Sequence[Entry] = ()) -> str:
     return "".join(parts)
 
 
-def judged(known: Known, groups: np.ndarray, moment: int) -> dict[str, Foretold]:
-    """What each model says, by what it is told."""
+def judged(known: Known, groups: np.ndarray, moment: int) -> dict[str, np.ndarray]:
+    """The chances that each model gives, each of shape (runs,), by what it is told."""
     wanted = {name: known.of(lambda sign, told=told: sign.startswith(told)) for name, told in TOLD.items()}
     wanted[USED] = known.of(shipped.told(moment).__contains__)
     return {name: foretelling.held_out(of, groups) for name, of in wanted.items()}
@@ -149,36 +151,36 @@ def inside(known: Known, chances: np.ndarray) -> Interval:
     return foretelling.interval(foretelling.within(known, chances), len(foretelling.places(known)))
 
 
-def table(moments: Sequence[Known], found: Sequence[dict[str, Foretold]]) -> str:
+def table(moments: Sequence[Known], found: Sequence[dict[str, np.ndarray]]) -> str:
     """What each model foretells at each moment, and how far signs are ahead of the validation loss."""
     lines = [ruled(["told", *("before training" if share == "0%" else f"at {share}" for share in SHARES)])]
     for name in (*TOLD, USED):
-        lines.append(row([name, *(words(inside(k, f[name].chances)) for k, f in zip(moments, found, strict=True))]))
+        lines.append(row([name, *(words(inside(k, f[name])) for k, f in zip(moments, found, strict=True))]))
     for name in (ALL, BOTH, USED):
         both = zip(moments, found, strict=True)
-        gaps = [words(foretelling.ahead(k, f[name].chances, f[LOSS].chances)) for k, f in both]
+        gaps = [words(foretelling.ahead(k, f[name], f[LOSS])) for k, f in both]
         lines.append(row([f"{name}, less validation loss alone", *gaps]))
     return "".join(lines)
 
 
-def aims(moments: Sequence[Known], found: Sequence[dict[str, Foretold]]) -> str:
+def aims(moments: Sequence[Known], found: Sequence[dict[str, np.ndarray]]) -> str:
     """Which aims were reached, on families that were held out."""
     lines = ["\n## What was aimed at\n\n"]
     for words_of_aim, moment, least in AIMS:
-        value, low, _ = inside(moments[moment], found[moment][BOTH].chances)
+        value, low, _ = inside(moments[moment], found[moment][BOTH])
         said = "reached for sure" if low >= least else "reached, and not for sure" if value >= least else "not reached"
         lines.append(f"- {words_of_aim}: {said}, {value:.2f}.\n")
-    gaps = [foretelling.ahead(k, f[BOTH].chances, f[LOSS].chances) for k, f in zip(moments, found, strict=True)]
+    gaps = [foretelling.ahead(k, f[BOTH], f[LOSS]) for k, f in zip(moments, found, strict=True)]
     surely = [share for share, gap in zip(SHARES, gaps, strict=True) if gap[1] > 0]
     lines.append(f"- better than validation loss alone at every moment: for sure at {', '.join(surely) or 'none'}.\n")
     return "".join(lines)
 
 
-def trust(moments: Sequence[Known], found: Sequence[dict[str, Foretold]]) -> str:
+def trust(moments: Sequence[Known], found: Sequence[dict[str, np.ndarray]]) -> str:
     """How chances hold, and what comes of calling nets hopeless."""
     lines = [
         "\n## How far chances hold\n\n",
-        "A net is called hopeless below the chance that 5 % of those that learn have, in families that were seen.\n",
+        f"A net is called hopeless below a chance of {HOPELESS}, of which use is made after a fifth of the steps.\n",
         "Brier: the mean squared error of chances. Off by: how far chances are from shares, by tenths of the nets.\n\n",
         ruled(
             ["known", "told", "Brier", "off by", "hopeless of those that learned", "of the others", "AUC of all pairs"]
@@ -186,12 +188,12 @@ def trust(moments: Sequence[Known], found: Sequence[dict[str, Foretold]]) -> str
     ]
     for share, known, models in zip(SHARES, moments, found, strict=True):
         for name in (ALL, LOSS, BOTH, USED):
-            of, learned = models[name], known.learned
-            shares = [foretelling.share(of.hopeless[rows]) for rows in (learned, ~learned)]
-            area = foretelling.interval(foretelling.whole(known, of.chances), len(foretelling.places(known)))
-            brier = ((of.chances - learned) ** 2).mean()
-            off = foretelling.miscalibration(of.chances, learned)
-            lines.append(row([share, name, f"{brier:.3f}", f"{off:.3f}", *(f"{s:.0%}" for s in shares), words(area)]))
+            chances, learned = models[name], known.learned
+            hopeless = [f"{(chances[rows] < HOPELESS).sum()} of {rows.sum()}" for rows in (learned, ~learned)]
+            area = foretelling.interval(foretelling.whole(known, chances), len(foretelling.places(known)))
+            brier = ((chances - learned) ** 2).mean()
+            off = foretelling.miscalibration(chances, learned)
+            lines.append(row([share, name, f"{brier:.3f}", f"{off:.3f}", *hopeless, words(area)]))
     return "".join(lines)
 
 
@@ -207,6 +209,21 @@ def single(moments: Sequence[Known]) -> str:
             areas[name] = inside(one, foretelling.apart(one, one.families, foretelling.PENALTIES[0]))
         for name in sorted(names, key=lambda name: -np.nan_to_num(areas[name][0])):
             lines.append(row([share, name.removeprefix(beginning), words(areas[name])]))
+    return "".join(lines)
+
+
+def tried(moments: Sequence[Known], found: Sequence[dict[str, np.ndarray]]) -> str:
+    """Other models of the same signs, and what nets of the same tasks would tell."""
+    known = {when: moments[when].of(shipped.told(when).__contains__) for when in (0, len(moments) - 1)}
+    chances = {when: {"the model in use": found[when][USED], **besides.others(of)} for when, of in known.items()}
+    for when, of in known.items():
+        chances[when]["the model in use, fitted on nets of the same tasks too"] = besides.of_the_same_tasks(of)
+    lines = [
+        f"\n## What else was tried\n\nTold {USED}, families held out save in the last row.\n\n",
+        ruled(["model", *("before training" if when == 0 else f"at {SHARES[when]}" for when in known)]),
+    ]
+    for name in next(iter(chances.values())):
+        lines.append(row([name, *(words(inside(of, chances[when][name])) for when, of in known.items())]))
     return "".join(lines)
 
 

@@ -17,7 +17,6 @@ LIGHT = (
     *("size of states", "saturated units", "dead units", "dimensions of states", "growth of states"),
     *("insensitive gate", "timescale of gates"),
 )
-SURE = 0.03  # no net with a larger chance is called hopeless: of tasks that were not seen, all chances may be too low
 # What the bank calls these signs, and what records do.
 BEFORE = {f"before: {name}": name for name in (*signs.SETTINGS, "size of first update", *signs.LOOK)}
 EARLY = (
@@ -42,12 +41,12 @@ def models(bank: Sequence[Entry]) -> list[dict[str, Any]]:
     found = []
     for moment, steps in enumerate(drawn.MOMENTS):
         there = known(bank, moment)
-        penalty, hopeless = foretelling.chosen(there, there.families)
-        found.append({"after": steps / drawn.STEPS, **model(there, told(moment), penalty, min(hopeless, SURE))})
+        penalty = foretelling.chosen(there, there.families)
+        found.append({"after": steps / drawn.STEPS, **model(there, told(moment), penalty)})
     return found
 
 
-def model(there: Known, names: dict[str, str], penalty: float, hopeless: float) -> dict[str, Any]:
+def model(there: Known, names: dict[str, str], penalty: float) -> dict[str, Any]:
     """A model fitted on all that is known."""
     weights, constant = foretelling.weighed(there, penalty)
     squares = dict(zip(foretelling.two_sided(there.names), weights[len(there.names) :], strict=True))
@@ -56,7 +55,7 @@ def model(there: Known, names: dict[str, str], penalty: float, hopeless: float) 
         of_square = _short(squares.get(sign, 0.0))
         parts.append({"name": names[name], "weight": _short(weights[sign]), "of_square": of_square})
         parts[-1]["quantiles"] = list(map(_short, quantiles.tolist()))
-    return {"signs": parts, "constant": _short(constant), "hopeless": _short(hopeless)}
+    return {"signs": parts, "constant": _short(constant)}
 
 
 def _short(value: float) -> float:

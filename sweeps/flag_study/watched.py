@@ -19,7 +19,7 @@ from experiments import char_lm, digits, memory, music
 from rnnkit import sequences
 from rnnkit.core import BaseConfig
 from rnnkit.datasets.digits import CLASSES
-from rnnkit.diagnostics import norms
+from rnnkit.diagnostics import monitor, norms
 from rnnkit.evaluation import ngram
 from rnnkit.nn import evaluating
 from rnnkit.runs import Membership, RunContext, Status, read_rows
@@ -95,7 +95,8 @@ class Watched:
         """The signs of the net as it is."""
         watched = self.task.probe
         assert watched is not None
-        found = screening.of_look(self.task.model, watched)
+        seen = monitor.look(self.task.model, watched).numbers
+        found = screening.of_look(self.task.model, watched, seen)
         if self.looks:
             return found | signs.rounded({"distance from the start": signs.log(self.moved())})
         known = self.config

@@ -3,7 +3,7 @@
     python -m tests.bench.hopeless digits-all memory-all --runs-dir runs
 
 The studies must have trained every trial out (`--sampler random --pruner none`). Each trial is played again from its
-record: at the first evaluation after each moment in the first fifth of its steps it is asked whether it is hopeless.
+record: at the first evaluation after a fifth of its steps it is asked whether it is hopeless, as `--foretell` asks.
 Printed are which share of all steps would not have been taken, how many trials would have ended early, how far the best
 of those that are left falls short of the best of all, and where the best of all stands among the trials, the likeliest
 before training first.
@@ -36,18 +36,11 @@ class Options:
 
 
 def ended_after(folder: Path, config: BaseConfig) -> float | None:
-    """After which share of its steps a run would have been called hopeless; None where it never would."""
+    """After which share of its steps a run would have been called hopeless; None where it would not."""
     rows = read_rows(folder)
-    looked = [step for step, row in enumerate(rows, start=1) if any(name.startswith("metric/") for name in row)]
-    before = None
-    for step in looked:
-        model = foretelling.model_at(step / len(rows))
-        if model is not before:
-            said = foretelling.early(rows[:step], len(rows), config)
-            if said is not None and said.hopeless:
-                return step / len(rows)
-        before = model
-    return None
+    step = foretelling.speaks_after(foretelling.evaluations(rows), len(rows))
+    said = None if step is None else foretelling.early(rows[:step], len(rows), config)
+    return None if step is None or said is None or not said.hopeless else step / len(rows)
 
 
 def played(study: Study, runs: Path) -> str:

@@ -2,32 +2,24 @@
 
 from rnnkit.runs.foretelling import signs
 from rnnkit.runs.foretelling.chances import (
+    HOPELESS,
     WORDS,
     Foretold,
     Model,
     Sign,
     early,
+    evaluations,
     foretold,
     in_words,
     model_at,
     models,
     of_rows,
     read,
+    speaks_after,
     untrained,
 )
 
 
-__all__ = [
-    "WORDS",
-    "Foretold",
-    "Model",
-    "Sign",
-    "early",
-    "foretold",
-    "in_words",
-    "model_at",
-    "models",
-    "of_rows",
-    "read",
-]
-__all__ += ["signs", "untrained"]
+__all__ = ["HOPELESS", "WORDS", "Foretold", "Model", "Sign"]
+__all__ += ["early", "evaluations", "foretold", "in_words", "model_at", "models", "of_rows", "read"]
+__all__ += ["signs", "speaks_after", "untrained"]

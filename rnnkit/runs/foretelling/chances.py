@@ -9,7 +9,7 @@ import bisect
 import functools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -21,7 +21,8 @@ from rnnkit.runs.foretelling import signs
 
 BEST, WORST = "gradient through time", "gradient through time, worst layer"
 REASONS = 3  # that are told
-LATE, LATEST = 0.2, 0.4  # of the steps: what is said at the end of a run was known near the first, or it is not said
+LATE, LATEST = 0.2, 0.4  # of the steps: what is said of a run is known at the first or soon after, or it is not said
+HOPELESS = 0.03  # 5 % of the bank's nets that learned had a smaller chance after a fifth of the steps, 14 % of others
 BITS = "metric/bits_per_character/valid"
 
 
@@ -44,22 +45,25 @@ class Sign:
 
 @dataclass(frozen=True)
 class Model:
-    """A model for what is known after a share of the steps; a net with a chance below `hopeless` is called so."""
+    """A model for what is known after a share of the steps."""
 
     after: float
     signs: tuple[Sign, ...]
     constant: float
-    hopeless: float
 
 
 @dataclass(frozen=True)
 class Foretold:
-    """A chance to learn, after which share of the steps it was said, its main reasons, and whether it is hopeless."""
+    """A chance to learn, after which share of the steps it was said, and its main reasons."""
 
     chance: float
     after: float
     reasons: tuple[str, ...]
-    hopeless: bool
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether a net is not worth going on with."""
+        return self.chance < HOPELESS
 
     def __str__(self) -> str:
         return f"learns with probability {self.chance:.2f}: {'; '.join(self.reasons)}"
@@ -75,7 +79,7 @@ def models() -> tuple[Model, ...]:
 def read(stored: Mapping[str, Any]) -> Model:
     """A model as the file holds it."""
     parts = tuple(Sign(**one | {"quantiles": tuple(one["quantiles"])}) for one in stored["signs"])
-    return Model(stored["after"], parts, stored["constant"], stored["hopeless"])
+    return Model(stored["after"], parts, stored["constant"])
 
 
 def untrained(found: Mapping[str, float]) -> Foretold:
@@ -107,11 +111,25 @@ def watched_in(row: signs.Row) -> str:
 
 def in_words(rows: Sequence[signs.Row], config: BaseConfig) -> str | None:
     """What the first fifth of a run that has ended foretold, from its rows; None where nothing was seen then."""
-    if not (steps := len(rows)):
+    steps = len(rows)
+    step = speaks_after(evaluations(rows), steps)
+    if step is None:
         return None
-    first = next((i for i in range(math.ceil(LATE * steps) - 1, steps) if watched_in(rows[i])), steps)
-    said = early(rows[: first + 1], steps, config)
-    return None if said is None else f"after {(first + 1) / steps:.0%} of the steps: {said}"
+    said = early(rows[:step], steps, config)
+    return None if said is None else f"after {step / steps:.0%} of the steps: {said}"
+
+
+def evaluations(rows: Sequence[signs.Row]) -> list[int]:
+    """After which steps, counted from 1, a run was evaluated."""
+    return [step for step, row in enumerate(rows, start=1) if watched_in(row)]
+
+
+def speaks_after(evaluations: Iterable[int], steps: int) -> int | None:
+    """After which of these steps it is said whether a net learns: the first after a fifth of all `steps`.
+
+    Not before: while a schedule still raises the learning rate, a net that will learn looks like one that will not.
+    """
+    return next((step for step in evaluations if step / steps >= LATE), None)
 
 
 def of_rows(rows: Sequence[signs.Row], config: BaseConfig) -> dict[str, float]:
@@ -140,7 +158,7 @@ def foretold(model: Model, found: Mapping[str, float]) -> Foretold:
     if found.get(WORST) == found.get(BEST):  # there is one layer: it is said once
         speaking = [name for name in speaking if name != WORST]
     loudest = sorted(speaking, key=lambda name: -side * counts[name])[:REASONS]
-    return Foretold(chance, model.after, tuple(WORDS[name](found[name]) for name in loudest), chance < model.hopeless)
+    return Foretold(chance, model.after, tuple(WORDS[name](found[name]) for name in loudest))
 
 
 def _power(value: float) -> str:

@@ -1,5 +1,6 @@
 """Chances by hand, from models whose answer is known, and from the rows of real runs."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -14,7 +15,7 @@ from rnnkit.runs.foretelling import Model, Sign, chances, signs
 
 DEPTH = Sign("depth", (1.0, 2.0, 2.0, 3.0), weight=2.0, of_square=0.0)
 RATE = Sign("learning rate", (-8.0, -6.0, -4.0, -2.0), weight=0.0, of_square=-3.0)
-MODEL = Model(0.1, (DEPTH, RATE), constant=0.5, hopeless=0.3)
+MODEL = Model(0.1, (DEPTH, RATE), constant=0.5)
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=9), st.floats(-6, 6))
@@ -27,9 +28,9 @@ def test_a_rank_is_the_share_below_less_the_share_above(known, value):
 def test_a_chance_is_the_logistic_of_weighed_ranks_and_squares():
     found = foretelling.foretold(MODEL, {"depth": 2.0, "learning rate": -1.0})
     assert found.chance == pytest.approx(1 / (1 + math.exp(-(0.5 + 0 - 3))))
-    assert found.hopeless
     assert found.after == 0.1
-    assert not foretelling.foretold(MODEL, {"depth": 3.0, "learning rate": -5.0}).hopeless
+    low = dataclasses.replace(MODEL, constant=-0.5)  # a chance of .0293, and the other of .0759
+    assert [foretelling.foretold(one, {"learning rate": -1.0}).hopeless for one in (low, MODEL)] == [True, False]
 
 
 def test_a_sign_that_a_net_does_not_have_counts_as_one_in_the_middle_and_is_no_reason():
@@ -55,7 +56,6 @@ def test_the_models_that_come_with_the_library_speak_of_signs_that_records_have_
     assert shares[0] == 0.0
     assert shares == sorted(set(shares))
     for model in models:
-        assert 0 < model.hopeless < 1
         for sign in model.signs:
             assert sign.quantiles == tuple(sorted(sign.quantiles))
             assert foretelling.WORDS[sign.name](-1.5)
@@ -105,6 +105,6 @@ def test_nothing_is_foretold_before_there_is_anything_to_see_or_when_it_is_late(
 
 def test_what_is_the_same_of_the_best_and_the_worst_layer_is_said_once():
     signs_of_it = tuple(Sign(name, (-9.0, -1.0), 1.0, 0.0) for name in (chances.BEST, chances.WORST))
-    model = Model(0.0, signs_of_it, constant=0.0, hopeless=0.1)
+    model = Model(0.0, signs_of_it, constant=0.0)
     assert len(foretelling.foretold(model, {chances.BEST: -20.0, chances.WORST: -20.0}).reasons) == 1
     assert len(foretelling.foretold(model, {chances.BEST: -20.0, chances.WORST: -30.0}).reasons) == 2

@@ -6,6 +6,7 @@ import pytest
 
 from experiments import memory
 from rnnkit.core import cells
+from rnnkit.diagnostics import monitor
 from rnnkit.runs import foretelling
 from rnnkit.runs.foretelling import signs
 from rnnkit.training import screening
@@ -17,12 +18,12 @@ SIZES = {"length": 10, "hidden_size": 8, "epochs": 1, "round": 3, "track": "off"
 def test_an_untrained_net_has_the_signs_that_the_first_model_asks_for():
     config = memory.Config(**SIZES, cell="gru", learning_rate=0.02)
     task = memory.run.prepared(config)
-    found = screening.of_untrained(task.model, task.probe, config)
+    found = screening.of_untrained(task.model, task.probe, config, monitor.look(task.model, task.probe).numbers)
     known = {sign.name for sign in foretelling.models()[0].signs}
     assert known - set(found) <= {"saturated units"}
     assert found["learning rate"] == pytest.approx(math.log(0.02), rel=1e-3)
     assert set(found) <= {*signs.LOOK, *signs.SETTINGS, "size of first update"}
-    assert screening.foretold(task.model, task.probe, config) == foretelling.untrained(found)
+    assert screening.screened(task, config).foretold == foretelling.untrained(found)
 
 
 def test_the_start_that_is_likeliest_to_learn_is_taken_and_is_what_the_record_names(tmp_path):

@@ -47,35 +47,35 @@ def inside(known, chances):
 
 def test_a_sign_that_decides_foretells_and_others_do_not():
     known, found = judged(made(by_a))
-    value, low, high = inside(known, found.chances)
+    value, low, high = inside(known, found)
     assert 0.9 < low <= value <= high <= 1
     noise, others = judged(made(by_a), 0, "families", ["before: b"])
-    assert 0.35 < inside(noise, others.chances)[0] < 0.65
-    assert foretelling.ahead(known, found.chances, others.chances)[1] > 0.2  # better for sure
-    assert foretelling.share(found.hopeless[known.learned]) < 0.1
-    assert foretelling.share(found.hopeless[~known.learned]) > 0.6
-    assert foretelling.miscalibration(found.chances, known.learned) < 0.12
+    assert 0.35 < inside(noise, others)[0] < 0.65
+    assert foretelling.ahead(known, found, others)[1] > 0.2  # better for sure
+    assert (found[known.learned] < 0.1).mean() < 0.1
+    assert (found[~known.learned] < 0.1).mean() > 0.6
+    assert foretelling.miscalibration(found, known.learned) < 0.12
 
 
 def test_what_is_bad_on_both_sides_is_seen():
     known, found = judged(
         made(lambda look, *_: abs(look["learning rate"]) < 0.7), 0, "cells", ["before: learning rate"]
     )
-    assert foretelling.whole(known, found.chances)(np.arange(8)) > 0.9
+    assert foretelling.whole(known, found)(np.arange(8)) > 0.9
 
 
 def test_where_chance_decides_nothing_is_foretold():
     known, found = judged(made(lambda look, family, generator: generator.random() < 0.4), 0, "cells")
-    _, low, high = inside(known, found.chances)
+    _, low, high = inside(known, found)
     assert low < 0.55
     assert high > 0.45
-    assert found.chances.std() < 0.1
+    assert found.std() < 0.1
 
 
 def test_what_holds_in_one_family_alone_does_not_count():
     """The sign points the other way in each second family: whoever has seen the family would know."""
     known, found = judged(made(lambda look, family, _: (look["learning rate"] > 0) == (family in FAMILIES[:2])))
-    assert inside(known, found.chances)[0] < 0.5
+    assert inside(known, found)[0] < 0.5
 
 
 def test_areas_are_those_of_all_pairs_and_of_pairs_of_the_same_task():
@@ -124,7 +124,7 @@ def test_a_curve_goes_on_as_straight_as_before_by_the_logarithm_of_the_step():
 def test_any_part_of_a_bank_is_judged():
     count = 8
     _, found = judged(made(by_a, count=count), 2)
-    assert np.isfinite(found.chances).all()
+    assert np.isfinite(found).all()
     none, nothing = judged(made(lambda *_: False, count=count))
-    assert nothing.hopeless.tolist() == [False] * count
-    assert math.isnan(inside(none, nothing.chances)[0])
+    assert nothing.tolist() == [0.0] * count
+    assert math.isnan(inside(none, nothing)[0])

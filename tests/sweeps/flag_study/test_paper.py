@@ -90,6 +90,15 @@ def test_flags_are_counted_by_what_became_of_the_nets(page, bank):
     assert row in page
 
 
+def test_other_models_foretell_by_what_decides_too(page):
+    rows = page.split("## What else was tried")[1].split("\n## ")[0].splitlines()[6:]
+    assert len(rows) == 5
+    for row in rows:
+        before, late = (float(cell.split(" (")[0]) for cell in row.strip("| ").split(" | ")[1:])
+        assert before > 0.9, row
+        assert late > 0.9, row
+
+
 def test_aims_are_said_to_be_reached_or_not(page):
     aims = page.split("## What was aimed at")[1]
     assert "- at least .95 after a fifth: reached for sure" in aims

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from experiments import memory
+from rnnkit.diagnostics import monitor
 from rnnkit.runs.foretelling import signs
 from rnnkit.training import screening
 from sweeps.flag_study import scores
@@ -16,10 +17,14 @@ def task_of(**settings):
     return memory.run.prepared(memory.Config(**{"length": 20, "hidden_size": 8, "track": "off"} | settings))
 
 
+def seen_of(task):
+    return screening.of_look(task.model, task.probe, monitor.look(task.model, task.probe).numbers)
+
+
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "lru", "minlstm"])
 def test_an_untrained_net_has_all_signs_that_its_cell_has(cell):
     task = task_of(cell=cell, depth=2)
-    found = screening.of_look(task.model, task.probe) | scores.of_untrained(task.model, task.probe.run, 0.01)
+    found = seen_of(task) | scores.of_untrained(task.model, task.probe.run, 0.01)
     absent = set(signs.LOOK + scores.UNTRAINED) - set(found)
     expected = {
         "rnn": {"insensitive gate", "timescale of gates"},
@@ -39,7 +44,7 @@ def test_a_state_that_is_halved_at_each_step_is_seen_by_gradients_exponents_and_
                 weight.copy_(torch.eye(8) / 2)
             if "weight_ih" in name:
                 weight.fill_(1e-6)
-    look = screening.of_look(task.model, task.probe)
+    look = seen_of(task)
     expected = pytest.approx(20 * math.log(0.5), rel=1e-3)
     assert look["gradient through time"] == expected
     assert look["gradient through time, worst layer"] == expected

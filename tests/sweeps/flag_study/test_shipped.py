@@ -30,7 +30,7 @@ def made(count=60, seed=0):
 def test_the_shipped_model_has_the_chances_of_the_fitted_one(moment):
     there = shipped.known(made(), moment)
     names = shipped.told(moment)
-    model = in_use.read({"after": 0.2, **shipped.model(there, names, 3.0, 0.1)})
+    model = in_use.read({"after": 0.2, **shipped.model(there, names, 3.0)})
     expected = foretelling.fitted(there, there, 3.0)
     found = [
         in_use.foretold(model, dict(zip((names[name] for name in there.names), row, strict=True))).chance

@@ -49,8 +49,7 @@ def test_a_study_keeps_its_order_and_is_not_gone_on_with_without_it(tmp_path):
 
 @pytest.mark.parametrize("order", [(), None])
 def test_what_is_hopeless_is_ended_with_the_reason_where_that_is_asked_for(tmp_path, monkeypatch, order):
-    models = [dataclasses.replace(model, hopeless=1.0) for model in chances.models()]
-    monkeypatch.setattr(chances, "models", lambda: models)
+    monkeypatch.setattr(chances, "HOPELESS", 1.0)
     study = study_of(tmp_path, order)
     study.ask_for(1, (1, 2))
     points.plan(study)
@@ -67,13 +66,11 @@ def test_what_is_hopeless_is_ended_with_the_reason_where_that_is_asked_for(tmp_p
 
 
 def test_the_best_once_more_on_fresh_seeds_are_never_ended(tmp_path, monkeypatch):
-    hopes = [dataclasses.replace(model, hopeless=0.0) for model in chances.models()]
-    monkeypatch.setattr(chances, "models", lambda: hopes)
+    monkeypatch.setattr(chances, "HOPELESS", 0.0)
     study = study_of(tmp_path, ())
     study.ask_for(1, (1, 2))
     points.plan(study)
     worker.run_trial(points.claim(study, WORKER), memory.run)
-    none = [dataclasses.replace(model, hopeless=1.0) for model in hopes]
-    monkeypatch.setattr(chances, "models", lambda: none)
+    monkeypatch.setattr(chances, "HOPELESS", 1.0)
     worker.run_trial(points.claim(study, WORKER), memory.run)
     assert study.confirmations.trials[0].state == TrialState.COMPLETE
