@@ -1,7 +1,7 @@
 """Own data as examples: read, divided, and made into what a net reads."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,16 +33,27 @@ class Prepared(Parts[Examples]):
 
 
 def _read(config: "Config") -> OwnData:
-    roles = {
-        name: getattr(config, name) for name in ("target", "id", "time", "text", "split", "group", "task", "format")
-    }
-    return _of_file(config.data, config.test, How(ignore=named(config.ignore), **roles), config.gaps == "on")
+    """The data: the same for a task that is left open and for the one that the file then shows."""
+    roles = {name: getattr(config, name) for name in ("target", "id", "time", "text", "split", "group", "format")}
+    how = How(ignore=named(config.ignore), **roles)
+    known = _known(config.data, config.test, how)
+    if (config.task, config.gaps) not in known:
+        data = known.get((config.task, "auto")) or _of_files(config.data, config.test, replace(how, task=config.task))
+        known.clear()  # of each sequence one copy is enough, and times that are not read are none
+        if config.gaps != "auto":
+            data = data.with_gaps() if config.gaps == "on" else replace(data, gaps=())
+        known |= dict.fromkeys([(config.task, config.gaps), (data.answers, config.gaps)], data)
+    return known[config.task, config.gaps]
 
 
-@functools.lru_cache(maxsize=2)  # the trials of a sweep share it
-def _of_file(path: str, test: str, how: How, gaps: bool = False) -> OwnData:
-    if gaps:
-        return _of_file(path, test, how).with_gaps()
+@functools.lru_cache(maxsize=1)  # the trials of a sweep share it
+def _known(path: str, test: str, how: How) -> dict[tuple[str, str], OwnData]:
+    """What was read last, by task and gaps: filled where it is asked for."""
+    del path, test, how
+    return {}
+
+
+def _of_files(path: str, test: str, how: How) -> OwnData:
     data = read(Path(path), how)
     return parts.joined(data, read(Path(test), how)) if test else data
 

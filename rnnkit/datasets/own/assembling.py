@@ -55,6 +55,22 @@ def _parts(rows: Rows, table: Table, name: str) -> list[str]:
     return [PARTS[word] for word in found]
 
 
+class _Column:
+    """Numbers of one type that come piece by piece; joining the pieces at the end would hold them twice."""
+
+    def __init__(self, dtype: type[np.generic]):
+        self._dtype, self._bytes = dtype, bytearray()
+
+    def extend(self, values: Sequence[Any] | np.ndarray) -> None:
+        """Take some more."""
+        self._bytes += np.ascontiguousarray(values, self._dtype).tobytes()
+
+    def array(self) -> np.ndarray:
+        """All of them, one after the other; none is left in the column."""
+        found, self._bytes = self._bytes, bytearray()
+        return np.frombuffer(found, self._dtype)
+
+
 class _Sheet:
     """What a table says of its rows beside their values, in the order of the file."""
 
@@ -163,32 +179,35 @@ def long(table: Table, roles: Roles) -> Assembled:
     """A row a step: rows of the same id are one sequence, in the order of their times, or of the file."""
     known: dict[str, int] = {}
     names = {name: dict[str, int]() for name in (roles.target, roles.split, roles.group) if name}
-    pieces: list[Any] = []
-    codes: dict[str, list[np.ndarray]] = {name: [] for name in ("", *names)}
-    times: list[np.ndarray] = []
+    codes = {name: _Column(np.int32) for name in ("", *names)}
+    words_read, numbers_read, times = list[str](), _Column(np.float32), _Column(np.float64)
     begins: dict[int, int] = {}  # of each sequence, the line of its first row
     for rows in _pieces(table):
         of_rows = _words(rows, table, roles.id) if roles.id else [""] * len(rows.lines)
         numbered = [known.setdefault(word, len(known)) for word in of_rows]
         for row in fields.starts(numbered):
             begins.setdefault(numbered[row], rows.lines[row])
-        codes[""].append(np.array(numbered, np.int32))
+        codes[""].extend(numbered)
         for name, words in names.items():
             found = _parts(rows, table, name) if name == roles.split else _words(rows, table, name)
-            codes[name].append(np.array([words.setdefault(word, len(words)) for word in found], np.int32))
+            codes[name].extend([words.setdefault(word, len(words)) for word in found])
         if roles.time:
-            times.append(fields.times(rows.columns[roles.time], table.path, rows.lines, roles.time))
-        pieces.append(_words(rows, table, roles.values[0]) if roles.has_words else _numbers(table, roles, rows))
-    joined = {name: np.concatenate(parts) for name, parts in codes.items()}
-    when = np.concatenate(times) if times else None
+            times.extend(fields.times(rows.columns[roles.time], table.path, rows.lines, roles.time))
+        if roles.has_words:
+            words_read += _words(rows, table, roles.values[0])
+        else:
+            numbers_read.extend(_numbers(table, roles, rows))
+    joined = {name: column.array() for name, column in codes.items()}
+    when = times.array() if roles.time else None
     order, notes = _order(joined[""], when, roles)
-    values: Any = list(itertools.chain.from_iterable(pieces)) if roles.has_words else np.concatenate(pieces)
-    del pieces
+    values: Any = words_read
+    if not roles.has_words:
+        values = numbers_read.array().reshape(len(joined[""]), len(roles.values))
     if order is not None:
         values = [values[i] for i in order] if roles.has_words else values[order]
         joined = {name: part[order] for name, part in joined.items()}
         when = None if when is None else when[order]
-    edges = np.flatnonzero(np.diff(joined[""])) + 1
+    edges = _edges(joined[""])
     cuts = [0, *edges.tolist(), len(joined[""])]
     inputs = [values[low:high] for low, high in itertools.pairwise(cuts)]
     firsts = [int(joined[""][low]) for low in cuts[:-1]]
@@ -206,8 +225,7 @@ def long(table: Table, roles: Roles) -> Assembled:
         return [words[joined[name][low]] for low in cuts[:-1]]
 
     words = list(names[roles.target])
-    changes = np.flatnonzero(np.diff(joined[roles.target])) + 1
-    by_step = not set(changes.tolist()) <= set(edges.tolist())
+    by_step = bool(np.setdiff1d(_edges(joined[roles.target]), edges, assume_unique=True).size)
     targets: list[Any] = [words[joined[roles.target][low]] for low in cuts[:-1]]
     if by_step or (roles.has_words and not roles.id):
         targets = [[words[i] for i in joined[roles.target][low:high]] for low, high in itertools.pairwise(cuts)]
@@ -215,24 +233,29 @@ def long(table: Table, roles: Roles) -> Assembled:
     parts, groups = of_sequences(roles.split), of_sequences(roles.group)
     gaps: list[np.ndarray] = []
     if when is not None and not roles.has_words:
-        spans = np.diff(when, prepend=when[0]).astype(np.float32)
+        spans = np.empty(len(when), np.float32)
+        np.subtract(when[1:], when[:-1], out=spans[1:])
         spans[cuts[:-1]] = 0
         gaps = [spans[low:high] for low, high in itertools.pairwise(cuts)]
     return Assembled(inputs, targets, lines, ids, by_step, groups, parts, [*roles.notes, *notes], gaps)
 
 
+def _edges(codes: np.ndarray) -> np.ndarray:
+    """The places of the rows whose code is another than that of the row before."""
+    return np.flatnonzero(codes[1:] != codes[:-1]) + 1
+
+
 def _order(codes: np.ndarray, times: np.ndarray | None, roles: Roles) -> tuple[np.ndarray | None, list[str]]:
     """In which order rows are read, None for that of the file; and what is to be said of it."""
     notes: list[str] = []
-    runs = codes[np.flatnonzero(np.diff(codes, prepend=-1))]
+    runs = codes[[0, *_edges(codes)]]
     back = len(runs) - len(np.unique(runs))
     if back:
         times_back = wording.count(back, "time")
         notes.append(f"ids in {roles.id!r} come back after others, {times_back}: their rows are joined")
     if times is None:
         return (np.argsort(codes, kind="stable") if back else None), notes
-    same = np.diff(codes) == 0
-    late = int((same & (np.diff(times) < 0)).sum())
+    late = int(((codes[1:] == codes[:-1]) & (times[1:] < times[:-1])).sum())
     if not late and not back:
         return None, notes
     if late:

@@ -189,6 +189,19 @@ def test_trials_share_examples_and_baselines_with_those_that_depend_on_no_other_
     assert key(settled) != key(settled.changed(split_seed=1))
 
 
+@pytest.mark.parametrize("gaps", ["auto", "on"])
+def test_a_file_is_read_once_and_kept_once(tmp_path, monkeypatch, gaps):
+    read, times = examples.read, []
+    monkeypatch.setattr(examples, "read", lambda *given: times.append(given) or read(*given))
+    text = "id,time,v,label\n" + "".join(f"{i},{t},{i * t % 7},{i % 3}\n" for i in range(30) for t in range(1, 5))
+    data = str(write(tmp_path / "x.csv", text))
+    settled = own.settle(own.Config(data=data, target="label", gaps=gaps))
+    assert examples.prepared(settled).own is examples.divided(settled)[0]
+    assert (settled.task, len(times)) == ("label", 1)
+    assert examples.divided(settled.changed(task="number"))[0].answers == "number"
+    assert len(times) == 2
+
+
 def test_settled_settings_stay_as_they_are_and_give_the_same_run(tmp_path, capsys):
     path = order_matters(tmp_path / "order.csv", 60)
     settled = own.settle(own.Config(data=str(path), target="label"))
