@@ -82,7 +82,9 @@ class Monitor:
 
 def initial(numbers: Mapping[str, float], probe: ProbeBatch) -> dict[str, float]:
     """What of the numbers of a look before training is part of the first step's row."""
-    kept = {name: v for name, v in numbers.items() if name.startswith("memory/") and name.endswith(("/rate", "/horizon"))}
+    kept = {
+        name: v for name, v in numbers.items() if name.startswith("memory/") and name.endswith(("/rate", "/horizon"))
+    }
     return {"memory/span": float(probe.span)} | {"/initial_".join(name.rsplit("/", 1)): v for name, v in kept.items()}
 
 
