@@ -113,7 +113,7 @@ def arranged(text: str, description: str, kind: type, width: int) -> str:
     usage, _, rest = text.partition("\n\n")
     parts = [_paragraph(part, width) for part in re.split(r"\n\s*\n", description.rstrip())]
     box = rest[rest.index("╭") :].splitlines() if "╭" in rest else []
-    return "\n".join([usage, "", "\n\n".join(parts), "", *_own_first(box, kind), ""])
+    return "\n".join([usage, "", "\n\n".join(parts), "", *_own_first(_flowing(box), kind), ""])
 
 
 def _paragraph(text: str, width: int) -> str:
@@ -121,6 +121,26 @@ def _paragraph(text: str, width: int) -> str:
     if text[:1].isspace() or all(line.startswith("python -m") for line in lines):  # ruff takes some indents away
         return textwrap.indent("\n".join(lines), "    ")
     return "\n".join(textwrap.wrap(text, width))
+
+
+def _flowing(box: list[str]) -> list[str]:
+    """The same with the text of each option wrapped anew: tyro breaks it where the source does too."""
+    top = next((n for n, line in enumerate(box) if line.startswith("│ -h, --help ")), None)
+    if top is None:
+        return box
+    bottom = next(n for n in range(top, len(box)) if box[n].startswith("╰"))
+    column = box[top].index("show this")
+    blank, room = f"│{' ' * (column - 1)}", len(box[top]) - column - 2
+    begins = [n for n in range(top, bottom) if not box[n].startswith("│   ")]
+    found = box[:top]
+    for begin, end in itertools.pairwise([*begins, bottom]):
+        name, texts = box[begin][:column], [box[n][column:-1] for n in range(begin, end)]
+        if not name.endswith("  "):  # it takes a line for itself
+            found.append(box[begin])
+            name, texts = blank, texts[1:]
+        lines = textwrap.wrap(" ".join(" ".join(texts).split()), room, break_on_hyphens=False)
+        found += [f"{name if n == 0 else blank}{line.ljust(room)} │" for n, line in enumerate(lines)]
+    return found + box[bottom:]
 
 
 def _own_first(box: list[str], kind: type) -> list[str]:

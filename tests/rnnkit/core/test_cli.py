@@ -95,6 +95,38 @@ def test_own_settings_come_first_in_a_help_that_fits(columns, capsys, monkeypatc
     assert os.environ["COLUMNS"] == columns
 
 
+@dataclass(frozen=True)
+class Wordy:
+    """Flags whose words are longer than a line of the source."""
+
+    short: int = 1
+    """A text that is broken in the source after some words, and that a terminal has to break at quite another
+    place than there, once and again."""
+    a_name_that_is_longer_than_the_column_of_names: int = 2
+    """A text
+    of few words."""
+
+
+def test_the_words_of_a_help_are_broken_where_the_terminal_ends(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    with pytest.raises(SystemExit):
+        cli.parse(Wordy, "python -m wordy", ["--help"])
+    said = capsys.readouterr().out.splitlines()
+    assert {len(line) for line in said if line.startswith("│")} == {70}
+    column = next(line for line in said if "-h, --help" in line).index("show this")
+    box = [line for line in said if line.startswith("│")]
+    texts = [line[column:-1].strip() for line in box if line[2] == " " or "--short" in line]
+    *most, last, few = texts
+    assert few == "A text of few words. (default: 2)"
+    assert f"{' '.join(most)} {last}" == (
+        "A text that is broken in the source after some words, and that a terminal has to break at quite another "
+        "place than there, once and again. (default: 1)"
+    )
+    room = 70 - 2 - column
+    for line, after in zip(most, [*most[1:], last], strict=True):
+        assert len(line) <= room < len(f"{line} {after.split()[0]}")
+
+
 @pytest.mark.parametrize("indent", ["", "    "])
 def test_examples_in_a_help_are_a_line_each(indent, capsys):
     """However they are indented, which the formatter decides where nothing else follows the first line."""
