@@ -54,8 +54,8 @@ class Options(Checked):
     """A point learns from those up to so many before it, so no more run side by side where TPE chooses; half as many
     workers hardly ever wait for each other."""
     foretell: bool = False
-    """Begin with the sizes that are likeliest to learn by a look before training, and end trials after a fifth of their
-    steps that by their signs will not: see docs/flags.md."""
+    """Begin with the sizes that are likeliest to learn by a look before training, and beyond the plane end trials that
+    after a fifth of their steps have not half the chance to learn that one before had: see docs/flags.md."""
     confirm: int | None = None
     """So many of the best configurations are run again on fresh seeds, 0 for none; by default what the experiment says,
     3 most often."""

@@ -28,6 +28,7 @@ from optuna.trial import TrialState
 import experiments
 from rnnkit.core import BaseConfig, OutOfMemory, UserError, cli, surroundings, without_secrets
 from rnnkit.runs import Interrupted, Membership, Mirror, Result, RunContext, Status, ended
+from rnnkit.runs.foretelling import Foretold
 from rnnkit.training import Experiment, Pruned
 from sweeps.study import MOST_TRIALS, Claim, Study, limits, points, storage, suggestions
 from sweeps.study import study as studies
@@ -88,8 +89,9 @@ def run_trial(claim: Claim, run: Experiment[Any, Any], mirror: Mirror | None = N
             result = ended(config, member) if trial.user_attrs.get("began") else None
             if result is None:  # else it was all done but for telling so
                 study.storage.patiently(trial.set_user_attr, "began", True)
-                ends = {"ends": lambda: require_ours(claim), "stops_hopeless": stops_hopeless(claim)}
-                context = RunContext(member=member, mirror=mirror, admit=study.admit, **ends)
+                hears = (lambda said: hear(claim, said)) if study.folder.foretell is not None else None
+                told = {"admit": study.admit, "ends": lambda: require_ours(claim), "hears": hears}
+                context = RunContext(member=member, mirror=mirror, **told)
                 result = run(config, lambda step, value: report(claim, step, value), context)
     except OutOfMemory as error:  # the trial's own fault: smaller ones go on
         tell(claim, TrialState.FAIL, reason=str(error))
@@ -144,9 +146,17 @@ def report(claim: Claim, step: int, value: float) -> None:
         raise Pruned
 
 
-def stops_hopeless(claim: Claim) -> bool:
-    """Whether the trial is ended early where its signs say that it will not learn; the best once more never are."""
-    return claim.study.folder.foretell is not None and claim.repeat is None
+def hear(claim: Claim, said: Foretold) -> None:
+    """Tell the study a trial's chance to learn. Raises `Pruned` where it is small beside those of other trials."""
+
+    def say() -> None:
+        if claim.ours() is None:
+            raise Lost(f"trial {claim.number} has gone to another worker")
+        claim.trial.set_user_attr("chance", said.chance)
+
+    claim.study.storage.patiently(say)
+    if said.chance < claim.least_chance:
+        raise Pruned(f"not half the chance that another trial had after as many steps: {said}")
 
 
 def require_ours(claim: Claim) -> None:

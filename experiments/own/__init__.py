@@ -82,9 +82,11 @@ class Config(BaseConfig):
     """Numbers that stand for a word or character; 0 for by the data."""
     least_count: int = 0
     """Words that come less often in training count as unknown; 0 for by the data."""
-    scale: Literal["auto", "channel", "place"] = field(default="auto", metadata={configuration.BEFORE: "channel"})
-    """Standardise each channel of a series over all steps, or each place by itself; by default by place where all have
-    the same length and their places are of quite other sizes, as the columns of a table are."""
+    scale: Literal["auto", "channel", "place", "table"] = field(
+        default="auto", metadata={configuration.BEFORE: "channel"}
+    )
+    """Standardise each channel of a series over all steps, or each place by itself; or read places as the columns of a
+    table, all in one step: by default where all have one length and their places are of quite other sizes."""
     gaps: Literal["auto", "on", "off"] = field(default="auto", metadata={configuration.BEFORE: "off"})
     """Read the time since the step before too, where rows have times; by default where steps do not come evenly."""
     differences: bool = field(default=False, metadata={configuration.BEFORE: False})

@@ -131,9 +131,9 @@ def _fitted(config: "Config", own: OwnData, places: parts.Places, cut: "cutting.
     told: dict[str, object] = {"reads": "series" if config.unit == "values" else config.unit, "answers": own.answers}
     told["members"] = max(config.folds, 1)
     if own.reads == "series":
-        by_place = config.scale == "place"
+        by_place = config.scale in ("place", "table")
         means, deviations, mask = (scaling.scale_by_place if by_place else scaling.scale)(train)
-        told["places"] = len(train[0]) if by_place else 0
+        told |= {"places": len(train[0]) if by_place else 0, "table": config.scale == "table"}
         told |= {"channels": own.channels, "means": means, "deviations": deviations, "mask": mask}
         if config.differences:
             known = Preprocessing(**told)  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     for name in ("word_dropout", "head_dropout", "grams"):
         if getattr(config, name) is None:
             found[name] = getattr(usual, name)
-    length = float((windows.data if windows else data).lengths.mean())
+    length = 1.0 if found["scale"] == "table" else float((windows.data if windows else data).lengths.mean())
     each = rules.seconds_of(found["hidden_size"], config.depth, found["batch_size"], length, unit)
     one = data.answers == "forecast" or "valid" in data.parts
     found["folds"] = config.folds or (1 if one else rules.folds_of(count, unit, each, MOST_SECONDS))
@@ -75,19 +75,24 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
 
 
 def _scale(config: "Config", data: "OwnData", places: "Places") -> str:
-    """By place where sequences have one length and their places are spread quite differently, each of them somehow.
+    """As a table where sequences have one length and their places are spread quite differently, each of them somehow.
 
     A place's spread is between the quartiles: 0 where values are the same most of the time, as at an image's border.
     """
     alike = data.reads == "series" and data.answers != "forecast" and len(set(data.lengths.tolist())) == 1
+    whole = alike and data.answers in ("label", "number") and not config.differences
     if config.scale == "place" and not alike:
         raise UserError("--scale place: it is for series of one length that are not to be forecast; leave it out")
+    if config.scale == "table" and not whole:
+        what = "series of one length, each with a label or a number, and without --differences"
+        raise UserError(f"--scale table: it is for {what}; leave it out")
     if config.scale != "auto" or not alike:
         return config.scale if alike else "channel"
     steps = np.nan_to_num(np.stack([data.inputs[i] for i in places.train]))
     quarter, three_quarters = np.quantile(steps, (0.25, 0.75), axis=0)
     low, high = np.quantile(three_quarters - quarter, (0.1, 0.9), axis=0)
-    return "place" if (high > FAR * low).any() and (low > 0).all() else "channel"
+    apart = (high > FAR * low).any() and (low > 0).all()
+    return "channel" if not apart else "table" if whole else "place"
 
 
 def _gaps(config: "Config", data: "OwnData") -> str:
@@ -122,7 +127,11 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
     said += (
         [f"up to {found.grams} {found.unit} in a row count (--grams)"] if asked.grams is None and found.grams else []
     )
-    said += ["each place scaled by itself (--scale)"] if asked.scale == "auto" and found.scale == "place" else []
+    kinds = {
+        "place": "each place scaled by itself (--scale)",
+        "table": "columns of a table, read in one step (--scale)",
+    }
+    said += [kinds[found.scale]] if asked.scale == "auto" and found.scale in kinds else []
     said += ["the time between steps is read (--gaps)"] if asked.gaps == "auto" and found.gaps == "on" else []
     said += [f"{found.folds} folds (--folds)"] if found.folds > 1 and not asked.folds else []
     said += [f"judged by {found.watch.replace('_', ' ')} (--watch)"] if asked.watch == "auto" else []

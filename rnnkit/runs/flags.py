@@ -166,7 +166,7 @@ def _learned(rows: list[Row]) -> bool:
 
 def _unused(rows: list[Row]) -> Iterable[Flag]:
     losses = _truncated(rows)
-    if losses is None:
+    if losses is None or rows[0].get("memory/span", math.inf) <= 1:  # of one step nothing is to be remembered
         return
     one, quarter, every = losses
     gain = one - every

@@ -15,6 +15,7 @@ from typing import Any
 
 from rnnkit.core import BaseConfig, UserError, files, locks, run_name, writing
 from rnnkit.runs import checkpoints
+from rnnkit.runs.foretelling import Foretold
 from rnnkit.runs.manifest import ELSEWHERE, Manifest, Membership
 from rnnkit.runs.mirror_client import Mirror
 from rnnkit.runs.result import Result, Status
@@ -29,7 +30,7 @@ class RunContext:
     mirror: Mirror | None = None  # the process that carries its record to W&B, where several runs share one
     admit: Callable[[dict[str, str]], None] | None = None  # gets the data's checksums first, and raises `UserError`
     ends: Callable[[], None] | None = None  # asked before a result is written; raises where it is not this run's to say
-    stops_hopeless: bool = False  # whether it ends early where its signs say that it will not learn
+    hears: Callable[[Foretold], None] | None = None  # told what a fifth of its steps foretell; may raise `Pruned`
 
 
 def candidates(config: BaseConfig) -> Iterator[Path]:

@@ -28,8 +28,9 @@ class Preprocessing:
     """How sequences become what a net reads, and its scores what is answered.
 
     Of series each channel is standardised by `means` and `deviations` of the training part's steps, with `places` each
-    channel of each of so many steps by those of that place, one place after the other; a missing value is
-    the one before it, or the mean, and with `mask` a further channel is 1 where it was missing. With `differences` what
+    channel of each of so many steps by those of that place, one place after the other, and with `table` all places are
+    read in one step; a missing value is the one before it, or the mean, and with `mask` a further channel is 1 where it
+    was missing. With `differences` what
     each channel has changed by since the step before, divided by these deviations, is a further one. Words, characters
     and tokens are numbers by `vocabulary`. `members` nets answer together, by the mean of their probabilities or
     values.
@@ -43,6 +44,7 @@ class Preprocessing:
     means: tuple[float, ...] = ()
     deviations: tuple[float, ...] = ()
     places: int = 0
+    table: bool = False
     mask: bool = False
     differences: tuple[float, ...] = ()  # of each channel's steps, the deviation of those that are read too; or nothing
     vocabulary: tuple[str, ...] = ()
@@ -68,7 +70,8 @@ class Preprocessing:
     @property
     def features(self) -> int:
         """Numbers a step, of a series; 0 where steps are numbers of words."""
-        return len(self.channels) * (1 + self.mask + bool(self.differences))
+        of_step = len(self.channels) * (1 + self.mask + bool(self.differences))
+        return of_step * self.places if self.table else of_step
 
     @property
     def outputs(self) -> int:
@@ -170,14 +173,17 @@ def _series(preprocessing: Preprocessing, one: Any, number: int) -> Tensor:
         scaled = (values - means) / deviations
     if np.isinf(scaled).any():
         raise UserError(f"sequence {number} holds a value that is too large beside those of training")
-    if missing.any():
+    if preprocessing.table:
+        scaled = np.where(missing, np.float32(0), scaled)
+    elif missing.any():
         last = np.where(missing, -1, np.arange(len(values))[:, None])
         np.maximum.accumulate(last, axis=0, out=last)
         scaled = np.where(last < 0, np.float32(0), np.take_along_axis(scaled, np.maximum(last, 0), 0))
     found = [scaled, missing.astype(np.float32)] if preprocessing.mask else [scaled]
     if preprocessing.differences:
         found.append(np.diff(scaled, axis=0, prepend=scaled[:1]) / np.array(preprocessing.differences, np.float32))
-    return torch.from_numpy(np.ascontiguousarray(np.concatenate(found, 1), np.float32))
+    steps = np.ascontiguousarray(np.concatenate(found, 1), np.float32)
+    return torch.from_numpy(steps.reshape(1, -1) if preprocessing.table else steps)
 
 
 def units(reads: Reads, one: Any) -> list[str]:

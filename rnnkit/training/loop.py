@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from rnnkit.core import BaseConfig, UserError, determinism, files, seeding, signals, terminal
 from rnnkit.diagnostics import Monitor, gradient_norms, snapshot
-from rnnkit.runs import Diverged, Pruned, Run, foretelling, plots, read_rows
+from rnnkit.runs import Diverged, Run, foretelling, plots, read_rows
 from rnnkit.sequences import bptt_chunks
 from rnnkit.training.experiment import Report, Task
 from rnnkit.training.optimizers import Optimizer, schedule_of
@@ -166,21 +167,21 @@ class _Loop:
         best.offer(self.task.model, row[watched], progress.evaluations, loss)
         if self.report is not None:
             self.report(progress.evaluations, row[watched])
-        if self.run.context.stops_hopeless:
-            self.require_hope()
+        if self.run.context.hears is not None:
+            self.foretell(self.run.context.hears)
         patience = self.config.patience
         progress.ended = bool(patience) and progress.evaluations - best.evaluation >= patience
         progress.ended |= self.task.late is not None and self.task.late()
         self.valid_steps, self.began = 0, time.perf_counter()
         return row[watched]
 
-    def require_hope(self) -> None:
-        """Raise `Pruned` where the net will not learn, by what is foretold after a fifth of the steps."""
+    def foretell(self, hears: Callable[[foretelling.Foretold], None]) -> None:
+        """Say whether the net will learn, by a fifth of the steps, at the first evaluation after them."""
         step, every = self.state.progress.step, self.config.evaluate_every or self.task.steps_per_epoch
         if step == foretelling.speaks_after(range(every, step + 1, every), self.steps):
             said = foretelling.early(read_rows(self.run.folder), self.steps, self.config)
-            if said is not None and said.hopeless:
-                raise Pruned(f"hopeless after {step / self.steps:.0%} of the steps: {said}")
+            if said is not None:
+                hears(said)
 
     def save(self) -> None:
         """Keep what the run can go on from."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from rnnkit.core import Checked, UserError, cli, files, writing
 from rnnkit.runs import flags, printing
-from rnnkit.runs.foretelling import HOPELESS
 from sweeps.flag_study import advising, besides, drawn, entries, foretelling, scores, shipped
 from sweeps.flag_study.entries import Entry
 from sweeps.flag_study.foretelling import Interval, Known
 from sweeps.flag_study.pages import row, ruled, words, wrapped
+from sweeps.study.suggestions import LIKELY
 
 
 SHARES = tuple(f"{moment / drawn.STEPS:.0%}" for moment in drawn.MOMENTS)
@@ -180,20 +180,32 @@ def trust(moments: Sequence[Known], found: Sequence[dict[str, np.ndarray]]) -> s
     """How chances hold, and what comes of calling nets hopeless."""
     lines = [
         "\n## How far chances hold\n\n",
-        f"A net is called hopeless below a chance of {HOPELESS}, of which use is made after a fifth of the steps.\n",
+        wrapped(
+            f"How large chances are does not carry over to tasks that were not seen as well as their order does. So "
+            f"`--foretell` ends a trial after a fifth of its steps where its chance is less than {LIKELY} of the "
+            "largest that a trial before it had. Were all of a task's nets one sweep, it would end as many of "
+            "those that learn and of the others as the table says. Where a few nets learn and others may do as well "
+            "without them, what counts is the third number: tasks in which no net that learns would be left."
+        )
+        + "\n\n",
         "Brier: the mean squared error of chances. Off by: how far chances are from shares, by tenths of the nets.\n\n",
         ruled(
-            ["known", "told", "Brier", "off by", "hopeless of those that learned", "of the others", "AUC of all pairs"]
+            ["known", "told", "Brier", "off by", "ended of those that learn", "of the others", "tasks", "AUC of all"]
         ),
     ]
     for share, known, models in zip(SHARES, moments, found, strict=True):
         for name in (ALL, LOSS, BOTH, USED):
             chances, learned = models[name], known.learned
-            hopeless = [f"{(chances[rows] < HOPELESS).sum()} of {rows.sum()}" for rows in (learned, ~learned)]
+            tasks = foretelling.places(known)
+            kept = np.concatenate([chances[rows] >= LIKELY * chances[rows].max() for rows in tasks])
+            kept = kept[np.argsort(np.concatenate(tasks))]
+            ended = [f"{(~kept)[rows].sum()} of {rows.sum()}" for rows in (learned, ~learned)]
+            able = [rows for rows in tasks if learned[rows].any()]
+            ended.append(f"{sum(not (kept & learned)[rows].any() for rows in able)} of {len(able)}")
             area = foretelling.interval(foretelling.whole(known, chances), len(foretelling.places(known)))
             brier = ((chances - learned) ** 2).mean()
             off = foretelling.miscalibration(chances, learned)
-            lines.append(row([share, name, f"{brier:.3f}", f"{off:.3f}", *hopeless, words(area)]))
+            lines.append(row([share, name, f"{brier:.3f}", f"{off:.3f}", *ended, words(area)]))
     return "".join(lines)
 
 

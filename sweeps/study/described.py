@@ -35,7 +35,7 @@ class StudyFolder:
     is the search space, None for the experiment's own; `earlier` are those that it had before it was widened, each
     with the number of points until which it holds. `lag` is None in a study that an earlier version began, in which
     what a point learned from depended on timing. `foretell` is the order in which the plane's points are tried, the
-    likeliest first, where trials that early signs call hopeless are ended; None where they are not. `made` names
+    likeliest first, where trials that are unlikely to learn are ended early; None where they are not. `made` names
     its folder and those made above it: none for one that was there.
     """
 

@@ -33,12 +33,14 @@ class Claim:
     """A trial in this worker's hands: `repeat` is None, or says on which of the fresh seeds it runs a trial again.
 
     `peers` are the finished trials that it is compared with, to be ended early where it is poor; None for never.
+    With a chance to learn below `least_chance` it is ended too.
     """
 
     study: Study
     trial: optuna.Trial
     worker: str
     peers: optuna.Study | None = None
+    least_chance: float = 0.0
     repeat: int | None = None
     confirms: int | None = None
 
@@ -103,8 +105,8 @@ def claim(study: Study, worker: str) -> Claim | None:
         chosen = suggestions.settled(folder, trials, trial, study.before)
         if (taken := _take(study, study.trials, trial, worker, chosen)) is not None:
             beside = suggestions.known(folder, trials, trial.number)
-            compared = suggestions.prunes(folder, trial.number)
-            return Claim(study, taken, worker, suggestions.peers(beside, folder.objective) if compared else None)
+            peers = suggestions.peers(beside, folder.objective) if suggestions.prunes(folder, trial.number) else None
+            return Claim(study, taken, worker, peers, suggestions.least_chance(folder, beside, trial.number))
     if study.confirm[0] and not _missing(study):
         for trial, repeat in _unplanned(study):
             attributes = {"confirms": trial.number, "repeat": repeat}
@@ -113,7 +115,7 @@ def claim(study: Study, worker: str) -> Claim | None:
         original, repeat = trials[trial.user_attrs["confirms"]], trial.user_attrs["repeat"]
         chosen = original.params, original.distributions
         if (taken := _take(study, study.confirmations, trial, worker, chosen)) is not None:
-            return Claim(study, taken, worker, None, repeat, original.number)
+            return Claim(study, taken, worker, repeat=repeat, confirms=original.number)
     return None
 
 

@@ -21,6 +21,7 @@ from sweeps.study.described import StudyFolder
 # Ends a trial whose best so far is among the worst third of the finished ones at as many evaluations, from the 4th on:
 # evaluations count from 1, and Optuna prunes where a step is n_warmup_steps or more.
 PRUNER = optuna.pruners.PercentilePruner(67.0, n_startup_trials=8, n_warmup_steps=4)
+LIKELY = 0.5  # of the largest chance: with .6, one of five recorded studies lost its best (tests/bench/hopeless.py)
 
 Settled = tuple[dict[str, Any], dict[str, BaseDistribution]]  # a point's values, and what each was chosen from
 
@@ -50,6 +51,22 @@ def prunes(folder: StudyFolder, number: int) -> bool:
     return asked and not is_first_part(folder, number)
 
 
+def foretells(folder: StudyFolder, number: int) -> bool:
+    """Whether the trial of this number may be ended for its chance to learn."""
+    return folder.foretell is not None and not is_first_part(folder, number)
+
+
+def least_chance(folder: StudyFolder, beside: Iterable[FrozenTrial], number: int) -> float:
+    """Below what chance to learn, foretold after a fifth of the steps, the trial of this number is ended; 0 for never.
+
+    A share of the largest that one of the trials `beside` it had then: chances order the nets of a task well, and how
+    large they are differs from task to task.
+    """
+    if not foretells(folder, number):
+        return 0.0
+    return LIKELY * max((trial.user_attrs.get("chance", 0.0) for trial in beside), default=0.0)
+
+
 def known(folder: StudyFolder, trials: Sequence[FrozenTrial], number: int) -> Sequence[FrozenTrial]:
     """Those of a study's `trials`, in the order of their numbers, that the point of this number may know of."""
     return trials[: max(number - folder.reach + 1, 0)]
@@ -57,7 +74,8 @@ def known(folder: StudyFolder, trials: Sequence[FrozenTrial], number: int) -> Se
 
 def ready(folder: StudyFolder, trials: Sequence[FrozenTrial], number: int) -> bool:
     """Whether all has ended that the point of this number is to know, if it is to know anything."""
-    learns = prunes(folder, number) or not (folder.sampler == "random" or is_first_part(folder, number))
+    free = folder.sampler == "random" or is_first_part(folder, number)
+    learns = not free or prunes(folder, number) or foretells(folder, number)
     return not learns or all(trial.state.is_finished() for trial in known(folder, trials, number))
 
 

@@ -2,7 +2,6 @@
 
 from rnnkit.runs.foretelling import signs
 from rnnkit.runs.foretelling.chances import (
-    HOPELESS,
     WORDS,
     Foretold,
     Model,
@@ -20,6 +19,6 @@ from rnnkit.runs.foretelling.chances import (
 )
 
 
-__all__ = ["HOPELESS", "WORDS", "Foretold", "Model", "Sign"]
+__all__ = ["WORDS", "Foretold", "Model", "Sign"]
 __all__ += ["early", "evaluations", "foretold", "in_words", "model_at", "models", "of_rows", "read"]
 __all__ += ["signs", "speaks_after", "untrained"]

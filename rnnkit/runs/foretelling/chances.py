@@ -22,7 +22,6 @@ from rnnkit.runs.foretelling import signs
 BEST, WORST = "gradient through time", "gradient through time, worst layer"
 REASONS = 3  # that are told
 LATE, LATEST = 0.2, 0.4  # of the steps: what is said of a run is known at the first or soon after, or it is not said
-HOPELESS = 0.03  # 5 % of the bank's nets that learned had a smaller chance after a fifth of the steps, 14 % of others
 BITS = "metric/bits_per_character/valid"
 
 
@@ -59,11 +58,6 @@ class Foretold:
     chance: float
     after: float
     reasons: tuple[str, ...]
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether a net is not worth going on with."""
-        return self.chance < HOPELESS
 
     def __str__(self) -> str:
         return f"learns with probability {self.chance:.2f}: {'; '.join(self.reasons)}"

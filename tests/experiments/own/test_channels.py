@@ -74,11 +74,40 @@ def test_places_of_quite_other_sizes_are_scaled_by_themselves(tmp_path):
     rows = chance.normal(0, (1, 0.01, 300, 2), (40, 4))
     table = "".join(f"{a:.5f},{b:.5f},{c:.5f},{d:.5f},{['no', 'yes'][int(a > 0)]}\n" for a, b, c, d in rows)
     data = str(write(tmp_path / "table.csv", "a,b,c,d,label\n" + table))
-    found = examples.prepared(own.settle(own.Config(data=data, target="label"))).preprocessing
-    assert found.places == 4
-    assert found.deviations == pytest.approx((1, 0.01, 300, 2), rel=0.5)
+    for settings, shape in (({}, (1, 4)), ({"scale": "place"}, (4, 1))):
+        made = examples.prepared(own.settle(own.Config(data=data, target="label", **settings)))
+        found = made.preprocessing
+        assert (found.places, found.table) == (4, shape == (1, 4))
+        assert found.deviations == pytest.approx((1, 0.01, 300, 2), rel=0.5)
+        assert {tuple(one.shape) for one in made.train.inputs} == {shape}
+        assert found.features == shape[1]
+        place = made.places.train[0]
+        scaled = (rows[place] - found.means) / found.deviations
+        np.testing.assert_allclose(made.train.inputs[0].flatten(), scaled, atol=1e-3)
     assert own.settle(own.Config(data=data, target="label", scale="channel")).scale == "channel"
     uneven = str(order_matters(tmp_path / "order.csv", 30))
     assert own.settle(own.Config(data=uneven, target="label")).scale == "channel"
     with pytest.raises(UserError, match="--scale place: it is for series of one length"):
         own.settle(own.Config(data=uneven, target="label", scale="place"))
+    for settings in ({"data": uneven}, {"data": data, "differences": True}):
+        with pytest.raises(
+            UserError, match="--scale table: it is for series of one length, each with a label or a num"
+        ):
+            own.settle(own.Config(**settings, target="label", scale="table"))
+
+
+def test_a_table_is_learned_in_one_step_and_answered_row_by_row(tmp_path):
+    chance = np.random.default_rng(0)
+    rows = chance.normal(0, (1, 0.01, 300, 2), (120, 4))
+    rows[5, 1] = np.nan
+    kinds = ["no" if (a > 0) == (d > 0) else "yes" for a, _, _, d in rows]  # no column tells it by itself
+    text = "".join(
+        f"{','.join('' if np.isnan(v) else f'{v:.5f}' for v in row)},{k}\n" for row, k in zip(rows, kinds, strict=True)
+    )
+    path = write(tmp_path / "table.csv", "a,b,c,d,label\n" + text)
+    config = own.Config(data=str(path), target="label", track="off", updates=300, runs_dir=tmp_path)
+    result = own.run(config)
+    assert result.metrics["metric/accuracy/test"] > 0.8
+    assert "unused memory" not in {flag.name for flag in result.flags}
+    answers = rnnkit.load(result.folder).predict([row[:, None].astype(np.float32) for row in rows])
+    assert np.mean([one == kind for one, kind in zip(answers, kinds, strict=True)]) > 0.85

@@ -1,5 +1,6 @@
 """The page of a made bank: what decides is on top, and each number is of the runs that it names."""
 
+import json
 import sys
 
 import numpy as np
@@ -110,9 +111,15 @@ def test_the_command_writes_the_page_and_says_where_there_is_no_bank(bank, tmp_p
     assert entries.read(tmp_path / "bank.jsonl") == bank
     monkeypatch.setattr(paper, "page", lambda given, cured: f"{len(given)} runs")
     monkeypatch.setattr(
-        sys, "argv", ["paper", "--file", str(tmp_path / "bank.jsonl"), "--to", str(tmp_path / "flags.md")]
+        sys,
+        "argv",
+        [
+            *("paper", "--file", str(tmp_path / "bank.jsonl"), "--to", str(tmp_path / "flags.md")),
+            *("--models", str(tmp_path / "models.json")),
+        ],
     )
     paper.main()
+    assert len(json.loads((tmp_path / "models.json").read_text())["models"]) == 5
     assert (tmp_path / "flags.md").read_text() == "80 runs"
     monkeypatch.setattr(sys, "argv", ["paper", "--file", str(tmp_path / "none.jsonl")])
     with pytest.raises(UserError, match="no run is in"):

@@ -5,14 +5,15 @@ import pytest
 
 from rnnkit.runs import foretelling as in_use
 from rnnkit.runs.foretelling import signs
-from sweeps.flag_study import drawn, foretelling, shipped
+from sweeps.flag_study import drawn, entries, foretelling, shipped
 from sweeps.flag_study.entries import Entry
+from tests.helpers import ROOT
 
 
 def made(count=60, seed=0):
     """A bank of three families in which the learning rate and the depth decide."""
     generator = np.random.default_rng(seed)
-    entries = []
+    found = []
     for number in range(count):
         names = (*shipped.BEFORE.values(), *shipped.EARLY.values())
         looks = [dict(zip(names, generator.normal(size=len(names)).round(3).tolist(), strict=True)) for _ in range(5)]
@@ -22,8 +23,8 @@ def made(count=60, seed=0):
         settings = {"cell": ("gru", "lstm")[number % 2]}
         loss = 0.1 if learns else 1.0
         limits, seconds = (1.0, 0.0), (1.0, 0.0, 0.0)
-        entries.append(Entry(number, family, family, settings, "finished", loss, limits, curve, looks, seconds))
-    return entries
+        found.append(Entry(number, family, family, settings, "finished", loss, limits, curve, looks, seconds))
+    return found
 
 
 @pytest.mark.parametrize("moment", [0, 4])
@@ -46,3 +47,18 @@ def test_there_is_a_model_for_each_moment_and_none_is_told_what_records_lack():
     for model in models[1:]:
         told = {sign["name"] for sign in model["signs"]}
         assert told == {*signs.SETTINGS, *shipped.LIGHT, *signs.STEPS[:-1], *signs.LOSSES}
+
+
+def test_what_is_shipped_was_fitted_on_the_bank_that_is_there():
+    bank = entries.read(ROOT / "docs/bank/flags.jsonl")
+    for moment, model in enumerate(in_use.models()):
+        there = shipped.known(bank, moment)
+        names = [shipped.told(moment)[name] for name in there.names]
+        assert [sign.name for sign in model.signs] == names
+        for sign, quantiles in zip(model.signs, foretelling.quantiles(there), strict=True):
+            np.testing.assert_allclose(sign.quantiles, quantiles, rtol=1e-3)
+        chances = np.array(
+            [in_use.foretold(model, dict(zip(names, row, strict=True))).chance for row in there.values.tolist()]
+        )
+        assert foretelling.within(there, chances)(np.arange(len(foretelling.places(there)))) > 0.75
+        assert foretelling.miscalibration(chances, there.learned) < 0.15
