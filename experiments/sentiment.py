@@ -95,6 +95,8 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
     head: dict[str, Any] = {"pool": config.pool, "head_size": config.head_size, "head_dropout": config.head_dropout}
     head["grams"] = config.grams
     model = models.classifier(config, *sizes, vocabulary=len(data.preprocessing.vocabulary), **head).to(device)
+    if model.grams is not None:
+        model.grams.weigh(data.train.inputs)
     if config.order == "bucketed":
         shares = padding(config, data.train)
         print(

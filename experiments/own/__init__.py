@@ -157,7 +157,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Prepared]":
     data = examples.prepared(config)
     cost = nets.cost_of(config, data)
     measure = functools.partial(nets.measured, config, data)
-    model = nets.model(config, data.preprocessing, max(map(len, data.train.inputs))).to(device)
+    model = nets.model(config, data.preprocessing, data.train.inputs).to(device)
     name = Path(config.data).name
     return tasks.on_examples(
         config, OBJECTIVE(config), model, data, name, measure, cost, word_dropout=config.word_dropout or 0.0

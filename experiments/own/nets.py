@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from experiments.own.examples import Prepared
 
 
-def model(config: "Config", found: Preprocessing, longest: int) -> nn.Module:
-    """The net, or one for each fold, side by side."""
+def model(config: "Config", found: Preprocessing, read: Sequence[Tensor]) -> nn.Module:
+    """The net for the sequences that it is to `read` and learn from, or one for each fold, side by side."""
     net = members.made(
         config,
         found,
-        longest,
+        read,
         embedding_size=config.embedding_size,
         pool=config.pool,
         head_dropout=config.head_dropout or 0.0,

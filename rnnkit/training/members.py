@@ -4,6 +4,7 @@ Scores are (rows, members x outputs); a row's target is what is predicted, then 
 sequences, or, where each step has a target, steps.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -20,7 +21,7 @@ from rnnkit.training import tasks
 def made(
     config: BaseConfig,
     found: Preprocessing,
-    longest: int,
+    read: Sequence[Tensor],
     *,
     embedding_size: int,
     pool: str,
@@ -29,19 +30,25 @@ def made(
 ) -> nn.Module:
     """The net, or one for each fold as `Members`; each with initial weights of its own.
 
-    Raises `UserError` for `grams` of what are no symbols, or where each step has an answer.
+    `read` are the sequences that it is to learn from, of shape (steps,) or (steps, features). Raises `UserError` for
+    `grams` of what are no symbols, or where each step has an answer.
     """
     if grams and (found.answers == "tags" or not found.vocabulary):
         raise UserError("grams count in texts and tokens that have a label or a number: leave them out here")
     size = embedding_size if found.vocabulary else found.features
     known: dict[str, Any] = {"vocabulary": len(found.vocabulary) or None, "head_dropout": head_dropout}
 
+    longest = max(map(len, read))
+
     def single(number: int) -> nn.Module:
         seed = seeding.stream(config.seed, "member", number) % 2**62 if number else config.seed
         alone = config.changed(seed=seed)
         if found.answers == "tags":
             return models.tagger(alone, size, found.outputs, longest, **known)
-        return models.classifier(alone, size, found.outputs, longest, pool=cast(Any, pool), grams=grams, **known)
+        net = models.classifier(alone, size, found.outputs, longest, pool=cast(Any, pool), grams=grams, **known)
+        if net.grams is not None and found.reads == "words":  # runs of letters do better as they are
+            net.grams.weigh(read)
+        return net
 
     return single(0) if found.members == 1 else Members([single(number) for number in range(found.members)])
 

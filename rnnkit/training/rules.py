@@ -38,7 +38,7 @@ def usual(answers: str, unit: str, train: int) -> Usual:
     is_text = unit != "values"
     return Usual(
         hidden_size=64 if train >= ENOUGH else 32,
-        learning_rate=0.005 if is_text else 0.01,
+        learning_rate={"words": 0.001, "values": 0.01}.get(unit, 0.005),
         pool="joined" if answers in ("label", "number") else "last",
         embedding_size={"values": 0, "characters": 32}.get(unit, 64),
         least_count=2 if unit == "words" else 1,

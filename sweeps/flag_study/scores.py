@@ -19,6 +19,7 @@ UNTRAINED = ("largest Lyapunov exponent", "mean of Lyapunov exponents", "hidden 
 NAMES = (*signs.SETTINGS, *UNTRAINED, *signs.LOOK, *signs.STEPS)
 # Exponents are of one sequence and its first steps: more of them cost more than they tell.
 EXPONENTS, EXPONENT_STEPS = 4, 64
+SPAN = 100.0  # of the record that a look is made into: any will do, as signs count time in spans
 JITTER = 1e-5  # what is added to eigenvalues before their logarithm
 
 
@@ -54,14 +55,15 @@ def longest(trace: LayerTrace) -> Tensor:
 
 def raised(look: dict[str, float]) -> set[str]:
     """The names of the flags that a look raises, by the rules for records: the row that it would be is made of it."""
+    through = look.get("gradient through time")
     known = {
-        "memory/net/rate": look.get("gradient through time"),  # over a span of 1, as the sign is
+        "memory/net/rate": None if through is None else through / SPAN,
         "hidden/net/saturated": look.get("saturated units"),
         "hidden/net/dead": look.get("dead units"),
         "gate/net/keeping/timescale_max": look.get("timescale of gates"),
         "gate/net/another/sensitivity": look.get("insensitive gate"),
     }
-    row = {name: value for name, value in known.items() if value is not None} | {"memory/span": 1.0}
+    row = {name: value for name, value in known.items() if value is not None} | {"memory/span": SPAN}
     if "gain by all inputs" in look and "gain by far inputs" in look:
         every = 1 - look["gain by all inputs"]
         row |= {"memory/loss_one": 1.0, "memory/loss_quarter": every + look["gain by far inputs"]}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -57,7 +58,7 @@ def objective(config: Config) -> Objective:
 def setup(learned: Learned, config: Config, device: torch.device) -> Task[Prepared]:
     """The net, its batches and its loss, from the settings."""
     data = prepared(learned, config)
-    net = model(config, data.preprocessing, max(map(len, data.train.inputs))).to(device)
+    net = model(config, data.preprocessing, data.train.inputs).to(device)
     losses, is_label = portable.losses(config.bits), bool(learned.classes)
     parts = [float(part) for part in config.class_weights.split()]
     weights = torch.tensor(parts, dtype=torch.float32, device="cpu") if parts else None
@@ -187,12 +188,12 @@ def truths(data: Prepared, places: np.ndarray) -> np.ndarray:
     return targets[places]
 
 
-def model(config: Config, found: Preprocessing, longest: int) -> nn.Module:
-    """The net, or one for each fold, side by side."""
+def model(config: Config, found: Preprocessing, read: Sequence[Tensor]) -> nn.Module:
+    """The net for the sequences that it is to `read` and learn from, or one for each fold, side by side."""
     return members.made(
         config,
         found,
-        longest,
+        read,
         embedding_size=config.embedding_size,
         pool=config.pool,
         head_dropout=config.head_dropout,

@@ -79,9 +79,9 @@ def test_each_kind_of_task_goes_from_file_to_answer(kind, runs, monkeypatch, cap
     )
     settled = config.restored(own.Config, settings)
     assert rules.is_settled(settled)
-    model = nets.model(settled, found, 20)
-    model.load_state_dict(kept["weights"])
     data = examples.prepared(settled)
+    model = nets.model(settled, found, data.train.inputs)
+    model.load_state_dict(kept["weights"])
     with (folder / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     steps = int(data.test.lengths.sum()) if kind == "tags" else len(data.test)
@@ -136,7 +136,7 @@ def test_each_fold_is_judged_by_the_net_that_did_not_see_it(tmp_path):
     data = str(order_matters(tmp_path / "order.csv", 60))
     settled = own.settle(own.Config(data=data, target="label", folds=3, hidden_size=4, head_dropout=0.0))
     prepared = examples.prepared(settled)
-    model = nets.model(settled, prepared.preprocessing, 16)
+    model = nets.model(settled, prepared.preprocessing, prepared.train.inputs)
     weights = [next(member.head.parameters()) for member in model.members]
     assert not any(torch.equal(one, other) for one, other in zip(weights, weights[1:], strict=False))
     cost = nets.cost_of(settled, prepared)

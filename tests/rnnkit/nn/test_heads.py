@@ -1,9 +1,13 @@
 """Pooling over valid steps: against loops over single sequences, in any company, with padding poisoned."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfTransformer
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
 
@@ -141,3 +145,37 @@ def test_runs_of_ids_start_at_nothing_and_learn_an_order():
         nn.functional.cross_entropy(grams(texts), torch.tensor([0, 1])).backward()
         optimizer.step()
     assert grams(texts).argmax(1).tolist() == [0, 1]
+
+
+def test_runs_that_few_sequences_have_count_for_more_as_scikit_learn_weighs_them():
+    grams, generator = heads.Grams(2, 1), torch.Generator().manual_seed(0)
+    texts = [torch.randint(1, 9, (steps,), generator=generator) for steps in (5, 9, 4, 7)]
+    counts = np.stack([np.bincount(ids, minlength=9) for ids in texts])
+    grams.weigh(texts)
+    expected = 3 * TfidfTransformer().fit(counts).idf_
+    where = torch.cat(grams.buckets([torch.arange(9)]))
+    np.testing.assert_allclose(grams.scale[where], expected, rtol=1e-6)
+    with torch.no_grad():
+        grams.weights.weight.normal_(generator=generator)
+    scores = grams(pack_sequence([texts[0]]))[0]
+    rows = grams.weights.weight[where[texts[0]]] * grams.scale[where[texts[0]]].unsqueeze(1)
+    torch.testing.assert_close(scores, rows.sum(0) / 5**0.5)
+
+
+def test_runs_of_two_are_weighed_by_the_sequences_that_have_them():
+    grams = heads.Grams(2, 2)
+    grams.weigh([torch.tensor([4, 5]), torch.tensor([4, 6, 4, 6])])
+    alone, pairs = grams.buckets([torch.tensor([4, 5, 6]), torch.tensor([-1, 4, 4])])
+    held = [2, 1, 1]
+    for found, here in ((alone, held), (pairs, held)):  # all begin with 4
+        expected = [3 * (math.log(3 / (1 + count)) + 1) for count in here]
+        assert grams.scale[found].tolist() == pytest.approx(expected)
+
+
+def test_nets_that_were_trained_before_there_were_such_weights_are_as_they_were():
+    grams = heads.Grams(2, 2)
+    grams.weigh([torch.tensor([4, 5])])
+    old = {"weights.weight": torch.ones(2**16, 2)}
+    grams.load_state_dict(old)
+    assert grams.scale.unique().tolist() == [1.0]
+    assert list(old) == ["weights.weight"]

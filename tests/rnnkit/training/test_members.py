@@ -41,4 +41,4 @@ def test_the_loss_of_numbers_is_the_squared_error():
 )
 def test_runs_of_symbols_count_for_an_answer_to_a_sequence_of_symbols_alone(found):
     with pytest.raises(UserError, match="grams count in texts and tokens that have a label or a number"):
-        members.made(BaseConfig(), found, 9, embedding_size=4, pool="last", head_dropout=0.0, grams=2)
+        members.made(BaseConfig(), found, [], embedding_size=4, pool="last", head_dropout=0.0, grams=2)
