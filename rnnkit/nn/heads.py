@@ -132,6 +132,7 @@ class Grams(nn.Module):
 
     BUCKETS = 2**16
     WIDE = 3.0  # how much faster this learns than what is beside it
+    scale: Tensor
     FACTOR, PRIME = 1_000_003, 2**31 - 1
 
     def __init__(self, classes: int, longest: int):
@@ -155,9 +156,9 @@ class Grams(nn.Module):
             count += 1
         self.scale.copy_(self.WIDE * (((1 + count) / (1 + holding.double())).log() + 1))
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *given: Any) -> None:
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *given: Any, **named: Any) -> None:
         state_dict.setdefault(f"{prefix}scale", torch.ones(self.BUCKETS))  # nets of earlier versions weigh nothing
-        super()._load_from_state_dict(state_dict, prefix, *given)
+        super()._load_from_state_dict(state_dict, prefix, *given, **named)
 
     @property
     def factors(self) -> list[int]:
