@@ -15,9 +15,6 @@ from rnnkit.core import UserError, extras
 from rnnkit.evaluation import rockets, summaries
 
 
-LEAVES = 1_000  # of a tree, about: 200 trees with a leaf for each of 8,000 sequences take 300 MB
-
-
 @dataclass(frozen=True)
 class Baseline:
     """A cheap model: from inputs and targets to learn from, and further inputs, to answers for these."""
@@ -94,38 +91,29 @@ def of_series(numbers: bool) -> list[Baseline]:
                 known[id(one)] = one, summaries.of_series([one])[0]
         return np.stack([known[id(one)][1] for one in sequences])
 
-    def reading(make: Callable[[int], Any]) -> Callable[[Sequence[Any], np.ndarray, Sequence[Any]], np.ndarray]:
+    def reading(make: Callable[[], Any]) -> Callable[[Sequence[Any], np.ndarray, Sequence[Any]], np.ndarray]:
         def answers(inputs: Sequence[Any], targets: np.ndarray, asked: Sequence[Any]) -> np.ndarray:
-            return make(len(inputs)).fit(features(inputs), targets).predict(features(asked))
+            return make().fit(features(inputs), targets).predict(features(asked))
 
         return answers
-
-    def leaf(count: int) -> int:
-        return max(1, count // LEAVES)
 
     # An eighth of the usual bins: as good, and three times as fast.
     boosting: dict[str, Any] = {"max_bins": 32, "random_state": 0}
     if numbers:
         return [
             mean(),
-            Baseline("ridge on summaries", reading(lambda _: _scaled(RidgeCV(np.logspace(-2, 4, 13))))),
-            Baseline(
-                "extra trees on summaries",
-                reading(lambda count: ExtraTreesRegressor(200, min_samples_leaf=leaf(count), random_state=0)),
-            ),
-            Baseline("gradient boosting on summaries", reading(lambda _: HistGradientBoostingRegressor(**boosting))),
+            Baseline("ridge on summaries", reading(lambda: _scaled(RidgeCV(np.logspace(-2, 4, 13))))),
+            Baseline("extra trees on summaries", reading(lambda: ExtraTreesRegressor(200, random_state=0))),
+            Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingRegressor(**boosting))),
             _rocket(numbers),
         ]
     boosting["max_iter"] = 50
     logistic: dict[str, Any] = {"max_iter": 1_000}
     return [
         majority(),
-        Baseline("logistic regression on summaries", reading(lambda _: _scaled(LogisticRegression(**logistic)))),
-        Baseline(
-            "extra trees on summaries",
-            reading(lambda count: ExtraTreesClassifier(200, min_samples_leaf=leaf(count), random_state=0)),
-        ),
-        Baseline("gradient boosting on summaries", reading(lambda _: HistGradientBoostingClassifier(**boosting))),
+        Baseline("logistic regression on summaries", reading(lambda: _scaled(LogisticRegression(**logistic)))),
+        Baseline("extra trees on summaries", reading(lambda: ExtraTreesClassifier(200, random_state=0))),
+        Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingClassifier(**boosting))),
         _rocket(numbers),
     ]
 

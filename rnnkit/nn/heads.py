@@ -140,7 +140,7 @@ class Grams(nn.Module):
         self.longest = longest
         self.weights = nn.Embedding(self.BUCKETS, classes)
         nn.init.zeros_(self.weights.weight)
-        self.register_buffer("scale", torch.ones(self.BUCKETS))
+        self.register_buffer("scale", torch.ones_like(self.weights.weight[:, 0]))
 
     def weigh(self, sequences: Iterable[Tensor]) -> None:
         """Have a run count by how few of the training `sequences`, ids of shape (steps,), have it.
@@ -149,7 +149,7 @@ class Grams(nn.Module):
         document frequency as scikit-learn has it (Spärck Jones, 1972). So rare runs are learned faster than such as
         are everywhere.
         """
-        count, holding = 0, torch.zeros(self.BUCKETS, dtype=torch.long)
+        count, holding = 0, torch.zeros(self.BUCKETS, dtype=torch.long, device="cpu")
         for ids in sequences:
             lags = [functional.pad(ids, (lag, 0), value=-1)[: len(ids)] for lag in range(self.longest)]
             holding[torch.cat(self.buckets(lags)).unique()] += 1
@@ -157,7 +157,8 @@ class Grams(nn.Module):
         self.scale.copy_(self.WIDE * (((1 + count) / (1 + holding.double())).log() + 1))
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *given: Any, **named: Any) -> None:
-        state_dict.setdefault(f"{prefix}scale", torch.ones(self.BUCKETS))  # nets of earlier versions weigh nothing
+        if (weights := state_dict.get(f"{prefix}weights.weight")) is not None:  # earlier versions weighed nothing
+            state_dict.setdefault(f"{prefix}scale", torch.ones_like(weights[:, 0]))
         super()._load_from_state_dict(state_dict, prefix, *given, **named)
 
     @property

@@ -17,7 +17,7 @@ from sweeps.flag_study import advising, besides, drawn, entries, foretelling, sc
 from sweeps.flag_study.entries import Entry
 from sweeps.flag_study.foretelling import Interval, Known
 from sweeps.flag_study.pages import row, ruled, words, wrapped
-from sweeps.study.suggestions import LIKELY
+from sweeps.study import suggestions
 
 
 SHARES = tuple(f"{moment / drawn.STEPS:.0%}" for moment in drawn.MOMENTS)
@@ -181,11 +181,12 @@ def trust(moments: Sequence[Known], found: Sequence[dict[str, np.ndarray]]) -> s
     lines = [
         "\n## How far chances hold\n\n",
         wrapped(
-            f"How large chances are does not carry over to tasks that were not seen as well as their order does. So "
-            f"`--foretell` ends a trial after a fifth of its steps where its chance is less than {LIKELY} of the "
-            "largest that a trial before it had. Were all of a task's nets one sweep, it would end as many of "
-            "those that learn and of the others as the table says. Where a few nets learn and others may do as well "
-            "without them, what counts is the third number: tasks in which no net that learns would be left."
+            "How large chances are does not carry over to tasks that were not seen as well as their order does. So "
+            "`--foretell` ends a trial after a fifth of its steps where its chance is less than "
+            f"{suggestions.LIKELY} of the largest that a trial before it had. Were all of a task's nets one sweep, it "
+            "would end as many of those that learn and of the others as the table says. Where a few nets learn and "
+            "others may do as well without them, what counts is the third number: tasks in which no net that learns "
+            "would be left."
         )
         + "\n\n",
         "Brier: the mean squared error of chances. Off by: how far chances are from shares, by tenths of the nets.\n\n",
@@ -197,7 +198,7 @@ def trust(moments: Sequence[Known], found: Sequence[dict[str, np.ndarray]]) -> s
         for name in (ALL, LOSS, BOTH, USED):
             chances, learned = models[name], known.learned
             tasks = foretelling.places(known)
-            kept = np.concatenate([chances[rows] >= LIKELY * chances[rows].max() for rows in tasks])
+            kept = np.concatenate([chances[rows] >= suggestions.LIKELY * chances[rows].max() for rows in tasks])
             kept = kept[np.argsort(np.concatenate(tasks))]
             ended = [f"{(~kept)[rows].sum()} of {rows.sum()}" for rows in (learned, ~learned)]
             able = [rows for rows in tasks if learned[rows].any()]
