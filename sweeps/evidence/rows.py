@@ -147,6 +147,7 @@ BETTER = (
     "--bidirectional --pool joined --embedding-size 64 --least-count 3 --word-dropout 0.3 --head-dropout 0.5 "
     "--order bucketed --schedule one-cycle --learning-rate 0.005 --epochs 5 --keep best"
 )
+TWO_LRU = "--task copying --cell lru --depth 2"
 BOTH = "--bidirectional --learning-rate 0.002"
 PIXELS = [(cell, cell.upper(), f"--cell {cell}") for cell in cells.gated()]
 PIXELS.append(("lstm-chrono", "LSTM, chrono", "--cell lstm --init chrono"))
@@ -161,6 +162,7 @@ ROWS = [
     _row("ptb", "word_lm", "LSTM of 2 x 200, no dropout", "", "perplexity", 3),
     *_memory("adding", ALL),
     *_memory("copying", ALL),
+    EvidenceRow("copying-lru", "copying", "LRU of two layers", "memory", TWO_LRU, "metric/loss/test", 5),
     *_memory("temporal-order", LSTMS),
     *_memory("reber", LSTMS, "metric/excess/test"),
     _row("ewt", "tagging", "LSTM over words and letters, both directions", ""),
