@@ -14,12 +14,11 @@ from the training and the validation part together; compared example by example 
 import functools
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rnnkit.core import BaseConfig, UserError, cli, defaults, settings
-from rnnkit.core import config as configuration
 from rnnkit.datasets import Parts, imdb
 from rnnkit.datasets.formats import labelled_text
 from rnnkit.datasets.generated import made_reviews
@@ -60,8 +59,6 @@ class Config(BaseConfig):
     """Share of the pooled state's units dropped in training."""
     word_dropout: float = 0.0
     """Share of words read as unknown in training."""
-    grams: int = field(default=0, metadata={configuration.BEFORE: 0})
-    """Up to so many words in a row count for an answer by themselves, beside the recurrent layers; 0 for none."""
     order: Literal["shuffled", "bucketed"] = "shuffled"
     """Batches at random, or of reviews of like length, which takes less time."""
 
@@ -69,7 +66,6 @@ class Config(BaseConfig):
         super().__post_init__()
         self._require_counts("embedding_size", "least_count")
         self._require_counts("head_size", least=0)
-        self._require("grams", 0 <= self.grams <= 8, "between 0 and 8")
         for name in ("head_dropout", "word_dropout"):
             self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         if self.data not in ("imdb", "made") and not Path(self.data).suffix:
@@ -93,10 +89,7 @@ def setup(config: Config, device: "torch.device") -> "Task[Reviews]":
     data = numbered(config.data, config.data_dir, config.least_count)
     sizes = config.embedding_size, 1, int(data.train.lengths.max())
     head: dict[str, Any] = {"pool": config.pool, "head_size": config.head_size, "head_dropout": config.head_dropout}
-    head["grams"] = config.grams
     model = models.classifier(config, *sizes, vocabulary=len(data.preprocessing.vocabulary), **head).to(device)
-    if model.grams is not None:
-        model.grams.weigh(data.train.inputs)
     if config.order == "bucketed":
         shares = padding(config, data.train)
         print(
