@@ -153,7 +153,7 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
 def space(config: "Config") -> Space:
     """What a sweep searches: sizes around the one that suits the data, and what the kind of data asks for."""
     middle = config.hidden_size or 64
-    # A second layer over words takes thrice the time.
+    # Texts take longest, a second layer over words thrice the time: one layer, and fewer trials.
     depths, trials = ((1,), TRIALS_OF_TEXTS) if config.unit in ("words", "characters") else ((1, 2), TRIALS)
     sizes = max(4, middle // 2), middle, 2 * middle
     rate = config.learning_rate or 0.01

@@ -88,12 +88,8 @@ def _scores(graph: Graph, net: Any) -> str:
 def _grams(graph: Graph, grams: heads.Grams) -> str:
     """What runs of symbols count for, of shape (batch, classes), as `heads.Grams` has it."""
     whole = lambda *values: graph.constant(values, np.int64)
-    weights, lag, hashed, found = (
-        graph.constant(grams.weights.weight * grams.scale.unsqueeze(1)),
-        "inputs",
-        whole(0),
-        list[str](),
-    )
+    weights = graph.constant(grams.weights.weight * grams.scale.unsqueeze(1))
+    lag, hashed, found = "inputs", whole(0), list[str]()
     for factor in grams.factors:
         term = graph("Mul", graph("Add", lag, whole(2)), whole(factor))
         hashed = graph("Mod", graph("Add", hashed, term), whole(grams.PRIME))

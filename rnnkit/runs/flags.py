@@ -89,8 +89,12 @@ def _carried(rows: list[Row], statistic: str) -> tuple[str, float]:
     if not rates:
         return "", math.nan
     where = max(rates, key=rates.__getitem__)
-    span = next((row["memory/span"] for row in rows if "memory/span" in row), math.nan)
-    return where, math.exp(min(rates[where] * span, 700.0))
+    return where, math.exp(min(rates[where] * _span(rows), 700.0))
+
+
+def _span(rows: list[Row]) -> float:
+    """The median length of the watched sequences, NaN where none are."""
+    return next((row["memory/span"] for row in rows if "memory/span" in row), math.nan)
 
 
 def _vanishing(rows: list[Row]) -> Iterable[Flag]:
@@ -166,7 +170,7 @@ def _learned(rows: list[Row]) -> bool:
 
 def _unused(rows: list[Row]) -> Iterable[Flag]:
     losses = _truncated(rows)
-    if losses is None or rows[0].get("memory/span", math.inf) <= 1:  # of one step nothing is to be remembered
+    if losses is None or _span(rows) <= 1:  # of one step nothing is to be remembered
         return
     one, quarter, every = losses
     gain = one - every

@@ -121,7 +121,7 @@ class Experiment(Generic[C, D]):
 
         if config.screen:
             raise UserError("--screen trains nothing: see `screened`")
-        config = self.started(self.settled(config))
+        config = self.completed(config)
         with kept_out():
             task = self.prepared(config)
             limits = promise.limits(config, task.model, next(task.model.parameters()).device)
@@ -155,6 +155,10 @@ class Experiment(Generic[C, D]):
         say(f"--init auto: {best.init}; the chances to learn are {each}")
         return best
 
+    def completed(self, config: C, say: Callable[[str], None] = lambda _: None) -> C:
+        """The configuration with all filled in that is left open; `say` is as in `started`."""
+        return self.started(self.settled(config), say)
+
     def prepared(self, config: C) -> Task[D]:
         """What a run would train, with its initial weights, in a process set up for it. Nothing is recorded."""
         from rnnkit.training.loop import prepare
@@ -162,7 +166,7 @@ class Experiment(Generic[C, D]):
         device = prepare(config)
         try:
             with kept_out():
-                return self.setup(self.started(self.settled(config)), device)
+                return self.setup(self.completed(config), device)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -172,7 +176,7 @@ class Experiment(Generic[C, D]):
         """What may keep a net with these settings from learning, and its chance, by a look into it before training."""
         from rnnkit.training import screening
 
-        config = self.started(self.settled(config))
+        config = self.completed(config)
         task = self.prepared(config)
         with kept_out():
             return screening.screened(task, config)
@@ -182,7 +186,7 @@ class Experiment(Generic[C, D]):
         prog = f"python -m experiments.{self.Config.experiment}"
         config = cli.parse(self.Config, prog, sys.argv[1:], sys.modules[self.Config.__module__].__doc__)
         refuse_idle(config, sys.argv[1:])
-        config = self.started(self.settled(config), print)
+        config = self.completed(config, print)
         if config.screen:
             seen = self.screened(config)
             raised = wording.count(len(seen.flags), "flag") if seen.flags else "no flags"

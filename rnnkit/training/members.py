@@ -37,7 +37,6 @@ def made(
         raise UserError("grams count in texts and tokens that have a label or a number: leave them out here")
     size = embedding_size if found.vocabulary else found.features
     known: dict[str, Any] = {"vocabulary": len(found.vocabulary) or None, "head_dropout": head_dropout}
-
     longest = max(map(len, read))
 
     def single(number: int) -> nn.Module:
@@ -45,12 +44,15 @@ def made(
         alone = config.changed(seed=seed)
         if found.answers == "tags":
             return models.tagger(alone, size, found.outputs, longest, **known)
-        net = models.classifier(alone, size, found.outputs, longest, pool=cast(Any, pool), grams=grams, **known)
-        if net.grams is not None and found.reads == "words":  # runs of letters do better as they are
-            net.grams.weigh(read)
-        return net
+        return models.classifier(alone, size, found.outputs, longest, pool=cast(Any, pool), grams=grams, **known)
 
-    return single(0) if found.members == 1 else Members([single(number) for number in range(found.members)])
+    nets = [single(number) for number in range(found.members)]
+    if grams and found.reads == "words":  # runs of letters do better as they are
+        first, *others = (cast(Any, net).grams for net in nets)
+        first.weigh(read)
+        for one in others:
+            one.scale.copy_(first.scale)
+    return nets[0] if found.members == 1 else Members(nets)
 
 
 def scores_of(net: nn.Module, examples: Examples) -> Tensor:

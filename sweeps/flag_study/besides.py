@@ -32,22 +32,24 @@ def others(known: Known) -> dict[str, np.ndarray]:
 
 def apart(known: Known, make: Callable[[], Any]) -> np.ndarray:
     """The chance of each run, of shape (runs,), by a model of the ranks of other families' signs."""
-    found = np.empty(len(known.learned))
-    for family in np.unique(known.families):
-        rows = known.families == family
+
+    def of_family(rows: np.ndarray) -> np.ndarray:
         train, test = foretelling.part(known, ~rows), foretelling.part(known, rows)
         model = make().fit(foretelling.features(train, train.values), train.learned)
-        found[rows] = model.predict_proba(foretelling.features(train, test.values))[:, 1]
-    return found
+        return model.predict_proba(foretelling.features(train, test.values))[:, 1]
+
+    return foretelling.by_group(known.families, of_family)
 
 
 def of_the_same_tasks(known: Known) -> np.ndarray:
     """The chance of each run, of shape (runs,), by the model in use, which saw nine of ten nets of its task too."""
-    found = np.empty(len(known.learned))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    for _, test in folds.split(known.values, known.tasks):
-        rows = np.isin(np.arange(len(known.learned)), test)
+    fold, folds = np.empty(len(known.learned), dtype=int), StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    for number, (_, test) in enumerate(folds.split(known.values, known.tasks)):
+        fold[test] = number
+
+    def of_fold(rows: np.ndarray) -> np.ndarray:
         seen = foretelling.part(known, ~rows)
         penalty = foretelling.chosen(seen, seen.families)
-        found[test] = foretelling.fitted(seen, foretelling.part(known, rows), penalty)
-    return found
+        return foretelling.fitted(seen, foretelling.part(known, rows), penalty)
+
+    return foretelling.by_group(fold, of_fold)

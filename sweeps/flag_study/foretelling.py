@@ -151,23 +151,30 @@ def weighed(train: Known, penalty: float) -> tuple[np.ndarray, float]:
     return np.ravel(model.coef_)[: known.shape[1]], float(np.ravel(model.intercept_)[0])
 
 
+def by_group(groups: np.ndarray, chances: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """What `chances` says of each group's runs, given a mask of them, for all runs, of shape (runs,)."""
+    found = np.empty(len(groups))
+    for group in np.unique(groups):
+        rows = groups == group
+        found[rows] = chances(rows)
+    return found
+
+
 def apart(known: Known, groups: np.ndarray, penalty: float) -> np.ndarray:
     """The same with a given penalty."""
-    found = np.full(len(groups), known.learned.mean())  # of one group alone, which no other foretells
-    for group in np.unique(groups) if len(np.unique(groups)) > 1 else []:
-        rows = groups == group
-        found[rows] = fitted(part(known, ~rows), part(known, rows), penalty)
-    return found
+    if len(np.unique(groups)) == 1:  # which no other foretells
+        return np.full(len(groups), known.learned.mean())
+    return by_group(groups, lambda rows: fitted(part(known, ~rows), part(known, rows), penalty))
 
 
 def held_out(known: Known, groups: np.ndarray) -> np.ndarray:
     """The chance to learn of each run, of shape (runs,), each group's from a model of the others."""
-    chances = np.empty(len(groups))
-    for group in np.unique(groups):
-        rows = groups == group
+
+    def of_group(rows: np.ndarray) -> np.ndarray:
         rest = part(known, ~rows)
-        chances[rows] = fitted(rest, part(known, rows), chosen(rest, groups[~rows]))
-    return chances
+        return fitted(rest, part(known, rows), chosen(rest, groups[~rows]))
+
+    return by_group(groups, of_group)
 
 
 def chosen(known: Known, groups: np.ndarray) -> float:

@@ -198,8 +198,8 @@ def trust(moments: Sequence[Known], found: Sequence[dict[str, np.ndarray]]) -> s
         for name in (ALL, LOSS, BOTH, USED):
             chances, learned = models[name], known.learned
             tasks = foretelling.places(known)
-            kept = np.concatenate([chances[rows] >= suggestions.LIKELY * chances[rows].max() for rows in tasks])
-            kept = kept[np.argsort(np.concatenate(tasks))]
+            best = foretelling.by_group(known.tasks, lambda rows, chances=chances: chances[rows].max())
+            kept = chances >= suggestions.LIKELY * best
             ended = [f"{(~kept)[rows].sum()} of {rows.sum()}" for rows in (learned, ~learned)]
             able = [rows for rows in tasks if learned[rows].any()]
             ended.append(f"{sum(not (kept & learned)[rows].any() for rows in able)} of {len(able)}")

@@ -121,7 +121,7 @@ def evaluations(rows: Sequence[signs.Row]) -> list[int]:
 def speaks_after(evaluations: Iterable[int], steps: int) -> int | None:
     """After which of these steps it is said whether a net learns: the first after a fifth of all `steps`.
 
-    Not before: while a schedule still raises the learning rate, a net that will learn looks like one that will not.
+    Not before: nets of a task are told apart better then (docs/flags.md).
     """
     return next((step for step in evaluations if step / steps >= LATE), None)
 
