@@ -32,7 +32,8 @@ def magnitude(rows: Tensor) -> tuple[float, float, float]:
 
 def unit_std(rows: Tensor) -> Tensor:
     """The standard deviation of each unit over all valid steps, of shape (hidden,): exactly 0 for a constant unit."""
-    return _shifted(rows).std(dim=0, correction=0)
+    shifted = _shifted(rows)
+    return (shifted - shifted.mean(dim=0)).square().mean(dim=0).sqrt()  # `std` takes five times as long
 
 
 def dead_units(rows: Tensor) -> Tensor:
@@ -166,7 +167,7 @@ def gate_statistics(gate: Tensor) -> dict[str, Tensor]:
     return {
         "left": (gate < LEFT).to(gate.dtype).mean(dim=0),
         "right": (gate > RIGHT).to(gate.dtype).mean(dim=0),
-        "sensitivity": (4 * gate * (1 - gate)).mean(dim=0),
+        "sensitivity": 4 * torch.addcmul(gate, gate, gate, value=-1).mean(dim=0),
         "std": unit_std(gate),
     }
 

@@ -57,6 +57,11 @@ class _FastForward(nn.RNNBase):
             tell(watching, self, (input, hx, result), told[0] if told else None, random)
         return result
 
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as torch.nn's; on the device "meta", where none are, it costs nothing."""
+        if not all(weight.is_meta for weight in self.parameters()):
+            super().reset_parameters()
+
     def __prepare_scriptable__(self) -> nn.RNNBase:
         """torch.nn's own layer with the same weights, which `torch.jit.script` puts in the place of this one."""
         if type(self) not in KINDS:  # what a subclass adds is torch's to script or to refuse

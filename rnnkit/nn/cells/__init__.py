@@ -44,6 +44,7 @@ def named(name: str) -> Cell:
     return cell
 
 
+@functools.cache  # the folder of cells is read for it, and a look into a net asks it many times
 def by_layer(layer: str) -> Cell:
     """The cell of torch.nn's layer of that name. Raises `UserError` where there is none."""
     for name in names():

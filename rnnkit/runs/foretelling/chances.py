@@ -60,7 +60,7 @@ class Foretold:
     reasons: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"learns with probability {self.chance:.2f}: {'; '.join(self.reasons)}"
+        return f"learns with probability {self.chance:.2f}, judging by other tasks: {'; '.join(self.reasons)}"
 
 
 @functools.cache

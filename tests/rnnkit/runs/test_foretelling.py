@@ -38,7 +38,8 @@ def test_a_sign_that_a_net_does_not_have_counts_as_one_in_the_middle_and_is_no_r
 
 def test_reasons_are_those_signs_that_speak_loudest_for_what_is_said():
     poor = foretelling.foretold(MODEL, {"depth": 1.0, "learning rate": math.log(1e-4)})
-    assert str(poor) == (f"learns with probability {poor.chance:.2f}: the learning rate is 0.0001; the depth is 1")
+    said = f"learns with probability {poor.chance:.2f}, judging by other tasks: "
+    assert str(poor) == said + "the learning rate is 0.0001; the depth is 1"
     good = foretelling.foretold(MODEL, {"depth": 3.0, "learning rate": math.log(1e-4)})
     assert good.chance < 0.5  # the depth speaks for it, and is no reason
     assert good.reasons == ("the learning rate is 0.0001",)
