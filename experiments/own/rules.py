@@ -20,7 +20,7 @@ MOST_SECONDS = 14.0  # of training, as they are estimated: a clock would make of
 # Of a sweep, unless told: the plane of 6, 2 that TPE suggests, and the best again on fresh seeds, in three minutes on 2
 # cores.
 TRIALS, AGAIN = 8, 1
-TRIALS_OF_TEXTS = 6  # 3 sizes, and 3 that TPE suggests
+TRIALS_OF_TEXTS = 6  # and tokens: 3 sizes, and 3 that TPE suggests
 FAR = 20.0  # by how many times places differ that are of other kinds, rather than of one series
 
 _BY_DATA = ("hidden_size", "batch_size", "epochs", "learning_rate", "folds")
@@ -153,8 +153,9 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
 def space(config: "Config") -> Space:
     """What a sweep searches: sizes around the one that suits the data, and what the kind of data asks for."""
     middle = config.hidden_size or 64
-    # Texts take longest, a second layer over words thrice the time: one layer, and fewer trials.
-    depths, trials = ((1,), TRIALS_OF_TEXTS) if config.unit in ("words", "characters") else ((1, 2), TRIALS)
+    # Texts and tokens take longest, a second layer over words thrice the time: one layer, and fewer trials.
+    is_text = config.unit in ("words", "characters", "tokens")
+    depths, trials = ((1,), TRIALS_OF_TEXTS) if is_text else ((1, 2), TRIALS)
     sizes = max(4, middle // 2), middle, 2 * middle
     rate = config.learning_rate or 0.01
     start: dict[str, Any] = {"cell": "gru", "bidirectional": True, "learning_rate": rate, "clip": 1.0}
