@@ -44,11 +44,12 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     count = len(np.unique(np.concatenate([places.train, places.valid])))
     found["watch"] = config.watch if config.watch != "auto" else rules.watched(data.answers, _class_counts(data))
     usual = rules.usual(data.answers, unit, count)
-    found["batch_size"] = config.batch_size or rules.batch_of(count, unit)
+    found["scale"], found["gaps"] = _scale(config, data, places), _gaps(config, data)
+    length = 1.0 if found["scale"] == "table" else float((windows.data if windows else data).lengths.mean())
+    found["batch_size"] = config.batch_size or rules.batch_of(count, unit, length)
     found["hidden_size"] = config.hidden_size or usual.hidden_size
     found["learning_rate"] = config.learning_rate or usual.learning_rate
     found["pool"] = config.pool if config.pool != "auto" else usual.pool
-    found["scale"], found["gaps"] = _scale(config, data, places), _gaps(config, data)
     if config.differences and data.reads != "series":
         raise UserError("--differences: words and tokens have none: leave it out")
     if windows is not None:
@@ -59,7 +60,6 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     for name in ("word_dropout", "head_dropout", "grams"):
         if getattr(config, name) is None:
             found[name] = getattr(usual, name)
-    length = 1.0 if found["scale"] == "table" else float((windows.data if windows else data).lengths.mean())
     each = rules.seconds_of(found["hidden_size"], config.depth, found["batch_size"], length, unit)
     one = data.answers == "forecast" or "valid" in data.parts
     found["folds"] = config.folds or (1 if one else rules.folds_of(count, unit, each, MOST_SECONDS))

@@ -6,6 +6,7 @@ from rnnkit.sequences.batching import (
     Joined,
     batches,
     bucketed_order,
+    by_length,
     collate,
     epoch_order,
     gathered,
@@ -31,6 +32,6 @@ from rnnkit.sequences.schedule import Chunk, PackedLayout, Schedule
 
 
 __all__ = ["bptt_chunks", "images", "preprocessing", "schedule", "vocabulary", "Pixels"]
-__all__ += ["Batch", "batches", "bucketed_order", "check", "collate", "epoch_order", "gathered", "shuffled_batches"]
-__all__ += ["Chunk", "Examples", "Joined", "PackedLayout", "Padding", "Preprocessing", "Schedule"]
+__all__ += ["Batch", "batches", "bucketed_order", "by_length", "check", "collate", "epoch_order", "gathered"]
+__all__ += ["shuffled_batches", "Chunk", "Examples", "Joined", "PackedLayout", "Padding", "Preprocessing", "Schedule"]
 __all__ += ["State", "lengths_of_rows", "map_packed", "mask", "means", "owners", "pack", "padding", "reverse", "times"]

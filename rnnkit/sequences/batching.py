@@ -156,6 +156,24 @@ def bucketed_order(lengths: Tensor, batch_size: int, seed: int, epoch: int, buck
     return [batches[i] for i in torch.randperm(len(batches), generator=generator, device="cpu").tolist()]
 
 
+def by_length(lengths: Tensor, most: int, most_steps: int) -> list[Tensor]:
+    """Examples from the shortest to the longest, in batches of at most `most` that have at most `most_steps` steps.
+
+    For what is computed once, where only memory and time count. A sequence that has more steps is alone. Raises
+    `UserError` where `most` or `most_steps` is not at least 1.
+    """
+    require_counts(most=most, most_steps=most_steps)
+    order = lengths.argsort(stable=True)
+    counts, steps = [0], 0
+    for length in lengths[order].tolist():
+        if counts[-1] and (counts[-1] == most or steps + length > most_steps):
+            counts.append(0)
+            steps = 0
+        counts[-1] += 1
+        steps += length
+    return list(order.split(counts))
+
+
 def gathered(examples: Examples, order: Sequence[Tensor]) -> Iterator[Batch]:
     """The batches that an order names. Raises `UserError` as `collate` does."""
     return Joined(examples).batches(order)

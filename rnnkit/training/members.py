@@ -18,6 +18,9 @@ from rnnkit.sequences import Examples, Preprocessing
 from rnnkit.training import tasks
 
 
+AT_ONCE = 1 << 12  # steps that are scored in one go: some 15 MB where a net has 64 units in both directions
+
+
 def made(
     config: BaseConfig,
     found: Preprocessing,
@@ -57,7 +60,7 @@ def made(
 
 def scores_of(net: nn.Module, examples: Examples) -> Tensor:
     """The scores of a part, (rows, members x outputs), on the CPU, in the order of its examples."""
-    order = list(examples.lengths.argsort(stable=True).split(128))
+    order = sequences.by_length(examples.lengths, 128, AT_ONCE)
 
     def of_batch(given: Any, batch: sequences.Batch) -> list[Tensor]:
         return [one.cpu() for one in unpack_sequence(given)] if isinstance(given, PackedSequence) else list(given.cpu())

@@ -14,6 +14,7 @@ ENOUGH = 5_000  # to learn from, for a net of 64 units
 LEAST_UPDATES, MOST_UPDATES = 1_000, 3_000
 PASSES = 20  # of the training part, where that is more than LEAST_UPDATES
 OF_WORDS = 500, 8  # the same of words: rare ones are soon known by heart, and what is learned then is of no use
+MOST_STEPS = 1 << 12  # of a batch in the mean: what a step keeps for its gradient is kept for all of them at once
 EVALUATIONS = 15  # as many as make a difference
 
 Unit = Literal["values", "words", "characters", "tokens"]
@@ -72,9 +73,13 @@ def _least(unit: str) -> tuple[int, int]:
     return OF_WORDS if unit == "words" else (LEAST_UPDATES, PASSES)
 
 
-def batch_of(train: int, unit: str) -> int:
-    """A sixteenth of the training part, 16 to 64; of texts, which are long and learned in few passes, 16."""
-    return 16 if unit == "words" else int(np.clip(2 ** round(math.log2(max(train, 1) / 16)), 16, 64))
+def batch_of(train: int, unit: str, length: float) -> int:
+    """A sixteenth of the training part, 16 to 64, and no more than MOST_STEPS where `length` is a sequence's in the mean.
+
+    Of texts, which are long and learned in few passes, 16.
+    """
+    most = min(max(train, 1) / 16, MOST_STEPS / max(length, 1))
+    return 16 if unit == "words" else int(np.clip(2 ** round(math.log2(most)), 16, 64))
 
 
 def seconds_of(hidden_size: int, depth: int, batch: int, length: float, unit: str) -> float:

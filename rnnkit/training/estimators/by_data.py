@@ -75,11 +75,11 @@ def config(told: dict[str, Any], given: Given, kind: str, counts: np.ndarray, co
         return found.setdefault(name, value)
 
     unit = settle("unit", rules.unit_of(given.reads, given.inputs))
-    batch = settle("batch_size", rules.batch_of(count, unit))
+    length = found["context"] if kind == "forecast" else float(np.mean([len(one) for one in given.inputs]))
+    batch = settle("batch_size", rules.batch_of(count, unit, length))
     for name, value in vars(rules.usual(kind, unit, count)).items():
         settle(name, value)
     settle("watch", rules.watched(kind, counts))
-    length = found["context"] if kind == "forecast" else float(np.mean([len(one) for one in given.inputs]))
     seconds = rules.seconds_of(found["hidden_size"], found["depth"], batch, length, unit)
     folds = settle("folds", 1 if kind == "forecast" else rules.folds_of(count, unit, seconds, MOST_SECONDS))
     train = count if folds > 1 else max(1, round(count * (1 - found["validation_fraction"])))
