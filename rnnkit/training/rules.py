@@ -74,7 +74,7 @@ def _least(unit: str) -> tuple[int, int]:
 
 
 def batch_of(train: int, unit: str, length: float) -> int:
-    """A sixteenth of the training part, 16 to 64, and no more than MOST_STEPS where `length` is a sequence's in the mean.
+    """A sixteenth of the training part, 16 to 64, of no more than MOST_STEPS; `length` is a sequence's in the mean.
 
     Of texts, which are long and learned in few passes, 16.
     """
