@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ from sweeps.reading import RunIndex
 
 if TYPE_CHECKING:
     import uvicorn
+
+
+LATER = 2.0  # seconds in which the first list is made, with the interpreter to itself
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ def server(index: RunIndex) -> "uvicorn.Server":
 def prepare(index: RunIndex) -> None:
     """Have ready what the first pages need: the list, then what reads studies, which takes a second to import."""
     index.runs()
-    importlib.import_module("optuna")
+    time.sleep(LATER)
+    for name in ("optuna", "scipy.stats"):
+        importlib.import_module(name)
 
 
 def main() -> None:

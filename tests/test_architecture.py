@@ -227,11 +227,14 @@ def light_modules() -> list[str]:
     return [name for name in names if not name.endswith("__main__")]
 
 
-def test_what_a_command_line_imports_loads_no_torch():
-    """A process imports them all, one by one, and names the first that brings torch along."""
-    code = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
-    code += "    if 'torch' in sys.modules:\n        sys.exit(name)\n"
-    command = [sys.executable, "-c", code, *light_modules()]
+@pytest.mark.parametrize(
+    ("modules", "heavy"), [(light_modules(), "torch"), (["sweeps.dashboard", "sweeps.web.app"], "scipy")]
+)
+def test_what_a_command_line_and_the_list_of_runs_import_is_light(modules, heavy):
+    """A process imports them all, one by one, and names the first that brings along what takes a second."""
+    code = "import importlib, sys\nfor name in sys.argv[2:]:\n    importlib.import_module(name)\n"
+    code += "    if sys.argv[1] in sys.modules:\n        sys.exit(name)\n"
+    command = [sys.executable, "-c", code, heavy, *modules]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -2,6 +2,8 @@
 
 A value found as the best of many is flattered by chance. So the best configurations are run again on fresh seeds, and
 judged by those runs alone. All intervals are of 95 %, by Student's t; they speak of other seeds, not of other examples.
+
+SciPy takes most of a second to import, and is where it is needed: a list of studies with answers shows at once.
 """
 
 import functools
@@ -11,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
 
 from sweeps.analysis.facts import Difference, Mean
 
@@ -34,6 +35,8 @@ def mean_of(values: Sequence[float], limits: Limits = (-math.inf, math.inf)) -> 
     deviation = statistics.stdev(values) if count > 1 and all(map(math.isfinite, values)) else None
     if count < LEAST_SEEDS or deviation is None or _alike(values):
         return Mean(mean, None, None, deviation, count)
+    from scipy import special, stats
+
     reach = float(stats.t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
     low, high = limits
     if not low < mean < high or (math.isinf(low) and math.isinf(high)):
@@ -71,6 +74,8 @@ def difference(ours: Mapping[int, float], theirs: Mapping[int, float], sign: int
     enough = min(len(first), len(second)) >= LEAST_SEEDS and all(map(math.isfinite, [*first, *second]))
     if not enough or _shows_no_spread(first, second, paired):
         return untold
+    from scipy import stats
+
     test = stats.ttest_rel(first, second) if paired else stats.ttest_ind(first, second, equal_var=False)
     ends = test.confidence_interval(1 - 0.05 / comparisons)
     low, high = sorted((sign * float(ends.low), sign * float(ends.high)))
@@ -101,6 +106,8 @@ def _more_seeds(first: Sequence[float], second: Sequence[float], paired: bool, c
     effect = abs(statistics.fmean(first) - statistics.fmean(second)) / deviation
     counts = np.arange(have + 1, MOST_SEEDS + 1)
     freedom = counts - 1 if paired else 2 * counts - 2
+    from scipy import stats
+
     quantile = stats.t.ppf(1 - 0.025 / comparisons, freedom)
     enough = np.flatnonzero(stats.nct.sf(quantile, freedom, effect * np.sqrt(counts)) >= POWER)
     return int(counts[enough[0]]) - have if len(enough) else None
@@ -135,4 +142,6 @@ def least_difference(between_seeds: Spread, cells: int, ours: int, theirs: int) 
 
 @functools.cache  # a tenth of a second, and a page asks again and again
 def _studentized_range(cells: int, freedom: int) -> float:
+    from scipy import stats
+
     return float(stats.studentized_range.ppf(0.95, cells, freedom))
