@@ -17,6 +17,8 @@ from rnnkit.core.texts import without_secrets
 
 FORMAT = 1  # of manifest.json, study.json and summary.json; a reader of one format refuses later ones
 _HALF = re.compile("[\ud800-\udfff]")
+# Whole numbers beyond 64 bits are floats. One decoder for all: to make one takes as long as to read a small file.
+_JSON = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
 MOST_BYTES = 1 << 28  # of a JSON file that is read as a whole
 DEEPEST = 50  # brackets inside of each other that are read
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -63,7 +65,7 @@ def parsed(text: str | bytes) -> Any:
     """
     text = text if isinstance(text, str) else text.decode()
     try:
-        value = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
+        value = _JSON.decode(text)
     except RecursionError:
         raise ValueError("its brackets are nested too deeply") from None
     if "\\u" in text or text.count("[") + text.count("{") > DEEPEST:  # else neither can be
@@ -84,10 +86,16 @@ def _require_plain(value: Any, name: str, deepest: int) -> None:
             _require_plain(one, place, deepest - 1)
 
 
-def read_plain(path: Path) -> bytes:
-    """The bytes of a plain file. `OSError` for anything else: a pipe may never end, and a device has no end."""
-    if not stat.S_ISREG(path.stat().st_mode):
+def read_plain(path: Path, most: float = math.inf) -> bytes:
+    """The bytes of a plain file. `OSError` for anything else: a pipe may never end, and a device has no end.
+
+    Raises `ValueError` where it has more than `most` bytes.
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
+    if about.st_size > most:
+        raise ValueError(f"it has {about.st_size:,} bytes")
     return path.read_bytes()
 
 
@@ -97,9 +105,7 @@ def read_json(path: Path, advice: str = "delete it, or its whole folder") -> dic
     One that a later version wrote is not read.
     """
     try:
-        if (size := path.stat().st_size) > MOST_BYTES:
-            raise ValueError(f"it has {size:,} bytes")
-        values = parsed(read_plain(path))
+        values = parsed(read_plain(path, MOST_BYTES))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:

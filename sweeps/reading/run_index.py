@@ -167,14 +167,13 @@ class RunIndex:
 
     def judged_by(self, study: str | None) -> tuple[str, bool]:
         """The metric that a study judges its trials by ("" where that is not known), and whether lower is better."""
-        path = self.root / "studies" / str(study) / "study.json"
-        if study is None or study != path.parent.name:
+        if study is None or study != os.path.basename(study):
             return "", False
-        mark = _mark(path)
+        mark = _mark(path := f"{self.root}/studies/{study}/study.json")
         if study not in self._judged or self._judged[study][0] != mark:
             space = Space()
             with contextlib.suppress(UserError):
-                space = told(self.read_json(path))[0].space
+                space = told(self.read_json(Path(path)))[0].space
             self._judged[study] = mark, (space.metric, space.lower_is_better)
         return self._judged[study][1]
 
@@ -188,8 +187,9 @@ class RunIndex:
         """The path, if it is a plain file that lies inside of the folder of runs, wherever links lead."""
         try:
             # A folder in a list is no link, so that a file of it lies inside unless the file is one: most are none.
-            if path.parent.parent == self.root and stat.S_ISREG(os.lstat(path).st_mode):
-                return None if path.parent.is_symlink() else path
+            folder = os.path.dirname(path)  # of text: of each of thousands of runs it is asked
+            if os.path.dirname(folder) == str(self.root) and stat.S_ISREG(os.lstat(path).st_mode):
+                return None if os.path.islink(folder) else path
             real = os.path.realpath(path, strict=True)
             plain = stat.S_ISREG(os.stat(real).st_mode)
         except (OSError, ValueError):  # a name that no file can have
