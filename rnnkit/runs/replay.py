@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.core import files
+from rnnkit.core import files, wording
 from rnnkit.runs.manifest import ELSEWHERE, SURROUNDINGS, Manifest, differences
 from rnnkit.runs.result import Result
 from rnnkit.runs.rows import Row, read_rows
@@ -82,7 +82,7 @@ def difference_in_rows(original: list[Row], replay: list[Row], chosen: Chosen = 
     """The first step and metric in which two records differ, among those that `chosen` gives of a row."""
     for one, other in itertools.zip_longest(original, replay):
         if one is None or other is None:
-            ends = " and ".join(f"{len(rows)} rows" for rows in (original, replay))
+            ends = " and ".join(wording.count(len(rows), "row") for rows in (original, replay))
             shorter = original if one is None else replay
             return f"the records have {ends}: they agree up to step {shorter[-1]['step'] if shorter else 0}"
         if found := _first_difference(one, other, chosen):

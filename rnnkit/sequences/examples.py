@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from rnnkit.core import UserError, require_counts
+from rnnkit.core import UserError, require_counts, wording
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def require_targets(examples: Examples) -> None:
             f"not {kind_of(targets)}"
         )
     if len(examples.targets) != len(examples):
-        raise UserError(f"{len(examples)} sequences came with {len(examples.targets)} targets")
+        raise UserError(
+            f"{wording.count(len(examples), 'sequence')} came with {wording.count(len(examples.targets), 'target')}"
+        )
 
 
 def require_sequences(examples: Examples, what: str) -> list[int]:
@@ -112,7 +114,9 @@ def require_sequences(examples: Examples, what: str) -> list[int]:
         counts = _require_alike(examples.targets, what, "targets", hint)
         for i, (length, count) in enumerate(zip(lengths, counts, strict=True)):
             if count != length:
-                raise UserError(f"example {i} of {what} has {length} steps and {count} targets")
+                raise UserError(
+                    f"example {i} of {what} has {wording.count(length, 'step')} and {wording.count(count, 'target')}"
+                )
     return lengths
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnnkit.core import UserError
+from rnnkit.core import UserError, wording
 from rnnkit.datasets import Parts
 from rnnkit.datasets.formats import text_file
 
@@ -66,7 +66,7 @@ def read(path: Path) -> Tagged:
     sentences, left_out = parse(source.text, str(path))
     count = len(sentences.sequences)
     if count < FEWEST:
-        raise UserError(f"{path}: {count} sentences, and at least {FEWEST} are needed")
+        raise UserError(f"{path}: {wording.count(count, 'sentence')}, and at least {FEWEST} are needed")
     cuts = count * 80 // 100, count * 90 // 100
     places = slice(cuts[0]), slice(*cuts), slice(cuts[1], None)
     parts = (Part(sentences.sequences[where], sentences.tags[where]) for where in places)

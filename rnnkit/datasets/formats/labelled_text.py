@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.core import UserError
+from rnnkit.core import UserError, wording
 from rnnkit.datasets import Parts, splits
 from rnnkit.datasets.formats import text_file
 
@@ -72,7 +72,8 @@ def read_table(path: Path, seed: int = 0) -> LabelledTexts:
     labels.sort()
     for label in labels:
         if (count := names.count(label)) < FEWEST:
-            raise UserError(f"{path}: {count} rows of label {reprlib.repr(label)}, and at least {FEWEST} are needed")
+            rows = f"{wording.count(count, 'row')} of label {reprlib.repr(label)}"
+            raise UserError(f"{path}: {rows}, and at least {FEWEST} are needed")
     if len(labels) < 2:
         raise UserError(f"{path}: every row has the label {reprlib.repr(labels[0])}; two labels are needed")
     return split(Part(texts, [labels.index(name) for name in names]), tuple(labels), source.sha256, seed)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnnkit.core import UserError, seeding
+from rnnkit.core import UserError, seeding, wording
 from rnnkit.datasets import Parts, splits
 from rnnkit.evaluation import classification
 from rnnkit.nn import portable
@@ -117,12 +117,12 @@ def divided(learned: Learned, config: Config) -> tuple[np.ndarray, np.ndarray, n
         train, valid = splits.stratified(strata, config.validation_fraction, seed)
         if not len(train) or not len(valid):
             raise UserError(
-                f"validation_fraction {config.validation_fraction:g} of {count} sequences leaves none to train or "
-                "validate with"
+                f"validation_fraction {config.validation_fraction:g} of {wording.count(count, 'sequence')} leaves none "
+                "to train or validate with"
             )
         return np.sort(train), np.sort(valid), fold
     if count < config.folds:
-        raise UserError(f"folds={config.folds}: there are {count} sequences: take fewer folds")
+        raise UserError(f"folds={config.folds} of {wording.count(count, 'sequence')}: take fewer folds")
     shuffled = np.random.default_rng(seed).permutation(count)
     fold[shuffled[np.argsort(strata[shuffled], kind="stable")]] = everyone % config.folds
     return everyone, everyone, fold

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnkit.core import wording
 from rnnkit.runs import read_rows
 from rnnkit.sequences import Preprocessing
 
@@ -61,7 +62,9 @@ def of_classes(classes: tuple[str, ...], truth: np.ndarray, given: np.ndarray) -
         lines.append(f"... and {len(classes) - MOST} more")
     pairs = Counter((int(t), int(g)) for t, g in zip(truth, given, strict=True) if t != g)
     if pairs:
-        most = (f"{classes[t]!r} as {classes[g]!r} {count} times" for (t, g), count in pairs.most_common(5))
+        most = (
+            f"{classes[t]!r} as {classes[g]!r} {wording.count(count, 'time')}" for (t, g), count in pairs.most_common(5)
+        )
         lines.append(f"largest confusions: {', '.join(most)}")
     never = [name for number, name in enumerate(classes) if number not in given]
     if len(never) == len(classes) - 1:

@@ -55,7 +55,7 @@ def test_batches_keep_the_order():
         (examples_of([]), "at least one example"),
         (Examples([torch.ones(2, 3), torch.ones(0, 3)], torch.zeros(2)), "example 1 .* empty"),
         (Examples([torch.ones(2, 3), torch.ones(2, 4)], torch.zeros(2)), "example 1 .* features"),
-        (Examples([torch.ones(2, 3)], torch.zeros(2)), "1 sequences came with 2 targets"),
+        (Examples([torch.ones(2, 3)], torch.zeros(2)), "1 sequence came with 2 targets"),
         (
             Examples([torch.ones(2), torch.ones(2).double()], torch.zeros(2)),
             "example 1 .* torch.float64.* torch.float32",
@@ -90,7 +90,7 @@ def test_collate_names_what_does_not_fit(examples, message):
 
 def test_batches_name_what_they_cannot_be_made_of():
     for targets in (None, torch.zeros(3), [torch.zeros(2)]):
-        with pytest.raises(UserError, match="targets"):
+        with pytest.raises(UserError, match="target"):
             next(batches(Examples([torch.ones(2)] * 2, targets), 2))
     for make in (lambda: next(batches(examples_of([2]), 0)), lambda: shuffled_batches(examples_of([2]), 0, 0, 0)):
         with pytest.raises(UserError, match="batch_size must be at least 1, not 0"):
@@ -128,7 +128,7 @@ def words(*ids, targets=(0, 1)):
         (examples_of([]), {}, "the data needs at least one example"),
         (Examples([torch.ones(2, 3), torch.ones(0, 3)], torch.zeros(2)), {}, "example 1 of the data is an empty"),
         (Examples([torch.ones(2, 3), torch.ones(2, 4)], torch.zeros(2)), {}, "example 1 of the data has features"),
-        (Examples([torch.ones(2, 3)], torch.zeros(2)), {}, "1 sequences came with 2 targets"),
+        (Examples([torch.ones(2, 3)], torch.zeros(2)), {}, "1 sequence came with 2 targets"),
         (with_value(torch.nan), {}, "example 1, step 1, feature 2 is nan, not a finite number"),
         (with_value(torch.inf), {}, "example 1, step 1, feature 2 is inf"),
         (words(4, 9, 1), {"vocabulary": 9}, r"example 1, step 1: id 9 is outside 0\.\.8"),
