@@ -27,7 +27,7 @@ from sweeps.web import listing, run_charts, study_charts
 
 
 MOST = 24  # runs that are laid over each other
-MOST_OPEN = 30  # charts of several runs that are seen without unfolding a section: a few screens
+MOST_OPEN = 24  # charts of several runs that are seen without unfolding a section: four screens
 MOST_BYTES = 64 << 20  # of a picture; it is sent in pieces
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 PLOTLY = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"  # the script comes with the package
