@@ -137,16 +137,18 @@ const Tables = (() => {
 
 const Theme = (() => {
   const system = matchMedia("(prefers-color-scheme: dark)");
-  function apply() {
+  function apply(onPaper = false) {  // where grounds are not printed, and light words cannot be read
     const wanted = localStorage.getItem("theme") || "auto";
-    const dark = wanted === "dark" || (wanted === "auto" && system.matches);
+    const dark = !onPaper && (wanted === "dark" || (wanted === "auto" && system.matches));
     document.documentElement.dataset.theme = dark ? "dark" : "light";
     document.getElementById("theme").value = wanted;
     if (typeof Charts !== "undefined") Charts.theme(dark);
   }
   function start() {
     apply();
-    system.addEventListener("change", apply);
+    system.addEventListener("change", () => apply());
+    addEventListener("beforeprint", () => apply(true));
+    addEventListener("afterprint", () => apply());
     document.getElementById("theme").addEventListener("change", (event) => {
       localStorage.setItem("theme", event.target.value);
       apply();

@@ -208,15 +208,15 @@ def test_what_is_more_than_some_screens_is_folded_until_it_is_wanted(kinds, look
     assert page.locator(gradients).is_hidden()
 
 
-def test_a_printed_page_has_all_its_charts_within_the_width_of_a_sheet(kinds, look):
-    page = look(f"/compare?run={kinds[1]['finished'].name}").page
+def test_a_printed_page_has_all_its_charts_within_the_width_of_a_sheet_and_is_light(kinds, look):
+    page = look(f"/compare?run={kinds[1]['finished'].name}", "dark").page
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.wait_for_function("() => !document.querySelector('.chart:not([data-drawn])')")
-    assert (
-        page.locator(".chart .main-svg").evaluate_all("(all) => Math.max(...all.map((one) => one.clientWidth))") < 350
-    )
+    assert max(page.locator(".chart .main-svg").evaluate_all("(all) => all.map((one) => one.clientWidth)")) < 350
+    assert brightness(page, "body", "backgroundColor") > 600 > 200 > brightness(page, ".gtitle", "fill")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert brightness(page, "body", "backgroundColor") < 200
     assert page.locator("main").bounding_box()["width"] > 1000
 
 
