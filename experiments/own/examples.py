@@ -43,10 +43,12 @@ def _read(config: "Config") -> OwnData:
         if config.gaps != "auto":
             data = data.with_gaps() if config.gaps == "on" else replace(data, gaps=())
         known |= dict.fromkeys([(config.task, config.gaps), (data.answers, config.gaps)], data)
+        if data.guessed:  # the settings that follow name them
+            _known(config.data, config.test, replace(how, **dict(data.guessed))).update(known)
     return known[config.task, config.gaps]
 
 
-@functools.lru_cache(maxsize=1)  # the trials of a sweep share it
+@functools.lru_cache(maxsize=2)  # with columns that were guessed, and named; the trials of a sweep share it
 def _known(path: str, test: str, how: How) -> dict[tuple[str, str], OwnData]:
     """What was read last, by task and gaps: filled where it is asked for."""
     del path, test, how
@@ -55,7 +57,7 @@ def _known(path: str, test: str, how: How) -> dict[tuple[str, str], OwnData]:
 
 def _of_files(path: str, test: str, how: How) -> OwnData:
     data = read(Path(path), how)
-    return parts.joined(data, read(Path(test), how)) if test else data
+    return parts.joined(data, read(Path(test), replace(how, **dict(data.guessed)))) if test else data
 
 
 def divided(config: "Config") -> tuple[OwnData, parts.Places]:

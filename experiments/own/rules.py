@@ -40,7 +40,7 @@ def is_settled(config: "Config") -> bool:
 def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windows | None" = None) -> "Config":
     """The settings, those that are left open by what the data are; `windows` are those of series to forecast."""
     unit = config.unit if config.unit != "auto" else rules.unit_of(data.reads, data.inputs)
-    found: dict[str, Any] = {"task": data.answers, "unit": unit}
+    found: dict[str, Any] = {"task": data.answers, "unit": unit, **dict(data.guessed)}
     count = len(np.unique(np.concatenate([places.train, places.valid])))
     found["watch"] = config.watch if config.watch != "auto" else rules.watched(data.answers, _class_counts(data))
     usual = rules.usual(data.answers, unit, count)

@@ -54,6 +54,7 @@ class OwnData:
     parts: Sequence[str] = ()
     gaps: Sequence[np.ndarray] = ()  # where steps have times: the time since the step before, of shape (steps,) each
     target: str = ""
+    guessed: tuple[tuple[str, str], ...] = ()  # flags, each with the column that it would name, which values alone said
     notes: tuple[str, ...] = field(default=())  # what was guessed, mended or left out, in sentences
 
     def __len__(self) -> int:

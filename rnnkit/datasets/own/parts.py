@@ -183,4 +183,5 @@ def joined(data: OwnData, test: OwnData) -> OwnData:
     parts = [part if part != "test" else "" for part in data.parts] or [""] * len(data)
     digest = hashlib.sha256(f"{data.sha256} {test.sha256}".encode()).hexdigest()
     told = {"reads": data.reads, "answers": data.answers, "channels": data.channels, "target": data.target}
-    return OwnData(**told, **values, parts=[*parts, *["test"] * len(test)], sha256=digest, notes=data.notes)  # type: ignore[arg-type]
+    told |= {"parts": [*parts, *["test"] * len(test)], "sha256": digest, "notes": data.notes, "guessed": data.guessed}
+    return OwnData(**told, **values)  # type: ignore[arg-type]

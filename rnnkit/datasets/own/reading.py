@@ -1,6 +1,7 @@
 """From a file or a folder to `OwnData`: which format it is, and what is to be foretold."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,18 @@ def read(path: Path, how: How) -> OwnData:
     if not path.exists():
         raise UserError(f"{path} is not there: give --data a file or a folder")
     kind = how.format if how.format != "auto" else format_of(path)
-    target, channels = how.target, ()
+    target, channels, guessed = how.target, (), ()
     if kind in files.READERS:
         found = files.READERS[kind](path, how)
     else:
         table = tables.READERS[kind](path)
         roles = roles_of(table, how)
-        found, target, channels = assembled(table, roles), roles.target, roles.values
+        found, target, channels, guessed = assembled(table, roles), roles.target, roles.values, roles.guessed
         if roles.form != "long" or roles.has_words:
             channels = ()
     if not found.inputs:
         raise UserError(f"{path} has no rows")
-    return _of(path, how, found, target, channels)
+    return replace(_of(path, how, found, target, channels), guessed=guessed)
 
 
 def format_of(path: Path) -> Format:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rnnkit.core import UserError, wording
 from rnnkit.datasets.own import fields
-from rnnkit.datasets.own.data import How, place
+from rnnkit.datasets.own.data import ASKED, How, place
 from rnnkit.datasets.own.tables import Rows, Table
 
 
@@ -32,6 +32,12 @@ IDS = (
     "unique_id",
 )
 TIMES = ("time", "timestamp", "date", "datetime", "t", "step", "ds", "year")
+# What may be an id or a time, where its values are like those of one.
+_OFTEN_IDS = ("patient", "subject", "person", "participant", "user", "customer", "client", "animal", "device", "sensor")
+_OFTEN_IDS += ("machine", "engine", "unit", "vehicle", "station", "session", "recording", "episode", "trip", "trial")
+_OFTEN_TIMES = ("day", "days", "hour", "hours", "minute", "minutes", "second", "seconds", "sec", "ms", "week", "month")
+_OFTEN_TIMES += ("visit", "frame", "tick", "cycle", "index", "position", "order", "age")
+MOST_CHANNELS = 20  # a row of more numbers is a sequence of its own more often than a step
 _SPLITS = ("split", "part", "subset", "fold")
 _TEXTS = ("text", "sentence", "review", "comment", "message")
 
@@ -49,6 +55,7 @@ class Roles:
     group: str = ""
     has_words: bool = False  # the values are tokens, not numbers
     notes: tuple[str, ...] = ()
+    guessed: tuple[tuple[str, str], ...] = ()  # the flags, each with a column, that would say what values alone said
 
 
 def roles_of(table: Table, how: How) -> Roles:
@@ -73,12 +80,27 @@ def roles_of(table: Table, how: How) -> Roles:
     if id_column and not how.id:
         notes.append(f"rows with the same {id_column!r} are one sequence (another column: --id)")
     time = how.time or _named(free, TIMES, lambda name: name not in taken and _are_times(head.columns[name]))
+    guessed: dict[str, str] = {}
+    if not id_column and (
+        like := _like_an_id(head, [name for name in free if name not in {*taken, time}], target, how)
+    ):
+        id_column = guessed["id"] = like
+        notes.append(
+            f"rows with the same {like!r} are one sequence, each row a step (another column: --id; where each row is a "
+            f"sequence: --ignore {like})"
+        )
+    if id_column and not time:
+        rises = lambda name: name not in {*taken, id_column} and _rises(head.columns[name], head.columns[id_column])
+        if like := _named(free, _OFTEN_TIMES, rises):
+            time = guessed["time"] = like
+            notes.append(f"{like!r} is the time of a step (another column: --time)")
     taken |= {id_column, time}
     rest = [name for name in free if name not in taken]
     words = [name for name in rest if not _are_numbers(head.columns[name])]
     _refuse_commas(table, head, words)
     nested = [name for name in words if isinstance(_first(head.columns[name]), list)]
-    told = {"id": id_column, "time": time, "split": split, "group": how.group}
+    told: dict[str, Any] = {"id": id_column, "time": time, "split": split, "group": how.group}
+    told["guessed"] = tuple(guessed.items())
     if nested and not how.text:
         return _chosen("nested", target, nested[:1], rest, notes, told, has_words=_holds_words(head.columns[nested[0]]))
     numbers = [name for name in rest if name not in words]
@@ -89,14 +111,18 @@ def roles_of(table: Table, how: How) -> Roles:
         return _chosen("long", target, numbers, rest, notes, told)
     if how.text or words:
         text = how.text or _named(words, _TEXTS, bool) or max(words, key=lambda name: _size(head.columns[name]))
-        if not how.text and len(words) > 1:
-            notes.append(f"the text is the column {text!r} (another: --text)")
+        if not how.text and len(rest) > 1:
+            notes.append(
+                f"the text is the column {text!r} (another: --text; where a row is a step of a sequence: --id)"
+            )
         return _chosen("texts", target, [text], [name for name in rest if name != text], notes, told)
     if how.task == "forecast":
         return _chosen("long", target, numbers, rest, notes, told)
-    plain_id = _named(rest, IDS, bool)
-    numbers = [name for name in numbers if name != plain_id]
-    told["id"] = plain_id
+    told["id"] = plain_id = _named(rest, IDS, bool)
+    several = [name for name in numbers if _may_be_id(name) and name not in (plain_id, how.group)]
+    numbers = [name for name in numbers if name not in (plain_id, *several)]
+    if several and not how.group and _stand_together(head.columns[several[0]]):
+        notes.append(f"rows with the same {several[0]!r} can come into two parts (to keep them in one: --group)")
     notes.append(
         f"each row is a sequence of up to {wording.count(len(numbers), 'step')} (where a row is a step: --id, or for "
         "one series --time or --task forecast)"
@@ -110,7 +136,7 @@ def _chosen(
     values: Sequence[str],
     rest: Iterable[str],
     notes: list[str],
-    told: dict[str, str],
+    told: dict[str, Any],
     has_words: bool = False,
 ) -> Roles:
     left = [name for name in rest if name not in (*values, *told.values())]
@@ -128,7 +154,8 @@ def require_columns(path: Path, names: Sequence[str], how: How) -> None:
         if not name:
             continue
         if name not in names:
-            few = ", ".join(map(str, names[:20])) + (" ..." if len(names) > 20 else "")
+            there = [str(one) for one in names if one != ASKED]
+            few = ", ".join(there[:20]) + (" ..." if len(there) > 20 else "")
             close = wording.meant(name, names)
             raise UserError(f"{path} has no column {name!r} (--{role}){close or ':'} its columns are {few}")
         if name in said and {role, said[name]} != {"id", "group"}:
@@ -154,6 +181,42 @@ def _named(names: Sequence[str], usual: Sequence[str], fits: Any) -> str:
     return next((name for word in usual for name in names if name.lower() == word and fits(name)), "")
 
 
+def _like_an_id(head: Rows, free: Sequence[str], target: str, how: How) -> str:
+    """A column of those that were measured: its rows stand together, have one target, and numbers beside them.
+
+    Its name says it, or it holds words. Of forecasts the target changes. "" where there is none, or it is not clear.
+    """
+    if how.text or how.task == "tags":
+        return ""
+    values = head.columns
+    numbers = [name for name in free if _are_numbers(values[name])]
+    named = [name for name in free if _may_be_id(name)]
+    words = [name for name in free if name not in (*numbers, *named)]
+    one = (name for name in (*named, *words) if _stand_together(values[name]) and name != how.group)
+    pairs = lambda name: {*zip(values[name], values[target], strict=True)}
+    found = next((name for name in one if how.task == "forecast" or len(pairs(name)) == len({*values[name]})), "")
+    channels = [name for name in numbers if name not in (*named, how.group)]
+    return found if 0 < len(channels) <= MOST_CHANNELS else ""
+
+
+def _may_be_id(name: str) -> bool:
+    """Whether a name is such as `patient_id`, `patientId` or `patient`."""
+    return name.lower() in _OFTEN_IDS or re.search(r"([_ .-]|^)(id|ID|Id)$|[a-z]I[dD]$", name) is not None
+
+
+def _stand_together(values: Sequence[Any]) -> bool:
+    """Whether most rows have the value of the row before, and two values or more come: as an id of sequences does."""
+    same = sum(one == other for one, other in zip(values, values[1:], strict=False))
+    return 2 * same >= len(values) - 1 > same
+
+
+def _rises(times: Sequence[Any], ids: Sequence[Any]) -> bool:
+    """Whether the times of each id go up, from row to row."""
+    found = [fields.moment(value) for value in times]
+    pairs = zip(found, found[1:], ids, ids[1:], strict=False)
+    return None not in found and all(one < other for one, other, a, b in pairs if a == b)  # type: ignore[operator]
+
+
 def _repeats(values: Sequence[Any]) -> bool:
     """Whether a value comes in two rows, one after the other: as an id of sequences does."""
     return any(one == other for one, other in zip(values, values[1:], strict=False))
@@ -176,7 +239,9 @@ def _refuse_commas(table: Table, head: Rows, names: Sequence[str]) -> None:
 
 
 def _are_times(values: Sequence[Any]) -> bool:
-    return all(fields.moment(value) is not None for value in values[:100])
+    """Whether nearly all are times: one that is none is then a fault."""
+    some = values[:100]
+    return 10 * sum(fields.moment(value) is not None for value in some) >= 9 * len(some)
 
 
 def _first(values: Sequence[Any]) -> Any:

@@ -1,0 +1,76 @@
+"""Which column of a table is what, where no flag and no usual name says it."""
+
+import pytest
+
+from rnnkit.core import UserError
+from rnnkit.datasets.own import reading
+from rnnkit.datasets.own.data import How
+
+
+def visits(name="patient_id", day="day", target=lambda person, visit: "ab"[person % 2], who="p{}".format):
+    """A table of 12 persons with 3 to 5 visits each, two numbers at each."""
+    lines = [f"{name},{day},pulse,heat,kind"]
+    for person in range(12):
+        rows = [(who(person), 2 * visit, 60 + person, 36.5, target(person, visit)) for visit in range(3 + person % 3)]
+        lines += [",".join(map(str, row)) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def read(tmp_path, text, **how):
+    path = tmp_path / "visits.csv"
+    path.write_text(text)
+    return reading.read(path, How(**{"target": "kind", **how}))
+
+
+@pytest.mark.parametrize("name", ["patient_id", "Patient ID", "patientId", "patient", "record_id", "bearing"])
+def test_those_that_were_measured_are_known_by_their_rows(tmp_path, name):
+    found = read(tmp_path, visits(name))
+    assert (len(found), found.reads, found.channels) == (12, "series", ("pulse", "heat"))
+    assert found.lengths.tolist() == [3 + person % 3 for person in range(12)]
+    assert dict(found.guessed) == {"id": name, "time": "day"}
+    assert f"rows with the same {name!r} are one sequence" in found.notes[0]
+    assert f"--ignore {name}" in found.notes[0]
+    assert "--time" in found.notes[1]
+
+
+def test_numbers_are_ids_where_their_column_is_called_so(tmp_path):
+    assert len(read(tmp_path, visits("subject", who="{}".format))) == 12
+    found = read(tmp_path, visits("weight", who="{}".format))
+    assert len(found) == 48  # each row a sequence
+    assert "where a row is a step: --id" in " ".join(found.notes)
+
+
+def test_a_time_goes_up_within_each(tmp_path):
+    text = visits().replace("p3,2,", "p3,0,")
+    found = read(tmp_path, text)
+    assert dict(found.guessed) == {"id": "patient_id"}
+    assert found.channels == ("day", "pulse", "heat")
+
+
+def test_rows_of_one_with_several_targets_are_no_sequence_but_can_be_kept_together(tmp_path):
+    changing = visits("subject", target=lambda person, visit: "ab"[visit % 2], who="{}".format)
+    found = read(tmp_path, changing)
+    assert len(found) == 48
+    assert "rows with the same 'subject' can come into two parts (to keep them in one: --group)" in found.notes
+    assert all(len(one) == 3 for one in found.inputs)  # who it was is no value
+    assert not any("two parts" in note for note in read(tmp_path, changing, group="subject").notes)
+
+
+def test_many_numbers_in_a_row_are_a_sequence(tmp_path):
+    names = [f"v{number}" for number in range(30)]
+    lines = [",".join(["subject", *names, "kind"])]
+    lines += [",".join([f"s{row // 4}", *["1.5"] * 30, "ab"[row // 4 % 2]]) for row in range(24)]
+    assert len(read(tmp_path, "\n".join(lines), ignore=("subject",))) == 24
+
+
+def test_texts_beside_numbers_stay_texts_and_the_guess_names_its_flags(tmp_path):
+    lines = ["review,stars,kind", *(f"what a film number {row},{row % 5},{'ab'[row % 2]}" for row in range(20))]
+    found = read(tmp_path, "\n".join(lines))
+    assert (len(found), found.reads) == (20, "text")
+    assert any("--text" in note and "--id" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("there", "fault", "field"), [("p3,2,", "p3,x3,", "day"), ("63,36.5", "8 8.1,36.5", "pulse")])
+def test_a_field_that_is_no_number_is_named(tmp_path, there, fault, field):
+    with pytest.raises(UserError, match=rf"visits.csv, line \d+, field '{field}'"):
+        read(tmp_path, visits().replace(there, fault, 1))
