@@ -46,9 +46,12 @@ def objective_of(config: BaseConfig) -> Objective:
 
 
 def space_of(config: BaseConfig) -> Space:
-    """What a sweep of these settings searches: SPACE, or what it gives where it is a function of settings."""
+    """What a sweep of these settings searches: SPACE, or what it gives where it is a function of settings.
+
+    The plane has all that is searched: what SPACE gives no start is there as these settings have it.
+    """
     stated: Any = load(config.experiment).SPACE
-    return stated if isinstance(stated, Space) else stated(config)
+    return (stated if isinstance(stated, Space) else stated(config)).completed(config)
 
 
 def missing(name: str) -> str:

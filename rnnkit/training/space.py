@@ -107,6 +107,16 @@ class Space:
         }
         return dataclasses.replace(self, studied=narrowed)
 
+    def completed(self, base: BaseConfig) -> "Space":
+        """This space with a start for each setting that it searches: that of `base`, where it names none itself."""
+        ranges = {name: values for name, values in (self.studied | self.tuned).items() if name not in self.start}
+        lacking = {
+            name: _nearest(values, _ends(values)[0] if (usual := getattr(base, name)) is None else usual)
+            for name, values in ranges.items()
+            if name not in ("hidden_size", "depth") and not (isinstance(values, Range) and values.needs)
+        }
+        return self if self.points or not lacking else dataclasses.replace(self, start=self.start | lacking)
+
     def suggest(self, trial: Any) -> Values:
         """Ask an Optuna trial for a point. What the trial was planned with comes back unchanged."""
         point: Values = {}

@@ -127,7 +127,7 @@ def space(known: Space, asked: Asked, base: BaseConfig) -> Space:
 
     Raises `UserError` for ends and choices that the settings cannot have.
     """
-    searched = known.searching(asked)
+    searched = known.searching(asked).completed(base)
     for name, values in asked.items():
         least = {"depth": 2} if name == "dropout" else {}
         for value in values if isinstance(values, tuple) else (values.low, values.high):

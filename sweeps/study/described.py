@@ -24,6 +24,7 @@ Pruner = Literal["auto", "percentile", "none"]
 
 MOST_TRIALS = 9_000  # in one study: the seeds from there on belong to confirmations
 LAG = 4  # a point learns from those up to so many before it
+MOST_SHOWN = 4  # differences between what a study was started with and what is asked for
 COMPARED = ("experiment", "seed", "sampler", "pruner", "lag", "limits", "foretell", "storage", "config")
 
 
@@ -233,12 +234,18 @@ def require_same(stored: dict[str, Any], folder: StudyFolder) -> None:
 def _other(folder: StudyFolder, key: str, stored: Any, ours: Any) -> UserError:
     return UserError(
         f"study {folder.name} was started with another {key}{_difference(stored, ours)}: "
-        "give those settings again to continue it, or choose a new name with --study"
+        "give those settings again to continue it, or choose a new name (--study NAME; of make sweep, STUDY=NAME)"
     )
 
 
 def _difference(stored: Any, ours: Any) -> str:
     if not isinstance(stored, dict) or not isinstance(ours, dict):
         return f" ({stored}, not {ours})"
-    changed = [k for k in ours if stored.get(k) != ours[k]]
-    return "".join(f" ({k} {stored.get(k)}, not {ours[k]})" for k in changed[:1])
+    of_all = {field.name for field in dataclasses.fields(BaseConfig)}
+    changed = sorted(
+        (k for k in ours if stored.get(k) != ours[k]), key=lambda k: k in of_all
+    )  # an experiment's own first
+    unset = lambda value: "unset" if value in ("", None) else value
+    shown = [f"{k} {unset(stored.get(k))}, not {unset(ours[k])}" for k in changed[:MOST_SHOWN]]
+    more = [f"and {len(changed) - MOST_SHOWN} more"] if changed[MOST_SHOWN:] else []
+    return f" ({'; '.join([*shown, *more])})" if shown else ""

@@ -102,7 +102,10 @@ class Workers:
         print(f"worker {slot.number} was {how}{what}", flush=True)
         self._in_vain[code < 0] += not trials
         if self._in_vain[code < 0] >= (KILLS if code < 0 else CRASHES):
-            raise UserError(f"{self._in_vain[code < 0]} workers died before they could begin: see {self.log(slot)}")
+            log = self.log(slot)  # which goes with its folder where nothing came of the study
+            said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+            count = self._in_vain[code < 0]
+            raise UserError(f"{count} workers died before they could begin; the last line of {log.name}: {said[-1]}")
 
     def stop(self, patience: float = 10.0) -> None:
         """End what is still running: told to first, killed where it takes longer than `patience` seconds."""

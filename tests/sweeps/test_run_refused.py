@@ -101,13 +101,13 @@ def test_each_worker_has_a_gpu_of_its_own(tmp_path, monkeypatch):
 
 def test_what_dies_is_replaced_at_once_and_what_cannot_begin_ends_the_sweep(tmp_path, monkeypatch):
     dies = tmp_path / "worker"
-    dies.write_text("#!/bin/sh\nexit 3\n")
+    dies.write_text("#!/bin/sh\necho no library >&2\nexit 3\n")
     dies.chmod(0o755)
     monkeypatch.setattr(local_workers.sys, "executable", str(dies))
     workers = local_workers.Workers(new_study(tmp_path / "runs"), local_workers.slots(1, []))
     (slot,) = workers.slots
     started = []
-    with pytest.raises(UserError, match="3 workers died before they could begin: see .*worker-0.log"):
+    with pytest.raises(UserError, match="3 workers died before .* begin; the last line of worker-0.log: no library"):
         for _ in range(10):
             workers.look(1)
             started.append(slot.worker)

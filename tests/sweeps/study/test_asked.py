@@ -43,6 +43,7 @@ def test_a_space_keeps_what_was_not_asked_for_and_its_plane_lies_inside():
     assert found.start["cell"] == "gru"
     assert found.tuned["learning_rate"] == SPACE.tuned["learning_rate"]
     assert found.tuned["batch_size"] == Range(16, 64)
+    assert found.start["batch_size"] == BASE.batch_size  # which the experiment's own space has no start for
     assert found.studied["hidden_size"] == Range(16, 128, log=True, least=1)
     assert all(found.holds(point) for point in found.plane())
     far = asked.space(SPACE, asked.ranges(["hidden_size=100..200", "cell=rnn", "dropout=0.1..0.2"], BASE), BASE)

@@ -63,7 +63,7 @@ def test_a_study_keeps_its_own_space_where_none_is_asked_for(tmp_path):
     assert study_of(tmp_path).folder.space == wide.folder.space
     with pytest.raises(UserError, match=r"another space \(hidden_size 8..128, not 8..64\): it can be widened, not nar"):
         study_of(tmp_path, "hidden_size=8..64")
-    with pytest.raises(UserError, match=r"another space \(batch_size None, not 16..64\).* --from small"):
+    with pytest.raises(UserError, match=r"another space \(batch_size unset, not 16..64\).* --from small"):
         study_of(tmp_path, "hidden_size=8..128", "batch_size=16..64")
 
 
