@@ -95,7 +95,7 @@ runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
 show: $(STAMP)  ## show one run or study, with curves and flags: RUN=
 	@$(PY) -m sweeps.show $(if $(value RUN),$(call quoted,RUN),$(if $(value STUDY),$(call quoted,STUDY),--help)) $(ARGS)
 
-compare: $(STAMP)  ## compare studies or groups of runs on the test part, over seeds: STUDIES="a b", ARGS="--by cell"
+compare: $(STAMP)  ## compare studies or groups of runs on the test part, over seeds: STUDIES="a b", ARGS="--by depth"
 	@$(PY) -m sweeps.compare $(or $(call each,STUDIES),--help) $(ARGS)
 
 table: $(STAMP)  ## print a table for a paper: STUDY=, or STUDIES="a b", ARGS="--format latex|markdown|csv"

@@ -93,9 +93,8 @@ def main() -> None:
     index = RunIndex(options.runs_dir)
     found = groups.groups(index, options.names, groups.names(options.by))
     if len(found) < 2:
-        raise UserError(
-            f"{found[0].name} is one group alone: name another beside it, or split it by a setting, as with --by cell"
-        )
+        how = "split it by another setting" if options.by else "split it by a setting, as with --by depth"
+        raise UserError(f"{found[0].name} is one group alone: name another beside it, or {how}")
     metric = chosen_metric(index, found, options.metric)
     compared = comparing.compared(
         found, metric, configurations.lower_is_better(index, metric, index.run(found[0].runs[0]))

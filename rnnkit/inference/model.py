@@ -4,16 +4,20 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
 
 from rnnkit.core import UserError
-from rnnkit.inference import answering, architecture, weights
+from rnnkit.inference import answering, architecture, reading, weights
 from rnnkit.inference.streaming import Stream
 from rnnkit.runs import Manifest, Result, Status, checkpoints, folders
 from rnnkit.sequences import Preprocessing, preprocessing
+
+
+if TYPE_CHECKING:
+    from rnnkit.datasets.own.asking import Asked
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,13 @@ class Model:
         found = [one.probabilities for one in answering.answers(self, sequences)]
         return [one for one in found if one is not None]
 
+    def read(self, path: str | Path) -> "Asked":
+        """What a file or folder holds, as `python -m experiments.predict` reads it: `inputs`, `ids`, and their `lines`.
+
+        `inputs` are sequences for `predict`. Raises `UserError`, with the line, for what cannot be read.
+        """
+        return reading.sequences(self, Path(path))
+
     def stream(self) -> Stream:
         """A sequence that is read step by step, its state carried along. `UserError` for a net of both directions."""
         return Stream(self.net, self.preprocessing, self.architecture)
@@ -78,7 +89,8 @@ def load(run: str | Path, runs_dir: str | Path = "runs") -> Model:
     if not isinstance(state.get("preprocessing"), dict):
         raise UserError(
             f"{folder.name} keeps weights alone, without what using them takes (classes, scaling, vocabulary): it was "
-            f"recorded by an earlier version, or its experiment gives no preprocessing; {again}"
+            f"recorded by an earlier version ({again}), or its experiment's `conclude` gives no `preprocessing` "
+            "(an rnnkit.sequences.Preprocessing: see experiments/digits.py)"
         )
     if not isinstance(state.get("net"), dict):
         raise UserError(

@@ -21,6 +21,7 @@ from rnnkit.sequences import images, vocabulary
 
 Reads = Literal["series", "words", "characters", "tokens", "images"]
 Answers = Literal["label", "number", "tags", "forecast", "next", "keys"]
+SINCE = "time since the step before"  # a channel of which the net reads the logarithm, as own data have it
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,10 @@ def numbers(one: Any, name: str) -> np.ndarray:
 def _series(preprocessing: Preprocessing, one: Any, number: int) -> Tensor:
     values = numbers(one, f"sequence {number}")
     if values.ndim != 2 or not len(values) or values.shape[1] != len(preprocessing.channels):
+        since = " (ln(1 + it), 0 at the first step)" if SINCE in preprocessing.channels else ""
         raise UserError(
             f"sequence {number} has the shape {values.shape}: give (steps, {len(preprocessing.channels)}), one column "
-            f"for each of {', '.join(preprocessing.channels)}"
+            f"for each of {', '.join(preprocessing.channels)}{since}"
         )
     if preprocessing.places and len(values) != preprocessing.places:
         raise UserError(

@@ -8,6 +8,7 @@ import pytest
 
 import rnnkit
 from experiments import own, predict
+from rnnkit.core import UserError
 from tests.helpers import refused, run_here
 
 
@@ -197,3 +198,25 @@ def test_without_the_target_answers_are_the_same(tmp_path, monkeypatch, capsys):
         within.setattr("sys.stdin", file)
         _, piped = run_here(predict, within, capsys, run)
     assert piped == with_target
+
+
+def test_columns_that_were_guessed_are_those_that_are_read_from_python_and_from_the_shell(
+    tmp_path, monkeypatch, capsys
+):
+    lines, generator = ["patient_id,day,pulse,kind"], np.random.default_rng(0)
+    for person in range(COUNT):
+        days = generator.integers(1, 9, 3 + person % 4).cumsum()
+        lines += [f"p{person},{day},{generator.normal(person % 2):.3f},{'ab'[person % 2]}" for day in days]
+    data, runs = tmp_path / "visits.csv", tmp_path / "runs"
+    data.write_text("\n".join(lines) + "\n")
+    flags = ["--data", data, "--target", "kind", "--folds", "1", *QUICK, "--runs-dir", runs]
+    assert run_here(own, monkeypatch, capsys, *flags)[0] == 0
+    (run,) = runs.iterdir()
+    model = rnnkit.load(run)
+    assert (model.settings["id"], model.settings["time"]) == ("patient_id", "day")
+    answers = list(csv.DictReader(run_here(predict, monkeypatch, capsys, run, data)[1].splitlines()))
+    found = model.read(data)
+    assert found.ids == [row["id"] for row in answers] == [f"p{person}" for person in range(COUNT)]
+    assert model.predict(found.inputs) == [row["prediction"] for row in answers]
+    with pytest.raises(UserError, match=r"give \(steps, 2\), .* time since the step before \(ln\(1 \+ it\), 0 at the"):
+        model.predict([np.zeros((3, 1))])
