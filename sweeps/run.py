@@ -28,6 +28,7 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
+import experiments
 from rnnkit.core import UserError, cli, processes, surroundings, writing
 from sweeps.options import Options, again, base_config, likeliest_first, searched_by, total
 from sweeps.study import MOST_TRIALS, Study, StudyFolder, budget, folders, limits, local_workers
@@ -132,8 +133,22 @@ def main() -> None:
     surroundings.count_in_utc()
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
-    options = cli.parse(Options, "python -m sweeps.run", words[:cut], __doc__)
+    try:
+        options = cli.parse(Options, "python -m sweeps.run", words[:cut], __doc__)
+    except UserError as error:
+        name = _of_the_experiment(words[:cut]) if str(error).startswith("Unrecognized") else ""
+        if not name:
+            raise
+        raise UserError(f'{name} is a setting of the experiment: give it after `--` (ARGS="-- {name} ...")') from None
     sweep(options, words[cut + 1 :])
+
+
+def _of_the_experiment(words: list[str]) -> str:
+    """The first flag that is one of the experiment's settings, and no option of a sweep; "" for none."""
+    named = next((word for word in words if word in experiments.names()), "digits")
+    kinds = experiments.load(named).Config, Options
+    own, ours = ({f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(kind)} for kind in kinds)
+    return next((name for word in words if (name := word.partition("=")[0]) in own - ours), "")
 
 
 if __name__ == "__main__":

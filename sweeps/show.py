@@ -155,7 +155,7 @@ def main() -> None:
         folder = folders.find(options.name, options.runs_dir)
     except UserError:
         if options.name not in index.studies():
-            close = wording.meant(options.name, [*index.studies(), *(card.name for card in index.runs())])
+            close = wording.meant(options.name, [*(card.name for card in index.runs()), *index.studies()])
             looked = f"(looked in {options.runs_dir})"
             raise UserError(f"there is no run and no study {options.name} {looked}{close}") from None
         if options.json:

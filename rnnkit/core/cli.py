@@ -90,7 +90,20 @@ def _first_block(box: str) -> str:
             inside = True
         elif inside:
             lines.append(text)
-    return " ".join(lines).rstrip(".") or box.strip()
+    return _plainly(" ".join(lines).rstrip(".")) or box.strip()
+
+
+def _plainly(wrong: str) -> str:
+    """What tyro says of a value that is no number, without the names of Python's functions."""
+    kinds = r"no type matching (?P<kinds>.*) could be instantiated from \['(?P<one>.*)'\]"
+    kinds += (
+        r"|invalid literal for int\(\) with base 10: '(?P<whole>.*)'|could not convert string to float: '(?P<any>.*)'"
+    )
+    found = re.fullmatch(rf"Error parsing (?P<flag>\S+): (?:{kinds})", wrong)
+    if found is None or (found["kinds"] and not re.search("INT|FLOAT", found["kinds"])):
+        return wrong
+    value, is_whole = found["one"] or found["whole"] or found["any"] or "", "INT" in (found["kinds"] or "")
+    return f"{found['flag']} {value}: give a {'whole ' if is_whole or found['whole'] is not None else ''}number"
 
 
 def _meant(kind: type, argv: Sequence[str], wrong: str) -> str:

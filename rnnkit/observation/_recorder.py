@@ -18,7 +18,7 @@ from torch.utils.hooks import RemovableHandle
 from rnnkit.nn import FastLayer, LayerCall, Layers, Masks, Pass, Passes, Recurrent, layer_weights, places, watch
 from rnnkit.observation._replay import LayerReplay, Weights
 from rnnkit.observation._steps import StepReplay
-from rnnkit.observation.trace import Call, LayerTrace
+from rnnkit.observation.trace import Call, LayerTrace, Named
 from rnnkit.sequences import PackedLayout, Schedule
 
 
@@ -57,7 +57,7 @@ class Recorder:
             gradients = torch.is_grad_enabled()
             with torch.inference_mode(False), torch.no_grad():
                 traces = self._seen(call, gradients)
-        self.calls.append({str(trace.place): trace for trace in traces})
+        self.calls.append(Named({str(trace.place): trace for trace in traces}))
 
     def _seen(self, call: LayerCall, gradients: bool) -> list[LayerTrace]:
         """What the layers did. Gradients are heard at what the module gave out.

@@ -5,6 +5,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from rnnkit.nn import Place
 from rnnkit.observation._replay import Gradients, LayerReplay
 from rnnkit.observation._steps import StepReplay
 
+
+T = TypeVar("T")
 
 Replay = LayerReplay | StepReplay
 
@@ -34,6 +37,13 @@ class Carried:
 
     states: dict[str, PackedSequence]  # packed as the states are
     initial: dict[str, Tensor]  # what is left at the initial states, of shape (batch, hidden), in the examples' order
+
+
+class Named(dict[str, T]):
+    """By name; one that is not there is told which are."""
+
+    def __missing__(self, name: str) -> T:
+        raise KeyError(f"{name}: there is {', '.join(self) or 'none'}")
 
 
 class LayerTrace:
@@ -61,7 +71,7 @@ class LayerTrace:
     def states(self) -> dict[str, PackedSequence]:
         """All parts of the state by their letters: h, an LSTM's c, what else a cell has."""
         with _undisturbed():
-            return {letter: self._packed(rows) for letter, rows in self._opened().states.items()}
+            return Named({letter: self._packed(rows) for letter, rows in self._opened().states.items()})
 
     @property
     def cell(self) -> PackedSequence | None:
@@ -72,7 +82,7 @@ class LayerTrace:
     def gates(self) -> dict[str, PackedSequence]:
         """The gates after activation: i f g o (LSTM), r z n (GRU, where z = 1 keeps), a cell's own; none for an RNN."""
         with _undisturbed():
-            return {name: self._packed(rows) for name, rows in self._opened().gates.items()}
+            return Named({name: self._packed(rows) for name, rows in self._opened().gates.items()})
 
     @property
     def hidden_gradient(self) -> PackedSequence:

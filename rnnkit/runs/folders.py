@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core import BaseConfig, UserError, files, locks, run_name, writing
+from rnnkit.core import BaseConfig, UserError, files, locks, run_name, wording, writing
 from rnnkit.runs import checkpoints
 from rnnkit.runs.foretelling import Foretold
 from rnnkit.runs.manifest import ELSEWHERE, Manifest, Membership
@@ -118,7 +118,8 @@ def find(run: str, runs_dir: Path) -> Path:
     for folder in places:
         if (folder / "manifest.json").is_file():
             return folder
-    raise UserError(f"there is no run {run} (looked in {runs_dir})")
+    known = sorted(manifest.parent.name for manifest in runs_dir.glob("*/manifest.json"))
+    raise UserError(f"there is no run {run} (looked in {runs_dir}){wording.meant(run, known)}")
 
 
 def _try_lock(descriptor: int, path: Path, patience: float = 0.1) -> bool:

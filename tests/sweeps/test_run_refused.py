@@ -11,7 +11,7 @@ from sweeps import run, worker
 from sweeps.analysis import summary
 from sweeps.study import folders, local_workers
 from sweeps.study import study as studies
-from tests.helpers import a_trial, load, new_study, tell
+from tests.helpers import a_trial, load, new_study, refused, tell
 
 
 @pytest.mark.parametrize(
@@ -278,3 +278,11 @@ def test_a_secret_in_a_setting_is_refused_before_a_study_is_made(tmp_path, monke
     with pytest.raises(UserError, match="--text holds the value of SOME_TOKEN"):
         run.sweep(options, ["--text", "/data/correct-horse.txt"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["digits", "--epochs", "5"], ["digits", "--epochs=5"]])
+def test_a_setting_of_the_experiment_among_the_sweeps_own_is_told_its_place(words):
+    done = refused("sweeps.run", *words)
+    assert (
+        done.stderr == 'error: --epochs is a setting of the experiment: give it after `--` (ARGS="-- --epochs ...")\n'
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from experiments.digits import Config
 from rnnkit.core.errors import UserError
-from rnnkit.runs import tracking
+from rnnkit.runs import folders, tracking
 from sweeps import report, runs, show
 from sweeps.reading.rows import Columns
 from sweeps.reading.run_index import RunIndex
@@ -135,6 +135,16 @@ def test_a_name_that_is_close_was_meant(printed):
 def test_what_is_no_run_is_one_line(printed):
     with pytest.raises(UserError, match=r"^there is no run and no study nope \(looked in "):
         printed(show, "nope")
+
+
+def test_the_beginning_of_a_runs_name_is_told_its_end(printed, tmp_path):
+    folder = made.run(tmp_path, steps=2)
+    for find in (
+        lambda: printed(show, folder.name[:-9], runs_dir=tmp_path),
+        lambda: folders.find("digits-s0", tmp_path),
+    ):
+        with pytest.raises(UserError, match=rf"there is no run .*: did you mean {folder.name}\?"):
+            find()
 
 
 def test_a_name_does_nothing_to_the_terminal(printed, tmp_path):

@@ -122,6 +122,6 @@ def cut(text: str, most: int) -> str:
 
 
 def meant(word: str, known: Sequence[str]) -> str:
-    """`: did you mean lstm?` for a word that is none of those known, but close to one; else nothing."""
-    close = difflib.get_close_matches(word, known, 1)
+    """`: did you mean lstm?` for a word that is none of those known, but the beginning of one or close to one."""
+    close = [one for one in known if one.startswith(f"{word}-")] or difflib.get_close_matches(word, known, 1)
     return f": did you mean {close[0]}?" if close else ""

@@ -70,7 +70,7 @@ class Own(BaseConfig):
         (["--cell", "lstmm"], ": did you mean lstm? ("),
         (["--view", "row"], ": did you mean rows? ("),
         (["--frobnicate", "3"], "--frobnicate, 3 ("),
-        (["--hidden-size", "x"], "'x' ("),
+        (["--hidden-size", "x"], "--hidden-size x: give a whole number ("),
     ],
 )
 def test_a_slip_of_the_pen_is_answered_with_what_was_meant(words, meant):
@@ -93,6 +93,27 @@ def test_own_settings_come_first_in_a_help_that_fits(columns, capsys, monkeypatc
     assert max(map(len, out.splitlines())) <= max(60, min(int(columns), 100))
     assert "\n    an example, as it is\n    another\n" in out
     assert os.environ["COLUMNS"] == columns
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Flags of numbers."""
+
+    whole: int = 1
+    """One."""
+    maybe: int | None = None
+    """Or none."""
+    share: float = 0.5
+    """Any."""
+
+
+@pytest.mark.parametrize(
+    ("flag", "kind"), [("--whole", "a whole number"), ("--maybe", "a whole number"), ("--share", "a number")]
+)
+@pytest.mark.parametrize("value", ["abc", ""])
+def test_what_is_no_number_is_told_in_plain_words(flag, kind, value):
+    with pytest.raises(UserError, match=rf"^{flag} {value}: give {kind} \(see: numbers --help\)$"):
+        cli.parse(Numbers, "numbers", [flag, value])
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,16 @@ def test_an_lstm_with_projected_states():
         assert seen.hidden_gradient.data.shape == (11, 2)
 
 
+def test_a_layer_or_gate_that_is_not_there_is_told_which_are():
+    with rnnkit.observe(module := rnnkit.GRU(2, 3)) as trace:
+        module(torch.randn(4, 1, 2))
+    with pytest.raises(KeyError, match=r"l1.f: there is l0.f"):
+        trace["model"]["l1.f"]
+    with pytest.raises(KeyError, match="q: there is r, z, n"):
+        trace["model"]["l0.f"].gates["q"]
+    assert trace["model"].get("l1.f") is None
+
+
 def test_norms_by_time_and_by_lag():
     packed = packed_list([torch.tensor([[3.0, 4.0], [0.0, 1.0]]), torch.tensor([[0.0, 7.0]])])
     torch.testing.assert_close(by_time(packed), torch.tensor([6.0, 1.0]))
