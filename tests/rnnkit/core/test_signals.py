@@ -14,6 +14,7 @@ from tests.helpers import ROOT
 def ends(code: str) -> subprocess.CompletedProcess:
     """Run code that has `stopping`, `signal` and `me()`, which sends this process a signal."""
     head = "import os, signal\nfrom rnnkit.core import signals\ndef me(number): os.kill(os.getpid(), number)\n"
+    head += "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # whatever this process was started by: nohup ignores it
     return subprocess.run([sys.executable, "-c", head + code], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
