@@ -36,7 +36,7 @@ TIMES = ("time", "timestamp", "date", "datetime", "t", "step", "ds", "year")
 _OFTEN_IDS = ("patient", "subject", "person", "participant", "user", "customer", "client", "animal", "device", "sensor")
 _OFTEN_IDS += ("machine", "engine", "unit", "vehicle", "station", "session", "recording", "episode", "trip", "trial")
 _OFTEN_TIMES = ("day", "days", "hour", "hours", "minute", "minutes", "second", "seconds", "sec", "ms", "week", "month")
-_OFTEN_TIMES += ("visit", "frame", "tick", "cycle", "index", "position", "order", "age")
+_OFTEN_TIMES += ("visit", "frame", "tick", "cycle", "index", "position", "order")
 MOST_CHANNELS = 20  # a row of more numbers is a sequence of its own more often than a step
 _SPLITS = ("split", "part", "subset", "fold")
 _TEXTS = ("text", "sentence", "review", "comment", "message")
@@ -193,8 +193,9 @@ def _like_an_id(head: Rows, free: Sequence[str], target: str, how: How) -> str:
     named = [name for name in free if _may_be_id(name)]
     words = [name for name in free if name not in (*numbers, *named)]
     one = (name for name in (*named, *words) if _stand_together(values[name]) and name != how.group)
-    pairs = lambda name: {*zip(values[name], values[target], strict=True)}
-    found = next((name for name in one if how.task == "forecast" or len(pairs(name)) == len({*values[name]})), "")
+    told = {name: list(map(str, values[name])) for name in (*named, *words, target)}  # JSON has lists there, too
+    alike = lambda name: len({*zip(told[name], told[target], strict=True)}) == len({*told[name]})
+    found = next((name for name in one if how.task == "forecast" or alike(name)), "")
     channels = [name for name in numbers if name not in (*named, how.group)]
     return found if 0 < len(channels) <= MOST_CHANNELS else ""
 

@@ -1,5 +1,7 @@
 """Which column of a table is what, where no flag and no usual name says it."""
 
+import json
+
 import pytest
 
 from rnnkit.core import UserError
@@ -74,3 +76,12 @@ def test_texts_beside_numbers_stay_texts_and_the_guess_names_its_flags(tmp_path)
 def test_a_field_that_is_no_number_is_named(tmp_path, there, fault, field):
     with pytest.raises(UserError, match=rf"visits.csv, line \d+, field '{field}'"):
         read(tmp_path, visits().replace(there, fault, 1))
+
+
+def test_a_list_among_the_fields_of_json_is_no_id(tmp_path):
+    path = tmp_path / "visits.jsonl"
+    people = [{"patient_id": f"p{row // 4}", "pulse": row, "kind": "ab"[row // 4 % 2]} for row in range(40)]
+    people[3]["patient_id"] = ["p0"]
+    path.write_text("\n".join(map(json.dumps, people)))
+    with pytest.raises(UserError, match="line 4, field 'patient_id'"):
+        reading.read(path, How(target="kind"))
