@@ -10,7 +10,6 @@ import functools
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import rnnkit
 from rnnkit.core.errors import UserError
 from rnnkit.core.texts import wording
 
@@ -51,7 +50,7 @@ class CellName(str):
         return super().__new__(cls, name)
 
 
-FOLDER = Path(rnnkit.__file__).parent / "nn" / "cells"
+FOLDER = Path(__file__).parents[1] / "nn" / "cells"
 
 
 def names() -> list[str]:

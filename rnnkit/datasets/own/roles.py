@@ -1,5 +1,6 @@
 """Which column of a table is what: told by flags, else by names and by the first rows; what is guessed is said."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -90,8 +91,10 @@ def roles_of(table: Table, how: How) -> Roles:
             f"sequence: --ignore {like})"
         )
     if id_column and not time:
-        rises = lambda name: name not in {*taken, id_column} and _rises(head.columns[name], head.columns[id_column])
-        if like := _named(free, _OFTEN_TIMES, rises):
+        open_ones = [name for name in free if name not in {*taken, id_column}]
+        often = [name for name in open_ones if name.lower() in _OFTEN_TIMES or _are_dates(head.columns[name])]
+        rises = (name for name in often if _rises(head.columns[name], head.columns[id_column]))
+        if like := next(rises, ""):
             time = guessed["time"] = like
             notes.append(f"{like!r} is the time of a step (another column: --time)")
     taken |= {id_column, time}
@@ -111,6 +114,11 @@ def roles_of(table: Table, how: How) -> Roles:
         return _chosen("long", target, numbers, rest, notes, told)
     if how.text or words:
         text = how.text or _named(words, _TEXTS, bool) or max(words, key=lambda name: _size(head.columns[name]))
+        if numbers and not how.text and (_are_dates(head.columns[text]) or _comes_again(head.columns[text])):
+            raise UserError(
+                f"{table.path}: which rows are one sequence? Say it with --id, and with --time in which order they are "
+                f"read (where each row is one: --ignore {','.join(words)}; where it is a text: --text)"
+            )
         if not how.text and len(rest) > 1:
             notes.append(
                 f"the text is the column {text!r} (another: --text; where a row is a step of a sequence: --id)"
@@ -192,12 +200,19 @@ def _like_an_id(head: Rows, free: Sequence[str], target: str, how: How) -> str:
     numbers = [name for name in free if _are_numbers(values[name])]
     named = [name for name in free if _may_be_id(name)]
     words = [name for name in free if name not in (*numbers, *named)]
-    one = (name for name in (*named, *words) if _stand_together(values[name]) and name != how.group)
+    if any(_are_texts(values[name]) for name in words):
+        return ""  # a row is a text
+    one = [name for name in named if _comes_again(values[name])] + [n for n in words if _stand_together(values[n])]
     told = {name: list(map(str, values[name])) for name in (*named, *words, target)}  # JSON has lists there, too
     alike = lambda name: len({*zip(told[name], told[target], strict=True)}) == len({*told[name]})
-    found = next((name for name in one if how.task == "forecast" or alike(name)), "")
+    found = next((name for name in one if name != how.group and (how.task == "forecast" or alike(name))), "")
     channels = [name for name in numbers if name not in (*named, how.group)]
     return found if 0 < len(channels) <= MOST_CHANNELS else ""
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    """Whether most are of several words, and no dates."""
+    return 2 * sum(" " in str(value).strip() for value in values) > len(values) and not _are_dates(values)
 
 
 def _may_be_id(name: str) -> bool:
@@ -211,11 +226,25 @@ def _stand_together(values: Sequence[Any]) -> bool:
     return 2 * same >= len(values) - 1 > same
 
 
+def _comes_again(values: Sequence[Any]) -> bool:
+    """Whether there are two values or more, and half as many as rows at most: as ids of sequences, in any order."""
+    return 1 < len({*map(str, values)}) <= len(values) / 2
+
+
 def _rises(times: Sequence[Any], ids: Sequence[Any]) -> bool:
     """Whether the times of each id go up, from row to row."""
-    found = [fields.moment(value) for value in times]
-    pairs = zip(found, found[1:], ids, ids[1:], strict=False)
-    return None not in found and all(one < other for one, other, a, b in pairs if a == b)  # type: ignore[operator]
+    last: dict[str, float] = {}
+    for value, owner in zip(times, map(str, ids), strict=True):
+        moment = fields.moment(value)
+        if moment is None or not moment > last.get(owner, -math.inf):
+            return False
+        last[owner] = moment
+    return True
+
+
+def _are_dates(values: Sequence[Any]) -> bool:
+    """Whether all are dates or times of day, written as such."""
+    return all(fields.as_number(value) is None and fields.moment(value) is not None for value in values)
 
 
 def _repeats(values: Sequence[Any]) -> bool:

@@ -85,3 +85,41 @@ def test_a_list_among_the_fields_of_json_is_no_id(tmp_path):
     path.write_text("\n".join(map(json.dumps, people)))
     with pytest.raises(UserError, match="line 4, field 'patient_id'"):
         reading.read(path, How(target="kind"))
+
+
+def log_of(hours=40):
+    """What a logger writes of five machines: in the order of the clock, machine by machine in turn."""
+    lines = ["logged at,machine,heat,shift,kind"]
+    for hour in range(hours):
+        when = f"2024-03-{1 + hour // 24:02} {hour % 24:02}:00"
+        lines += [
+            f"{when},m{number},{20 + number + hour},{'day' if hour % 2 else 'night'},{'ab'[number % 2]}"
+            for number in range(5)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def test_those_whose_rows_take_turns_are_known_by_name_and_dates_are_times(tmp_path):
+    found = read(tmp_path, log_of())
+    assert dict(found.guessed) == {"id": "machine", "time": "logged at"}
+    assert found.lengths.tolist() == [40] * 5
+    assert found.channels == ("heat",)
+    assert "not used: column 'shift'" in found.notes
+
+
+def test_dates_and_words_that_come_again_are_no_texts_where_there_are_numbers(tmp_path):
+    text = log_of().replace("machine", "where")
+    for how in ({}, {"ignore": ("logged at",)}):
+        with pytest.raises(UserError, match="which rows are one sequence. Say it with --id, and with --time"):
+            read(tmp_path, text, **how)
+    assert len(read(tmp_path, text, id="where")) == 5
+    assert len(reading.read(tmp_path / "visits.csv", How(target="kind", text="shift"))) == 200
+
+
+def test_a_row_with_a_text_is_a_text_whoever_wrote_it(tmp_path):
+    lines = [
+        "user,said,stars,kind",
+        *(f"u{row // 4},what I say number {row},{row % 5},{'ab'[row // 4 % 2]}" for row in range(40)),
+    ]
+    found = read(tmp_path, "\n".join(lines))
+    assert (len(found), found.reads) == (40, "text")
