@@ -1,5 +1,8 @@
 """What several tests share: one small sweep."""
 
+import signal
+import threading
+
 import hypothesis
 import pytest
 import torch
@@ -12,6 +15,11 @@ torch.set_num_threads(1)  # the tensors are small: threads would only wait for e
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a loaded machine breaks nothing
 hypothesis.settings.load_profile("untimed")
+
+if threading.current_thread() is threading.main_thread():  # commands under test inherit what nohup or `&` ignore
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 SWEEP = ["sweeps.run", "digits", "--trials", "14", "--workers", "2", "--study", "small"]
 SWEEP += ["--confirm", "2", "--confirm-seeds", "2"]
