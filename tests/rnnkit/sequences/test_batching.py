@@ -89,8 +89,8 @@ def test_collate_names_what_does_not_fit(examples, message):
 
 
 def test_batches_name_what_they_cannot_be_made_of():
-    for targets in (None, torch.zeros(3), [torch.zeros(2)]):
-        with pytest.raises(UserError, match="target"):
+    for targets, said in ((None, "targets"), (torch.zeros(3), "3 targets"), ([torch.zeros(2)], "came with 1 target$")):
+        with pytest.raises(UserError, match=said):
             next(batches(Examples([torch.ones(2)] * 2, targets), 2))
     for make in (lambda: next(batches(examples_of([2]), 0)), lambda: shuffled_batches(examples_of([2]), 0, 0, 0)):
         with pytest.raises(UserError, match="batch_size must be at least 1, not 0"):

@@ -61,8 +61,10 @@ def test_rows_of_one_with_several_targets_are_no_sequence_but_can_be_kept_togeth
 def test_many_numbers_in_a_row_are_a_sequence(tmp_path):
     names = [f"v{number}" for number in range(30)]
     lines = [",".join(["subject", *names, "kind"])]
-    lines += [",".join([f"s{row // 4}", *["1.5"] * 30, "ab"[row // 4 % 2]]) for row in range(24)]
-    assert len(read(tmp_path, "\n".join(lines), ignore=("subject",))) == 24
+    lines += [",".join([str(row // 4), *["1.5"] * 30, "ab"[row // 4 % 2]]) for row in range(24)]
+    assert read(tmp_path, "\n".join(lines)).lengths.tolist() == [30] * 24
+    few = [",".join([line.split(",")[0], *line.split(",")[11:]]) for line in lines]
+    assert read(tmp_path, "\n".join(few)).lengths.tolist() == [4] * 6  # of 20 numbers a row is a step
 
 
 def test_texts_beside_numbers_stay_texts_and_the_guess_names_its_flags(tmp_path):
