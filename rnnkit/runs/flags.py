@@ -31,6 +31,7 @@ VALIDATION = (
 )
 NEAR = 20  # rows whose mean training loss is compared: one batch's says little
 OVERFITTED = 1.5  # times its lowest value the validation loss became while the training loss fell
+GIVEN_BACK = 0.05  # of its first value it rose at least: from 1e-4 to 1e-2 a net that began at 0.7 is right throughout
 FROZEN, HOT = 1e-5, 1e-2  # median size of an update relative to its weights
 
 # What a flag can be called, the gravest first.
@@ -192,7 +193,8 @@ def _overfitting(rows: list[Row]) -> Iterable[Flag]:
     best, last = min(looked, key=lambda i: rows[i][name]), looked[-1]
     lowest, now, near = rows[best][name], rows[last][name], min(NEAR, last - best)
     then, since = _training(rows[max(best + 1 - near, 0) : best + 1]), _training(rows[last + 1 - near : last + 1])
-    if lowest > 0 and now >= OVERFITTED * lowest and since < then:
+    rose = now >= OVERFITTED * lowest and now - lowest >= GIVEN_BACK * rows[looked[0]][name]
+    if lowest > 0 and rose and since < then:
         advice = "Validation loss rose by this factor since its lowest while training loss fell: "
         advice += "set --patience, or try --dropout, a smaller --hidden-size or more data."
         yield Flag("overfitting", "", now / lowest, OVERFITTED, advice)
@@ -205,11 +207,13 @@ def _training(rows: list[Row]) -> float:
 
 
 def _fell(rows: list[Row]) -> bool:
-    """Whether the training loss fell to half of what it was in the beginning: weights that then rest are no fault."""
+    """Whether the training loss fell to half of what it was in the beginning: however its weights move, it learns."""
     return _training(rows[-NEAR:]) < LEARNED * _training(rows[:1])
 
 
 def _update(rows: list[Row]) -> Iterable[Flag]:
+    if _fell(rows):
+        return
     ratios: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():
@@ -217,7 +221,7 @@ def _update(rows: list[Row]) -> Iterable[Flag]:
                 ratios.setdefault(name.removeprefix("update/"), []).append(value)
     for where, values in ratios.items():
         median = statistics.median(values)
-        if median < FROZEN and not _fell(rows):
+        if median < FROZEN:
             yield Flag("frozen", where, median, FROZEN, "These weights hardly change: raise --learning-rate.")
         elif median > HOT:
             yield Flag("too hot", where, median, HOT, "These weights change much at each step: lower --learning-rate.")

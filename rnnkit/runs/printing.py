@@ -116,4 +116,6 @@ def verdict(low: float, high: float, few: bool = False) -> str:
     """Which of a net and a baseline is better by the interval of their difference; `few` examples do not say it."""
     if few:
         return "no clear difference: too few examples"
-    return "the net is better" if low > 0 else "the net is worse" if high < 0 else "no clear difference"
+    if high < 0:
+        return "the net is worse, and the cheaper model the better choice"
+    return "the net is better" if low > 0 else "no clear difference"

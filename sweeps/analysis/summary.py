@@ -66,7 +66,7 @@ def collect(study: Study) -> Summary:
         summary,
         front=front.front(folder, complete),
         best=best,
-        borders=borders(study, known[best.trial]) if best else [],
+        borders=borders(study, known[best.trial], complete) if best else [],
         timing=timing(study),
         unread=unread(study, shown),
     )
@@ -99,14 +99,16 @@ def asked(study: Study) -> answer.Asked:
     )
 
 
-def borders(study: Study, best: FrozenTrial) -> list[str]:
-    """A sentence for each setting of the best trial that lies on a border of its range."""
-    plain = wording.plain
+def borders(study: Study, best: FrozenTrial, complete: list[FrozenTrial]) -> list[str]:
+    """A sentence for each setting of the best trial, and of all that came out alike, on a border of its range."""
+    plain, space, grid = wording.plain, study.folder.space, study.folder.sampler == "grid"
+    alike = [{name for name, *_ in space.borders(t.params, grid)} for t in complete if t.values == best.values]
     where = f"SPACE in experiments/{study.folder.base.experiment}.py"
     return [
         f"The best {name.replace('_', ' ')}, {plain(value)}, lies on the border of its range {plain(values.low)} to "
         f"{plain(values.high)}: look in {plain(wider[0])} to {plain(wider[1])} too ({where})."
-        for name, value, values, wider in study.folder.space.borders(best.params, grid=study.folder.sampler == "grid")
+        for name, value, values, wider in space.borders(best.params, grid)
+        if all(name in on_border for on_border in alike)
     ]
 
 

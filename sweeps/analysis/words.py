@@ -7,6 +7,7 @@ from rnnkit.core import wording
 from rnnkit.runs import printing
 from sweeps.analysis.ended import Lost
 from sweeps.analysis.facts import Against, Best, Confirmation, Importance, Mean, Paired, Summary, TrialRow
+from sweeps.analysis.inference import LEAST_SEEDS
 
 
 MOST_NAMED = 6  # trials in a sentence, or runs in a line
@@ -124,7 +125,9 @@ def against_in_words(against: Against) -> str:
         f"{measure}{wording.number(against.theirs)}; difference {against.difference:+.4f}"
     )
     if against.low is None or against.high is None:
-        return f"{begins}; {wording.count(len(against.runs), 'run')} are too few for an interval over seeds"
+        if len(against.runs) < LEAST_SEEDS:
+            return f"{begins}; {wording.count(len(against.runs), 'run')} are too few for an interval over seeds"
+        return f"{begins} in each; runs that do not differ give no interval over seeds"
     over = "seeds and examples" if several else "examples"
     verdict = printing.verdict(against.low, against.high, few)
     return f"{begins}, 95 % interval {against.low:+.4f} to {against.high:+.4f} over {over}: {verdict}"

@@ -73,7 +73,7 @@ def test_a_baseline_is_said_once_and_who_is_worse_is_said():
     beside = printing.beside(references, lost)
     assert beside[0] == "published: a book: accuracy (test) 0.7500"
     assert beside[1].startswith("counts on the same 9 test examples: 0.5000; ")
-    assert beside[1].endswith(": the net is worse")
+    assert beside[1].endswith(": the net is worse, and the cheaper model the better choice")
     assert printing.beside(references, None)[0] == "counts: accuracy (test) 0.5000"
     assert printing.beside(None, None) == []
 

@@ -48,6 +48,13 @@ def test_a_baseline_that_only_some_of_the_runs_were_compared_with_is_not_mention
     assert summary([trial(0, 0.9)], again, confirm=(1, 3)).best.against is None
 
 
+def test_runs_that_differ_from_a_baseline_alike_have_no_interval_and_are_not_called_few():
+    again = [trial(0, 1.0, n, comparison=compared(100, 100)) for n in range(3)]
+    told = summary([trial(0, 1.0)], again, confirm=(1, 3))
+    assert told.best.against.low is None
+    assert " difference +0.0000 in each; runs that do not differ give no interval over seeds" in "\n".join(said(told))
+
+
 def test_a_comparison_on_one_example_calls_nothing_better():
     told = summary([trial(0, 1.0, comparison=compared(1, 0, examples=1))])
     assert said(told)[2].endswith(

@@ -222,6 +222,16 @@ def test_a_best_on_the_border_of_its_range_is_told(tmp_path):
     assert "depth" not in printed.split("The best hidden size")[1].splitlines()[0].split("look in")[0]
 
 
+def test_a_border_that_another_of_the_same_value_does_not_lie_on_is_not_told(tmp_path):
+    study = new_study(tmp_path, total=3)
+    for rate, value in ((0.03, 0.5), (0.01, 0.5), (0.002, 0.25)):
+        study.trials.enqueue_trial({**study.folder.space.plane()[0], "learning_rate": rate})
+        ran(points.claim(study, WORKER), value)
+    printed = summary.write(study)
+    assert "The best learning rate" not in printed
+    assert "The best hidden size, 8, lies on the border" in printed  # both do
+
+
 def test_a_damaged_result_costs_a_line_and_no_more(tmp_path):
     study = told(tmp_path, (0.25, 0.5))
     (folder_of(study, 1) / "result.json").write_text("{")
