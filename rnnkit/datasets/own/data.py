@@ -1,5 +1,6 @@
 """What files of all formats become: sequences, what is to be said of each, and where it came from."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,6 +88,11 @@ class OwnData:
 def named(text: str) -> tuple[str, ...]:
     """The names in a text that are parted by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def flag(role: str, *names: str) -> str:
+    """A flag with the columns that it names, as a shell takes it: `--ignore 'Patient ID'`."""
+    return f"--{role} {shlex.quote(','.join(names))}"
 
 
 def place(path: Path, line: int, name: str = "") -> str:

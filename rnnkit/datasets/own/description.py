@@ -5,8 +5,11 @@ from collections import Counter
 import numpy as np
 
 from rnnkit.core import wording
-from rnnkit.datasets.own.data import OwnData
+from rnnkit.datasets.own.data import OwnData, flag
 from rnnkit.datasets.own.parts import Places, flat, key_of
+
+
+MOST_NAMED = 6  # channels in a line
 
 
 def lines(data: OwnData, places: Places) -> list[str]:
@@ -19,7 +22,7 @@ def lines(data: OwnData, places: Places) -> list[str]:
     median = "" if lengths.min() == lengths.max() else f" (median {int(np.median(lengths)):,})"
     facts = [f"{count} of {span} {unit}{'' if span == '1' else 's'}{median}"]
     if data.reads == "series":
-        facts.append(wording.count(len(data.channels), "channel"))
+        facts.append(wording.count(len(data.channels), "channel") + _names(data))
     facts.append(_answers(data))
     if data.reads == "series":
         missing = sum(int(np.isnan(one).sum()) for one in data.inputs) / sum(one.size for one in data.inputs)
@@ -32,7 +35,35 @@ def lines(data: OwnData, places: Places) -> list[str]:
         divided = f"{counts[0]:,} to train and validate in {folds} folds, {counts[2]:,} to test"
     else:
         divided = f"{counts[0]:,} to train, {counts[1]:,} to validate, {counts[2]:,} to test"
-    return [", ".join(facts), divided, *dict.fromkeys([*data.notes, *places.notes])]
+    return [", ".join(facts), divided, *dict.fromkeys([*data.notes, *_still(data), *places.notes])]
+
+
+def _names(data: OwnData) -> str:
+    """The channels by their names, where these are the file's own and few."""
+    return f" ({wording.listed(data.channels)})" if _are_named(data) and len(data.channels) <= MOST_NAMED else ""
+
+
+def _are_named(data: OwnData) -> bool:
+    return not any(name.startswith("channel ") for name in data.channels)
+
+
+def _still(data: OwnData) -> list[str]:
+    """What is to be said of channels that have one value throughout each sequence."""
+    if data.reads != "series" or data.lengths.max() < 2:
+        return []
+    still = np.ones(len(data.channels), bool)
+    for one in data.inputs:
+        still &= (one == one[0]).all(0)
+        if not still.any():
+            return []
+    names = [name for name, same in zip(data.channels, still, strict=True) if same]
+    shown = [repr(name) for name in names[:MOST_NAMED]]
+    shown += [f"{len(names) - MOST_NAMED} more"] if names[MOST_NAMED:] else []
+    said = f"{wording.listed(shown)} {'stays' if len(names) == 1 else 'stay'} the same within "
+    said += "each sequence"
+    if _are_named(data):
+        said += f" (to leave it out: --ignore; to keep equal ones in one part: {flag('group', names[0])})"
+    return [said]
 
 
 def _answers(data: OwnData) -> str:

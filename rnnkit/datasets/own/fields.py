@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnnkit.core import UserError
-from rnnkit.datasets.own.data import place
+from rnnkit.datasets.own.data import flag, place
 
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "missing", "#n/a"})
@@ -68,7 +68,8 @@ def _number(value: Any, path: Path, line: int, name: str) -> float:
     number = as_number(value)
     if number is None:
         raise UserError(
-            f"{place(path, line, name)}: {shown(value)} is not a number: correct it, or leave it out (--ignore {name})"
+            f"{place(path, line, name)}: {shown(value)} is not a number: correct it, or leave it out "
+            f"({flag('ignore', name)})"
         )
     return number
 

@@ -1,6 +1,5 @@
 """Which column of a table is what: told by flags, else by names and by the first rows; what is guessed is said."""
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rnnkit.core import UserError, wording
-from rnnkit.datasets.own import fields
-from rnnkit.datasets.own.data import ASKED, How, place
+from rnnkit.datasets.own import columns, fields
+from rnnkit.datasets.own.data import ASKED, How, flag, place
 from rnnkit.datasets.own.tables import Rows, Table
 
 
@@ -38,6 +37,7 @@ _OFTEN_IDS = ("patient", "subject", "person", "participant", "user", "customer",
 _OFTEN_IDS += ("machine", "engine", "unit", "vehicle", "station", "session", "recording", "episode", "trip", "trial")
 _OFTEN_TIMES = ("day", "days", "hour", "hours", "minute", "minutes", "second", "seconds", "sec", "ms", "week", "month")
 _OFTEN_TIMES += ("visit", "frame", "tick", "cycle", "index", "position", "order")
+_OFTEN_GROUPS = ("speaker", "singer", "writer", "author", "reader", "student", "player", "patient", "house", "site")
 MOST_CHANNELS = 20  # a row of more numbers is a sequence of its own more often than a step
 _SPLITS = ("split", "part", "subset", "fold")
 _TEXTS = ("text", "sentence", "review", "comment", "message")
@@ -74,68 +74,80 @@ def roles_of(table: Table, how: How) -> Roles:
         free, _SPLITS, lambda name: {str(v).strip().lower() for v in head.columns[name]} <= set(PARTS)
     )
     if split and not how.split:
-        notes.append(f"the parts are those of the column {split!r} (for parts by seed: --ignore {split})")
+        notes.append(f"the parts are those of the column {split!r} (for parts by seed: {flag('ignore', split)})")
     target = how.target or _target(table, free, notes)
-    taken = {target, split, how.group, how.id, how.time, how.text}
-    id_column = how.id or _named(free, IDS, lambda name: name not in taken and _repeats(head.columns[name]))
-    if id_column and not how.id:
-        notes.append(f"rows with the same {id_column!r} are one sequence (another column: --id)")
-    time = how.time or _named(free, TIMES, lambda name: name not in taken and _are_times(head.columns[name]))
-    guessed: dict[str, str] = {}
-    if not id_column and (
-        like := _like_an_id(head, [name for name in free if name not in {*taken, time}], target, how)
-    ):
-        id_column = guessed["id"] = like
-        notes.append(
-            f"rows with the same {like!r} are one sequence, each row a step (another column: --id; where each row is a "
-            f"sequence: --ignore {like})"
-        )
-    if id_column and not time:
-        open_ones = [name for name in free if name not in {*taken, id_column}]
-        often = [name for name in open_ones if name.lower() in _OFTEN_TIMES or _are_dates(head.columns[name])]
-        rises = (name for name in often if _rises(head.columns[name], head.columns[id_column]))
-        if like := next(rises, ""):
-            time = guessed["time"] = like
-            notes.append(f"{like!r} is the time of a step (another column: --time)")
-    taken |= {id_column, time}
-    rest = [name for name in free if name not in taken]
-    words = [name for name in rest if not _are_numbers(head.columns[name])]
-    _refuse_commas(table, head, words)
-    nested = [name for name in words if isinstance(_first(head.columns[name]), list)]
-    told: dict[str, Any] = {"id": id_column, "time": time, "split": split, "group": how.group}
-    told["guessed"] = tuple(guessed.items())
-    if nested and not how.text:
-        return _chosen("nested", target, nested[:1], rest, notes, told, has_words=_holds_words(head.columns[nested[0]]))
+    free = [name for name in free if name not in (target, split, how.group)]
+    told: dict[str, Any] = {"split": split, "group": how.group} | _steps(head, free, target, how, notes)
+    rest = [name for name in free if name not in (told["id"], told["time"], how.text)]
+    words = [name for name in rest if not columns.are_numbers(head.columns[name])]
     numbers = [name for name in rest if name not in words]
-    if id_column or (time and not (words and not numbers)):
-        if how.text or (words and not numbers):
-            token = how.text or words[0]
-            return _chosen("long", target, [token], rest, notes, told, has_words=True)
-        return _chosen("long", target, numbers, rest, notes, told)
+    _refuse_commas(table, head, words)
+    nested = [name for name in words if isinstance(columns.first(head.columns[name]), list)]
+    if nested and not how.text:
+        has_words = columns.holds_words(head.columns[nested[0]])
+        return _chosen("nested", target, nested[:1], rest, notes, told, has_words)
+    are_words = bool(how.text or (words and not numbers))
+    are_steps = are_words and how.text and (how.time or how.task == "tags")  # texts may well have dates
+    if told["id"] or are_steps or (told["time"] and not are_words):
+        return _chosen("long", target, [how.text or words[0]] if are_words else numbers, rest, notes, told, are_words)
     if how.text or words:
-        text = how.text or _named(words, _TEXTS, bool) or max(words, key=lambda name: _size(head.columns[name]))
-        if numbers and not how.text and (_are_dates(head.columns[text]) or _comes_again(head.columns[text])):
-            raise UserError(
-                f"{table.path}: which rows are one sequence? Say it with --id, and with --time in which order they are "
-                f"read (where each row is one: --ignore {','.join(words)}; where it is a text: --text)"
-            )
+        text = how.text or _text(table, head, words, numbers)
         if not how.text and len(rest) > 1:
             notes.append(
                 f"the text is the column {text!r} (another: --text; where a row is a step of a sequence: --id)"
             )
-        return _chosen("texts", target, [text], [name for name in rest if name != text], notes, told)
+        return _chosen("texts", target, [text], rest, notes, told)
     if how.task == "forecast":
         return _chosen("long", target, numbers, rest, notes, told)
-    told["id"] = plain_id = _named(rest, IDS, bool)
-    several = [name for name in numbers if _may_be_id(name) and name not in (plain_id, how.group)]
-    numbers = [name for name in numbers if name not in (plain_id, *several)]
-    if several and not how.group and _stand_together(head.columns[several[0]]):
+    return _wide(head, target, numbers, notes, told)
+
+
+def _steps(head: Rows, free: Sequence[str], target: str, how: How, notes: list[str]) -> dict[str, Any]:
+    """The id and the time of rows that are steps, "" where they are none, and which of them values alone said."""
+    open_ones = [name for name in free if name not in (how.id, how.time, how.text)]
+    told = {"id": how.id, "time": how.time}
+    if not how.id and (usual := _named(open_ones, IDS, lambda name: columns.repeats(head.columns[name]))):
+        told["id"] = usual
+        notes.append(f"rows with the same {usual!r} are one sequence (another column: --id)")
+    told["time"] = how.time or _named(open_ones, TIMES, lambda name: columns.are_times(head.columns[name]))
+    open_ones = [name for name in open_ones if name not in told.values()]
+    guessed: dict[str, str] = {}
+    if not told["id"] and (like := _like_an_id(head, open_ones, target, how)):
+        told["id"] = guessed["id"] = like
+        open_ones.remove(like)
+        notes.append(
+            f"rows with the same {like!r} are one sequence, each row a step (another column: --id; where each row is a "
+            f"sequence: {flag('ignore', like)})"
+        )
+    if told["id"] and not told["time"] and (like := _like_a_time(head, open_ones, told["id"])):
+        told["time"] = guessed["time"] = like
+        notes.append(f"{like!r} is the time of a step (another column: --time)")
+    return {**told, "guessed": tuple(guessed.items())}
+
+
+def _text(table: Table, head: Rows, words: Sequence[str], numbers: Sequence[str]) -> str:
+    """The column of the texts. Raises `UserError` where rows seem to be steps, and nothing says of what."""
+    text = _named(words, _TEXTS, bool) or max(words, key=lambda name: columns.size(head.columns[name]))
+    if numbers and (columns.are_dates(head.columns[text]) or columns.comes_again(head.columns[text])):
+        raise UserError(
+            f"{table.path}: which rows are one sequence? Say it with --id, and with --time in which order they are "
+            f"read (where each row is one: {flag('ignore', *words)}; where it is a text: --text)"
+        )
+    return text
+
+
+def _wide(head: Rows, target: str, numbers: Sequence[str], notes: list[str], told: dict[str, Any]) -> Roles:
+    """Rows that are sequences: their numbers, less those that may be an id."""
+    plain_id = _named(numbers, IDS, bool)
+    several = [name for name in numbers if _may_be_id(name) and name != plain_id]
+    steps = [name for name in numbers if name not in (plain_id, *several)]
+    if several and not told["group"] and columns.stand_together(head.columns[several[0]]):
         notes.append(f"rows with the same {several[0]!r} can come into two parts (to keep them in one: --group)")
     notes.append(
-        f"each row is a sequence of up to {wording.count(len(numbers), 'step')} (where a row is a step: --id, or for "
+        f"each row is a sequence of up to {wording.count(len(steps), 'step')} (where a row is a step: --id, or for "
         "one series --time or --task forecast)"
     )
-    return _chosen("wide", target, numbers, rest, notes, told)
+    return _chosen("wide", target, steps, numbers, notes, {**told, "id": plain_id})
 
 
 def _chosen(
@@ -150,7 +162,9 @@ def _chosen(
     left = [name for name in rest if name not in (*values, *told.values())]
     if left:
         shown = ", ".join(map(repr, left[:5])) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-        notes = [*notes, f"not used: {'column' if len(left) == 1 else 'columns'} {shown}"]
+        whose = next((name for name in left if _may_be_id(name) or name.lower() in _OFTEN_GROUPS), "")
+        hint = f" (to keep each {whose!r} in one part: {flag('group', whose)})" if whose and not told["group"] else ""
+        notes = [*notes, f"not used: {'column' if len(left) == 1 else 'columns'} {shown}{hint}"]
     return Roles(form, target, tuple(values), has_words=has_words, notes=tuple(notes), **told)
 
 
@@ -197,65 +211,29 @@ def _like_an_id(head: Rows, free: Sequence[str], target: str, how: How) -> str:
     if how.text or how.task == "tags":
         return ""
     values = head.columns
-    numbers = [name for name in free if _are_numbers(values[name])]
+    numbers = [name for name in free if columns.are_numbers(values[name])]
     named = [name for name in free if _may_be_id(name)]
     words = [name for name in free if name not in (*numbers, *named)]
-    if any(_are_texts(values[name]) for name in words):
+    if any(columns.are_texts(values[name]) for name in words):
         return ""  # a row is a text
-    one = [name for name in named if _comes_again(values[name])] + [n for n in words if _stand_together(values[n])]
+    one = [name for name in named if columns.comes_again(values[name])]
+    one += [name for name in words if columns.stand_together(values[name])]
     told = {name: list(map(str, values[name])) for name in (*named, *words, target)}  # JSON has lists there, too
     alike = lambda name: len({*zip(told[name], told[target], strict=True)}) == len({*told[name]})
-    found = next((name for name in one if name != how.group and (how.task == "forecast" or alike(name))), "")
-    channels = [name for name in numbers if name not in (*named, how.group)]
+    found = next((name for name in one if how.task == "forecast" or alike(name)), "")
+    channels = [name for name in numbers if name not in named]
     return found if 0 < len(channels) <= MOST_CHANNELS else ""
 
 
-def _are_texts(values: Sequence[Any]) -> bool:
-    """Whether most are of several words, and no dates."""
-    return 2 * sum(" " in str(value).strip() for value in values) > len(values) and not _are_dates(values)
+def _like_a_time(head: Rows, free: Sequence[str], id_column: str) -> str:
+    """A column of those that were measured that rises with each id's rows, and whose name or values are of times."""
+    often = (name for name in free if name.lower() in _OFTEN_TIMES or columns.are_dates(head.columns[name]))
+    return next((name for name in often if columns.rises(head.columns[name], head.columns[id_column])), "")
 
 
 def _may_be_id(name: str) -> bool:
     """Whether a name is such as `patient_id`, `patientId` or `patient`."""
     return name.lower() in _OFTEN_IDS or re.search(r"([_ .-]|^)(id|ID|Id)$|[a-z]I[dD]$", name) is not None
-
-
-def _stand_together(values: Sequence[Any]) -> bool:
-    """Whether most rows have the value of the row before, and two values or more come: as an id of sequences does."""
-    same = sum(one == other for one, other in zip(values, values[1:], strict=False))
-    return 2 * same >= len(values) - 1 > same
-
-
-def _comes_again(values: Sequence[Any]) -> bool:
-    """Whether there are two values or more, and half as many as rows at most: as ids of sequences, in any order."""
-    return 1 < len({*map(str, values)}) <= len(values) / 2
-
-
-def _rises(times: Sequence[Any], ids: Sequence[Any]) -> bool:
-    """Whether the times of each id go up, from row to row."""
-    last: dict[str, float] = {}
-    for value, owner in zip(times, map(str, ids), strict=True):
-        moment = fields.moment(value)
-        if moment is None or not moment > last.get(owner, -math.inf):
-            return False
-        last[owner] = moment
-    return True
-
-
-def _are_dates(values: Sequence[Any]) -> bool:
-    """Whether all are dates or times of day, written as such."""
-    return all(fields.as_number(value) is None and fields.moment(value) is not None for value in values)
-
-
-def _repeats(values: Sequence[Any]) -> bool:
-    """Whether a value comes in two rows, one after the other: as an id of sequences does."""
-    return any(one == other for one, other in zip(values, values[1:], strict=False))
-
-
-def _are_numbers(values: Sequence[Any]) -> bool:
-    """Whether most of the fields that are there are numbers: one that is none is then a fault, and no word."""
-    there = [value for value in values if not fields.is_missing(value)]
-    return 2 * sum(fields.as_number(value) is not None for value in there) >= len(there)
 
 
 def _refuse_commas(table: Table, head: Rows, names: Sequence[str]) -> None:
@@ -266,22 +244,3 @@ def _refuse_commas(table: Table, head: Rows, names: Sequence[str]) -> None:
         if 2 * sum(commas) > len(commas):
             where = place(table.path, head.lines[commas.index(True)], name)
             raise UserError(f"{where}: {there[commas.index(True)]!r} has a decimal comma: write a point")
-
-
-def _are_times(values: Sequence[Any]) -> bool:
-    """Whether nearly all are times: one that is none is then a fault."""
-    some = values[:100]
-    return 10 * sum(fields.moment(value) is not None for value in some) >= 9 * len(some)
-
-
-def _first(values: Sequence[Any]) -> Any:
-    return next((value for value in values if not fields.is_missing(value)), None)
-
-
-def _holds_words(values: Sequence[Any]) -> bool:
-    first = _first(values)
-    return bool(first) and isinstance(first[0], str)
-
-
-def _size(values: Sequence[Any]) -> int:
-    return sum(len(str(value)) for value in values[:1_000])

@@ -210,26 +210,17 @@ def test_a_grid_shows_spreads_and_tells_apart_what_differs(tmp_path):
     assert "gives this study again bit for bit, with any number of workers" in facts["timing"]
 
 
-def test_a_best_on_the_border_of_its_range_is_told(tmp_path):
-    study = new_study(tmp_path, total=1)
-    study.trials.enqueue_trial({**study.folder.space.plane()[0], "learning_rate": 0.03})
-    ran(points.claim(study, WORKER), 0.5)
-    printed = summary.write(study)
-    assert (
-        "The best learning rate, 0.03, lies on the border of its range 0.001 to 0.03: look in 0.001 to 0.16" in printed
-    )
-    assert "The best hidden size, 8, lies on the border of its range 8 to 96: look in 2 to 96" in printed
-    assert "depth" not in printed.split("The best hidden size")[1].splitlines()[0].split("look in")[0]
-
-
-def test_a_border_that_another_of_the_same_value_does_not_lie_on_is_not_told(tmp_path):
+@pytest.mark.parametrize("others", [[], [(0.01, 0.25)], [(0.01, 0.5)]])
+def test_a_best_on_the_border_of_its_range_is_told_unless_another_does_as_well(tmp_path, others):
     study = new_study(tmp_path, total=3)
-    for rate, value in ((0.03, 0.5), (0.01, 0.5), (0.002, 0.25)):
+    for rate, value in [(0.03, 0.5), *others]:
         study.trials.enqueue_trial({**study.folder.space.plane()[0], "learning_rate": rate})
         ran(points.claim(study, WORKER), value)
     printed = summary.write(study)
-    assert "The best learning rate" not in printed
-    assert "The best hidden size, 8, lies on the border" in printed  # both do
+    told = "The best learning rate, 0.03, lies on the border of its range 0.001 to 0.03: look in 0.001 to 0.16"
+    assert (told in printed) == (others != [(0.01, 0.5)])
+    assert "The best hidden size, 8, lies on the border of its range 8 to 96: look in 2 to 96" in printed
+    assert "depth" not in printed.split("The best hidden size")[1].splitlines()[0].split("look in")[0]
 
 
 def test_a_damaged_result_costs_a_line_and_no_more(tmp_path):

@@ -121,6 +121,22 @@ def test_what_a_file_holds_is_told_in_lines():
     inputs[2] = inputs[6] = np.full((5, 2), 7, np.float32)
     data = made(inputs=inputs, channels=("a", "b"), notes=("said",))
     first, second, *rest = description.lines(data, parts.divided(data, 0))
-    assert first == "100 sequences of 3 to 5 steps (median 4), 2 channels, 2 classes (75, 25 %), some missing, 1 twice"
+    assert (
+        first
+        == "100 sequences of 3 to 5 steps (median 4), 2 channels (a and b), 2 classes (75, 25 %), some missing, 1 twice"
+    )
     assert re.fullmatch("(59|60|61) to train, (19|20|21) to validate, (19|20|21) to test", second)
     assert rest[0] == "said"
+
+
+def test_channels_that_never_change_within_a_sequence_are_named():
+    who = [np.stack([np.arange(4), np.full(4, i % 5)], 1).astype(np.float32) for i in range(20)]
+    data = made(20, inputs=who, channels=("pulse", "Person No"))
+    said = description.lines(data, parts.divided(data, 0))[2]
+    assert said.startswith("'Person No' stays the same within each sequence (")
+    assert said.endswith("--group 'Person No')")
+    unnamed = made(20, inputs=who, channels=("channel 1", "channel 2"))
+    assert description.lines(unnamed, parts.divided(unnamed, 0))[2] == "'channel 2' stays the same within each sequence"
+    changing = [np.stack([np.arange(4), np.arange(4) == i], 1).astype(np.float32) for i in range(20)]
+    data = made(20, inputs=changing, channels=("pulse", "mark"))
+    assert not any("the same within" in line for line in description.lines(data, parts.divided(data, 0)))

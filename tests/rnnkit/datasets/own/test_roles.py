@@ -1,6 +1,7 @@
 """Which column of a table is what, where no flag and no usual name says it."""
 
 import json
+import shlex
 
 import pytest
 
@@ -18,9 +19,9 @@ def visits(name="patient_id", day="day", target=lambda person, visit: "ab"[perso
     return "\n".join(lines) + "\n"
 
 
-def read(tmp_path, text, **how):
+def read(tmp_path, table, **how):
     path = tmp_path / "visits.csv"
-    path.write_text(text)
+    path.write_text(table)
     return reading.read(path, How(**{"target": "kind", **how}))
 
 
@@ -31,7 +32,7 @@ def test_those_that_were_measured_are_known_by_their_rows(tmp_path, name):
     assert found.lengths.tolist() == [3 + person % 3 for person in range(12)]
     assert dict(found.guessed) == {"id": name, "time": "day"}
     assert f"rows with the same {name!r} are one sequence" in found.notes[0]
-    assert f"--ignore {name}" in found.notes[0]
+    assert f"--ignore {shlex.quote(name)}" in found.notes[0]
     assert "--time" in found.notes[1]
 
 
@@ -125,3 +126,21 @@ def test_a_row_with_a_text_is_a_text_whoever_wrote_it(tmp_path):
     ]
     found = read(tmp_path, "\n".join(lines))
     assert (len(found), found.reads) == (40, "text")
+
+
+def test_texts_with_dates_are_texts_whether_their_column_is_named_or_not(tmp_path):
+    """A guessed time made one sequence of all rows where --text was given."""
+    rows = [f"2024-01-{1 + n % 28:02},the film was {n},{n % 3},{'ab'[n % 2]}" for n in range(20)]
+    table = "\n".join(["date,review,stars,kind", *rows]) + "\n"
+    found = read(tmp_path, table, text="review")
+    assert (len(found), found.reads, found.answers) == (20, "text", "label")
+    tokens = read(tmp_path, table, text="review", time="date")  # who says both has one sequence of words
+    assert (len(tokens), tokens.reads, tokens.answers) == (1, "tokens", "tags")
+
+
+def test_a_column_of_persons_that_is_not_used_names_the_flag_that_keeps_them_apart(tmp_path):
+    lines = visits("bearing").splitlines()
+    table = "\n".join([f"{lines[0]},speaker", *(f"{line},s{n % 4}" for n, line in enumerate(lines[1:]))])
+    assert read(tmp_path, table).notes[-1] == (
+        "not used: column 'speaker' (to keep each 'speaker' in one part: --group speaker)"
+    )
