@@ -147,7 +147,7 @@ def _of_the_experiment(words: list[str]) -> str:
     """The first flag that is one of the experiment's settings, and no option of a sweep; "" for none."""
     named = next((word for word in words if word in experiments.names()), "digits")
     kinds = experiments.load(named).Config, Options
-    own, ours = ({f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(kind)} for kind in kinds)
+    own, ours = ({cli.flag(field.name) for field in dataclasses.fields(kind)} for kind in kinds)
     return next((name for word in words if (name := word.partition("=")[0]) in own - ours), "")
 
 
