@@ -89,7 +89,10 @@ def _prepared(config: "Config") -> Prepared:
     cut = windows(config, data) if data.answers == "forecast" else None
     own, places = (cut.data, cut.places) if cut else (data, places)
     found = _fitted(config, own, places, cut)
-    everything = Examples(preprocessing.inputs(found, own.inputs), targets(found, own, places, cut))
+    inputs = preprocessing.inputs(found, own.inputs)
+    if own.reads == "series":  # slices of one tensor, from which batches are gathered without a copy
+        inputs = list(torch.cat(inputs).split([len(one) for one in inputs]))
+    everything = Examples(inputs, targets(found, own, places, cut))
     of_parts = [everything.subset(part.tolist()) for part in (places.train, places.valid, places.test)]
     for part in of_parts:
         check(part, vocabulary=len(found.vocabulary) or None)

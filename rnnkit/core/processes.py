@@ -1,6 +1,7 @@
-"""Processes that this one starts."""
+"""Processes that this one starts, and what this one may use and need no longer."""
 
 import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -26,6 +27,15 @@ def start_beside(module: str, *words: str, stdin: int = subprocess.DEVNULL, **mo
 def cores() -> int:
     """How many cores this process may use: fewer than the machine has, where it was told so."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def give_back_memory() -> None:
+    """Give memory that was freed back to the system, where the C library keeps it for itself (glibc).
+
+    Training leaves 77 MB of it behind where 131 MB of own data are learned: what comes then would need its own on top.
+    """
+    if hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -68,16 +68,21 @@ _BLOCK_ROWS = 2**17
 class Joined:
     """Examples whose steps stand one after the other, which batches are gathered from, many at a time.
 
+    Sequences that are slices of one tensor are gathered from there; all others are copied into one.
     What comes out is what `torch.nn.utils.rnn.pack_sequence` makes of a batch's sequences. Raises `UserError` as
     `collate` does, and calls the examples `what`.
     """
 
     def __init__(self, examples: Examples, what: str = "the data"):
         self._lengths = np.array(require_sequences(examples, what))
-        self._starts = self._lengths.cumsum() - self._lengths
-        self._inputs = torch.cat(examples.inputs)
         self._for_each_step = isinstance(examples.targets, list)
         self._targets = examples.joined_targets
+        whole = None if self._for_each_step else _whole(examples.inputs)
+        self._inputs = torch.cat(examples.inputs) if whole is None else whole
+        self._starts = self._lengths.cumsum() - self._lengths
+        if whole is not None:
+            offsets = [one.storage_offset() - whole.storage_offset() for one in examples.inputs]
+            self._starts = np.array(offsets) // whole.stride(0)
 
     def batches(self, order: Iterable[Tensor]) -> Iterator[Batch]:
         """The batches that an order names, each by the numbers of its examples."""
@@ -133,6 +138,17 @@ class Joined:
         for its, steps, sorted_indices, unsorted_indices, of_them, its_lengths in pieces:
             packed = PackedSequence(its, steps, sorted_indices, unsorted_indices)
             yield Batch(packed, of_them, its_lengths)
+
+
+def _whole(inputs: list[Tensor]) -> Tensor | None:
+    """The tensor that all inputs are slices of, rows of it one after the other; None where there is none."""
+    whole = inputs[0]._base
+    if whole is None or whole.requires_grad or not whole.is_contiguous() or not whole.numel():
+        return None
+    form = whole.dtype, whole.shape[1:], whole.stride()
+    fits = (one._base is whole and (one.dtype, one.shape[1:], one.stride()) == form for one in inputs)
+    offsets = ((one.storage_offset() - whole.storage_offset()) % whole.stride(0) == 0 for one in inputs)
+    return whole if all(fits) and all(offsets) else None
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:

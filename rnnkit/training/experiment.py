@@ -23,6 +23,7 @@ from rnnkit.core import (
     cells,
     cli,
     is_out_of_memory,
+    processes,
     refuse_idle,
     run_name,
     sizes,
@@ -127,6 +128,7 @@ class Experiment(Generic[C, D]):
             limits = promise.limits(config, task.model, next(task.model.parameters()).device)
             with tracking.start(config, task.checksums, context, kernel_in_force(), limits) as run:
                 fit(task, config, run, report)
+                processes.give_back_memory()
                 final = self.conclude(config, task)
                 if final.write is not None:
                     with writing(run.folder):
