@@ -4,6 +4,7 @@ Each learns from the training part; which of them the net is compared with is ch
 the net is judged by; then it learns from both, and answers the test part.
 """
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,14 @@ from rnnkit.evaluation import rockets, summaries
 
 @dataclass(frozen=True)
 class Baseline:
-    """A cheap model: from inputs and targets to learn from, and further inputs, to answers for these."""
+    """A cheap model: from inputs and targets to learn from, and further inputs, to answers for these.
+
+    It is given what `reads` makes of the inputs, once for all baselines that read alike; by default as they are.
+    """
 
     name: str
-    answers: Callable[[Sequence[Any], np.ndarray, Sequence[Any]], np.ndarray]
+    answers: Callable[[Any, np.ndarray, Any], np.ndarray]
+    reads: Callable[[Sequence[Any]], Any] = list
 
 
 @dataclass(frozen=True)
@@ -46,18 +51,29 @@ def answered(
     with extras.needed("experiments", "a baseline"):
         import threadpoolctl
 
-    both = [*train[0], *valid[0]], np.concatenate([train[1], valid[1]])
+    every = [*train[0], *valid[0], *test]
+    first, both = len(train[0]), len(train[0]) + len(valid[0])
+    read = functools.cache(lambda reads: reads(every))
+
+    def answers(one: Baseline, learn: int, targets: np.ndarray, asked: slice) -> np.ndarray:
+        rows = read(one.reads)
+        with threadpoolctl.threadpool_limits(1):  # of a sweep's workers each has one core
+            found = one.answers(rows[:learn], targets, rows[asked])
+        processes.give_back_memory()  # of trees, and of copies: what is learned next does not come on top
+        return found
+
     found: list[Answered] = []
     left_out: list[str] = []
     for one in baselines:
         try:
-            with threadpoolctl.threadpool_limits(1):  # of a sweep's workers each has one core
-                value = score(valid[1], one.answers(*train, valid[0]))
-                found.append(Answered(one.name, one.answers(*both, test), value))
-            processes.give_back_memory()  # of trees, and of copies: what the next takes does not come on top
+            value = score(valid[1], answers(one, first, train[1], slice(first, both)))
+            targets = np.concatenate([train[1], valid[1]])
+            found.append(Answered(one.name, answers(one, both, targets, slice(both, None)), value))
         # A package that is not there; or scikit-learn's word, for texts without a word, one label alone, ...
         except (UserError, ValueError) as error:
             left_out.append(f"{one.name} is left out: {str(error).splitlines()[0]}")
+    read.cache_clear()  # an error's traceback would hold it until the next collection
+    processes.give_back_memory()
     return found, left_out
 
 
@@ -84,22 +100,13 @@ def of_series(numbers: bool) -> list[Baseline]:
         )
         from sklearn.linear_model import LogisticRegression, RidgeCV
 
-    known: dict[int, tuple[Any, np.ndarray]] = {}  # sequences and their summaries: each is read several times
+    def on_summaries(name: str, make: Callable[[], Any], dtype: type[np.generic] = np.float64) -> Baseline:
+        def answers(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
+            with np.errstate(over="ignore"):  # what is too large for single precision trees refuse in words
+                rows, asked = (some.astype(dtype, copy=False) for some in (rows, asked))
+            return make().fit(rows, targets).predict(asked)
 
-    def features(sequences: Sequence[Any], dtype: type[np.generic]) -> np.ndarray:
-        for one in sequences:
-            if id(one) not in known:
-                known[id(one)] = one, summaries.of_series([one])[0]
-        with np.errstate(over="ignore"):  # what is too large for single precision trees refuse in words
-            return np.stack([known[id(one)][1] for one in sequences], dtype=dtype, casting="same_kind")
-
-    def reading(
-        make: Callable[[], Any], dtype: type[np.generic] = np.float64
-    ) -> Callable[[Sequence[Any], np.ndarray, Sequence[Any]], np.ndarray]:
-        def answers(inputs: Sequence[Any], targets: np.ndarray, asked: Sequence[Any]) -> np.ndarray:
-            return make().fit(features(inputs, dtype), targets).predict(features(asked, dtype))
-
-        return answers
+        return Baseline(f"{name} on summaries", answers, summaries.of_series)
 
     # Trees read single precision, and would make a copy of it. An eighth of the usual bins of boosting: as good, and
     # three times as fast.
@@ -107,18 +114,17 @@ def of_series(numbers: bool) -> list[Baseline]:
     if numbers:
         return [
             mean(),
-            Baseline("ridge on summaries", reading(lambda: _scaled(RidgeCV(np.logspace(-2, 4, 13))))),
-            Baseline("extra trees on summaries", reading(lambda: ExtraTreesRegressor(200, random_state=0), np.float32)),
-            Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingRegressor(**boosting))),
+            on_summaries("ridge", lambda: _scaled(RidgeCV(np.logspace(-2, 4, 13)))),
+            on_summaries("extra trees", lambda: ExtraTreesRegressor(200, random_state=0), np.float32),
+            on_summaries("gradient boosting", lambda: HistGradientBoostingRegressor(**boosting)),
             _rocket(numbers),
         ]
     boosting["max_iter"] = 50
-    logistic: dict[str, Any] = {"max_iter": 1_000}
     return [
         majority(),
-        Baseline("logistic regression on summaries", reading(lambda: _scaled(LogisticRegression(**logistic)))),
-        Baseline("extra trees on summaries", reading(lambda: ExtraTreesClassifier(200, random_state=0), np.float32)),
-        Baseline("gradient boosting on summaries", reading(lambda: HistGradientBoostingClassifier(**boosting))),
+        on_summaries("logistic regression", lambda: _scaled(LogisticRegression(max_iter=1_000))),
+        on_summaries("extra trees", lambda: ExtraTreesClassifier(200, random_state=0), np.float32),
+        on_summaries("gradient boosting", lambda: HistGradientBoostingClassifier(**boosting)),
         _rocket(numbers),
     ]
 
@@ -131,7 +137,7 @@ def _scaled(model: Any) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(copy=False), model)  # which reads rows that were made for it
+    return make_pipeline(StandardScaler(), model)
 
 
 def of_texts(numbers: bool) -> list[Baseline]:

@@ -16,7 +16,13 @@ def of_series(sequences: Sequence[np.ndarray]) -> np.ndarray:
     and its quarters (Dempster, Schmidt & Webb, QUANT: a minimalist interval method, 2024); first and last value, slope;
     and the number of steps and the share that is missing. What cannot be computed is 0.
     """
-    return np.stack([_summary(np.asarray(one, np.float64)) for one in sequences])
+    rows = (_summary(np.asarray(one, np.float64)) for one in sequences)
+    first = next(rows)
+    found = np.empty((len(sequences), len(first)))  # filled row by row: a list of rows would hold all of it twice
+    found[0] = first
+    for number, row in enumerate(rows, start=1):
+        found[number] = row
+    return found
 
 
 def _summary(one: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rnnkit.core import UserError, wording
-from rnnkit.datasets.own import columns, fields
+from rnnkit.datasets.own import columns, fields, tables
 from rnnkit.datasets.own.data import ASKED, How, flag, place
 from rnnkit.datasets.own.tables import Rows, Table
 
@@ -61,7 +61,7 @@ class Roles:
 
 def roles_of(table: Table, how: How) -> Roles:
     """What the columns of a table are. Raises `UserError` for a column that is not there, and where none fits."""
-    head = next(table.rows(), None)
+    head = tables.head(table)
     if head is None:
         raise UserError(f"{table.path} has a header and no rows")
     notes = list(table.notes)

@@ -16,6 +16,11 @@ def accuracy(truth, answers):
     return float((truth == answers).mean())
 
 
+def told(one, inputs, targets, asked):
+    """What a baseline answers, of what it reads of inputs."""
+    return one.answers(one.reads(inputs), targets, one.reads(asked))
+
+
 def levels(count, seed=0):
     """Series of unlike lengths whose level says the class."""
     chance = np.random.default_rng(seed)
@@ -43,6 +48,20 @@ def test_each_is_judged_on_the_validation_part_and_then_learns_from_both():
     assert (found.valid, found.answers.tolist(), left_out) == (0.0, [1], [])
 
 
+def test_what_several_read_alike_is_read_once():
+    read = []
+
+    def reads(inputs):
+        read.append(len(inputs))
+        return np.array([len(one) for one in inputs])
+
+    every = [baselines.Baseline(name, lambda rows, _, asked: asked + rows.sum(), reads) for name in "ab"]
+    pairs = (["a", "bb"], np.array([3, 3])), (["ccc"], np.array([6]))
+    found, _ = baselines.answered(every, *pairs, ["dddd"], accuracy)
+    assert read == [4]
+    assert [(one.valid, one.answers.tolist()) for one in found] == [(1.0, [10]), (1.0, [10])]
+
+
 def test_one_that_cannot_answer_is_named_and_the_others_go_on():
     texts = ["...", "!?", "--", ".."]  # no word in any
     pairs = (texts, np.array([0, 1, 0, 1])), (texts[:2], np.array([0, 1]))
@@ -55,14 +74,14 @@ def test_one_that_cannot_answer_is_named_and_the_others_go_on():
 @pytest.mark.parametrize("one", baselines.of_series(False)[1:-1], ids=lambda one: one.name)
 def test_series_whose_level_decides_are_told_apart(one):
     (inputs, classes), (asked, truth) = levels(60), levels(30, seed=1)
-    assert accuracy(truth, one.answers(inputs, classes, asked)) > 0.8
+    assert accuracy(truth, told(one, inputs, classes, asked)) > 0.8
 
 
 @pytest.mark.parametrize("one", baselines.of_series(True)[1:-1], ids=lambda one: one.name)
 def test_a_number_that_follows_the_level_is_found(one):
     inputs, _ = levels(90)
     values = np.array([series[:, 0].mean() for series in inputs])
-    answers = one.answers(inputs[:60], values[:60], inputs[60:])
+    answers = told(one, inputs[:60], values[:60], inputs[60:])
     assert np.abs(answers - values[60:]).mean() < 0.5 * np.abs(np.median(values[:60]) - values[60:]).mean()
 
 
@@ -155,5 +174,5 @@ def test_kernels_tell_shapes_apart_that_summaries_do_not():
     truth = np.arange(90) % 2
     inputs = [wave(kind) for kind in truth]
     kernels = accuracy(truth[60:], rockets.answers(inputs[:60], truth[:60], inputs[60:], numbers=False))
-    trees = accuracy(truth[60:], baselines.of_series(False)[2].answers(inputs[:60], truth[:60], inputs[60:]))
+    trees = accuracy(truth[60:], told(baselines.of_series(False)[2], inputs[:60], truth[:60], inputs[60:]))
     assert kernels > 0.95 > trees

@@ -8,7 +8,8 @@ from rnnkit.datasets.own import How, read, tables
 
 
 def test_a_long_table_takes_little_more_memory_than_its_numbers(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "AT_ONCE", 100)  # beside 30,000 rows the fields of some at a time are little
+    for name in ("AT_ONCE", "HEAD"):  # beside 30,000 rows the fields of some at a time are little
+        monkeypatch.setattr(tables, name, 100)
     steps = np.random.default_rng(0).normal(size=(30_000, 6)).round(2).astype(np.float32)
     rows = (
         f"{number // 300},{number % 300},{','.join(map(str, row))},{number // 300 % 2}\n"
