@@ -51,7 +51,7 @@ def head(table: Table) -> Rows | None:
     if not pieces:
         return None
     joined = lambda parts: list(itertools.islice(itertools.chain.from_iterable(parts), most))
-    columns = {name: joined(piece.columns[name] for piece in pieces) for name in table.names}
+    columns: dict[str, Sequence[Any]] = {name: joined(piece.columns[name] for piece in pieces) for name in table.names}
     return Rows(columns, joined(piece.lines for piece in pieces))
 
 
