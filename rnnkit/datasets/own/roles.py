@@ -96,7 +96,7 @@ def roles_of(table: Table, how: How) -> Roles:
             notes.append(
                 f"the text is the column {text!r} (another: --text; where a row is a step of a sequence: --id)"
             )
-        return _chosen("texts", target, [text], rest, notes, told)
+        return _chosen("texts", target, [text], free, notes, told | {"time": ""})  # a text's time is not used
     if how.task == "forecast":
         return _chosen("long", target, numbers, rest, notes, told)
     return _wide(head, target, numbers, notes, told)

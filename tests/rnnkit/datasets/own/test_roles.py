@@ -134,6 +134,7 @@ def test_texts_with_dates_are_texts_whether_their_column_is_named_or_not(tmp_pat
     table = "\n".join(["date,review,stars,kind", *rows]) + "\n"
     found = read(tmp_path, table, text="review")
     assert (len(found), found.reads, found.answers) == (20, "text", "label")
+    assert found.notes[-1] == "not used: columns 'date', 'stars'"
     tokens = read(tmp_path, table, text="review", time="date")  # who says both has one sequence of words
     assert (len(tokens), tokens.reads, tokens.answers) == (1, "tokens", "tags")
 
