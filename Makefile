@@ -87,25 +87,25 @@ resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
 	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)
 
 predict: $(STAMP)  ## what a trained net says of a file, or of standard input: RUN= DATA=
-	@$(PY) -m experiments.predict $(if $(value RUN),$(call quoted,RUN),--help) $(if $(value DATA),$(call quoted,DATA)) $(ARGS)
+	@$(PY) -m experiments.predict $(if $(value RUN),$(call quoted,RUN)) $(if $(value DATA),$(call quoted,DATA)) $(ARGS)
 
 runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
 	@$(PY) -m sweeps.runs $(ARGS)
 
 show: $(STAMP)  ## show one run or study, with curves and flags: RUN=
-	@$(PY) -m sweeps.show $(if $(value RUN),$(call quoted,RUN),$(if $(value STUDY),$(call quoted,STUDY),--help)) $(ARGS)
+	@$(PY) -m sweeps.show $(if $(value RUN),$(call quoted,RUN),$(if $(value STUDY),$(call quoted,STUDY))) $(ARGS)
 
 compare: $(STAMP)  ## compare studies or groups of runs on the test part, over seeds: STUDIES="a b", ARGS="--by depth"
-	@$(PY) -m sweeps.compare $(or $(call each,STUDIES),--help) $(ARGS)
+	@$(PY) -m sweeps.compare $(call each,STUDIES) $(ARGS)
 
 table: $(STAMP)  ## print a table for a paper: STUDY=, or STUDIES="a b", ARGS="--format latex|markdown|csv"
-	@$(PY) -m sweeps.table $(or $(strip $(call each,STUDY) $(call each,STUDIES)),--help) $(ARGS)
+	@$(PY) -m sweeps.table $(call each,STUDY) $(call each,STUDIES) $(ARGS)
 
 dashboard: $(STAMP)  ## look at runs and studies in a browser, on this machine alone: ARGS="--port 8642"
 	@$(PY) -m sweeps.dashboard $(ARGS)
 
 report: $(STAMP)  ## one page about a study to send or print, with figures as PNG and SVG: STUDY=
-	@$(PY) -m sweeps.report $(if $(value STUDY),$(call quoted,STUDY),--help) $(ARGS)
+	@$(PY) -m sweeps.report $(if $(value STUDY),$(call quoted,STUDY)) $(ARGS)
 
 evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: ROW=, ARGS="--jobs 2"
 	@$(PY) -m sweeps.evidence $(call option,--row,ROW) $(ARGS)
@@ -169,8 +169,8 @@ ifeq ($(ENV),.venv)
 	if [ -z "$$python" ]; then \
 	  echo "rnnkit needs Python 3.11 or newer, and found none$(if $(PYTHON), at $(PYTHON)): install it, or name it with PYTHON=/path/to/python" >&2; exit 1; fi; \
 	echo "Setting up .venv with $$("$$python" -V) (about a minute, once) ..."; \
-	"$$python" -m venv .venv >/dev/null 2>&1 || { \
-	  echo "This Python cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	said=$$("$$python" -m venv .venv 2>&1) || { \
+	  echo "This Python cannot make a virtual environment: $$(echo "$$said" | grep . | tail -n 1) (where its venv module is missing, install it; Debian: apt-get install python3-venv)" >&2; exit 1; }
 endif
 	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch '$(subst ','\'',$(ENV))/.rnnkit-installed'

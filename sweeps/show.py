@@ -1,7 +1,7 @@
 """Show one run or one study in the terminal: how it went, with curves in a line, and what is wrong in words.
 
-python -m sweeps.show digits-s0-1a887aeb
-python -m sweeps.show digits-s0-1a887aeb --all
+python -m sweeps.show digits-s0-62719430
+python -m sweeps.show digits-s0-62719430 --all
 python -m sweeps.show digits-s0                  # a study
 """
 

@@ -106,6 +106,9 @@ def _most_wrong(data: "Prepared", truth: np.ndarray, answers: np.ndarray) -> lis
     else:
         wrong = np.argsort(-np.abs(answers - truth).mean(1), kind="stable")[:5].tolist()
         said = [f"{wording.plain(float(truth[i, 0]))} as {wording.plain(float(answers[i, 0]))}" for i in wrong]
+        if found.horizon > 1:  # which is the first of the values that they are wrong in
+            means = (float(np.abs(answers[i] - truth[i]).mean()) for i in wrong)
+            said = [f"off by {mean:.4g} on average (first {one})" for mean, one in zip(means, said, strict=True)]
     rows = [f"row {own.lines[int(places.test[i])]}: {words}" for i, words in zip(wrong, said, strict=True)]
     return [f"most wrong: {'; '.join(rows)}"] if rows else []
 

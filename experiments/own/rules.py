@@ -142,9 +142,10 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
         said += [f"season {found.season} (--season)"] if not asked.season and found.season > 1 else []
     lines = [f"by the data: {', '.join(said)}"] if said else []
     if updates < 500:
-        why = "as told" if told else "as sequences are long"
-        flag = "--epochs" if asked.epochs else "--updates"
-        lines.append(f"only {wording.count(updates, 'update')}, {why}: more may do better ({flag})")
+        why = "as sequences are long (--updates)"
+        if told:
+            why = f"for --epochs {asked.epochs}" if asked.epochs else f"for --updates {asked.updates}, in whole epochs"
+        lines.append(f"only {wording.count(updates, 'update')}, {why}: more may do better")
     if data.answers == "label" and _class_counts(data).min() * (1.0 if found.folds > 1 else 0.2) < 10:
         lines.append("fewer than ten examples of a class to validate with: the choice between settings is uncertain")
     return lines

@@ -44,7 +44,7 @@ class Model:
         """For each sequence a label, a number, a list of tags, the next symbol, or an array of numbers.
 
         >>> import rnnkit
-        >>> rnnkit.load("runs/digits-s0-1a887aeb").predict([image])            # doctest: +SKIP
+        >>> rnnkit.load("runs/digits-s0-62719430").predict([image])            # doctest: +SKIP
         ['7']
         """
         return [one.prediction for one in answering.answers(self, sequences)]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".npz", ".ts")
-TABLES += (".conll", ".conllu", ".iob", ".bio", ".tags")
+_TAGGED = (".conll", ".conllu", ".iob", ".bio", ".tags")  # tokens, and what is known of each
+TABLES += _TAGGED
 _ROLES = ("target", "id", "time", "text", "format")
 
 
@@ -32,11 +33,12 @@ def sequences(model: "Model", path: Path | None) -> asking.Asked:
     """
     own = model.settings if model.experiment == "own" else {}
     if path is not None:
-        if own or path.is_dir() or path.suffix.lower() in TABLES:
+        if _is_as_own(model, own, path):
             return asking.read(path, _how(own), _channels(model, own))
         return _lines(model, _content(path), str(path))
     content = sys.stdin.buffer.read()
-    if Path(str(own.get("data", ""))).suffix.lower() not in TABLES:
+    suffix = Path(str(own.get("data", ""))).suffix.lower()
+    if suffix not in TABLES or _are_lines(model, content, suffix):
         return _lines(model, content, "standard input")
     with tempfile.TemporaryDirectory() as folder:  # tables are read from their beginning more than once
         there = Path(folder) / f"input{Path(str(own.get('data', ''))).suffix}"
@@ -45,6 +47,39 @@ def sequences(model: "Model", path: Path | None) -> asking.Asked:
             return asking.read(there, _how(own), _channels(model, own))
         except UserError as error:
             raise UserError(str(error).replace(str(there), "standard input")) from None
+
+
+def _is_as_own(model: "Model", own: dict[str, Any], path: Path) -> bool:
+    """Whether a file or folder is read as own data are; else each of its lines is a sequence."""
+    suffix = path.suffix.lower()
+    if own and model.preprocessing.reads == "tokens" and not path.is_dir() and suffix in (*_TAGGED, ".txt"):
+        return not _are_sentences(model, _content(path))
+    return (
+        path.is_dir() or suffix in TABLES or bool(own and Path(str(own.get("data", ""))).suffix.lower() not in TABLES)
+    )
+
+
+def _are_lines(model: "Model", content: bytes, suffix: str) -> bool:
+    """Whether standard input is no table as the net's own data are, but a text or a sentence a line.
+
+    A single line is no table of texts, as it would be a header alone; rows of JSON Lines begin with a brace.
+    """
+    if model.preprocessing.reads == "tokens" and suffix in _TAGGED:
+        return _are_sentences(model, content)
+    full = [line for line in content.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
+    if not full or model.preprocessing.reads not in ("words", "characters"):
+        return False
+    is_object = full[0].lstrip().startswith(b"{")
+    return {".csv": len(full) == 1, ".tsv": len(full) == 1, ".jsonl": not is_object, ".ndjson": not is_object}.get(
+        suffix, False
+    )
+
+
+def _are_sentences(model: "Model", content: bytes) -> bool:
+    """Whether lines of several words are sentences, not tokens with tags: most end in none that the net knows."""
+    rows = [line.split() for line in content.decode(errors="replace").splitlines() if "\t" not in line]
+    ends = [row[-1] for row in rows if len(row) > 1]
+    return bool(ends) and 2 * sum(end in model.preprocessing.classes for end in ends) < len(ends)
 
 
 def _how(own: dict[str, Any]) -> How:

@@ -179,9 +179,7 @@ def _unused(rows: list[Row]) -> Iterable[Flag]:
         advice = "All inputs tell the net no more than the last one: it does not remember, or there is no need to."
         yield Flag("unused memory", "", gain / abs(one) if one else 0.0, UNUSED, advice)
     elif (quarter - every) / gain < UNUSED and not _learned(rows):
-        advice = (
-            "What lies farther back than a quarter of a sequence is not used: is there anything, try --init chrono."
-        )
+        advice = "Inputs farther back than a quarter of a sequence are not used: if they matter, try --init chrono."
         yield Flag("unused memory", "", (quarter - every) / gain, UNUSED, advice)
 
 

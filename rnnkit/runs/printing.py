@@ -55,7 +55,7 @@ def mirror_in_words(folder: Path) -> str:
 
 
 def make_word(folder: Path) -> str:
-    """A run as make is told of it: `RUN=digits-s0-1a887aeb`, or its path where it lies elsewhere."""
+    """A run as make is told of it: `RUN=digits-s0-62719430`, or its path where it lies elsewhere."""
     return f"RUN={folder.name if _is_usual(folder.parent) else shown(folder)}"
 
 

@@ -36,7 +36,8 @@ def short(folder: StudyFolder, summary: Summary) -> str:
 
 def plane_title(summary: Summary) -> str:
     """What the table of the plane shows, and of how many runs."""
-    return f"{wording.metric(summary.metric)} by hidden size and depth, {how_many_runs(summary.plane)}"
+    lacking = "" if all(cell.values for cell in summary.plane) else ", - where no run finished"
+    return f"{wording.metric(summary.metric)} by hidden size and depth, {how_many_runs(summary.plane)}{lacking}"
 
 
 def aligned(rows: list[list[str]]) -> list[str]:

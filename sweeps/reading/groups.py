@@ -45,7 +45,12 @@ def metric_of(name: str) -> str:
 def warnings(index: RunIndex, found: Sequence[comparing.Group]) -> list[str]:
     """What makes groups differ beside their settings: other data, another experiment."""
     kinds = {group.experiment for group in found}
-    lines = [f"These are of different experiments: {', '.join(sorted(kinds))}."] if len(kinds) > 1 else []
+    lines: list[str] = []
+    if len(kinds) > 1:
+        lines.append(
+            f"These are of different experiments, {wording.listed(sorted(kinds))}: a difference is of the tasks, and "
+            "says nothing of the nets."
+        )
     manifests = (_file(index, run, "manifest.json") for group in found for run in group.runs)
     data = {json.dumps(manifest.get("data"), sort_keys=True) for manifest in manifests}
     if len(data) > 1 and len(kinds) == 1:

@@ -36,6 +36,8 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
         found = files.READERS[kind](path, asking)
         return Asked(found.inputs, found.lines, found.ids)
     table = tables.READERS[kind](path)
+    if lacking := [name for name in (how.id, how.time, how.text) if name and name not in table.names]:
+        raise UserError(f"{path} has no column {lacking[0]!r}, which the net's own data have")
     gaps, channels = GAP in channels, tuple(name for name in channels if name != GAP)
     named = set(channels) & set(table.names)
     if named:
@@ -55,7 +57,9 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
         roles = replace(roles, values=tuple(channels))
     found = assembled(_with_target(table), roles)
     if gaps and not found.gaps:
-        raise UserError(f"{path} has no column of times, and the net reads the time since the step before")
+        raise UserError(
+            f"{path} has no column of times, and the net reads the time since the step before: give them too"
+        )
     return Asked(with_gaps(found.inputs, found.gaps) if gaps else found.inputs, found.lines, found.ids)
 
 

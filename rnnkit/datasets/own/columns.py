@@ -1,6 +1,7 @@
 """What the values of a column look like, from those that a table shows first: numbers, times, texts, ids."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from rnnkit.datasets.own import fields
 
 def are_texts(values: Sequence[Any]) -> bool:
     """Whether most are of several words, and no dates."""
-    return 2 * sum(" " in str(value).strip() for value in values) > len(values) and not are_dates(values)
+    return 2 * sum(" " in str(value).strip() for value in values) > len(values) and not look_dated(values)
 
 
 def stand_together(values: Sequence[Any]) -> bool:
@@ -37,6 +38,13 @@ def rises(times: Sequence[Any], ids: Sequence[Any]) -> bool:
 def are_dates(values: Sequence[Any]) -> bool:
     """Whether all are dates or times of day, written as such."""
     return all(fields.as_number(value) is None and fields.moment(value) is not None for value in values)
+
+
+def look_dated(values: Sequence[Any]) -> bool:
+    """Whether all are dates or times of day, be it in a way of writing that is not read: 31.12.2025 8:00 PM."""
+    written = re.compile(r"\s*(\d{1,4}([./-])\d{1,2}\2\d{1,4}|\d{1,2}:\d{2}(:\d{2})?)\b[\d:., TZ+-]*([AaPp][Mm])?\s*")
+    there = [str(value) for value in values if not fields.is_missing(value)]
+    return are_dates(values) or (bool(there) and all(map(written.fullmatch, there)))
 
 
 def repeats(values: Sequence[Any]) -> bool:

@@ -62,7 +62,8 @@ def _still(data: OwnData) -> list[str]:
     said = f"{wording.listed(shown)} {'stays' if len(names) == 1 else 'stay'} the same within "
     said += "each sequence"
     if _are_named(data):
-        said += f" (to leave it out: --ignore; to keep equal ones in one part: {flag('group', names[0])})"
+        said += " (to leave it out: --ignore"
+        said += ")" if data.groups else f"; to keep equal ones in one part: {flag('group', names[0])})"
     return [said]
 
 

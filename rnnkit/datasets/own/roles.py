@@ -89,10 +89,12 @@ def roles_of(table: Table, how: How) -> Roles:
     are_words = bool(how.text or (words and not numbers))
     are_steps = are_words and how.text and (how.time or how.task == "tags")  # texts may well have dates
     if told["id"] or are_steps or (told["time"] and not are_words):
+        if told["time"] and not how.time:
+            notes.append(f"{told['time']!r} is the time of a step (another column: --time)")
         return _chosen("long", target, [how.text or words[0]] if are_words else numbers, rest, notes, told, are_words)
     if how.text or words:
         text = how.text or _text(table, head, words, numbers)
-        if not how.text and len(rest) > 1:
+        if not how.text and len(free) > 1:
             notes.append(
                 f"the text is the column {text!r} (another: --text; where a row is a step of a sequence: --id)"
             )
@@ -121,14 +123,13 @@ def _steps(head: Rows, free: Sequence[str], target: str, how: How, notes: list[s
         )
     if told["id"] and not told["time"] and (like := _like_a_time(head, open_ones, told["id"])):
         told["time"] = guessed["time"] = like
-        notes.append(f"{like!r} is the time of a step (another column: --time)")
     return {**told, "guessed": tuple(guessed.items())}
 
 
 def _text(table: Table, head: Rows, words: Sequence[str], numbers: Sequence[str]) -> str:
     """The column of the texts. Raises `UserError` where rows seem to be steps, and nothing says of what."""
     text = _named(words, _TEXTS, bool) or max(words, key=lambda name: columns.size(head.columns[name]))
-    if numbers and (columns.are_dates(head.columns[text]) or columns.comes_again(head.columns[text])):
+    if numbers and (columns.look_dated(head.columns[text]) or columns.comes_again(head.columns[text])):
         raise UserError(
             f"{table.path}: which rows are one sequence? Say it with --id, and with --time in which order they are "
             f"read (where each row is one: {flag('ignore', *words)}; where it is a text: --text)"
@@ -179,6 +180,8 @@ def require_columns(path: Path, names: Sequence[str], how: How) -> None:
             there = [str(one) for one in names if one != ASKED]
             few = ", ".join(there[:20]) + (" ..." if len(there) > 20 else "")
             close = wording.meant(name, names)
+            if set(name.split(",")) <= set(names):
+                raise UserError(f"{path}: --{role} names one column: join {name} into one in the file first")
             raise UserError(f"{path} has no column {name!r} (--{role}){close or ':'} its columns are {few}")
         if name in said and {role, said[name]} != {"id", "group"}:
             raise UserError(f"the column {name!r} cannot be both --{said[name]} and --{role}")
@@ -227,7 +230,8 @@ def _like_an_id(head: Rows, free: Sequence[str], target: str, how: How) -> str:
 
 def _like_a_time(head: Rows, free: Sequence[str], id_column: str) -> str:
     """A column of those that were measured that rises with each id's rows, and whose name or values are of times."""
-    often = (name for name in free if name.lower() in _OFTEN_TIMES or columns.are_dates(head.columns[name]))
+    words = {name: {name.lower(), *re.split("[^a-z]+", name.lower())} for name in free}  # t_sec, Time (s)
+    often = (name for name in free if words[name] & {*TIMES, *_OFTEN_TIMES} or columns.are_dates(head.columns[name]))
     return next((name for name in often if columns.rises(head.columns[name], head.columns[id_column])), "")
 
 

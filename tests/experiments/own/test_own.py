@@ -69,7 +69,7 @@ def test_each_kind_of_task_goes_from_file_to_answer(kind, runs, monkeypatch, cap
     folder, printed = runs(kind, monkeypatch, capsys)
     assert "to train" in printed
     assert "only 6" in printed  # updates: whole epochs
-    assert " updates, as told: " in printed
+    assert " updates, for --" in printed
     assert " on the same " in printed
     assert "test rows tell, and is cheaper" in printed or "better" in printed
     result, settings = Result.read(folder), json.loads((folder / "manifest.json").read_text())["config"]
@@ -215,8 +215,8 @@ def test_settled_settings_stay_as_they_are_and_give_the_same_run(tmp_path, capsy
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"updates": 4}, "only 4 updates, as told: more may do better (--updates)"),
-        ({"epochs": 1}, "only 2 updates, as told: more may do better (--epochs)"),
+        ({"updates": 4}, "only 4 updates, for --updates 4, in whole epochs: more may do better"),
+        ({"epochs": 1}, "only 2 updates, for --epochs 1: more may do better"),
     ],
 )
 def test_a_length_of_training_that_was_told_is_not_said_to_follow_from_the_data(tmp_path, capsys, given, said):

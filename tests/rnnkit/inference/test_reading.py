@@ -82,3 +82,29 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         reading.sequences(classifier(), tmp_path / "none.txt")
     with pytest.raises(UserError, match=r"none.csv is not there"):
         reading.sequences(classifier(), tmp_path / "none.csv")
+
+
+def asked(monkeypatch, reads, data, given):
+    """What a net of own data is asked on standard input."""
+    known = types.SimpleNamespace(reads=reads, channels=(), answers="label", classes=("N", "V", "D"))
+    net = types.SimpleNamespace(preprocessing=known, experiment="own", settings={"data": data, "target": "tag"})
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(given)))
+    return reading.sequences(net, None).inputs
+
+
+@pytest.mark.parametrize(
+    ("reads", "data", "given", "inputs"),
+    [
+        ("tokens", "x.conll", b"Ada met Paris\n", ["Ada met Paris"]),  # its last word was read as a tag
+        ("tokens", "x.conll", b"Ada met\nBo went home\n", ["Ada met", "Bo went home"]),
+        ("tokens", "x.conll", b"Ada N\nmet V\n\nBo N\n", [["Ada", "met"], ["Bo"]]),
+        ("tokens", "x.conll", b"Ada\nmet\n\nBo\n", [["Ada", "met"], ["Bo"]]),
+        ("tokens", "x.conll", b"1 Ada N\n2 met V\n", [["1", "2"]]),
+        ("words", "x.csv", b"awful cold food\n", ["awful cold food"]),  # a header alone, if it were a table
+        ("words", "x.csv", b"review,tag\nawful cold food,N\nfine,V\n", ["awful cold food", "fine"]),
+        ("words", "x.jsonl", b"awful food\nfine\n", ["awful food", "fine"]),
+        ("words", "x.jsonl", b'{"review": "awful cold food"}\n', ["awful cold food"]),
+    ],
+)
+def test_what_is_no_table_as_own_data_are_is_a_text_or_a_sentence_a_line(monkeypatch, reads, data, given, inputs):
+    assert asked(monkeypatch, reads, data, given) == inputs

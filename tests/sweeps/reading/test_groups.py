@@ -165,4 +165,7 @@ def test_data_that_differ_and_other_experiments_are_told_of(tmp_path):
     files.write_json(second / "manifest.json", manifest | {"data": {"digits": "other"}})
     assert both() == ["They were not all trained on the same data: a difference can be of the data."]
     files.write_json(second / "manifest.json", manifest | {"experiment": "pixels"})
-    assert both() == ["These are of different experiments: digits, pixels."]
+    assert both() == [
+        "These are of different experiments, digits and pixels: a difference is of the tasks, and says nothing of the "
+        "nets."
+    ]

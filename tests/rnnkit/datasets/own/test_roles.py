@@ -145,3 +145,26 @@ def test_a_column_of_persons_that_is_not_used_names_the_flag_that_keeps_them_apa
     assert read(tmp_path, table).notes[-1] == (
         "not used: column 'speaker' (to keep each 'speaker' in one part: --group speaker)"
     )
+
+
+@pytest.mark.parametrize(
+    "written", ["{:02}/03/2025 08:00:01.200000", "{}.3.2025 8:00", "3/{}/25 08:00:01 PM", "{:02}-03-25"]
+)
+def test_dates_that_are_not_in_iso_format_are_no_texts_beside_numbers(tmp_path, written):
+    """A table of a sensor was read as texts of its time stamps."""
+    lines = visits("recording").splitlines()
+    rows = [f"{line},{written.format(1 + n % 28)}" for n, line in enumerate(lines[1:])]
+    found = read(tmp_path, "\n".join([f"{lines[0]},when", *rows]) + "\n", ignore=("day",))
+    assert (len(found), found.reads, found.channels) == (12, "series", ("pulse", "heat"))
+    assert found.notes[-1] == "not used: column 'when'"
+
+
+@pytest.mark.parametrize("name", ["time", "timestamp", "seconds", "t_sec", "Time (s)", "elapsed_ms"])
+def test_a_column_that_is_taken_for_the_time_is_said(tmp_path, name):
+    found = read(tmp_path, visits("recording", day=name))
+    assert f"{name!r} is the time of a step (another column: --time)" in found.notes
+    assert found.channels == ("pulse", "heat")
+    falling = visits("recording", day=name).splitlines()
+    shuffled = "\n".join([falling[0], *reversed(falling[1:])])
+    if name not in ("time", "timestamp"):  # whose name says enough
+        assert name in read(tmp_path, shuffled).channels
