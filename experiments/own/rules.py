@@ -144,7 +144,8 @@ def in_words(asked: "Config", found: "Config", train: int, data: "OwnData") -> l
     if updates < 500:
         why = "as sequences are long (--updates)"
         if told:
-            why = f"for --epochs {asked.epochs}" if asked.epochs else f"for --updates {asked.updates}, in whole epochs"
+            why = f"for --epochs {asked.epochs}" if asked.epochs else f"for --updates {asked.updates}"
+            why += ", in whole epochs" if asked.updates not in (0, updates) and not asked.epochs else ""
         lines.append(f"only {wording.count(updates, 'update')}, {why}: more may do better")
     if data.answers == "label" and _class_counts(data).min() * (1.0 if found.folds > 1 else 0.2) < 10:
         lines.append("fewer than ten examples of a class to validate with: the choice between settings is uncertain")

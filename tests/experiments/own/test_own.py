@@ -215,7 +215,8 @@ def test_settled_settings_stay_as_they_are_and_give_the_same_run(tmp_path, capsy
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"updates": 4}, "only 4 updates, for --updates 4, in whole epochs: more may do better"),
+        ({"updates": 4}, "only 4 updates, for --updates 4: more may do better"),
+        ({"updates": 5}, "only 6 updates, for --updates 5, in whole epochs: more may do better"),
         ({"epochs": 1}, "only 2 updates, for --epochs 1: more may do better"),
     ],
 )
