@@ -215,7 +215,11 @@ def python(folder, *, old=False, venv=True):
     ("kind", "message"),
     [
         ({"old": True}, "rnnkit needs Python 3.11 or newer, and found none at "),
-        ({"venv": False}, "This Python cannot make a virtual environment: No module named venv ("),
+        (
+            {"venv": False},
+            "This Python cannot make a virtual environment: No module named venv (where its venv module is missing, "
+            "install it",
+        ),
     ],
 )
 def test_a_missing_python_or_venv_gets_one_clear_line(bare, kind, message):

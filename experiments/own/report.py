@@ -104,11 +104,11 @@ def _most_wrong(data: "Prepared", truth: np.ndarray, answers: np.ndarray) -> lis
         named = [(own.targets[int(places.test[i])], found.classes[int(answers[i].argmax())]) for i in wrong]
         said = [f"{t!r} as {a!r} ({answers[i].max():.2f})" for i, (t, a) in zip(wrong, named, strict=True)]
     else:
-        wrong = np.argsort(-np.abs(answers - truth).mean(1), kind="stable")[:5].tolist()
+        errors = np.abs(answers - truth).mean(1)
+        wrong = np.argsort(-errors, kind="stable")[:5].tolist()
         said = [f"{wording.plain(float(truth[i, 0]))} as {wording.plain(float(answers[i, 0]))}" for i in wrong]
         if found.horizon > 1:  # which is the first of the values that they are wrong in
-            means = (float(np.abs(answers[i] - truth[i]).mean()) for i in wrong)
-            said = [f"off by {mean:.4g} on average (first {one})" for mean, one in zip(means, said, strict=True)]
+            said = [f"off by {errors[i]:.4g} on average (first {one})" for i, one in zip(wrong, said, strict=True)]
     rows = [f"row {own.lines[int(places.test[i])]}: {words}" for i, words in zip(wrong, said, strict=True)]
     return [f"most wrong: {'; '.join(rows)}"] if rows else []
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnkit.core import UserError, wording
-from rnnkit.datasets.own import How, asking, named
+from rnnkit.datasets.own import How, are_columns, asking, named
 
 
 if TYPE_CHECKING:
@@ -69,10 +69,9 @@ def _are_lines(model: "Model", content: bytes, suffix: str) -> bool:
     full = [line for line in content.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
     if not full or model.preprocessing.reads not in ("words", "characters"):
         return False
-    is_object = full[0].lstrip().startswith(b"{")
-    return {".csv": len(full) == 1, ".tsv": len(full) == 1, ".jsonl": not is_object, ".ndjson": not is_object}.get(
-        suffix, False
-    )
+    if suffix in (".jsonl", ".ndjson"):
+        return not full[0].lstrip().startswith(b"{")
+    return suffix in (".csv", ".tsv") and len(full) == 1
 
 
 def _are_sentences(model: "Model", content: bytes) -> bool:
@@ -93,7 +92,7 @@ def _how(own: dict[str, Any]) -> How:
 def _channels(model: "Model", own: dict[str, Any]) -> tuple[str, ...]:
     """The columns that a net reads, where its channels are columns."""
     names = model.preprocessing.channels
-    return () if not own or all(re.fullmatch(r"channel \d+", name) for name in names) else names
+    return names if own and are_columns(names) else ()
 
 
 def _content(path: Path) -> bytes:

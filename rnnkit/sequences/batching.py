@@ -77,12 +77,8 @@ class Joined:
         self._lengths = np.array(require_sequences(examples, what))
         self._for_each_step = isinstance(examples.targets, list)
         self._targets = examples.joined_targets
-        whole = None if self._for_each_step else _whole(examples.inputs)
-        self._inputs = torch.cat(examples.inputs) if whole is None else whole
-        self._starts = self._lengths.cumsum() - self._lengths
-        if whole is not None:
-            offsets = [one.storage_offset() - whole.storage_offset() for one in examples.inputs]
-            self._starts = np.array(offsets) // whole.stride(0)
+        slices = None if self._for_each_step else _slices(examples.inputs)
+        self._inputs, self._starts = slices or (torch.cat(examples.inputs), self._lengths.cumsum() - self._lengths)
 
     def batches(self, order: Iterable[Tensor]) -> Iterator[Batch]:
         """The batches that an order names, each by the numbers of its examples."""
@@ -140,15 +136,17 @@ class Joined:
             yield Batch(packed, of_them, its_lengths)
 
 
-def _whole(inputs: list[Tensor]) -> Tensor | None:
-    """The tensor that all inputs are slices of, rows of it one after the other; None where there is none."""
+def _slices(inputs: list[Tensor]) -> tuple[Tensor, np.ndarray] | None:
+    """The tensor that all inputs are slices of, and the row that each begins with; None where there is none."""
     whole = inputs[0]._base
     if whole is None or whole.requires_grad or not whole.is_contiguous() or not whole.numel():
         return None
     form = whole.dtype, whole.shape[1:], whole.stride()
-    fits = (one._base is whole and (one.dtype, one.shape[1:], one.stride()) == form for one in inputs)
-    offsets = ((one.storage_offset() - whole.storage_offset()) % whole.stride(0) == 0 for one in inputs)
-    return whole if all(fits) and all(offsets) else None
+    if not all(one._base is whole and (one.dtype, one.shape[1:], one.stride()) == form for one in inputs):
+        return None
+    offsets = np.array([one.storage_offset() for one in inputs]) - whole.storage_offset()
+    starts, within = np.divmod(offsets, whole.stride(0))
+    return None if within.any() else (whole, starts)
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:

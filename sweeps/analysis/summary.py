@@ -101,13 +101,13 @@ def asked(study: Study) -> answer.Asked:
 
 def borders(study: Study, best: FrozenTrial, complete: list[FrozenTrial]) -> list[str]:
     """A sentence for each setting of the best trial, and of all that came out alike, on a border of its range."""
-    plain, space, grid = wording.plain, study.folder.space, study.folder.sampler == "grid"
-    alike = [{name for name, *_ in space.borders(t.params, grid)} for t in complete if t.values == best.values]
+    plain, space, is_grid = wording.plain, study.folder.space, study.folder.sampler == "grid"
+    alike = [{name for name, *_ in space.borders(t.params, is_grid)} for t in complete if t.values == best.values]
     where = f"SPACE in experiments/{study.folder.base.experiment}.py"
     return [
         f"The best {name.replace('_', ' ')}, {plain(value)}, lies on the border of its range {plain(values.low)} to "
         f"{plain(values.high)}: look in {plain(wider[0])} to {plain(wider[1])} too ({where})."
-        for name, value, values, wider in space.borders(best.params, grid)
+        for name, value, values, wider in space.borders(best.params, is_grid)
         if all(name in on_border for on_border in alike)
     ]
 

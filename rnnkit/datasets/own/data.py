@@ -1,5 +1,6 @@
 """What files of all formats become: sequences, what is to be said of each, and where it came from."""
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -88,6 +89,11 @@ class OwnData:
 def named(text: str) -> tuple[str, ...]:
     """The names in a text that are parted by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def are_columns(channels: Sequence[str]) -> bool:
+    """Whether channels are called as a file's columns, not by their numbers, as those of arrays are."""
+    return not all(re.fullmatch(r"channel \d+", name) for name in channels)
 
 
 def flag(role: str, *names: str) -> str:

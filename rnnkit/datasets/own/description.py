@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from rnnkit.core import wording
-from rnnkit.datasets.own.data import OwnData, flag
+from rnnkit.datasets.own.data import OwnData, are_columns, flag
 from rnnkit.datasets.own.parts import Places, flat, key_of
 
 
@@ -40,11 +40,9 @@ def lines(data: OwnData, places: Places) -> list[str]:
 
 def _names(data: OwnData) -> str:
     """The channels by their names, where these are the file's own and few."""
-    return f" ({wording.listed(data.channels)})" if _are_named(data) and len(data.channels) <= MOST_NAMED else ""
-
-
-def _are_named(data: OwnData) -> bool:
-    return not any(name.startswith("channel ") for name in data.channels)
+    return (
+        f" ({wording.listed(data.channels)})" if are_columns(data.channels) and len(data.channels) <= MOST_NAMED else ""
+    )
 
 
 def _still(data: OwnData) -> list[str]:
@@ -61,7 +59,7 @@ def _still(data: OwnData) -> list[str]:
     shown += [f"{len(names) - MOST_NAMED} more"] if names[MOST_NAMED:] else []
     said = f"{wording.listed(shown)} {'stays' if len(names) == 1 else 'stay'} the same within "
     said += "each sequence"
-    if _are_named(data):
+    if are_columns(data.channels):
         said += " (to leave it out: --ignore"
         said += ")" if data.groups else f"; to keep equal ones in one part: {flag('group', names[0])})"
     return [said]

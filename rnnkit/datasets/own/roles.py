@@ -87,7 +87,7 @@ def roles_of(table: Table, how: How) -> Roles:
         has_words = columns.holds_words(head.columns[nested[0]])
         return _chosen("nested", target, nested[:1], rest, notes, told, has_words)
     are_words = bool(how.text or (words and not numbers))
-    are_steps = are_words and how.text and (how.time or how.task == "tags")  # texts may well have dates
+    are_steps = how.text and (how.time or how.task == "tags")  # texts may well have dates
     if told["id"] or are_steps or (told["time"] and not are_words):
         if told["time"] and not how.time:
             notes.append(f"{told['time']!r} is the time of a step (another column: --time)")
