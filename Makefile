@@ -81,10 +81,10 @@ train: $(STAMP)  ## one run: EXPERIMENT= DATA= TARGET= SEED= ARGS="--hidden-size
 	@$(PY) -m experiments $(call quoted,EXPERIMENT) $(DATA_OPTIONS) $(call option,--seed,SEED) $(ARGS)
 
 reproduce: $(STAMP)  ## train a run or sweep a study again, and compare every bit: RUN= or STUDY=
-	@$(PY) -m $(if $(value STUDY),sweeps.reproduce $(call quoted,STUDY),experiments.reproduce $(if $(value RUN),$(call quoted,RUN),--help)) $(ARGS)
+	@$(PY) -m $(if $(value STUDY),sweeps.reproduce $(call quoted,STUDY),experiments.reproduce $(if $(value RUN),$(call quoted,RUN))) $(ARGS)
 
 resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
-	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN),--help) $(ARGS)
+	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN)) $(ARGS)
 
 predict: $(STAMP)  ## what a trained net says of a file, or of standard input: RUN= DATA=
 	@$(PY) -m experiments.predict $(if $(value RUN),$(call quoted,RUN)) $(if $(value DATA),$(call quoted,DATA)) $(ARGS)

@@ -146,7 +146,10 @@ def test_an_option_is_one_word_whatever_stands_in_it(name):
     ]
     assert printed("table", "STUDY=a", "ARGS=--by cell") == ["-m", "sweeps.table", "a", "--by", "cell"]
     assert printed("table", "STUDIES=a b") == ["-m", "sweeps.table", "a", "b"]
-    assert printed("table") == ["-m", "sweeps.table"]
+    for goal in ("table", "show", "compare", "report"):  # which ask for a name, as the experiments' do
+        assert printed(goal) == ["-m", f"sweeps.{goal}"]
+    for goal in ("predict", "reproduce", "resume"):
+        assert printed(goal) == ["-m", f"experiments.{goal}"]
     assert printed("sweep", f"STORAGE={name}") == ["-m", "sweeps.run", "digits", "--storage", name]
 
 

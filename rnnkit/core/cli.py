@@ -94,7 +94,9 @@ def _first_block(box: str) -> str:
 
 
 def _plainly(wrong: str) -> str:
-    """What tyro says of a value that is no number, without the names of Python's functions."""
+    """What tyro says of a word that is missing or no number, without the names of Python's functions."""
+    if (lacking := re.fullmatch(r"Missing from [^:]*: \S+ (?P<what>.*?)\.? \(required\)", wrong)) is not None:
+        return f"a word is missing. {lacking['what']}"
     kinds = r"no type matching (?P<kinds>.*) could be instantiated from \['(?P<one>.*)'\]"
     kinds += (
         r"|invalid literal for int\(\) with base 10: '(?P<whole>.*)'|could not convert string to float: '(?P<any>.*)'"

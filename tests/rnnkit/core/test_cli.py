@@ -5,9 +5,10 @@ import os
 import re
 import signal
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
+import tyro
 
 from rnnkit.core import BaseConfig, cli
 from rnnkit.core.errors import UserError
@@ -114,6 +115,20 @@ class Numbers:
 def test_what_is_no_number_is_told_in_plain_words(flag, kind, value):
     with pytest.raises(UserError, match=rf"^{flag} {value}: give {kind} \(see: numbers --help\)$"):
         cli.parse(Numbers, "numbers", [flag, value])
+
+
+@dataclass(frozen=True)
+class Named:
+    """A command on a run."""
+
+    name: Annotated[str, tyro.conf.Positional]
+    """The run: its name, or its folder."""
+
+
+def test_what_has_to_be_named_is_told_in_plain_words():
+    told = r"^a word is missing\. The run: its name, or its folder \(see: named --help\)$"
+    with pytest.raises(UserError, match=told):
+        cli.parse(Named, "named", [])
 
 
 @dataclass(frozen=True)
