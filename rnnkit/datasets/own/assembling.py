@@ -3,7 +3,7 @@
 import itertools
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -175,69 +175,98 @@ def _numbers(table: Table, roles: Roles, rows: Rows) -> np.ndarray:
     return np.stack(columns, axis=1) if columns else np.empty((len(rows.lines), 0), np.float32)
 
 
+@dataclass(frozen=True)
+class _Read:
+    """The rows of a table of steps. Words are numbered as they first come, those of the id under the name ""."""
+
+    codes: dict[str, np.ndarray]  # of each column of words, the number of each row's word
+    words: dict[str, list[str]]  # the words, by their numbers
+    values: Any  # of shape (rows, values), or a list of tokens
+    times: np.ndarray | None
+    begins: dict[int, int]  # of each sequence, by the number of its id, the line of its first row
+
+    def sorted(self, order: np.ndarray) -> "_Read":
+        """The same with its rows in another order."""
+        values = [self.values[i] for i in order] if isinstance(self.values, list) else self.values[order]
+        times = None if self.times is None else self.times[order]
+        return replace(self, values=values, times=times, codes={name: part[order] for name, part in self.codes.items()})
+
+
 def long(table: Table, roles: Roles) -> Assembled:
     """A row a step: rows of the same id are one sequence, in the order of their times, or of the file."""
-    known: dict[str, int] = {}
-    names = {name: dict[str, int]() for name in (roles.target, roles.split, roles.group) if name}
-    codes = {name: _Column(np.int32) for name in ("", *names)}
-    words_read, numbers_read, times = list[str](), _Column(np.float32), _Column(np.float64)
-    begins: dict[int, int] = {}  # of each sequence, the line of its first row
+    read = _read(table, roles)
+    order, notes = _order(read.codes[""], read.times, roles)
+    if order is not None:
+        read = read.sorted(order)
+    edges = _edges(read.codes[""])
+    cuts = [0, *edges.tolist(), len(read.codes[""])]
+    cut = lambda rows: [rows[low:high] for low, high in itertools.pairwise(cuts)]
+    firsts = [int(code) for code in read.codes[""][cuts[:-1]]]
+    changes = _edges(read.codes[roles.target])
+    by_step = bool(np.setdiff1d(changes, edges, assume_unique=True).size)
+    words, codes = read.words[roles.target], read.codes[roles.target]
+    targets: list[Any] = [words[code] for code in codes[cuts[:-1]]]
+    if by_step or (roles.has_words and not roles.id):
+        targets = cut([words[code] for code in codes])
+    gaps: list[np.ndarray] = []
+    if read.times is not None and not roles.has_words:
+        spans = np.empty(len(read.times), np.float32)
+        np.subtract(read.times[1:], read.times[:-1], out=spans[1:])
+        spans[cuts[:-1]] = 0
+        gaps = cut(spans)
+    return Assembled(
+        inputs=cut(read.values),
+        targets=targets,
+        lines=[read.begins[code] for code in firsts],
+        ids=[read.words[""][code] or "1" for code in firsts],
+        by_step=by_step,
+        groups=_of_sequences(table, read, roles.group, cuts),
+        parts=_of_sequences(table, read, roles.split, cuts),
+        notes=[*roles.notes, *notes],
+        gaps=gaps,
+    )
+
+
+def _read(table: Table, roles: Roles) -> _Read:
+    known = {name: dict[str, int]() for name in ("", *filter(None, (roles.target, roles.split, roles.group)))}
+    codes = {name: _Column(np.int32) for name in known}
+    words, numbers, times = list[str](), _Column(np.float32), _Column(np.float64)
+    begins: dict[int, int] = {}
     for rows in _pieces(table):
-        of_rows = _words(rows, table, roles.id) if roles.id else [""] * len(rows.lines)
-        numbered = [known.setdefault(word, len(known)) for word in of_rows]
-        for row in fields.starts(numbered):
-            begins.setdefault(numbered[row], rows.lines[row])
-        codes[""].extend(numbered)
-        for name, words in names.items():
-            found = _parts(rows, table, name) if name == roles.split else _words(rows, table, name)
-            codes[name].extend([words.setdefault(word, len(words)) for word in found])
+        for name, seen in known.items():
+            if name and name == roles.split:
+                found = _parts(rows, table, name)
+            elif name or roles.id:
+                found = _words(rows, table, name or roles.id)
+            else:
+                found = [""] * len(rows.lines)
+            numbered = [seen.setdefault(word, len(seen)) for word in found]
+            codes[name].extend(numbered)
+            if not name:
+                for row in fields.starts(numbered):
+                    begins.setdefault(numbered[row], rows.lines[row])
         if roles.time:
             times.extend(fields.times(rows.columns[roles.time], table.path, rows.lines, roles.time))
         if roles.has_words:
-            words_read += _words(rows, table, roles.values[0])
+            words += _words(rows, table, roles.values[0])
         else:
-            numbers_read.extend(_numbers(table, roles, rows))
-    joined = {name: column.array() for name, column in codes.items()}
-    when = times.array() if roles.time else None
-    order, notes = _order(joined[""], when, roles)
-    values: Any = words_read
-    if not roles.has_words:
-        values = numbers_read.array().reshape(len(joined[""]), len(roles.values))
-    if order is not None:
-        values = [values[i] for i in order] if roles.has_words else values[order]
-        joined = {name: part[order] for name, part in joined.items()}
-        when = None if when is None else when[order]
-    edges = _edges(joined[""])
-    cuts = [0, *edges.tolist(), len(joined[""])]
-    inputs = [values[low:high] for low, high in itertools.pairwise(cuts)]
-    firsts = [int(joined[""][low]) for low in cuts[:-1]]
-    spelled = list(known)
-    lines = [begins[code] for code in firsts]
+            numbers.extend(_numbers(table, roles, rows))
+    arrays = {name: column.array() for name, column in codes.items()}
+    values = words if roles.has_words else numbers.array().reshape(len(arrays[""]), len(roles.values))
+    spelled = {name: list(found) for name, found in known.items()}
+    return _Read(arrays, spelled, values, times.array() if roles.time else None, begins)
 
-    def of_sequences(name: str) -> list[str]:
-        if not name:
-            return []
-        words = list(names[name])
-        for low, high in itertools.pairwise(cuts):
-            if (joined[name][low:high] != joined[name][low]).any():
-                line = begins[int(joined[""][low])]
-                raise UserError(f"{place(table.path, line, name)}: the sequence that begins here has two values of it")
-        return [words[joined[name][low]] for low in cuts[:-1]]
 
-    words = list(names[roles.target])
-    by_step = bool(np.setdiff1d(_edges(joined[roles.target]), edges, assume_unique=True).size)
-    targets: list[Any] = [words[joined[roles.target][low]] for low in cuts[:-1]]
-    if by_step or (roles.has_words and not roles.id):
-        targets = [[words[i] for i in joined[roles.target][low:high]] for low, high in itertools.pairwise(cuts)]
-    ids = [spelled[code] or "1" for code in firsts]
-    parts, groups = of_sequences(roles.split), of_sequences(roles.group)
-    gaps: list[np.ndarray] = []
-    if when is not None and not roles.has_words:
-        spans = np.empty(len(when), np.float32)
-        np.subtract(when[1:], when[:-1], out=spans[1:])
-        spans[cuts[:-1]] = 0
-        gaps = [spans[low:high] for low, high in itertools.pairwise(cuts)]
-    return Assembled(inputs, targets, lines, ids, by_step, groups, parts, [*roles.notes, *notes], gaps)
+def _of_sequences(table: Table, read: _Read, name: str, cuts: Sequence[int]) -> list[str]:
+    """The word of each sequence in a column, in which all its rows have the same."""
+    if not name:
+        return []
+    codes = read.codes[name]
+    for low, high in itertools.pairwise(cuts):
+        if (codes[low:high] != codes[low]).any():
+            line = read.begins[int(read.codes[""][low])]
+            raise UserError(f"{place(table.path, line, name)}: the sequence that begins here has two values of it")
+    return [read.words[name][code] for code in codes[cuts[:-1]]]
 
 
 def _edges(codes: np.ndarray) -> np.ndarray:
