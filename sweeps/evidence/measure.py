@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import experiments
-from rnnkit.core import Checked, UserError, cli, config, files, locks, processes, writing
+from rnnkit.core import Checked, UserError, cli, config, files, locks, processes, wording, writing
 from rnnkit.runs import Reference, Result, printing
 from sweeps.evidence import tables
 from sweeps.evidence.rows import ROWS, EvidenceRow
@@ -276,5 +276,5 @@ def main() -> None:
         failed = measure(options)
     print(f"tables: {printing.shown(options.to / 'evidence.md')}")
     if failed:
-        print(f"error: {failed} runs failed; the same command tries them again", file=sys.stderr)
+        print(f"error: {wording.count(failed, 'run')} failed; the same command tries again", file=sys.stderr)
         sys.exit(2)

@@ -48,7 +48,7 @@ class Group:
 
 _ALIKE = (
     "All rows are trained alike, 4,000 steps of 32 fresh sequences with Adam at 0.004, and none was tuned: what "
-    "differs is the cell and how its recurrent weights start"
+    "differs is the cell and how its recurrent weights start, but for rows that say more"
 )
 
 
