@@ -8,10 +8,8 @@ from typing import Any
 
 from rnnkit.core import UserError
 from rnnkit.datasets.own import files, reading, tables
-from rnnkit.datasets.own.assembling import assembled
 from rnnkit.datasets.own.data import ASKED, GAP, How, with_gaps
-from rnnkit.datasets.own.roles import IDS, TARGETS, TIMES, roles_of
-from rnnkit.datasets.own.tables import Rows, Table
+from rnnkit.datasets.own.tables import IDS, TARGETS, TIMES, Rows, Table, assembled, roles_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
         return Asked(found.inputs, found.lines, found.ids)
     table = tables.READERS[kind](path)
     if lacking := [name for name in (how.id, how.time, how.text) if name and name not in table.names]:
-        raise UserError(f"{path} has no column {lacking[0]!r}, which the net's own data have")
+        raise UserError(f"{path} has no column {lacking[0]!r}, which the training data had")
     gaps, channels = GAP in channels, tuple(name for name in channels if name != GAP)
     named = set(channels) & set(table.names)
     if named:
@@ -57,9 +55,7 @@ def read(path: Path, how: How, channels: tuple[str, ...] = ()) -> Asked:
         roles = replace(roles, values=tuple(channels))
     found = assembled(_with_target(table), roles)
     if gaps and not found.gaps:
-        raise UserError(
-            f"{path} has no column of times, and the net reads the time since the step before: give them too"
-        )
+        raise UserError(f"{path} has no column of times, and the net reads the time since the step before: add one")
     return Asked(with_gaps(found.inputs, found.gaps) if gaps else found.inputs, found.lines, found.ids)
 
 
@@ -68,6 +64,6 @@ def _with_target(table: Table) -> Table:
 
     def rows() -> Iterator[Rows]:
         for some in table.rows():
-            yield Rows(some.columns | {ASKED: list(itertools.repeat("?", len(some.lines)))}, some.lines)
+            yield Rows(some.columns | {ASKED: list(itertools.repeat(ASKED, len(some.lines)))}, some.lines)
 
     return replace(table, names=(*table.names, ASKED), rows=rows)

@@ -28,7 +28,7 @@ def lines(data: OwnData, places: Places) -> list[str]:
         missing = sum(int(np.isnan(one).sum()) for one in data.inputs) / sum(one.size for one in data.inputs)
         facts += [f"{missing:.0%} missing" if missing >= 0.005 else "some missing"] if missing else []
     twice = len(data) - len({key_of(one) for one in data.inputs})
-    facts += [f"{twice:,} twice"] if twice else []
+    facts += [wording.count(twice, "duplicate")] if twice else []
     counts = [len(np.unique(part)) for part in (places.train, places.valid, places.test)]
     folds = len(np.unique(places.fold))
     if folds > 1:
@@ -60,8 +60,10 @@ def _still(data: OwnData) -> list[str]:
     said = f"{wording.listed(shown)} {'stays' if len(names) == 1 else 'stay'} the same within "
     said += "each sequence"
     if are_columns(data.channels):
-        said += " (to leave it out: --ignore"
-        said += ")" if data.groups else f"; to keep equal ones in one part: {flag('group', names[0])})"
+        said += " (to leave out: --ignore"
+        said += (
+            ")" if data.groups else f"; to keep sequences of equal {names[0]!r} in one part: {flag('group', names[0])})"
+        )
     return [said]
 
 

@@ -3,6 +3,7 @@
 import datetime
 import itertools
 import reprlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,26 @@ def words(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) ->
     for value, line in zip(found, lines, strict=True):
         if not value or value.lower() == "nan":
             raise UserError(f"{place(path, line, name)}: the field is empty: fill it in, or delete the row")
+    return found
+
+
+def targets(values: Sequence[Any], path: Path, lines: Sequence[int], name: str) -> list[str]:
+    """The same of what is to be predicted. Raises `UserError` too for a word that stands for what is missing.
+
+    Among numbers all of MISSING do; among classes `none`, `missing` and `-` may well be one.
+    """
+    found = words(values, path, lines, name)
+    different = Counter(found)
+    numbers = sum(
+        count for one, count in different.items() if (number := as_number(one)) is not None and number == number
+    )
+    stand_for_it = MISSING if 2 * numbers >= len(found) else MISSING - {"none", "missing", "-"}
+    if absent := {one for one in different if one.lower() in stand_for_it}:
+        row = next(row for row, one in enumerate(found) if one in absent)
+        raise UserError(
+            f"{place(path, lines[row], name)}: {found[row]} stands for a missing value: fill it in, or delete the row "
+            "(where it is a class, give it another name)"
+        )
     return found
 
 

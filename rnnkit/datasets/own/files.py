@@ -11,9 +11,8 @@ import numpy as np
 
 from rnnkit.core import UserError, wording
 from rnnkit.datasets.own import fields, source, tables
-from rnnkit.datasets.own.assembling import Assembled
 from rnnkit.datasets.own.data import ASKED, Format, How, place
-from rnnkit.datasets.own.roles import PARTS
+from rnnkit.datasets.own.tables import PARTS, Assembled
 
 
 def arrays(path: Path, how: How) -> Assembled:
@@ -190,7 +189,8 @@ def folder(path: Path, how: How) -> Assembled:
     if len({isinstance(one, str) for one in inputs}) > 1:
         raise UserError(f"{path} holds texts and numbers: keep the files of one kind")
     if any(parts) and not all(parts):
-        raise UserError(f"{path}: some files stand in train, valid or test, and {files[parts.index('')]} does not")
+        apart = [file for file in files if file not in left][parts.index("")]
+        raise UserError(f"{path}: some files stand in train, valid or test, and {apart} does not")
     if not isinstance(inputs[0], str):
         for file, one in zip((f for f in files if f not in left), inputs, strict=True):
             if one.shape[1] != inputs[0].shape[1]:

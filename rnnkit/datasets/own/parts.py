@@ -128,7 +128,7 @@ def _folds(places: np.ndarray, units: np.ndarray, labels: np.ndarray, folds: int
     """The fold of each place: units whole, dealt out label by label, so that each fold has its share."""
     members, kinds = _by_unit(places, units, labels)
     if len(members) < folds:
-        raise UserError(f"--folds {folds}: there are {len(members)} that may stand apart: take fewer folds")
+        raise UserError(f"--folds {folds}: the data can be divided into {len(members)} parts at most: take fewer folds")
     shuffled = np.random.default_rng([seed, 2]).permutation(len(members))
     order = shuffled[np.argsort(kinds[shuffled], kind="stable")]
     of_unit = {int(units[members[unit][0]]): number % folds for number, unit in enumerate(order)}

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.core import UserError, wording
+from rnnkit.core import UserError
 from rnnkit.datasets.own import fields, files, source, tables
-from rnnkit.datasets.own.assembling import Assembled, assembled
 from rnnkit.datasets.own.data import Answers, Format, How, OwnData
-from rnnkit.datasets.own.roles import roles_of
+from rnnkit.datasets.own.tables import Assembled, assembled, roles_of
 
 
 _SUFFIXES: dict[str, Format] = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npz": "npz"}
@@ -101,7 +100,7 @@ def _answers(path: Path, how: How, found: Assembled, notes: list[str]) -> Answer
     if how.task == "forecast" and not is_series:
         raise UserError(f"{path}: forecasts are of series of numbers, and these are words")
     if how.task == "tags" and not found.by_step:
-        raise UserError(f"{path}: a target a sequence, and --task is tags: tags stand at each step")
+        raise UserError(f"{path}: --task tags needs a target for each step, and here each sequence has one")
     if how.task != "auto":
         return how.task
     different = Counter(words)
@@ -118,7 +117,7 @@ def _answers(path: Path, how: How, found: Assembled, notes: list[str]) -> Answer
     if not is_number or few:
         if is_number and len(different) > 2:
             notes.append(
-                f"{wording.count(len(different), 'whole number')} are taken for labels (for numbers: --task number)"
+                f"the {len(different)} whole numbers that occur are taken for labels (for numbers: --task number)"
             )
         return "label"
     if is_whole:

@@ -149,6 +149,11 @@ def test_a_folder_has_a_subfolder_for_each_class(tmp_path):
     assert sorted(zip(data.inputs, data.targets, data.parts, strict=True))[0] == ("cat 0", "cat", "test")
     assert len(data) == 8
     assert any("1 file (readme.md)" in note for note in data.notes)
+    apart = tmp_path / "cat" / "9.txt"
+    apart.parent.mkdir()
+    apart.write_text("cat 9\n")
+    with pytest.raises(UserError, match=rf"some files stand in train, valid or test, and {apart} does not"):
+        read(tmp_path, How())
 
 
 def test_one_series_is_forecast(tmp_path):
@@ -200,38 +205,6 @@ def test_any_text_comes_back_as_it_was_written(tmp_path_factory, pairs):
     assert list(data.inputs) == [text for text, _ in pairs]
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "is empty"),
-        (b"v1,v2,label\n", "has a header and no rows"),
-        (b"v1,v2,label\n1,2,a\n1,red,b\n1,3,a\n", "line 3, field 'v2': 'red' is not a number"),
-        (b"v1,v2,label\n1,2,a\n1,inf,b\n", "line 3, field 'v2': 'inf' is not a finite"),
-        (b"v1,v2,label\n1,2,a\n1,2\n", "line 3: 2 fields where the header has 3"),
-        (b"v1,v2,label\n1,2,a\nv1,v2,label\n", "line 3: the header stands here again"),
-        (b"v1,v1,label\n1,2,a\n", "line 1: the header has the column 'v1' twice"),
-        (b"v1,v2,label\n1,\xff,a\n", "line 2: byte 2 of the line .0xff. is not UTF-8"),
-        (b"v1,v2,label\n1,\0,a\n", "line 2: a NUL character"),
-        (b'v1,v2,label\n1,"2,a\n1,2,b\n', "line 2: a quote opens in the row that begins here"),
-        (b"v1,v2,label\n1,2,a\n\n1,2,b\n", "line 3: an empty line"),
-        (b"v1,v2,label\n1,2,a\n,,b\n", "line 3: the row has no values"),
-        (b"v1,v2,label\n1,2,\n1,2,b\n", "line 2, field 'label': the field is empty"),
-        (b"v1,v2,kind\n1,2,a\n", "has no column 'label' .--target.: its columns are v1, v2, kind"),
-        (b"label\na\nb\n", "has no column of numbers or words to predict 'label' from"),
-        (b"v1;v2;label\n1,5;2,5;a\n1,0;2,5;b\n", "line 2, field 'v1': '1,5' has a decimal comma"),
-        (b"v1,v2,label\r1,2,a\r", "line 1: a carriage return without a line feed"),
-        (b"v1,v2,lable\n1,2,a\n", "has no column 'label' .--target.: did you mean lable"),
-    ],
-)
-def test_what_cannot_be_used_is_named_with_its_line(tmp_path, content, message):
-    path = tmp_path / "x.csv"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=message) as error:
-        read(path, How(target="label"))
-    assert str(error.value).startswith(str(path))
-    assert "\n" not in str(error.value)
-
-
 def test_a_long_field_is_a_field(tmp_path):
     rows = [["text", "label"], ["x" * 200_000, "a"], ["y", "b"]]
     assert len(read(table(tmp_path / "x.csv", rows), How(target="label")).inputs[0]) == 200_000
@@ -252,20 +225,6 @@ def test_conllu_gives_its_forms_and_universal_tags(tmp_path):
     path.write_text(f"# text = dont\n{text}\n" * 2)
     data = read(path, How())
     assert (data.inputs, data.targets) == ([["do", "nt"]] * 2, [["AUX", "PART"]] * 2)
-
-
-def test_an_object_in_a_field_is_no_text(tmp_path):
-    path = tmp_path / "x.jsonl"
-    path.write_text('{"x": {"a": 1}, "label": "y"}\n' * 4)
-    with pytest.raises(UserError, match="line 1, field 'x': .* is not a word, but a list or an object"):
-        read(path, How(target="label"))
-
-
-def test_a_list_of_objects_is_not_json_lines(tmp_path):
-    path = tmp_path / "x.jsonl"
-    path.write_text('[{"x": "a", "label": "y"}]\n')
-    with pytest.raises(UserError, match="line 1: .* is a list: write each object on a line of its own"):
-        read(path, How(target="label"))
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ import tracemalloc
 
 import numpy as np
 
-from rnnkit.datasets.own import How, read, tables
+from rnnkit.datasets.own import How, read
+from rnnkit.datasets.own.tables import reading
 
 
 def test_a_long_table_takes_little_more_memory_than_its_numbers(tmp_path, monkeypatch):
     for name in ("AT_ONCE", "HEAD"):  # beside 30,000 rows the fields of some at a time are little
-        monkeypatch.setattr(tables, name, 100)
+        monkeypatch.setattr(reading, name, 100)
     steps = np.random.default_rng(0).normal(size=(30_000, 6)).round(2).astype(np.float32)
     rows = (
         f"{number // 300},{number % 300},{','.join(map(str, row))},{number // 300 % 2}\n"

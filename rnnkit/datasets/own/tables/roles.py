@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rnnkit.core import UserError, wording
-from rnnkit.datasets.own import columns, fields, tables
+from rnnkit.datasets.own import fields
 from rnnkit.datasets.own.data import ASKED, How, flag, place
-from rnnkit.datasets.own.tables import Rows, Table
+from rnnkit.datasets.own.tables import columns, reading
+from rnnkit.datasets.own.tables.reading import Rows, Table
 
 
 Form = Literal["long", "wide", "texts", "nested"]
@@ -61,7 +62,7 @@ class Roles:
 
 def roles_of(table: Table, how: How) -> Roles:
     """What the columns of a table are. Raises `UserError` for a column that is not there, and where none fits."""
-    head = tables.head(table)
+    head = reading.head(table)
     if head is None:
         raise UserError(f"{table.path} has a header and no rows")
     notes = list(table.notes)
