@@ -135,7 +135,7 @@ endif
 coverage: $(STAMP)  ## run the tests, and print the lines that none reaches (those of child processes count): PART=
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term-missing:skip-covered $(if $(PART),$(TESTED)) $(ARGS)
 
-torture: $(STAMP)  ## kill, damage, replay, and compare every bit (hours), or some parts: ARGS="kills damage"
+torture: $(STAMP)  ## kill, damage, replay, and compare every bit (an hour or more), or some parts: ARGS="kills damage"
 	@$(PY) -m tests.torture $(ARGS)
 
 # The library needs no newer C library than manylinux_2_17 has: memcpy and memset are all that it calls.

@@ -31,21 +31,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-@defaults(depth=1, hidden_size=0, batch_size=0, epochs=0, learning_rate=0.0)
+@defaults(depth=1)
 class Config(BaseConfig):
     """Settings of one run."""
 
     experiment: ClassVar[str] = "own"
     by_data: ClassVar[tuple[str, ...]] = ("hidden_size", "batch_size", "epochs", "learning_rate")
 
+    hidden_size: int = 0
+    """Units in each layer and direction; 0 for by the data."""
+    batch_size: int = 0
+    """Sequences in a batch; 0 for by the data."""
+    epochs: int = 0
+    """Passes over the training part; 0 for by the data, in steps (`--updates`)."""
+    learning_rate: float = 0.0
+    """The optimizer's learning rate, at its peak where there is a schedule; 0 for by the data."""
     data: str = ""
     """The file or folder: .csv, .tsv, .jsonl, .parquet, .npz, .ts, tokens with tags, or a folder for each class."""
     target: str = ""
-    """The column to foretell; of a file without a header its number."""
+    """The column to predict; of a file without a header its number."""
     test: str = ""
     """A file of the same form to test with; else a fifth of the data is set aside."""
     task: Literal["auto", "label", "number", "tags", "forecast"] = "auto"
-    """What to foretell: a label or a number of each sequence, a tag of each step, or the next values of a series."""
+    """What to predict: a label or a number of each sequence, a tag of each step, or the next values of a series."""
     id: str = ""
     """The column that rows of one sequence share, where a row is a step."""
     time: str = ""
@@ -57,7 +65,7 @@ class Config(BaseConfig):
     group: str = ""
     """The column of persons, machines, ... none of which may stand in two parts."""
     ignore: str = ""
-    """Columns to leave out, parted by commas."""
+    """Columns to leave out, separated by commas."""
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "npz", "ts", "folder", "tokens"] = "auto"
     """The format of the file; by default by its suffix."""
     unit: Literal["auto", "values", "words", "characters", "tokens"] = "auto"
@@ -67,13 +75,13 @@ class Config(BaseConfig):
     split_seed: int = 0
     """Seed of the parts."""
     horizon: int = 1
-    """How many values ahead to foretell, of forecasts."""
+    """How many values a forecast predicts."""
     context: int = 0
     """How many steps a forecast reads; 0 for by the data."""
     season: int = 0
     """Steps after which the series repeats itself; 0 for by the data."""
     updates: int = 0
-    """Steps of training, where --epochs is not given; 0 for by the data, about 1,000 at least."""
+    """Steps of training, where --epochs is not given; 0 for by the data, 200 to 3,000."""
     watch: Literal["auto", "accuracy", "macro_f1", "mae"] = "auto"
     """What the net is judged by; macro F1 where classes are unequal."""
     pool: Literal["auto", "last", "mean", "max", "attention", "joined"] = "auto"

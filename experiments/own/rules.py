@@ -51,7 +51,7 @@ def settled(config: "Config", data: "OwnData", places: "Places", windows: "Windo
     found["learning_rate"] = config.learning_rate or usual.learning_rate
     found["pool"] = config.pool if config.pool != "auto" else usual.pool
     if config.differences and data.reads != "series":
-        raise UserError("--differences: words and tokens have none: leave it out")
+        raise UserError("--differences is for series of numbers: leave it out")
     if windows is not None:
         found |= {"season": windows.season, "context": len(windows.data.inputs[0])}
     if unit != "values":

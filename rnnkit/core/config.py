@@ -139,16 +139,14 @@ class BaseConfig(Checked):
         of_matrix = [flag(name) for name in _IN_TIME[:2] if getattr(self, name)]
         of_matrix += [f"--init {self.init}"] if self.init in ("orthogonal", "identity") else []
         if of_matrix and not cell.recurrent:
-            raise UserError(
-                f"{of_matrix[0]} is of the recurrent weights, and --cell {self.cell} has none: leave it out"
-            )
+            raise UserError(f"{of_matrix[0]} needs recurrent weights, and --cell {self.cell} has none: leave it out")
         if self.zoneout and cell.states not in ("h", "hc"):
             raise UserError(f"--zoneout keeps parts of a state one by one, and those of --cell {self.cell} go together")
         if self.layers == "torch":
             if not cell.layer:
-                raise UserError(f"--layers torch has no layer of --cell {self.cell}: leave --layers out")
+                raise UserError(f"torch has no layer of --cell {self.cell}: leave --layers torch out")
             if ours := [flag(name) for name in _IN_TIME if getattr(self, name)]:
-                raise UserError(f"{ours[0]} is of rnnkit's layers alone: leave --layers torch out")
+                raise UserError(f"{ours[0]} works in rnnkit's layers alone: leave --layers torch out")
 
     @property
     def title(self) -> str:

@@ -47,7 +47,9 @@ def read(values: object) -> Architecture:
     """An architecture from the plain values that `of` gave. Raises `UserError` for others."""
     found, damage = records.read(Architecture, values)
     if found is None or damage:
-        raise UserError(f"the net is described by another version: its {(damage or ['whole is nothing'])[0]}")
+        raise UserError(
+            f"the net is described by another version: {'its ' + damage[0] if damage else 'nothing is there'}"
+        )
     return found
 
 

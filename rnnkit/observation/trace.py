@@ -169,8 +169,8 @@ class LayerTrace:
         layer = self._opened()
         if not self.reached():
             raise UserError(
-                f"{self._where} has no gradients: no backward() has run through this call while it was observed, "
-                "or neither it nor anything below it learns"
+                f"{self._where} has no gradients: no backward() ran through this call while it was observed, or "
+                "nothing up to this layer is trainable"
             )
         if self._total is None or self._total[0] != self.call.arrivals:
             direct, *finals = self._direct or [None]

@@ -84,7 +84,7 @@ def read(values: object) -> Preprocessing:
     """A preprocessing from the plain values that were kept. Raises `UserError` for others."""
     found, damage = records.read(Preprocessing, json.loads(json.dumps(values)))  # a tuple is a list there
     if found is None or damage:
-        raise UserError(f"the preprocessing is of another version: its {(damage or ['whole is nothing'])[0]}")
+        raise UserError(f"the preprocessing is of another version: {'its ' + damage[0] if damage else 'it is empty'}")
     return found
 
 

@@ -115,7 +115,7 @@ def borders(study: Study, best: FrozenTrial, complete: list[FrozenTrial]) -> lis
 def timing(study: Study) -> str:
     """What in this study depends on timing, in a sentence."""
     if study.folder.limits.milliseconds is not None:
-        return "Which points were too slow to be trained was measured, and another machine may have others (--most-ms)."
+        return "Points were left out as too slow by a measurement, which differs between machines (--most-ms)."
     if study.folder.lag is not None:
         again = f"make reproduce STUDY={study.folder.name}"
         end = f" {why_it_ended(study)}" if "ended" in study.trials.user_attrs else ""

@@ -59,7 +59,8 @@ time of training, looks took {looks:.1%} at the median, published scores {scores
 It is fitted on all families of tasks but one, or on all cells but one, and foretells those of that one. The same model
 is told settings alone, or validation losses so far: where the loss is, how it fell, where it would end. Each task has a
 level of its own while the model is fitted, so that signs count for what they tell of nets of the same task. Runs that
-diverged before a moment are not foretold any more.
+diverged before a moment are not foretold any more. *What every record has*: the signs that any run logs, and its
+validation losses; runs and sweeps foretell by these.
 
 ## What comes out
 

@@ -118,7 +118,7 @@ def grid(chosen: dict[str, tuple[Any, ...]], base: BaseConfig) -> tuple[list[Val
         else:
             points.append(point)
     if not points:
-        raise UserError(f"--grid has no point that can be: {next(iter(wrong))}")
+        raise UserError(f"--grid has no valid point: {next(iter(wrong))}")
     return points, [f"left out of the grid: {wording.count(n, 'point')} ({why})" for why, n in wrong.items()]
 
 

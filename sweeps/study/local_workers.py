@@ -97,9 +97,9 @@ class Workers:
             self._in_vain.clear()
         if stopped:
             return
-        how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         what = "".join(f", trial {trial.number} goes on with another" for trial in trials)
-        print(f"worker {slot.number} was {how}{what}", flush=True)
+        print(f"worker {slot.number} {how}{what}", flush=True)
         self._in_vain[code < 0] += not trials
         if self._in_vain[code < 0] >= (KILLS if code < 0 else CRASHES):
             log = self.log(slot)  # which goes with its folder where nothing came of the study

@@ -71,7 +71,7 @@ class Journal:
             self.optuna = JournalStorage(backend)
         except (ValueError, KeyError, TypeError, AttributeError, AssertionError):  # what Optuna meets in such a file
             raise UserError(
-                f"{path} is damaged: the sweep's own command mends what a crash tore, or says where"
+                f"{path} is damaged: run the sweep again, which repairs what a crash tore, or says where"
             ) from None
 
     def patiently(self, action: Callable[..., Value], *given) -> Value:

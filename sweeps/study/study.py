@@ -169,7 +169,7 @@ def _require_room(study: Study) -> None:
         )
         if lacking:
             raise UserError(
-                f"study {study.folder.name} cannot have {name} {', '.join(lacking)}: it began when there was none; "
+                f"study {study.folder.name} cannot add {name} {', '.join(lacking)}, which it began without: "
                 f"start a new study: --study NAME --from {study.folder.name}"
             )
 

@@ -65,7 +65,7 @@ def test_the_time_between_even_steps_is_not_read_unless_asked_for(tmp_path):
     with pytest.raises(UserError, match="--gaps on: the steps have no times"):
         own.settle(own.Config(data=str(timeless), target="label", gaps="on"))
     texts = str(write(tmp_path / "words.csv", words()))
-    with pytest.raises(UserError, match="--differences: words and tokens have none"):
+    with pytest.raises(UserError, match="--differences is for series of numbers"):
         own.settle(own.Config(data=texts, target="label", differences=True))
 
 

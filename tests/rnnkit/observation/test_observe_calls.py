@@ -106,7 +106,7 @@ def test_without_gradients_there_are_states_and_gates_and_a_clear_error(without,
     assert torch.equal(seen.hidden.data, output.flatten(0, 1))
     assert_close(seen.cell.data[-2:], c_n[1], 1e-12)
     assert seen.gates["o"].data.shape == (2 * steps, 4)
-    with pytest.raises(UserError, match=r"model l1.f has no gradients: no backward\(\) has run"):
+    with pytest.raises(UserError, match=r"model l1.f has no gradients: no backward\(\) ran"):
         _ = seen.hidden_gradient
 
 

@@ -111,5 +111,5 @@ def test_what_is_no_range_is_refused_in_one_line(word, message):
 def test_a_grid_needs_values_and_a_point_that_can_be():
     with pytest.raises(UserError, match="a grid needs each value, as in hidden_size=16,32,64"):
         asked.choices(["hidden_size=16..64"], BASE)
-    with pytest.raises(UserError, match="--grid has no point that can be: --init chrono"):
+    with pytest.raises(UserError, match="--grid has no valid point: --init chrono"):
         asked.grid(asked.choices(["cell=rnn", "init=chrono"], BASE), BASE)

@@ -56,7 +56,7 @@ def test_damage_in_the_midst_of_a_journal_is_named_and_nothing_is_cut(tmp_path, 
     before = journal.read_bytes()
     with pytest.raises(UserError, match=r"journal\.log, line 5 is damaged, and \d+ good ones follow"):
         studies.create(study.folder)
-    with pytest.raises(UserError, match=r"journal\.log is damaged: the sweep's own command"):
+    with pytest.raises(UserError, match=r"journal\.log is damaged: run the sweep again"):
         studies.join(tmp_path, "small", "journal", track="off")
     assert journal.read_bytes() == before
 
