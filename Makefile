@@ -23,6 +23,9 @@ takes_test := PART
 takes_coverage := PART
 without_ARGS := help setup check docs wheel
 
+# RUN= or STUDY= of a target that works on one; a name may stand in ARGS too.
+needed = $(if $(strip $(foreach name,$(1),$(value $(name)))$(ARGS)),,$(error make $@ needs $(firstword $(1))=name: make runs lists them))
+
 # What has a blank, a quote or a dollar sign in it is one word for the shell all the same.
 empty :=
 blank := $(empty) $(empty)
@@ -81,31 +84,31 @@ train: $(STAMP)  ## one run: EXPERIMENT= DATA= TARGET= SEED= ARGS="--hidden-size
 	@$(PY) -m experiments $(call quoted,EXPERIMENT) $(DATA_OPTIONS) $(call option,--seed,SEED) $(ARGS)
 
 reproduce: $(STAMP)  ## train a run or sweep a study again, and compare every bit: RUN= or STUDY=
-	@$(PY) -m $(if $(value STUDY),sweeps.reproduce $(call quoted,STUDY),experiments.reproduce $(if $(value RUN),$(call quoted,RUN))) $(ARGS)
+	@$(call needed,RUN STUDY)$(PY) -m $(if $(value STUDY),sweeps.reproduce $(call quoted,STUDY),experiments.reproduce $(if $(value RUN),$(call quoted,RUN))) $(ARGS)
 
 resume: $(STAMP)  ## let a run that was stopped or killed go on: RUN=
-	@$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN)) $(ARGS)
+	@$(call needed,RUN)$(PY) -m experiments.resume $(if $(value RUN),$(call quoted,RUN)) $(ARGS)
 
 predict: $(STAMP)  ## what a trained net says of a file, or of standard input: RUN= DATA=
-	@$(PY) -m experiments.predict $(if $(value RUN),$(call quoted,RUN)) $(if $(value DATA),$(call quoted,DATA)) $(ARGS)
+	@$(call needed,RUN)$(PY) -m experiments.predict $(if $(value RUN),$(call quoted,RUN)) $(if $(value DATA),$(call quoted,DATA)) $(ARGS)
 
 runs: $(STAMP)  ## list studies and runs: ARGS="--state running"
 	@$(PY) -m sweeps.runs $(ARGS)
 
 show: $(STAMP)  ## show one run or study, with curves and flags: RUN=
-	@$(PY) -m sweeps.show $(if $(value RUN),$(call quoted,RUN),$(if $(value STUDY),$(call quoted,STUDY))) $(ARGS)
+	@$(call needed,RUN STUDY)$(PY) -m sweeps.show $(if $(value RUN),$(call quoted,RUN),$(if $(value STUDY),$(call quoted,STUDY))) $(ARGS)
 
 compare: $(STAMP)  ## compare studies or groups of runs on the test part, over seeds: STUDIES="a b", ARGS="--by depth"
-	@$(PY) -m sweeps.compare $(call each,STUDIES) $(ARGS)
+	@$(call needed,STUDIES)$(PY) -m sweeps.compare $(call each,STUDIES) $(ARGS)
 
 table: $(STAMP)  ## print a table for a paper: STUDY=, or STUDIES="a b", ARGS="--format latex|markdown|csv"
-	@$(PY) -m sweeps.table $(call each,STUDY) $(call each,STUDIES) $(ARGS)
+	@$(call needed,STUDY STUDIES)$(PY) -m sweeps.table $(call each,STUDY) $(call each,STUDIES) $(ARGS)
 
 dashboard: $(STAMP)  ## look at runs and studies in a browser, on this machine alone: ARGS="--port 8642"
 	@$(PY) -m sweeps.dashboard $(ARGS)
 
 report: $(STAMP)  ## one page about a study to send or print, with figures as PNG and SVG: STUDY=
-	@$(PY) -m sweeps.report $(if $(value STUDY),$(call quoted,STUDY)) $(ARGS)
+	@$(call needed,STUDY)$(PY) -m sweeps.report $(if $(value STUDY),$(call quoted,STUDY)) $(ARGS)
 
 evidence: $(STAMP)  ## measure what docs/evidence.md still lacks, or one row: ROW=, ARGS="--jobs 2"
 	@$(PY) -m sweeps.evidence $(call option,--row,ROW) $(ARGS)
@@ -172,5 +175,6 @@ ifeq ($(ENV),.venv)
 	said=$$("$$python" -m venv .venv 2>&1) || { \
 	  echo "This Python cannot make a virtual environment: $$(echo "$$said" | grep . | tail -n 1) (where its venv module is missing, install it; Debian: apt-get install python3-venv)" >&2; exit 1; }
 endif
-	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# compat: the checkout comes on Python's path; else its folder, called rnnkit, would hide the package above it.
+	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
 	@touch '$(subst ','\'',$(ENV))/.rnnkit-installed'

@@ -59,7 +59,7 @@ def load(folder: Path) -> "tuple[LanguageModel, str]":
     if manifest.experiment != "char_lm":
         raise UserError(f"{folder} is a run of {manifest.experiment}: only char_lm writes")
     if (result := Result.read(folder)) is None:
-        raise UserError(f"{folder} has not finished: let it go on, then sample from it")
+        raise UserError(f"{folder} has not finished: make resume RUN={folder.name} lets it go on")
     config = configuration.restored(char_lm.Config, manifest.config)
     checkpoint = checkpoints.trained(folder, result.weights_sha256)
     symbols = checkpoint.get("symbols")

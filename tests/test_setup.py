@@ -127,7 +127,7 @@ def test_what_the_shell_has_exported_is_no_option():
     exported |= {"STORAGE": "c", "WORKERS": "9", "PART": "core", "PYTHON": "none", "ROW": "x", "BENCH": "y"}
     for also in ([], ["-e"]):
         assert printed(*also, "sweep", **exported) == ["-m", "sweeps.run", "digits"]
-        assert printed(*also, "show", **exported) == ["-m", "sweeps.show"]
+        assert make(*INSTALLED, *also, "show", **exported).returncode == 2  # it needs one of its own
         assert printed(*also, "evidence", **exported) == ["-m", "sweeps.evidence"]
         assert printed(*also, "bench", **exported) == ["-m", "tests.bench.layers"]
     assert printed("train", "SEED=5", **exported) == ["-m", "experiments", "digits", "--seed", "5"]
@@ -146,11 +146,22 @@ def test_an_option_is_one_word_whatever_stands_in_it(name):
     ]
     assert printed("table", "STUDY=a", "ARGS=--by cell") == ["-m", "sweeps.table", "a", "--by", "cell"]
     assert printed("table", "STUDIES=a b") == ["-m", "sweeps.table", "a", "b"]
-    for goal in ("table", "show", "compare", "report"):  # which ask for a name, as the experiments' do
-        assert printed(goal) == ["-m", f"sweeps.{goal}"]
-    for goal in ("predict", "reproduce", "resume"):
-        assert printed(goal) == ["-m", f"experiments.{goal}"]
+    assert printed("show", "ARGS=a") == ["-m", "sweeps.show", "a"]
     assert printed("sweep", f"STORAGE={name}") == ["-m", "sweeps.run", "digits", "--storage", name]
+
+
+@pytest.mark.parametrize(
+    ("goal", "needs"),
+    [
+        *((goal, "RUN") for goal in ("predict", "show", "reproduce", "resume")),
+        *(("report", "STUDY"), ("table", "STUDY"), ("compare", "STUDIES")),
+    ],
+)
+def test_a_target_that_works_on_a_run_or_study_asks_for_it(goal, needs):
+    done = make(*INSTALLED, goal)
+    assert done.returncode == 2
+    assert f"make {goal} needs {needs}=name: make runs lists them" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_options_of_the_command_are_words_of_the_shell():
@@ -246,5 +257,5 @@ def test_a_second_set_up_does_nothing_and_the_conda_environment_is_used_where_it
         first, second = (make(*words, path=bare, **environment) for _ in range(2))
         assert first.returncode == second.returncode == 0, first.stderr
         assert f"{folder} called with -m pip install -q" in first.stdout
-        assert "-c constraints.txt -e .[dev]" in first.stdout
+        assert "-c constraints.txt --config-settings editable_mode=compat -e .[dev]" in first.stdout
         assert "pip" not in second.stdout

@@ -16,6 +16,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from rnnkit.core import cells, determinism, extras, signals, surroundings, terminal
@@ -214,22 +215,30 @@ def main(action: Callable[[], None], settle: bool = True, prints: bool = False) 
 
 def _exit_code(action: Callable[[], None]) -> int | str | None:
     """Run a command; its exit code, after saying on stderr what ended it."""
+    came: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        came.append(number)
+        raise KeyboardInterrupt
+
     try:
         terminal.require_folder()
         if callable(signal.getsignal(signal.SIGINT)):  # else it is ignored
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # see `rnnkit.starting`
+            signal.signal(signal.SIGINT, interrupt)  # see `rnnkit.starting`
         action()
     except UserError as error:
         say_error(str(error))
         return 2
     except SystemExit as stop:
         return stop.code
-    except (KeyboardInterrupt, ImportError) as error:
-        if not _interrupted(error):
-            raise
+    except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
+        # Where it comes while NumPy is imported, torch may catch it, and what follows fails for lack of half of NumPy.
+        if came or _interrupted(error):
+            print("interrupted", file=sys.stderr)
+            return 130
         if not is_out_of_memory(error):
             raise
         say_error("out of memory: lower the settings that make it large, or take less data")

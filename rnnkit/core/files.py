@@ -138,6 +138,14 @@ def append_json(path: Path, values: dict[str, Any]) -> None:
         file.write((json.dumps(without_secrets(values), allow_nan=False) + "\n").encode())
 
 
+def write_named(path: Path, content: bytes) -> None:
+    """Write a file that a user named: whole or not at all; behind a link what it leads to; a device or pipe is fed."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+    else:
+        write_whole(path.resolve() if path.is_symlink() else path, content)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Replace a file so that a crash at any moment leaves the old content or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

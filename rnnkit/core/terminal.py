@@ -1,9 +1,10 @@
 """Standard output and error as commands write to them, whatever they are: no sign, name or full disk ends the work."""
 
 import contextlib
+import importlib.util
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from rnnkit.core import extras, surroundings
@@ -113,6 +114,16 @@ def bar(**settings: Any) -> Any:
         from tqdm import tqdm
 
     return tqdm(disable=not sys.stderr.isatty(), leave=False, **settings)
+
+
+@contextlib.contextmanager
+def counting(**settings: Any) -> Generator[Callable[[int], object]]:
+    """A function that moves a bar on by so many; where tqdm is not installed, there is none to be seen."""
+    if importlib.util.find_spec("tqdm") is None:
+        yield lambda count: None
+        return
+    with bar(**settings) as shown:
+        yield shown.update
 
 
 def can_show(text: str) -> bool:

@@ -55,8 +55,8 @@ def main(prog: str, description: str | None) -> None:
     if options.to is None:
         print(text, end="")
         return
-    with writing(options.to):
-        files.write_whole(options.to, text.encode())
+    with writing(options.to, "--to"):
+        files.write_named(options.to, text.encode())
     print(f"{wording.count(len(asked.inputs), 'answer')} in {options.to}")
 
 

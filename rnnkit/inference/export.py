@@ -42,8 +42,8 @@ def onnx(model: Model, path: Path, seed: int = 0) -> float:
     worst = _difference(net, features, content, seed)
     if not worst <= TOLERANCE:
         raise UserError(f"written as ONNX, the net gives other answers (scores differ by {worst:.2g}): no file is made")
-    with writing(path):
-        files.write_whole(path, content)
+    with writing(path, "--onnx"):
+        files.write_named(path, content)
     return worst
 
 

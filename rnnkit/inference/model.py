@@ -83,7 +83,9 @@ def load(run: str | Path, runs_dir: str | Path = "runs") -> Model:
     folder = folders.find(str(run), Path(runs_dir))
     manifest, result = Manifest.read(folder), Result.read(folder)
     if result is None or result.status != Status.FINISHED:
-        raise UserError(f"{folder.name} has not finished: there are no trained weights; let it go on, then use it")
+        raise UserError(
+            f"{folder.name} has not finished: there are no trained weights; make resume RUN={folder.name} lets it go on"
+        )
     state = checkpoints.trained(folder, result.weights_sha256)
     again = f"train it again ({manifest.command}), then use the new run"
     if not isinstance(state.get("preprocessing"), dict):

@@ -34,7 +34,7 @@ def sequences(model: "Model", path: Path | None) -> asking.Asked:
     own = model.settings if model.experiment == "own" else {}
     if path is not None:
         if _is_as_own(model, own, path):
-            return asking.read(path, _how(own), _channels(model, own))
+            return asking.read(path, _how(own), _channels(model))
         return _lines(model, _content(path), str(path))
     content = sys.stdin.buffer.read()
     suffix = Path(str(own.get("data", ""))).suffix.lower()
@@ -44,7 +44,7 @@ def sequences(model: "Model", path: Path | None) -> asking.Asked:
         there = Path(folder) / f"input{Path(str(own.get('data', ''))).suffix}"
         there.write_bytes(content)
         try:
-            return asking.read(there, _how(own), _channels(model, own))
+            return asking.read(there, _how(own), _channels(model))
         except UserError as error:
             raise UserError(str(error).replace(str(there), "standard input")) from None
 
@@ -89,10 +89,10 @@ def _how(own: dict[str, Any]) -> How:
     return How(ignore=ignore, task=task, **told)
 
 
-def _channels(model: "Model", own: dict[str, Any]) -> tuple[str, ...]:
+def _channels(model: "Model") -> tuple[str, ...]:
     """The columns that a net reads, where its channels are columns."""
     names = model.preprocessing.channels
-    return names if own and are_columns(names) else ()
+    return names if are_columns(names) else ()
 
 
 def _content(path: Path) -> bytes:

@@ -20,7 +20,7 @@ def write(path: Path, tensors: dict[str, Any], told: dict[str, Any]) -> None:
 
     plain = {name: part.detach().cpu().clone().contiguous() for name, part in tensors.items()}  # tied ones are two
     with writing(path):
-        files.write_whole(path, save(plain, metadata={_ABOUT: json.dumps(told)}))
+        files.write_named(path, save(plain, metadata={_ABOUT: json.dumps(told)}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

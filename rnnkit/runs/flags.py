@@ -100,12 +100,12 @@ def _span(rows: list[Row]) -> float:
 
 def _vanishing(rows: list[Row]) -> Iterable[Flag]:
     where, left = _carried(rows, "rate")
-    when = ""
-    if math.isnan(left):
+    begins = "Hardly"
+    if math.isnan(left) and not _fell(rows):
         where, left = _carried(rows, "initial_rate")
-        when = " before training"
+        begins = "Before training hardly"
     if left < VANISHING and not _learned(rows):
-        advice = f"Hardly any gradient reaches the beginning of a sequence{when}: try --init chrono, or ten times the "
+        advice = f"{begins} any gradient reaches the beginning of a sequence: try --init chrono, or ten times the "
         advice += "--learning-rate where it is below 0.003."
         yield Flag("vanishing", where, left, VANISHING, advice)
 

@@ -118,4 +118,4 @@ def verdict(low: float, high: float, few: bool = False) -> str:
         return "no clear difference: too few examples"
     if high < 0:
         return "the net is worse, and the cheaper model the better choice"
-    return "the net is better" if low > 0 else "no clear difference"
+    return "the net is better" if low > 0 else "no clear difference, so the cheaper model will do"

@@ -35,12 +35,13 @@ class Range:
         On a border is what lies within a twentieth of the range (of its logarithm) of an end, unless nothing lies
         beyond that end. The range then reaches half as far again beyond it, in whole numbers where it is of such.
         """
+        least = 1 if self.least is None and isinstance(self.low, int) and self.low >= 1 else self.least  # a count
         place, low, high = (math.log(x) if self.log else x for x in (value, self.low, self.high))
         reach = (high - low) / 2
         back = math.exp if self.log else float
         new_low, new_high = self.low, self.high
-        if place <= low + reach / 10 and (self.least is None or self.low > self.least):
-            new_low = max(back(low - reach), -math.inf if self.least is None else self.least)
+        if place <= low + reach / 10 and (least is None or self.low > least):
+            new_low = max(back(low - reach), -math.inf if least is None else least)
         if place >= high - reach / 10 and (self.most is None or self.high < self.most):
             new_high = min(back(high + reach), math.inf if self.most is None else self.most)
         if (new_low, new_high) == (self.low, self.high):

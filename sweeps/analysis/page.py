@@ -106,7 +106,8 @@ def next_commands(folder: StudyFolder, best: Best, summary: Summary) -> list[tup
     commands.append((f"make show {printing.make_word(run)}", "see its curves"))
     commands.append((printing.make_command("dashboard", folder.base.runs_dir), "see all in a browser"))
     if (run / "answer.txt").exists():
-        commands.append((f"less {printing.shown(run / 'answer.txt')}", "read its answers by class"))
+        commands.append((f"less {printing.shown(run / 'answer.txt')}", "read its scores in detail"))
+        commands.append((f"make predict {printing.make_word(run)} DATA=FILE", "use it on new data"))
     state = mirror_client.state(run)
     if not state:  # its copy is still to come: that of another trial says where it goes
         others = (mirror_client.state(folder.base.runs_dir / row.run) for row in summary.rows if row.run)

@@ -50,13 +50,10 @@ def told_apart(
     if len(scores) < 2:
         return [], []
     if between_seeds is None:
-        lacks = "each was trained on one seed, and nothing here says how much seeds differ"
-        if max(counts.values()) > 1:
-            lacks = "all seeds of each came out alike, and nothing here says how much seeds differ"
-        return [], [
-            f"Between the {len(scores)} points of the {where} no difference is supported: {lacks} "
-            "(--confirm, or --sampler grid, does)."
-        ]
+        lacks = "all seeds of each came out alike"
+        if max(counts.values()) == 1:
+            lacks = "each was trained on one seed, and no runs on fresh seeds differed (--confirm, --sampler grid)"
+        return [], [f"Between the {len(scores)} points of the {where} no difference is supported: {lacks}."]
     best = max(scores, key=scores.__getitem__)
     needed = {name: least_difference(between_seeds, len(scores), counts[best], counts[name]) for name in scores}
     worse = [name for name in scores if scores[best] - scores[name] > needed[name]]

@@ -103,12 +103,12 @@ def borders(study: Study, best: FrozenTrial, complete: list[FrozenTrial]) -> lis
     """A sentence for each setting of the best trial, and of all that came out alike, on a border of its range."""
     plain, space, is_grid = wording.plain, study.folder.space, study.folder.sampler == "grid"
     alike = [{name for name, *_ in space.borders(t.params, is_grid)} for t in complete if t.values == best.values]
-    where = f"SPACE in experiments/{study.folder.base.experiment}.py"
     return [
         f"The best {name.replace('_', ' ')}, {plain(value)}, lies on the border of its range {plain(values.low)} to "
-        f"{plain(values.high)}: look in {plain(wider[0])} to {plain(wider[1])} too ({where})."
+        f"{plain(values.high)}: look in {plain(wider[0])} to {plain(wider[1])} too "
+        f"(--space {name}={plain(wider[0])}..{plain(wider[1])})."
         for name, value, values, wider in space.borders(best.params, is_grid)
-        if all(name in on_border for on_border in alike)
+        if all(name in on_border for on_border in alike) and len({trial.params.get(name) for trial in complete}) > 1
     ]
 
 

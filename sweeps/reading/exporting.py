@@ -21,7 +21,7 @@ def write(index: RunIndex, cards: Iterable[Card], path: Path) -> None:
     columns.sort(key=lambda name: [name.startswith(group) for group in ("config/", "metric/")])
     content = as_csv(columns, lines) if path.suffix == ".csv" else _as_parquet(columns, lines)
     with writing(path, "--file"):
-        files.write_whole(path, content)
+        files.write_named(path, content)
 
 
 def line(index: RunIndex, card: Card) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def _answers(data: OwnData) -> str:
         return f"numbers from {wording.plain(float(values.min()))} to {wording.plain(float(values.max()))}"
     counts = Counter(flat(data.targets))
     total = counts.total()
-    shares = [f"{100 * count / total:.0f}" for _, count in counts.most_common(6)]
-    what = "tags" if data.answers == "tags" else "classes"
-    return f"{len(counts):,} {what} ({', '.join(shares)}{', ...' if len(counts) > 6 else ''} %)"
+    what = f"{len(counts):,} {'tags' if data.answers == 'tags' else 'classes'}"
+    shares = [(name, f"{100 * count / total:.0f}") for name, count in counts.most_common(MOST_NAMED)]
+    if len(counts) <= MOST_NAMED:
+        return f"{what} ({', '.join(f'{name} {share} %' for name, share in shares)})"
+    return f"{what} ({', '.join(share for _, share in shares)}, ... %)"

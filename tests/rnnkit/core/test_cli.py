@@ -1,5 +1,6 @@
 """How a command ends."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -22,6 +23,13 @@ def while_imported():
         raise ImportError("cannot load module more than once per process")  # noqa: B904 (as NumPy does it)
 
 
+def after_torch_caught_it():
+    """What fails after a Ctrl-C while NumPy is imported, where torch catches it and goes on with half of NumPy."""
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    raise AttributeError("module 'numpy' has no attribute 'matrix'")
+
+
 def raising(error):
     def action():
         raise error
@@ -35,6 +43,7 @@ def raising(error):
         (raising(UserError("--seed must be 0 or more")), 2, "error: --seed must be 0 or more\n"),
         (raising(KeyboardInterrupt()), 130, "interrupted\n"),
         (while_imported, 130, "interrupted\n"),
+        (after_torch_caught_it, 130, "interrupted\n"),
         (raising(MemoryError()), 2, "error: out of memory: lower the settings"),
         (raising(RuntimeError("bad_alloc")), 2, "error: out of memory: lower the settings"),
     ],

@@ -66,6 +66,8 @@ def test_tied_embeddings_are_as_large_as_the_hidden_size_that_a_trial_has(tmp_pa
         (Range(8, 96, log=True, least=1), 8, (2, 96)),
         (Range(1, 3, least=1), 1, None),  # there are no nets of depth 0
         (Range(1, 3, least=1), 3, (1, 4)),
+        (Range(1, 2), 1, None),  # of an experiment that does not say what is least
+        (Range(0, 4), 0, (-2, 4)),
         (Range(0.0, 0.5, least=0.0, most=0.95), 0.0, None),
         (Range(0.0, 0.5, least=0.0, most=0.95), 0.49, (0.0, 0.75)),
     ],

@@ -21,7 +21,12 @@ def stand_together(values: Sequence[Any]) -> bool:
 
 def comes_again(values: Sequence[Any]) -> bool:
     """Whether there are two values or more, and half as many as rows at most: as ids of sequences, in any order."""
-    return 1 < len({*map(str, values)}) <= len(values) / 2
+    return len({*map(str, values)}) > 1 and comes_often(values)
+
+
+def comes_often(values: Sequence[Any]) -> bool:
+    """Whether most values come twice or more."""
+    return 2 * len({*map(str, values)}) <= len(values)
 
 
 def rises(times: Sequence[Any], ids: Sequence[Any]) -> bool:

@@ -4,13 +4,14 @@ import csv
 import functools
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnkit.core import UserError, extras
+from rnnkit.core import UserError, extras, wording
 from rnnkit.datasets.own import fields, source
 from rnnkit.datasets.own.data import Format
 
@@ -69,7 +70,7 @@ def separated(path: Path, tabs: bool) -> Table:
     first = next(source.lines(path))
     delimiter = "\t" if tabs else delimiter_of(first)
     head = next(_parsed(path, delimiter))[1]
-    has_header = not all(fields.as_number(field) is not None for field in head)
+    has_header = not all(fields.as_number(field if delimiter == "," else _pointed(field)) is not None for field in head)
     names = _names(path, head) if has_header else [str(number) for number in range(1, len(head) + 1)]
     named = {" ": "blanks"}.get(delimiter, repr(delimiter))
     notes = () if tabs or delimiter == "," else (f"fields are separated by {named}",)
@@ -77,7 +78,37 @@ def separated(path: Path, tabs: bool) -> Table:
     def rows() -> Iterator[Rows]:
         return _in_pieces(_checked(path, delimiter, names, has_header), names)
 
-    return Table(path, tuple(names), rows, has_header, notes)
+    table = Table(path, tuple(names), rows, has_header, notes)
+    return table if delimiter == "," else _with_points(table)
+
+
+def _pointed(field: str) -> str:
+    """A field with a point for its decimal comma, where it is a number with one."""
+    return field.replace(",", ".") if re.fullmatch(r"\s*[-+]?\d+,\d+([eE][-+]?\d+)?\s*", field) else field
+
+
+def _with_points(table: Table) -> Table:
+    """The table with points for decimal commas, in columns where most fields are numbers if these are read so."""
+    some = head(table)
+    if some is None:
+        return table
+    changed: list[str] = []
+    for name in table.names:
+        there = [value for value in some.columns[name] if not fields.is_missing(value)]
+        read = [value for value in map(_pointed, there) if fields.as_number(value) is not None]
+        if 2 * len(read) > len(there) and read != [value for value in there if fields.as_number(value) is not None]:
+            changed.append(name)
+    if not changed:
+        return table
+
+    def rows() -> Iterator[Rows]:
+        for piece in table.rows():
+            yield replace(
+                piece, columns=piece.columns | {name: list(map(_pointed, piece.columns[name])) for name in changed}
+            )
+
+    note = f"decimal commas are read in {wording.listed([repr(name) for name in changed])}"
+    return replace(table, rows=rows, notes=(*table.notes, note))
 
 
 def delimiter_of(line: str) -> str:

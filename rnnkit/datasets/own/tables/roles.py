@@ -115,13 +115,15 @@ def _steps(head: Rows, free: Sequence[str], target: str, how: How, notes: list[s
     told["time"] = how.time or _named(open_ones, TIMES, lambda name: columns.are_times(head.columns[name]))
     open_ones = [name for name in open_ones if name not in told.values()]
     guessed: dict[str, str] = {}
-    if not told["id"] and (like := _like_an_id(head, open_ones, target, how)):
+    if not told["id"] and (like := _like_an_id(head, open_ones, target, told["time"], how)):
         told["id"] = guessed["id"] = like
         open_ones.remove(like)
         notes.append(
             f"rows with the same {like!r} are one sequence, each row a step (another column: --id; where each row is a "
             f"sequence: {flag('ignore', like)})"
         )
+    if told["time"] and not told["id"] and not how.text and columns.comes_often(head.columns[told["time"]]):
+        notes.append(f"a time in {told['time']!r} comes in several rows: where these are of several series, say --id")
     if told["id"] and not told["time"] and (like := _like_a_time(head, open_ones, told["id"])):
         told["time"] = guessed["time"] = like
     return {**told, "guessed": tuple(guessed.items())}
@@ -207,10 +209,11 @@ def _named(names: Sequence[str], usual: Sequence[str], fits: Any) -> str:
     return next((name for word in usual for name in names if name.lower() == word and fits(name)), "")
 
 
-def _like_an_id(head: Rows, free: Sequence[str], target: str, how: How) -> str:
+def _like_an_id(head: Rows, free: Sequence[str], target: str, time: str, how: How) -> str:
     """A column of those that were measured: its rows stand together, have one target, and numbers beside them.
 
-    Its name says it, or it holds words. Of forecasts the target changes. "" where there is none, or it is not clear.
+    Its name says it, or it holds words. Of forecasts the target changes; where a time comes in several rows, what it
+    comes in once of each. "" where there is none, or it is not clear.
     """
     if how.text or how.task == "tags":
         return ""
@@ -225,6 +228,9 @@ def _like_an_id(head: Rows, free: Sequence[str], target: str, how: How) -> str:
     told = {name: list(map(str, values[name])) for name in (*named, *words, target)}  # JSON has lists there, too
     alike = lambda name: len({*zip(told[name], told[target], strict=True)}) == len({*told[name]})
     found = next((name for name in one if how.task == "forecast" or alike(name)), "")
+    if not found and time and not columns.rises(values[time], [""] * len(values[time])):
+        often = (name for name in (*named, *words) if columns.comes_again(values[name]))
+        found = next((name for name in often if columns.rises(values[time], values[name])), "")
     channels = [name for name in numbers if name not in named]
     return found if 0 < len(channels) <= MOST_CHANNELS else ""
 

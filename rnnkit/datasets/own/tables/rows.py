@@ -31,10 +31,10 @@ class Assembled:
 
 def pieces(table: Table) -> Iterator[Rows]:
     """The rows of a table, with a bar on a terminal."""
-    with terminal.bar(unit="row", unit_scale=True, desc=f"reading {table.path.name}") as bar:
+    with terminal.counting(unit="row", unit_scale=True, desc=f"reading {table.path.name}") as count:
         for rows in table.rows():
             yield rows
-            bar.update(len(rows.lines))
+            count(len(rows.lines))
 
 
 def words(rows: Rows, table: Table, name: str) -> list[str]:

@@ -121,8 +121,8 @@ def test_what_a_file_holds_is_told_in_lines():
     inputs[2] = inputs[6] = np.full((5, 2), 7, np.float32)
     data = made(inputs=inputs, channels=("a", "b"), notes=("said",))
     first, second, *rest = description.lines(data, parts.divided(data, 0))
-    said = "100 sequences of 3 to 5 steps (median 4), 2 channels (a and b), 2 classes (75, 25 %), some missing"
-    assert first == f"{said}, 1 duplicate"
+    said = "100 sequences of 3 to 5 steps (median 4), 2 channels (a and b), 2 classes (False 75 %, True 25 %)"
+    assert first == f"{said}, some missing, 1 duplicate"
     assert re.fullmatch("(59|60|61) to train, (19|20|21) to validate, (19|20|21) to test", second)
     assert rest[0] == "said"
 

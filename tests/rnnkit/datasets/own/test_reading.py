@@ -257,3 +257,16 @@ def test_a_net_is_asked_in_the_order_that_its_own_data_had(tmp_path):
     assert learned.channels == ("sold", "rain")
     np.testing.assert_array_equal(asked.inputs[0], [[1, 0], [2, 1], [3, 1]])
     np.testing.assert_array_equal(asked.inputs[0], learned.inputs[0])
+
+
+def test_decimal_commas_are_read_where_commas_part_no_fields(tmp_path):
+    points = "id;t;a;b;label\n1;0;1.5;7;x\n1;1;-2.25;8;x\n2;0;3;9;y\n2;1;;1;y\n"
+    (tmp_path / "points.csv").write_text(points)
+    (tmp_path / "commas.csv").write_text(points.replace(".", ","))
+    ours, theirs = (read(tmp_path / f"{name}.csv", How(target="label")) for name in ("commas", "points"))
+    same(ours, theirs.inputs, theirs.targets)
+    assert set(ours.notes) - set(theirs.notes) == {"decimal commas are read in 'a'"}
+    asked = asking.read(tmp_path / "commas.csv", How(target="label", id="id", time="t"), ("a", "b"))
+    np.testing.assert_array_equal(asked.inputs[0], ours.inputs[0])
+    (tmp_path / "bare.tsv").write_text("0\t1,5\t2,5\n1\t3,5\t4\n")
+    np.testing.assert_array_equal(read(tmp_path / "bare.tsv", How()).inputs[0], [[1.5], [2.5]])

@@ -168,3 +168,19 @@ def test_a_column_that_is_taken_for_the_time_is_said(tmp_path, name):
     shuffled = "\n".join([falling[0], *reversed(falling[1:])])
     if name not in ("time", "timestamp"):  # whose name says enough
         assert name in read(tmp_path, shuffled).channels
+
+
+@pytest.mark.parametrize("by_shop", [True, False])
+def test_series_of_several_shops_over_the_same_days_are_not_one(tmp_path, by_shop):
+    """Rows of shop after shop, or of day after day, without a word of what is a series."""
+    rows = [
+        (f"2024-01-{day:02}", shop, 7 * day + n, day % 7 == 0) for n, shop in enumerate("xyz") for day in range(1, 29)
+    ]
+    rows = rows if by_shop else sorted(rows)
+    path = tmp_path / "sales.csv"
+    path.write_text("date,shop,sold,open\n" + "".join(f"{d},{s},{v},{int(o)}\n" for d, s, v, o in rows))
+    data = reading.read(path, How(target="sold"))
+    assert (data.answers, len(data), data.guessed) == ("forecast", 3, (("id", "shop"),))
+    path.write_text(path.read_text().replace(",x,", ",a b,").replace(",y,", ",a b,"))  # now a day comes twice in one
+    data = reading.read(path, How(target="sold", ignore=("shop",)))
+    assert "a time in 'date' comes in several rows: where these are of several series, say --id" in data.notes
