@@ -165,6 +165,7 @@ docs: $(STAMP)  ## make a reference from the docstrings: build/docs/index.html
 
 KERNEL := $(wildcard setup.py build_kernel.py rnnkit/nn/kernels/native/*.[ch])  # what the installation compiles
 
+# compat puts the checkout on Python's path; else its folder, called rnnkit, would hide the package from scripts above it.
 $(STAMP): pyproject.toml constraints.txt $(KERNEL)
 ifeq ($(ENV),.venv)
 	@python=; for p in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
@@ -175,6 +176,5 @@ ifeq ($(ENV),.venv)
 	said=$$("$$python" -m venv .venv 2>&1) || { \
 	  echo "This Python cannot make a virtual environment: $$(echo "$$said" | grep . | tail -n 1) (where its venv module is missing, install it; Debian: apt-get install python3-venv)" >&2; exit 1; }
 endif
-	@# compat: the checkout comes on Python's path; else its folder, called rnnkit, would hide the package above it.
 	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
 	@touch '$(subst ','\'',$(ENV))/.rnnkit-installed'

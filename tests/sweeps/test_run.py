@@ -207,7 +207,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
     [
         (["nothing"], "there is no experiment 'nothing': choose one of char_lm, digits"),
         (["building_blocks"], "there is no experiment 'building_blocks': choose one of char_lm"),
-        ([], "Which experiment to sweep. (required)"),
+        ([], "a word is missing. Which experiment to sweep ("),
         (["digits", "--trials", "0"], "--trials must be between 1 and 9,000, not 0"),
         (["digits", "--workers", "two"], "--workers"),
         (["digits", "--study", "a/b"], "--study must be made of letters, digits and dashes, not 'a/b'"),

@@ -108,3 +108,13 @@ def asked(monkeypatch, reads, data, given):
 )
 def test_what_is_no_table_as_own_data_are_is_a_text_or_a_sentence_a_line(monkeypatch, reads, data, given, inputs):
     assert asked(monkeypatch, reads, data, given) == inputs
+
+
+def test_columns_of_a_table_are_found_by_their_names_whatever_the_experiment(tmp_path):
+    """As of one made by the recipe, which keeps a `Preprocessing` and has no settings of own data."""
+    net = model(models.classifier(config(), 2, 2, "last"), "series", "label", channels=("x", "y"), classes=("a", "b"))
+    path = tmp_path / "new.csv"
+    path.write_text("y,id,x\n2,1,1\n4,1,3\n6,2,5\n")
+    found = reading.sequences(net, path)
+    assert [one.tolist() for one in found.inputs] == [[[1, 2], [3, 4]], [[5, 6]]]
+    assert found.ids == ["1", "2"]
